@@ -1,0 +1,119 @@
+"""Every error this library raises on purpose, as one tree.
+
+Each leaf also inherits the standard exception that a caller would guess, so ``except ValueError``
+keeps working for people who never import this module::
+
+    LFM2ColBERTError
+    ├── ConfigError(ValueError)                 an option is wrong or contradicts another
+    ├── InputError(ValueError)                  texts, ids, metadata, k: what the caller passed is wrong
+    │   └── FilterError                         a metadata filter is malformed
+    ├── PassageNotFoundError(KeyError)          no live passage has this id
+    ├── MissingExtraError(ImportError)          an optional dependency is not installed
+    ├── ModelError
+    │   ├── ModelNotFoundError(OSError)         neither a folder, nor in the cache, nor on a reachable hub
+    │   └── ModelFormatError(ValueError)        the folder is there but is not a model we can run
+    └── StoredIndexError
+        ├── IndexNotFoundError(FileNotFoundError)   the folder holds no index
+        ├── IndexExistsError(FileExistsError)       the target of a save is taken
+        ├── IndexFormatError(ValueError)            written by another version of the format
+        ├── IndexMismatchError(ValueError)          made with another model or other settings
+        ├── IndexCorruptError(OSError)              a file is missing, truncated or altered
+        ├── IndexLockedError(TimeoutError)          another writer holds the index
+        └── StorageFullError(OSError)               the disk is full; nothing was changed
+
+Messages state what was wrong, the offending values, and the remedy.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ConfigError",
+    "FilterError",
+    "IndexCorruptError",
+    "IndexExistsError",
+    "IndexFormatError",
+    "IndexLockedError",
+    "IndexMismatchError",
+    "IndexNotFoundError",
+    "InputError",
+    "LFM2ColBERTError",
+    "MissingExtraError",
+    "ModelError",
+    "ModelFormatError",
+    "ModelNotFoundError",
+    "PassageNotFoundError",
+    "StorageFullError",
+    "StoredIndexError",
+]
+
+
+class LFM2ColBERTError(Exception):
+    """Base of every error that this library raises on purpose."""
+
+
+class ConfigError(LFM2ColBERTError, ValueError):
+    """An option is invalid, or contradicts another one."""
+
+
+class InputError(LFM2ColBERTError, ValueError):
+    """Texts, ids, metadata, a query or ``k`` cannot be used as passed; nothing was changed."""
+
+
+class FilterError(InputError):
+    """A metadata filter is malformed: an unknown operator, or an operand of the wrong type."""
+
+
+class PassageNotFoundError(LFM2ColBERTError, KeyError):
+    """No live passage has the requested id."""
+
+    def __str__(self) -> str:
+        """Return the message itself; ``KeyError`` would show its ``repr``."""
+        return str(self.args[0]) if self.args else ""
+
+
+class MissingExtraError(LFM2ColBERTError, ImportError):
+    """An optional dependency is not installed; the message holds the command that installs it."""
+
+
+class ModelError(LFM2ColBERTError):
+    """Base of the errors about model checkpoints."""
+
+
+class ModelNotFoundError(ModelError, OSError):
+    """The model is neither a local folder, nor in the cache, nor on a reachable hub."""
+
+
+class ModelFormatError(ModelError, ValueError):
+    """The checkpoint exists, but it is not a late-interaction model that we can run."""
+
+
+class StoredIndexError(LFM2ColBERTError):
+    """Base of the errors about an index on disk."""
+
+
+class IndexNotFoundError(StoredIndexError, FileNotFoundError):
+    """The folder holds no index."""
+
+
+class IndexExistsError(StoredIndexError, FileExistsError):
+    """The target folder already holds something; it is never overwritten silently."""
+
+
+class IndexFormatError(StoredIndexError, ValueError):
+    """The index was written in another version of the on-disk format."""
+
+
+class IndexMismatchError(StoredIndexError, ValueError):
+    """The index was made with another model or other encoder settings."""
+
+
+class IndexCorruptError(StoredIndexError, OSError):
+    """A file of the index is missing, truncated or altered."""
+
+
+class IndexLockedError(StoredIndexError, TimeoutError):
+    """Another writer, in this process or another, holds the index."""
+
+
+class StorageFullError(StoredIndexError, OSError):
+    """The disk is full; the index is as it was before the call."""
