@@ -1,0 +1,62 @@
+"""Cross-lingual late-interaction retrieval: index once in one language, ask in any other.
+
+Example:
+    >>> from lfm2_colbert_rag import Retriever
+    >>> retriever = Retriever.from_texts(["Paris est la capitale de la France."], model="nano")
+    >>> retriever.search("What is the capital of France?", k=1)[0].text
+    'Paris est la capitale de la France.'
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .encoder import Encoder, load_encoder
+    from .errors import LFM2ColBERTError
+    from .retriever import Retriever
+    from .scoring import maxsim, maxsim_pairwise
+    from .types import Hit, Match, Passage
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Encoder",
+    "Hit",
+    "LFM2ColBERTError",
+    "Match",
+    "Passage",
+    "Retriever",
+    "__version__",
+    "load_encoder",
+    "maxsim",
+    "maxsim_pairwise",
+]
+
+# Loaded on first use, so that importing the package costs nothing that is not used.
+_HOME = {
+    "Encoder": ".encoder",
+    "Hit": ".types",
+    "LFM2ColBERTError": ".errors",
+    "Match": ".types",
+    "Passage": ".types",
+    "Retriever": ".retriever",
+    "load_encoder": ".encoder",
+    "maxsim": ".scoring",
+    "maxsim_pairwise": ".scoring",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its module when it is first asked for."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name], __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names only."""
+    return sorted(__all__)

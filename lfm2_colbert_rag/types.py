@@ -1,0 +1,127 @@
+"""The values that cross the library's borders: what goes in, what comes out.
+
+All are frozen; arrays in them are to be read, not written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+TokenMatrix: TypeAlias = npt.NDArray[np.float32]
+"""``(num_tokens, dim)`` float32: one row a token of a text."""
+
+Metadata: TypeAlias = Mapping[str, Any]
+"""A JSON object: string keys; values of str, int, float, bool, None, lists and objects of them."""
+
+Where: TypeAlias = Mapping[str, Any]
+"""A metadata filter as users write it, for example ``{"year": {"$gte": 2024}}``."""
+
+
+@dataclass(frozen=True, eq=False)
+class TokenVectors:
+    """One encoded text.
+
+    Attributes:
+        vectors: ``(num_tokens, dim)`` float32, each row of unit length.
+        token_ids: ``(num_tokens,)`` int32 vocabulary ids of those rows.
+        spans: ``(num_tokens, 2)`` int32 character offsets ``[start, end)`` into the text as it
+            was passed; empty (``start == end``) for markers and query expansion.
+    """
+
+    vectors: TokenMatrix
+    token_ids: npt.NDArray[np.int32]
+    spans: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of token vectors."""
+        return len(self.vectors)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The unit that is indexed and returned.
+
+    Attributes:
+        id: the caller's own identifier, unique in an index.
+        text: the text as it was added.
+        metadata: the caller's JSON object.
+    """
+
+    id: str
+    text: str
+    metadata: Metadata = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Match:
+    """One word of the query and the word of the passage that answered it best.
+
+    Attributes:
+        query_span: ``(start, end)`` characters of the query.
+        passage_span: ``(start, end)`` characters of the passage.
+        strength: cosine of the two token vectors, -1 to 1.
+    """
+
+    query_span: tuple[int, int]
+    passage_span: tuple[int, int]
+    strength: float
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One retrieved passage.
+
+    Attributes:
+        id: the passage's identifier.
+        score: MaxSim, the sum over the query's vectors of the best match (float32). It grows with
+            the number of query vectors, so compare scores of one query only.
+        relevance: ``score`` divided by the number of query vectors, clipped to 0..1.
+        text: the passage's text.
+        metadata: the passage's metadata, a fresh copy that is yours to change.
+    """
+
+    id: str
+    score: float
+    relevance: float
+    text: str
+    metadata: dict[str, Any]
+    _find_evidence: Callable[[], tuple[Match, ...]] = field(
+        default=tuple, repr=False, compare=False
+    )
+
+    @cached_property
+    def evidence(self) -> tuple[Match, ...]:
+        """Which words of the passage answered which words of the query, strongest first.
+
+        Worked out when first asked for, from the vectors that gave the score.
+        """
+        return self._find_evidence()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Pickle the evidence itself rather than the means to find it."""
+        state = {"evidence": self.evidence, **self.__dict__}
+        state["_find_evidence"] = tuple
+        return state
+
+
+def relevance(score: float, query_vectors: int) -> float:
+    """Scale a MaxSim score to 0..1.
+
+    Args:
+        score: MaxSim over unit vectors.
+        query_vectors: number of the query's vectors.
+
+    Returns:
+        The mean of the best cosines, with negative means clipped to 0.
+
+    Example:
+        >>> relevance(24.0, 32)
+        0.75
+    """
+    return min(1.0, max(0.0, score / query_vectors)) if query_vectors else 0.0

@@ -1,0 +1,1 @@
+"""Recipe of the bundled nano model: corpus, vocabulary, teacher labels, training, export."""
