@@ -158,6 +158,8 @@ class FramingConfig:
         document_length: most positions of a document, markers included.
         query_expansion: pad queries to ``query_length`` with scored end-of-sequence tokens.
         attend_to_expansion_tokens: whether other positions may attend to those.
+        expansion_token: the token that queries are padded with; None takes the tokenizer's mask
+            token, else its end-of-sequence token, else its padding token.
         skiplist: words whose tokens get no vector in a document.
         masked_positions: ``"kept"`` leaves expansion tokens visible to the convolutions, as in
             training; ``"zeroed"`` blanks them, as recent versions of transformers do.
@@ -169,6 +171,7 @@ class FramingConfig:
     document_length: int = 512
     query_expansion: bool = True
     attend_to_expansion_tokens: bool = False
+    expansion_token: str | None = None
     skiplist: tuple[str, ...] = field(default=tuple(string.punctuation))
     masked_positions: MaskedPositions = "kept"
 

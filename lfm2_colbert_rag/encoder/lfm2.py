@@ -108,7 +108,8 @@ class RMSNorm(nn.Module):
         """Normalise ``(..., size)``; the result keeps the dtype of ``x``."""
         wide = x.float()
         wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
-        return self.weight * wide.to(x.dtype)
+        normal: Tensor = self.weight * wide.to(x.dtype)
+        return normal
 
 
 class ShortConv(nn.Module):
@@ -127,7 +128,8 @@ class ShortConv(nn.Module):
     def forward(self, x: Tensor, batch: PackedBatch) -> Tensor:
         """Mix ``(T, hidden)`` along each sequence."""
         gate_in, gate_out, z = self.in_proj(x).chunk(3, dim=-1)
-        return self.out_proj(gate_out * self._convolve(gate_in * z, batch))
+        mixed: Tensor = self.out_proj(gate_out * self._convolve(gate_in * z, batch))
+        return mixed
 
     def _convolve(self, u: Tensor, batch: PackedBatch) -> Tensor:
         taps = self.conv.weight[:, 0, :]  # (hidden, kernel)
@@ -179,10 +181,11 @@ class Attention(nn.Module):
         k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
         mask = attention_bias(batch, causal=self.causal)
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
-        return self.out_proj(batch.unpad(mixed.transpose(1, 2)).flatten(1))
+        out: Tensor = self.out_proj(batch.unpad(mixed.transpose(1, 2)).flatten(1))
+        return out
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_dim))
+        return x.reshape(*x.shape[:-1], -1, self.head_dim)
 
 
 def attention_bias(batch: PackedBatch, *, causal: bool) -> Tensor | None:
@@ -216,7 +219,8 @@ class FeedForward(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(T, hidden)`` to ``(T, hidden)``."""
-        return self.w2(F.silu(self.w1(x)) * self.w3(x))
+        out: Tensor = self.w2(F.silu(self.w1(x)) * self.w3(x))
+        return out
 
 
 class Layer(nn.Module):
@@ -246,7 +250,8 @@ class Layer(nn.Module):
             x = x + self.self_attn(h, batch, rope)
         else:
             x = x + self.conv(h if conv_mask is None else h * conv_mask, batch)
-        return x + self.feed_forward(self.ffn_norm(x))
+        out: Tensor = x + self.feed_forward(self.ffn_norm(x))
+        return out
 
 
 class Lfm2Backbone(nn.Module):
@@ -284,7 +289,8 @@ class Lfm2Backbone(nn.Module):
         conv_mask = batch.attention_mask[:, None].to(x.dtype) if zero_masked_positions else None
         for layer in self.layers:
             x = layer(x, batch, rope, conv_mask)
-        return self.embedding_norm(x)
+        out: Tensor = self.embedding_norm(x)
+        return out
 
     def _rope(self, positions: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
         half = torch.arange(0, self.config.head_dim, 2, device=positions.device).float()

@@ -1,0 +1,168 @@
+"""A checkpoint folder, read and checked without loading its weights, torch or a tokenizer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from ..errors import ModelFormatError
+from .base import Fingerprint
+from .config import FramingConfig, Lfm2Config, MaskedPositions
+from .hub import resolve_model
+from .jsonfiles import read_json
+from .layouts import DenseHead, Layout, read_framing, read_modules
+from .weights import StoredTensor, digest, find_weight_files, stored_tensors
+
+__all__ = ["Checkpoint", "DenseHead", "SpecialTokens", "StoredTensor", "resolve_model"]
+
+
+@dataclass(frozen=True)
+class SpecialTokens:
+    """The tokens that query expansion may pad with: their text or id, None where there is none."""
+
+    mask: str | int | None = None
+    eos: str | int | None = None
+    pad: str | int | None = None
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Everything a folder says of a late-interaction model.
+
+    Attributes:
+        folder: where it is.
+        layout: which library wrote it.
+        backbone: shape and direction of the LFM2 backbone.
+        framing: how texts become token ids.
+        head: the projection to token vectors.
+        tokenizer_file: its ``tokenizer.json``.
+        special_tokens: mask, end-of-sequence and padding tokens.
+        backbone_files: safetensors files of the backbone.
+        head_files: safetensors files of the projection.
+    """
+
+    folder: Path
+    layout: Layout
+    backbone: Lfm2Config
+    framing: FramingConfig
+    head: DenseHead
+    tokenizer_file: Path
+    special_tokens: SpecialTokens
+    backbone_files: tuple[Path, ...]
+    head_files: tuple[Path, ...]
+
+    @classmethod
+    def read(
+        cls, folder: str | Path, *, masked_positions: MaskedPositions | None = None
+    ) -> Checkpoint:
+        """Read a folder in the layout of PyLate or of sentence-transformers 6.
+
+        Args:
+            folder: the checkpoint.
+            masked_positions: overrides what the checkpoint says of query expansion and the
+                convolutions; see :class:`~lfm2_colbert_rag.encoder.config.FramingConfig`.
+
+        Raises:
+            ModelFormatError: a file is missing or malformed, or asks for what is not supported;
+                the message says which and what to do.
+        """
+        folder = Path(folder)
+        modules = read_modules(folder)
+        framing = read_framing(folder, modules)
+        if masked_positions is not None:
+            framing = replace(framing, masked_positions=masked_positions)
+        root = modules.transformer
+        backbone_config = read_json(root / "config.json")
+        backbone = Lfm2Config.from_dict(backbone_config)
+        if modules.dense.in_features != backbone.hidden_size:
+            raise ModelFormatError(
+                f"The Dense of {folder} takes {modules.dense.in_features} features, but the "
+                f"backbone gives {backbone.hidden_size}."
+            )
+        tokenizer_file = root / "tokenizer.json"
+        if not tokenizer_file.is_file():
+            raise ModelFormatError(
+                f"{root} has no tokenizer.json. Save the tokenizer again as a fast tokenizer."
+            )
+        return cls(
+            folder=folder,
+            layout=modules.layout,
+            backbone=backbone,
+            framing=framing,
+            head=modules.dense,
+            tokenizer_file=tokenizer_file,
+            special_tokens=_special_tokens(root, backbone_config),
+            backbone_files=find_weight_files(root),
+            head_files=find_weight_files(modules.dense.folder),
+        )
+
+    @property
+    def dim(self) -> int:
+        """Width of a token vector."""
+        return self.head.out_features
+
+    def backbone_tensors(self) -> Mapping[str, StoredTensor]:
+        """Describe the backbone's tensors, by name without any ``model.`` prefix."""
+        return stored_tensors(self.backbone_files)
+
+    def head_tensors(self) -> Mapping[str, StoredTensor]:
+        """Describe the tensors of the projection."""
+        return stored_tensors(self.head_files)
+
+    @cached_property
+    def fingerprint(self) -> Fingerprint:
+        """Everything that decides the vectors, wherever the folder is.
+
+        The precision of the arithmetic is not part of it: vectors are always float32, and an
+        index may be filled on a GPU in bfloat16 and searched on a CPU in float32.
+        """
+        framing = self.framing
+        return {
+            "kind": "lfm2-colbert",
+            "weights": digest((*self.backbone_files, *self.head_files, self.tokenizer_file)),
+            "architecture": "bidirectional" if self.backbone.bidirectional else "causal",
+            "dim": self.dim,
+            "query_prefix": framing.query_prefix,
+            "document_prefix": framing.document_prefix,
+            "query_length": framing.query_length,
+            "document_length": framing.document_length,
+            "query_expansion": framing.query_expansion,
+            "attend_to_expansion_tokens": framing.attend_to_expansion_tokens,
+            "expansion_token": framing.expansion_token,
+            "skiplist": json.dumps(framing.skiplist, ensure_ascii=False),
+            "masked_positions": framing.masked_positions,
+            "vectors": "float32",
+        }
+
+
+def _special_tokens(folder: Path, backbone_config: Mapping[str, Any]) -> SpecialTokens:
+    config = {
+        **read_json(folder / "special_tokens_map.json", required=False),
+        **read_json(folder / "tokenizer_config.json", required=False),
+    }
+    for side in ("padding_side", "truncation_side"):
+        if config.get(side, "right") != "right":
+            raise ModelFormatError(
+                f"{folder / 'tokenizer_config.json'} sets {side}={config[side]!r}; supported is "
+                "'right'."
+            )
+    if not config:
+        # Nothing describes the tokenizer: the backbone's own word for the end of a text.
+        eos = backbone_config.get("eos_token_id")
+        return SpecialTokens(eos=eos[0] if isinstance(eos, list) else eos)
+    return SpecialTokens(
+        mask=_token_text(config.get("mask_token")),
+        eos=_token_text(config.get("eos_token")),
+        pad=_token_text(config.get("pad_token")),
+    )
+
+
+def _token_text(token: object) -> str | None:
+    """Read a token saved as its text, or as an object that also says how it is matched."""
+    if isinstance(token, dict):
+        token = token.get("content")
+    return token if isinstance(token, str) else None

@@ -1,0 +1,275 @@
+"""Text to token ids, masks and character offsets, as PyLate frames it.
+
+The only module that knows of markers, query expansion and the skiplist. Source of the rules:
+``ColBERT.tokenize`` and ``ColBERT.encode`` of PyLate 1.6; with one deliberate difference: a marker
+typed in a user's text stays plain text, where PyLate would read it as the marker.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from ..errors import InputError, ModelFormatError
+from .checkpoint import Checkpoint, SpecialTokens
+from .config import FramingConfig
+from .head_tokenizer import HeadTokenizer, Tokens
+
+
+@dataclass(frozen=True, eq=False)
+class FramedText:
+    """One text, ready for the backbone: n positions.
+
+    Attributes:
+        input_ids: ``(n,)`` int64 token ids.
+        attention_mask: ``(n,)`` bool, False where no position may attend (query expansion).
+        keep: ``(n,)`` bool, True where the position gives a vector.
+        spans: ``(n, 2)`` int32 characters ``[start, end)`` of the text as it was passed, without
+            surrounding whitespace; empty for markers, special tokens and query expansion.
+    """
+
+    input_ids: npt.NDArray[np.int64]
+    attention_mask: npt.NDArray[np.bool_]
+    keep: npt.NDArray[np.bool_]
+    spans: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of positions."""
+        return len(self.input_ids)
+
+
+class Framing:
+    """Frames queries and documents. Safe to share between threads.
+
+    Args:
+        tokenizer_json: contents of a ``tokenizer.json``.
+        config: markers, lengths, expansion and skiplist.
+        special_tokens: what to expand queries with.
+
+    Raises:
+        ModelFormatError: the tokenizer is unreadable, or lacks a token that the options need.
+
+    Example:
+        >>> framing = Framing.from_checkpoint(checkpoint)              # doctest: +SKIP
+        >>> framing.query(["Where is it?"])[0].input_ids[:3]           # doctest: +SKIP
+        array([    1, 64400, 18493])
+    """
+
+    def __init__(
+        self,
+        tokenizer_json: str,
+        config: FramingConfig,
+        special_tokens: SpecialTokens | None = None,
+    ) -> None:
+        self.config = config
+        tokenizer, self._markers, self._vocabulary = _without_markers(
+            tokenizer_json, (config.query_prefix, config.document_prefix)
+        )
+        self._leading, self._trailing = _template(tokenizer)
+        self._tokens = HeadTokenizer(tokenizer)
+        skipped = (tokenizer.token_to_id(word) for word in config.skiplist)
+        self._skiplist = np.array([i for i in skipped if i is not None], dtype=np.int64)
+        self._expansion_id = (
+            _expansion_id(tokenizer, config, special_tokens or SpecialTokens())
+            if config.query_expansion
+            else None
+        )
+
+    @classmethod
+    def from_checkpoint(cls, checkpoint: Checkpoint) -> Framing:
+        """Build the framing that a checkpoint asks for.
+
+        Raises:
+            ModelFormatError: the tokenizer is unreadable, or its ids exceed the embedding table.
+        """
+        try:
+            tokenizer_json = checkpoint.tokenizer_file.read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            raise ModelFormatError(
+                f"{checkpoint.tokenizer_file} cannot be read: {error}."
+            ) from error
+        framing = cls(tokenizer_json, checkpoint.framing, checkpoint.special_tokens)
+        if framing._vocabulary > checkpoint.backbone.vocab_size:
+            raise ModelFormatError(
+                f"{checkpoint.tokenizer_file} with the markers {checkpoint.framing.query_prefix!r} "
+                f"and {checkpoint.framing.document_prefix!r} has {framing._vocabulary} tokens, but "
+                f"the embedding table has {checkpoint.backbone.vocab_size} rows. The tokenizer is "
+                "not the one this model was trained with."
+            )
+        return framing
+
+    def query(self, texts: Sequence[str]) -> list[FramedText]:
+        """Frame questions.
+
+        Args:
+            texts: any strings; longer ones are cut to ``query_length`` positions.
+
+        Returns:
+            One framed text each; with query expansion, each of exactly ``query_length`` positions.
+
+        Raises:
+            InputError: a text is no string, or not valid Unicode.
+        """
+        config = self.config
+        framed = self._frame(texts, config.query_length, self._markers.get(config.query_prefix))
+        if self._expansion_id is None:
+            return framed
+        return [self._expand(text, self._expansion_id) for text in framed]
+
+    def document(self, texts: Sequence[str]) -> list[FramedText]:
+        """Frame passages.
+
+        Args:
+            texts: any strings; longer ones are cut to ``document_length`` positions.
+
+        Returns:
+            One framed text each, never padded; tokens of the skiplist have ``keep`` False.
+
+        Raises:
+            InputError: a text is no string, or not valid Unicode.
+        """
+        config = self.config
+        framed = self._frame(
+            texts, config.document_length, self._markers.get(config.document_prefix)
+        )
+        for text in framed:
+            np.logical_not(np.isin(text.input_ids, self._skiplist), out=text.keep)
+        return framed
+
+    def _frame(self, texts: Sequence[str], length: int, marker: int | None) -> list[FramedText]:
+        check_texts(texts)
+        stripped = [text.strip() for text in texts]
+        room = length - len(self._leading) - len(self._trailing) - (marker is not None)
+        encoded = self._tokens.encode(stripped, room)
+        return [
+            self._assemble(tokens, text, marker)
+            for tokens, text in zip(encoded, texts, strict=True)
+        ]
+
+    def _assemble(self, tokens: Tokens, text: str, marker: int | None) -> FramedText:
+        ids = [*self._leading, *tokens.ids, *self._trailing]
+        spans = [
+            *[(0, 0)] * len(self._leading),
+            *_spans(tokens, text),
+            *[(0, 0)] * len(self._trailing),
+        ]
+        if marker is not None:
+            # After the first position whatever that is: the place the model learnt it at.
+            ids.insert(1, marker)
+            spans.insert(1, (0, 0))
+        present = np.ones(len(ids), dtype=np.bool_)
+        return FramedText(
+            np.array(ids, dtype=np.int64),
+            present,
+            present.copy(),
+            np.array(spans, dtype=np.int32).reshape(-1, 2),
+        )
+
+    def _expand(self, text: FramedText, expansion_id: int) -> FramedText:
+        length, used = self.config.query_length, len(text)
+        ids = np.full(length, expansion_id, dtype=np.int64)
+        ids[:used] = text.input_ids
+        attention = np.full(length, self.config.attend_to_expansion_tokens, dtype=np.bool_)
+        attention[:used] = True
+        spans = np.zeros((length, 2), dtype=np.int32)
+        spans[:used] = text.spans
+        return FramedText(ids, attention, np.ones(length, dtype=np.bool_), spans)
+
+
+def check_texts(texts: Sequence[str]) -> None:
+    """Refuse what cannot be tokenized, naming the first such text.
+
+    Raises:
+        InputError: ``texts`` is itself a string, holds something else than strings, or one with
+            a lone surrogate.
+    """
+    if isinstance(texts, str):
+        raise InputError("Pass a list of texts, not one string.")
+    for number, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InputError(f"Text {number} is of type {type(text).__name__}, not str.")
+        if text.isascii():
+            continue
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise InputError(
+                f"Text {number} is not valid Unicode: character {error.start} is the lone "
+                f"surrogate {text[error.start]!r}. Decode its bytes with errors='replace', or "
+                "remove the character."
+            ) from None
+
+
+def _spans(tokens: Tokens, text: str) -> list[tuple[int, int]]:
+    """Shift offsets from the stripped to the original text, and trim whitespace off them."""
+    shift = len(text) - len(text.lstrip())
+    spans = []
+    for start, end in tokens.offsets:
+        start, end = start + shift, end + shift
+        piece = text[start:end]
+        word = piece.strip()
+        if word and len(word) != len(piece):
+            start += len(piece) - len(piece.lstrip())
+            end = start + len(word)
+        spans.append((start, end))
+    return spans
+
+
+def _without_markers(
+    tokenizer_json: str, prefixes: tuple[str, str]
+) -> tuple[Tokenizer, dict[str, int], int]:
+    """Build a tokenizer that does not know the markers.
+
+    Returns:
+        The tokenizer, the id of each marker that is not empty, and the number of ids in use.
+    """
+    try:
+        content = json.loads(tokenizer_json)
+        added = content.get("added_tokens") or []
+        markers = {t["content"]: int(t["id"]) for t in added if t["content"] in prefixes}
+        content["added_tokens"] = [t for t in added if t["content"] not in markers]
+        tokenizer = Tokenizer.from_str(json.dumps(content))
+        moved = [
+            t for t in content["added_tokens"] if tokenizer.token_to_id(t["content"]) != t["id"]
+        ]
+    # ``tokenizers`` raises bare ``Exception``; the JSON itself may be anything.
+    except Exception as error:
+        raise ModelFormatError(f"tokenizer.json cannot be read: {error}.") from error
+    if moved:
+        raise ModelFormatError(
+            f"In tokenizer.json the added token {moved[0]['content']!r} comes after the markers "
+            f"{sorted(markers)}; supported are markers that are the last added tokens."
+        )
+    vocabulary = max([tokenizer.get_vocab_size(), *(i + 1 for i in markers.values())])
+    for prefix in prefixes:
+        if prefix and prefix not in markers:
+            known = tokenizer.token_to_id(prefix)
+            markers[prefix] = vocabulary if known is None else known
+            vocabulary = max(vocabulary, markers[prefix] + 1)
+    return tokenizer, {prefix: markers[prefix] for prefix in prefixes if prefix}, vocabulary
+
+
+def _template(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
+    """Return the special tokens that the tokenizer puts before and after every text."""
+    encoding = tokenizer.encode("a")
+    of_text = [place for place, part in enumerate(encoding.sequence_ids) if part is not None]
+    if not of_text:
+        return list(encoding.ids), []
+    return list(encoding.ids[: of_text[0]]), list(encoding.ids[of_text[-1] + 1 :])
+
+
+def _expansion_id(tokenizer: Tokenizer, config: FramingConfig, special: SpecialTokens) -> int:
+    candidates = (config.expansion_token, special.mask, special.eos, special.pad)
+    token = next((candidate for candidate in candidates if candidate is not None), None)
+    token_id = tokenizer.token_to_id(token) if isinstance(token, str) else token
+    if token_id is None:
+        raise ModelFormatError(
+            "Query expansion needs a mask, end-of-sequence or padding token, but the tokenizer "
+            + ("has none." if token is None else f"does not know {token!r}.")
+        )
+    return token_id

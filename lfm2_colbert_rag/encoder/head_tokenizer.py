@@ -1,0 +1,103 @@
+"""The first tokens of texts, exactly, without reading more of a long text than that takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tokenizers import Tokenizer
+
+# Characters before which a text may be cut, where the tokenizer is seen to split there anyway.
+_CUT_BEFORE = " 。，、！？；："
+_PROBES = ("a{}b", "Z9{}9z", "é{}ß", "你{}好", "カ{}タ", "в{}я", "ب{}ت", "ไ{}ท")
+
+# Characters read for each token wanted, at first; European text has 3 to 5 a token.
+_CHARACTERS_PER_TOKEN = 8
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The tokens of one text.
+
+    Attributes:
+        ids: vocabulary ids.
+        offsets: for each, the characters ``(start, end)`` it stands for. Tokens that are parts
+            of one character each have that whole character.
+    """
+
+    ids: list[int]
+    offsets: list[tuple[int, int]]
+
+
+class HeadTokenizer:
+    """Tokenizes texts up to a number of tokens; special tokens are not added.
+
+    Equal to tokenizing the whole text and dropping the rest, but of a long text only a head is
+    read. The head ends between a letter or digit and one of a few separators, if this tokenizer
+    is seen to split there whatever follows; else the whole text is read.
+
+    Args:
+        tokenizer: its truncation and padding are turned off.
+        characters_per_token: length of the first head tried, for each token wanted.
+    """
+
+    def __init__(
+        self, tokenizer: Tokenizer, *, characters_per_token: int = _CHARACTERS_PER_TOKEN
+    ) -> None:
+        tokenizer.no_truncation()
+        tokenizer.no_padding()
+        self._tokenizer = tokenizer
+        self._characters_per_token = characters_per_token
+        self._cut = _cut_pattern(tokenizer)
+
+    def encode(self, texts: Sequence[str], limit: int) -> list[Tokens]:
+        """Return at most ``limit`` tokens of each text."""
+        found: dict[int, Tokens] = {}
+        waiting = list(range(len(texts)))
+        reach = limit * self._characters_per_token
+        while waiting:
+            heads = [self._head(texts[i], reach) for i in waiting]
+            encodings = self._tokenizer.encode_batch(heads, add_special_tokens=False)
+            for i, head, encoding in zip(waiting, heads, encodings, strict=True):
+                ids = encoding.ids
+                if len(ids) >= limit or len(head) == len(texts[i]):
+                    found[i] = Tokens(ids[:limit], encoding.offsets[:limit])
+            waiting = [i for i in waiting if i not in found]
+            reach *= 8
+        return [found[i] for i in range(len(texts))]
+
+    def _head(self, text: str, reach: int) -> str:
+        if len(text) <= reach or self._cut is None:
+            return text
+        cut = self._cut.search(text, reach)
+        return text if cut is None else text[: cut.start()]
+
+
+def _cut_pattern(tokenizer: Tokenizer) -> re.Pattern[str] | None:
+    """Match the places where this tokenizer can be cut; None when there are none to rely on."""
+    if tokenizer.pre_tokenizer is None:
+        return None
+    added = "".join(token.content for token in tokenizer.get_added_tokens_decoder().values())
+    safe = [c for c in _CUT_BEFORE if c not in added and _splits_before(tokenizer, c)]
+    if not safe:
+        return None
+    # ``[^\W_]`` is a letter or digit: never a mark that could join what is before it, nor
+    # punctuation, which some tokenizers join with what follows.
+    return re.compile(rf"(?<=[^\W_])[{re.escape(''.join(safe))}]")
+
+
+def _splits_before(tokenizer: Tokenizer, separator: str) -> bool:
+    """Whether what precedes the separator is split alike with and without what follows."""
+    for probe in _PROBES:
+        head = probe.partition("{}")[0]
+        alone, followed = _pieces(tokenizer, head), _pieces(tokenizer, probe.format(separator))
+        if len(followed) <= len(alone) or followed[: len(alone)] != alone:
+            return False
+    return True
+
+
+def _pieces(tokenizer: Tokenizer, text: str) -> list[str]:
+    if tokenizer.normalizer is not None:
+        text = tokenizer.normalizer.normalize_str(text)
+    return [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]

@@ -1,0 +1,161 @@
+"""Safetensors files of a checkpoint: which tensors there are, without reading them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ..errors import ModelFormatError
+from .jsonfiles import read_json
+
+SINGLE_FILE = "model.safetensors"
+SHARD_INDEX = "model.safetensors.index.json"
+PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
+
+SCALE_SUFFIX = "_scale"
+"""An int8 matrix ``X`` comes with ``X_scale`` of shape (rows, 1) and means ``X * X_scale``."""
+
+_FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
+
+
+@dataclass(frozen=True)
+class StoredTensor:
+    """Where a tensor lies, and what it is.
+
+    Attributes:
+        file: the safetensors file.
+        key: its name in that file.
+        dtype: as safetensors spells it: ``"F32"``, ``"BF16"``, ``"F16"`` or ``"I8"``.
+        shape: its sizes.
+        scale_key: for ``"I8"``, name of the float tensor of shape (rows, 1) to multiply by.
+    """
+
+    file: Path
+    key: str
+    dtype: str
+    shape: tuple[int, ...]
+    scale_key: str | None = None
+
+
+def find_weight_files(folder: Path) -> tuple[Path, ...]:
+    """List the safetensors files of a module's folder, shards in name order.
+
+    Raises:
+        ModelFormatError: there are none, a shard is missing, or the weights are pickled.
+    """
+    if (folder / SINGLE_FILE).is_file():
+        return (folder / SINGLE_FILE,)
+    if (folder / SHARD_INDEX).is_file():
+        return _shards(folder)
+    pickled = [name for name in PICKLES if (folder / name).exists()]
+    if pickled:
+        raise ModelFormatError(
+            f"{folder / pickled[0]} is a pickle, which can run code when it is read, so it is "
+            f"refused. Convert it: load it where you trust it and save it again with "
+            f"safe_serialization=True, which writes {SINGLE_FILE}."
+        )
+    raise ModelFormatError(f"{folder} holds no weights: neither {SINGLE_FILE} nor {SHARD_INDEX}.")
+
+
+def _shards(folder: Path) -> tuple[Path, ...]:
+    index = read_json(folder / SHARD_INDEX)
+    weight_map = index.get("weight_map")
+    if not isinstance(weight_map, dict) or not weight_map:
+        raise ModelFormatError(f"{folder / SHARD_INDEX} has no 'weight_map'.")
+    names = sorted({str(name) for name in weight_map.values()})
+    for name in names:
+        # A shard must be a file of this very folder: an index is not to reach out of it.
+        if Path(name).name != name or not (folder / name).is_file():
+            raise ModelFormatError(
+                f"{folder / SHARD_INDEX} names the shard {name!r}, which is not in the folder. "
+                "Download the model again."
+            )
+    return tuple(folder / name for name in names)
+
+
+def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
+    """Describe the tensors of some safetensors files, by name.
+
+    A ``model.`` prefix of the names is dropped, and the scale of an int8 matrix is listed with
+    its matrix.
+
+    Raises:
+        ModelFormatError: a file is damaged, a name occurs twice, or a dtype is not supported.
+    """
+    found: dict[str, StoredTensor] = {}
+    for file in files:
+        for tensor in _read_header(file):
+            name = tensor.key.removeprefix("model.")
+            if name in found:
+                raise ModelFormatError(
+                    f"The tensor {name!r} is both in {found[name].file} and in {file}."
+                )
+            found[name] = tensor
+    return _with_scales(found)
+
+
+def _read_header(file: Path) -> list[StoredTensor]:
+    try:
+        with safe_open(file, framework="np") as opened:
+            slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118
+            return [
+                StoredTensor(file, key, part.get_dtype(), tuple(part.get_shape()))
+                for key, part in slices.items()
+            ]
+    except (SafetensorError, OSError) as error:
+        raise ModelFormatError(
+            f"{file} cannot be read as safetensors ({error}). Download the model again."
+        ) from error
+
+
+def _with_scales(found: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
+    tensors: dict[str, StoredTensor] = {}
+    for name, tensor in found.items():
+        if name.endswith(SCALE_SUFFIX) and _is_int8(found.get(name.removesuffix(SCALE_SUFFIX))):
+            continue
+        if tensor.dtype in _FLOATS:
+            tensors[name] = tensor
+            continue
+        scale = found.get(name + SCALE_SUFFIX)
+        if tensor.dtype != "I8" or scale is None:
+            raise ModelFormatError(
+                f"The tensor {name!r} of {tensor.file} has the dtype {tensor.dtype}; supported are "
+                f"{sorted(_FLOATS)}, and I8 together with a tensor {name + SCALE_SUFFIX!r}."
+            )
+        if scale.file != tensor.file or scale.shape != (tensor.shape[0], 1):
+            raise ModelFormatError(
+                f"{name + SCALE_SUFFIX!r} must lie in {tensor.file} and have the shape "
+                f"({tensor.shape[0]}, 1); it lies in {scale.file} and has {scale.shape}."
+            )
+        tensors[name] = StoredTensor(tensor.file, tensor.key, "I8", tensor.shape, scale.key)
+    return tensors
+
+
+def _is_int8(tensor: StoredTensor | None) -> bool:
+    return tensor is not None and tensor.dtype == "I8"
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Hash the contents of files, in the order given, to 64 hexadecimal digits (SHA-256).
+
+    Files that have not changed since they were last hashed in this process are not read again.
+    """
+    total = hashlib.sha256()
+    for file in files:
+        stat = file.stat()
+        total.update(_digest_file(file.resolve(), stat.st_mtime_ns, stat.st_size))
+    return total.hexdigest()
+
+
+@lru_cache(maxsize=256)
+def _digest_file(file: Path, mtime_ns: int, size: int) -> bytes:
+    hasher = hashlib.sha256()
+    with file.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            hasher.update(block)
+    return hasher.digest()
