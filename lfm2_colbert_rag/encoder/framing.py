@@ -80,6 +80,11 @@ class Framing:
             else None
         )
 
+    @property
+    def skiplist_ids(self) -> npt.NDArray[np.int64]:
+        """Ids of the skiplist's words that are single tokens, in the skiplist's order."""
+        return self._skiplist
+
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> Framing:
         """Build the framing that a checkpoint asks for.
