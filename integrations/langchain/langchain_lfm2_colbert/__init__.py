@@ -1,0 +1,16 @@
+"""Cross-lingual late-interaction retrieval for LangChain.
+
+Example:
+    >>> from langchain_lfm2_colbert import LFM2ColBERTRetriever
+    >>> retriever = LFM2ColBERTRetriever.from_texts(
+    ...     ["The library opens at nine.", "The pool closes at noon."], model="hash", k=1
+    ... )
+    >>> retriever.invoke("When does the library open?")[0].page_content
+    'The library opens at nine.'
+"""
+
+from __future__ import annotations
+
+from .retrievers import LFM2ColBERTRetriever
+
+__all__ = ["LFM2ColBERTRetriever"]

@@ -1,0 +1,64 @@
+"""A small corpus in which the passage that shares most words with the query wins."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+from langchain_core.documents import Document
+from langchain_lfm2_colbert import LFM2ColBERTRetriever
+
+from lfm2_colbert_rag.testing import HashEncoder
+
+CORPUS = [
+    Document(
+        "To reset the password, hold the red button for ten seconds.",
+        id="reset",
+        metadata={"product": "router", "year": 2023, "tags": ["password", "button"]},
+    ),
+    Document(
+        "The password of the guest network is printed on the bottom label.",
+        id="guest",
+        metadata={"product": "router", "year": 2025, "source": {"file": "guest.pdf", "page": 2}},
+    ),
+    Document(
+        "To descale the coffee machine, fill the tank with vinegar.",
+        id="descale",
+        metadata={"product": "coffee", "year": 2024},
+    ),
+    Document(
+        "The warranty covers broken parts for two years.",
+        id="warranty",
+        metadata={"product": "coffee", "year": 2025},
+    ),
+]
+
+
+class SlowEncoder(HashEncoder):
+    """Takes as long over a query as a real model, and remembers on which thread it did."""
+
+    def __init__(self, seconds: float = 0.3) -> None:
+        super().__init__()
+        self.seconds = seconds
+        self.threads: list[threading.Thread] = []
+
+    def encode_query(self, texts):
+        self.threads.append(threading.current_thread())
+        time.sleep(self.seconds)
+        return super().encode_query(texts)
+
+
+@pytest.fixture
+def documents() -> list[Document]:
+    return [document.model_copy(deep=True) for document in CORPUS]
+
+
+@pytest.fixture
+def retriever(documents: list[Document]) -> LFM2ColBERTRetriever:
+    return LFM2ColBERTRetriever.from_documents(documents, model="hash")
+
+
+@pytest.fixture
+def slow_encoder() -> SlowEncoder:
+    return SlowEncoder()
