@@ -30,7 +30,8 @@ class FramedText:
         attention_mask: ``(n,)`` bool, False where no position may attend (query expansion).
         keep: ``(n,)`` bool, True where the position gives a vector.
         spans: ``(n, 2)`` int32 characters ``[start, end)`` of the text as it was passed, without
-            surrounding whitespace; empty for markers, special tokens and query expansion.
+            surrounding whitespace (a token of nothing else keeps it); empty for markers, special
+            tokens that the text does not hold, and query expansion.
     """
 
     input_ids: npt.NDArray[np.int64]
@@ -238,6 +239,8 @@ def _without_markers(
         added = content.get("added_tokens") or []
         markers = {t["content"]: int(t["id"]) for t in added if t["content"] in prefixes}
         content["added_tokens"] = [t for t in added if t["content"] not in markers]
+        # tokenizer.json remembers the lengths it was last used with; ours come from the options.
+        content["truncation"] = content["padding"] = None
         tokenizer = Tokenizer.from_str(json.dumps(content))
         moved = [
             t for t in content["added_tokens"] if tokenizer.token_to_id(t["content"]) != t["id"]

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 from tokenizers import Tokenizer
 
-# Characters before which a text may be cut, where the tokenizer is seen to split there anyway.
-_CUT_BEFORE = " 。，、！？；："
+# Characters before which a text may be cut, where the tokenizer is seen to split there anyway. No
+# line break: punctuation joins with it, and what counts as a letter before it depends on the
+# version of Unicode.
+_CUT_BEFORE = " 。，、！？；：،؛؟।"
 _PROBES = ("a{}b", "Z9{}9z", "é{}ß", "你{}好", "カ{}タ", "в{}я", "ب{}ت", "ไ{}ท")
 
 # Characters read for each token wanted, at first; European text has 3 to 5 a token.
@@ -38,15 +40,13 @@ class HeadTokenizer:
     is seen to split there whatever follows; else the whole text is read.
 
     Args:
-        tokenizer: its truncation and padding are turned off.
+        tokenizer: without truncation or padding of its own.
         characters_per_token: length of the first head tried, for each token wanted.
     """
 
     def __init__(
         self, tokenizer: Tokenizer, *, characters_per_token: int = _CHARACTERS_PER_TOKEN
     ) -> None:
-        tokenizer.no_truncation()
-        tokenizer.no_padding()
         self._tokenizer = tokenizer
         self._characters_per_token = characters_per_token
         self._cut = _cut_pattern(tokenizer)
