@@ -17,10 +17,11 @@ from langchain_core.callbacks import (
 )
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, Retriever
+from lfm2_colbert_rag.filters import parse_where
 
 _CALL_OPTIONS = ("k", "score_threshold", "where")
 
@@ -65,6 +66,12 @@ class LFM2ColBERTRetriever(BaseRetriever):
     score_threshold: float | None = Field(default=None, ge=0, le=1)
     score_key: str | None = "relevance_score"
     id_key: str | None = None
+
+    @field_validator("where")
+    @classmethod
+    def _check_where(cls, where: dict[str, Any] | None) -> dict[str, Any] | None:
+        parse_where(where or {})  # a malformed filter is refused here, not at the first question
+        return where
 
     @classmethod
     def from_texts(

@@ -31,8 +31,14 @@ def test_unknown_constructor_arguments_are_refused():
 
 @pytest.mark.parametrize(
     "option",
-    [{"k": 0}, {"k": -1}, {"score_threshold": 1.5}, {"where": "router"}],
-    ids=["zero k", "negative k", "threshold above one", "where is no object"],
+    [
+        {"k": 0},
+        {"k": -1},
+        {"score_threshold": 1.5},
+        {"where": "router"},
+        {"where": {"year": {"$almost": 2024}}},
+    ],
+    ids=["zero k", "negative k", "threshold above one", "no object", "unknown operator"],
 )
 def test_unusable_options_are_refused(option):
     with pytest.raises(ValueError, match=next(iter(option))):

@@ -1,0 +1,74 @@
+"""LlamaIndex nodes as passages of the core, and back without loss.
+
+A passage's text is what LlamaIndex would embed. Its metadata is the node's own, under its own
+keys, so that filters read naturally, and under one reserved key the whole node.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llama_index.core.schema import BaseNode, Document, IndexNode, MetadataMode, TextNode
+from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+
+from lfm2_colbert_rag import Hit, Passage
+
+NODE_KEY = "_llama_index"
+"""Metadata key of a passage that holds its node."""
+
+
+def to_passage(node: BaseNode) -> Passage:
+    """Turn a node into a passage.
+
+    Args:
+        node: any node; of an ``IndexNode`` everything but the live object it points to.
+
+    Returns:
+        A passage with the node's id.
+
+    Example:
+        >>> to_passage(TextNode(id_="1", text="Open at nine.", metadata={"floor": 2})).text
+        'floor: 2\\n\\nOpen at nine.'
+    """
+    if isinstance(node, IndexNode):
+        node = node.model_copy(update={"obj": None})  # may be a live index, which is no JSON
+    stored = node_to_metadata_dict(node)
+    own: dict[str, Any] = node.model_dump(mode="json")["metadata"]
+    payload = {
+        "_node_content": stored["_node_content"],
+        "_node_type": stored["_node_type"],
+        "node_id": node.node_id,
+        "ref_doc_id": node.ref_doc_id,
+        "empty_lists": [key for key, value in own.items() if value == []],
+    }
+    text = node.get_content(metadata_mode=MetadataMode.EMBED)
+    return Passage(node.node_id, text, _source_keys(node) | own | {NODE_KEY: payload})
+
+
+def to_node(hit: Hit) -> BaseNode:
+    """Turn a hit back into the node that was stored.
+
+    Args:
+        hit: a hit on any passage, also one that was not added through LlamaIndex.
+
+    Returns:
+        A new node; for a passage from elsewhere, a ``TextNode`` of its id, text and metadata.
+
+    Example:
+        >>> to_node(Hit("1", 9.0, 0.9, "Open at nine.", {"floor": 2})).metadata
+        {'floor': 2}
+    """
+    payload = hit.metadata.get(NODE_KEY)
+    if not isinstance(payload, dict):
+        return TextNode(id_=hit.id, text=hit.text, metadata=hit.metadata)
+    if payload["_node_type"] == Document.class_name():
+        # LlamaIndex's own reader would make it a TextNode.
+        return Document.from_json(payload["_node_content"])
+    return metadata_dict_to_node(payload)
+
+
+def _source_keys(node: BaseNode) -> dict[str, Any]:
+    # The keys by which LlamaIndex's stores let a filter name the source document.
+    if node.ref_doc_id is None:
+        return {}
+    return dict.fromkeys(("document_id", "doc_id", "ref_doc_id"), node.ref_doc_id)
