@@ -101,6 +101,12 @@ class Lfm2Config:
             )
         except KeyError as error:
             raise ModelFormatError(f"config.json has no {error.args[0]!r}.") from None
+        except ModelFormatError:
+            raise
+        except (TypeError, ValueError, AttributeError) as error:
+            raise ModelFormatError(
+                f"config.json has a value of the wrong type: {error}."
+            ) from error
 
 
 def _is_bidirectional(config: Mapping[str, Any]) -> bool:

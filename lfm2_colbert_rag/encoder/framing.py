@@ -51,6 +51,8 @@ class Framing:
         tokenizer_json: contents of a ``tokenizer.json``.
         config: markers, lengths, expansion and skiplist.
         special_tokens: what to expand queries with.
+        append_markers: give markers that the tokenizer lacks the ids after its last, as PyLate
+            does; otherwise they are an error.
 
     Raises:
         ModelFormatError: the tokenizer is unreadable, or lacks a token that the options need.
@@ -66,11 +68,20 @@ class Framing:
         tokenizer_json: str,
         config: FramingConfig,
         special_tokens: SpecialTokens | None = None,
+        *,
+        append_markers: bool = True,
     ) -> None:
         self.config = config
-        tokenizer, self._markers, self._vocabulary = _without_markers(
-            tokenizer_json, (config.query_prefix, config.document_prefix)
-        )
+        prefixes = (config.query_prefix, config.document_prefix)
+        tokenizer, markers, size = _without_markers(tokenizer_json, prefixes)
+        missing = [p for p in dict.fromkeys(prefixes) if p and p not in markers]
+        if missing and not append_markers:
+            raise ModelFormatError(
+                f"The prompt {missing[0]!r} is not one token of tokenizer.json; supported are "
+                "prompts that are a single added token."
+            )
+        markers.update(zip(missing, range(size, size + len(missing)), strict=True))
+        self._markers, self._vocabulary = markers, size + len(missing)
         self._leading, self._trailing = _template(tokenizer)
         self._tokens = HeadTokenizer(tokenizer)
         skipped = (tokenizer.token_to_id(word) for word in config.skiplist)
@@ -99,7 +110,13 @@ class Framing:
             raise ModelFormatError(
                 f"{checkpoint.tokenizer_file} cannot be read: {error}."
             ) from error
-        framing = cls(tokenizer_json, checkpoint.framing, checkpoint.special_tokens)
+        framing = cls(
+            tokenizer_json,
+            checkpoint.framing,
+            checkpoint.special_tokens,
+            # sentence-transformers writes a prompt it has no token for as plain text.
+            append_markers=checkpoint.layout == "pylate",
+        )
         if framing._vocabulary > checkpoint.backbone.vocab_size:
             raise ModelFormatError(
                 f"{checkpoint.tokenizer_file} with the markers {checkpoint.framing.query_prefix!r} "
@@ -232,7 +249,7 @@ def _without_markers(
     """Build a tokenizer that does not know the markers.
 
     Returns:
-        The tokenizer, the id of each marker that is not empty, and the number of ids in use.
+        The tokenizer, the ids of the markers it knew, and the number of ids in use.
     """
     try:
         content = json.loads(tokenizer_json)
@@ -253,13 +270,11 @@ def _without_markers(
             f"In tokenizer.json the added token {moved[0]['content']!r} comes after the markers "
             f"{sorted(markers)}; supported are markers that are the last added tokens."
         )
-    vocabulary = max([tokenizer.get_vocab_size(), *(i + 1 for i in markers.values())])
-    for prefix in prefixes:
-        if prefix and prefix not in markers:
-            known = tokenizer.token_to_id(prefix)
-            markers[prefix] = vocabulary if known is None else known
-            vocabulary = max(vocabulary, markers[prefix] + 1)
-    return tokenizer, {prefix: markers[prefix] for prefix in prefixes if prefix}, vocabulary
+    size = max([tokenizer.get_vocab_size(), *(i + 1 for i in markers.values())])
+    # A marker may also be listed among the model's own pieces only.
+    known = {prefix: tokenizer.token_to_id(prefix) for prefix in prefixes if prefix}
+    own = {prefix: token_id for prefix, token_id in known.items() if token_id is not None}
+    return tokenizer, {**own, **markers}, size
 
 
 def _template(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:

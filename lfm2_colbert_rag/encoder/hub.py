@@ -36,7 +36,7 @@ def resolve_model(name: str | os.PathLike[str], *, revision: str | None = None) 
             "Reinstall the package, or pass a local folder or a hub id as model."
         )
     folder = Path(name).expanduser()
-    if folder.is_dir():
+    if os.fspath(name) and folder.is_dir():
         return folder
     if not _looks_like_hub_id(str(name)):
         raise ModelNotFoundError(
