@@ -18,7 +18,7 @@ NODE_KEY = "_llama_index"
 
 
 def to_passage(node: BaseNode) -> Passage:
-    """Turn a node into a passage.
+    r"""Turn a node into a passage.
 
     Args:
         node: any node; of an ``IndexNode`` everything but the live object it points to.
@@ -28,7 +28,7 @@ def to_passage(node: BaseNode) -> Passage:
 
     Example:
         >>> to_passage(TextNode(id_="1", text="Open at nine.", metadata={"floor": 2})).text
-        'floor: 2\\n\\nOpen at nine.'
+        'floor: 2\n\nOpen at nine.'
     """
     if isinstance(node, IndexNode):
         node = node.model_copy(update={"obj": None})  # may be a live index, which is no JSON

@@ -1,0 +1,169 @@
+"""Constraints: every operator, every nesting, all before the best nodes are chosen."""
+
+from __future__ import annotations
+
+import pytest
+from llama_index.core.vector_stores import (
+    FilterCondition,
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+)
+from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
+
+from lfm2_colbert_rag.errors import FilterError
+
+EVERYTHING = {"reset", "guest", "descale", "warranty"}
+
+
+def one(key, value=None, operator=FilterOperator.EQ):
+    return MetadataFilter(key=key, value=value, operator=operator)
+
+
+def group(condition, *filters):
+    return MetadataFilters(filters=list(filters), condition=condition)
+
+
+@pytest.fixture
+def matching(retriever):
+    def search(**constraints) -> set[str]:
+        narrowed = LFM2ColBERTRetriever(retriever.retriever, similarity_top_k=4, **constraints)
+        return {found.node.node_id for found in narrowed.retrieve("password")}
+
+    return search
+
+
+@pytest.mark.parametrize(
+    ("operator", "key", "value", "expected"),
+    [
+        ("EQ", "product", "router", {"reset", "guest"}),
+        ("EQ", "year", 2025, {"guest", "warranty"}),
+        ("EQ", "tags", "button", {"reset"}),
+        ("EQ", "absent", "x", set()),
+        ("NE", "year", 2025, {"reset", "descale"}),
+        ("NE", "note", "x", EVERYTHING),
+        ("GT", "year", 2024, {"guest", "warranty"}),
+        ("GTE", "year", 2024, {"guest", "warranty", "descale"}),
+        ("LT", "year", 2024, {"reset"}),
+        ("LTE", "year", 2024, {"reset", "descale"}),
+        ("GT", "product", "d", {"reset", "guest"}),
+        ("GT", "absent", 1, set()),
+        ("IN", "year", [2023, 2024], {"reset", "descale"}),
+        ("IN", "year", [], set()),
+        ("NIN", "year", [2023, 2024], {"guest", "warranty"}),
+        ("NIN", "note", ["x"], EVERYTHING),
+        ("NIN", "year", [], EVERYTHING),
+        ("CONTAINS", "tags", "button", {"reset"}),
+        ("ANY", "tags", ["button", "lamp"], {"reset"}),
+        ("ANY", "tags", [], set()),
+        ("ALL", "tags", ["button", "password"], {"reset"}),
+        ("ALL", "tags", ["button", "lamp"], set()),
+        ("ALL", "tags", [], {"reset", "guest", "descale"}),
+        ("IS_EMPTY", "tags", None, {"descale", "warranty"}),
+        ("IS_EMPTY", "note", None, EVERYTHING),
+        ("IS_EMPTY", "details", None, {"reset", "guest", "descale"}),
+        ("IS_EMPTY", "product", None, set()),
+        ("EQ", "maker.country", "it", {"guest"}),
+        ("IS_EMPTY", "maker.country", None, EVERYTHING - {"guest"}),
+    ],
+)
+def test_operators(matching, operator, key, value, expected):
+    filters = group(FilterCondition.AND, one(key, value, FilterOperator[operator]))
+    assert matching(filters=filters) == expected
+    assert matching(filters=group(FilterCondition.NOT, filters)) == EVERYTHING - expected
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (group(FilterCondition.AND, one("product", "router"), one("year", 2025)), {"guest"}),
+        (group(None, one("product", "router"), one("year", 2025)), {"guest"}),
+        (
+            group(FilterCondition.OR, one("product", "router"), one("year", 2025)),
+            {"reset", "guest", "warranty"},
+        ),
+        (group(FilterCondition.NOT, one("product", "router"), one("year", 2025)), {"descale"}),
+        (
+            group(
+                FilterCondition.OR,
+                group(FilterCondition.AND, one("product", "router"), one("year", 2025)),
+                group(
+                    FilterCondition.AND,
+                    one("product", "coffee"),
+                    group(FilterCondition.NOT, one("year", 2025)),
+                ),
+            ),
+            {"guest", "descale"},
+        ),
+        (group(FilterCondition.AND), EVERYTHING),
+        (group(FilterCondition.OR, group(FilterCondition.AND), one("year", 1)), EVERYTHING),
+    ],
+    ids=["and", "none is and", "or", "not: none of them", "nested", "empty", "empty inside or"],
+)
+def test_groups(matching, filters, expected):
+    assert matching(filters=filters) == expected
+
+
+@pytest.mark.parametrize(
+    "operator", [FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE]
+)
+def test_text_matching_is_refused_at_once(matching, operator):
+    nested = group(FilterCondition.AND, group(FilterCondition.OR, one("product", "r", operator)))
+    with pytest.raises(FilterError, match=f"'product' uses {operator.name}.*supports EQ, NE.*ALL"):
+        matching(filters=nested)
+
+
+@pytest.mark.parametrize("operator", ["IN", "NIN", "ANY", "ALL"])
+def test_operators_over_lists_need_one(matching, operator):
+    with pytest.raises(FilterError, match=f"'year' uses {operator}.*a list"):
+        matching(filters=group(FilterCondition.AND, one("year", 2025, FilterOperator[operator])))
+
+
+def test_malformed_where_is_refused_at_once(matching):
+    with pytest.raises(FilterError, match="almost"):
+        matching(where={"year": {"$almost": 2025}})
+
+
+def test_every_operator_is_either_supported_or_refused_clearly(matching):
+    for operator in FilterOperator:
+        value = ["x"] if operator.name in {"IN", "NIN", "ANY", "ALL"} else "x"
+        try:
+            matching(filters=group(FilterCondition.AND, one("product", value, operator)))
+        except FilterError as error:
+            assert operator.name in str(error)
+
+
+class TestOtherConstraints:
+    def test_where_reaches_nested_keys_and_booleans(self, matching):
+        assert matching(where={"details.pages.from": {"$gte": 3}}) == {"warranty"}
+        assert matching(where={"details": {"draft": True}}) == {"warranty"}
+
+    def test_node_ids(self, matching):
+        assert matching(node_ids=["guest", "warranty", "never there"]) == {"guest", "warranty"}
+
+    def test_doc_ids(self, matching):
+        assert matching(doc_ids=["coffee-manual", "warranty-card"]) == {"descale", "warranty"}
+
+    @pytest.mark.parametrize("empty", [{"node_ids": []}, {"doc_ids": []}, {"where": {}}, {}])
+    def test_empty_ones_do_not_constrain(self, matching, empty):
+        assert matching(**empty) == EVERYTHING
+
+    def test_all_hold_together(self, matching):
+        filters = group(FilterCondition.AND, one("product", "router"))
+        assert matching(filters=filters, node_ids=["guest", "descale"]) == {"guest"}
+        assert matching(filters=filters, doc_ids=["coffee-manual"]) == set()
+        assert matching(filters=filters, where={"year": {"$lt": 2025}}) == {"reset"}
+
+    @pytest.mark.parametrize(
+        "constraint",
+        [
+            {"filters": group(FilterCondition.AND, one("product", "coffee"), one("year", 2025))},
+            {"node_ids": ["warranty"]},
+            {"doc_ids": ["warranty-card"]},
+            {"where": {"details.draft": True}},
+        ],
+        ids=lambda constraint: next(iter(constraint)),
+    )
+    async def test_apply_before_the_best_are_chosen(self, retriever, constraint, ask):
+        narrowed = LFM2ColBERTRetriever(retriever.retriever, similarity_top_k=1, **constraint)
+        assert [found.node.node_id for found in await ask(narrowed)] == ["warranty"]
