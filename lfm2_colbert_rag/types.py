@@ -6,7 +6,7 @@ All are frozen; arrays in them are to be read, not written.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -108,6 +108,42 @@ class Hit:
         state = {"evidence": self.evidence, **self.__dict__}
         state["_find_evidence"] = tuple
         return state
+
+
+@dataclass(frozen=True)
+class IndexStats:
+    """What an index holds.
+
+    Attributes:
+        path: its folder; None for an index in memory.
+        model: how to ask for its model again.
+        passages: live passages.
+        deleted: passages that were deleted or replaced and still take room.
+        vectors: token vectors of the live passages.
+        dim: width of a vector.
+        segments: number of segments.
+        generation: number of commits so far.
+        bytes: size of all files.
+        bytes_per_vector: size of the vector files divided by the vectors in them, deleted ones
+            included; 0 for an empty index.
+        format_version: version of the on-disk format.
+    """
+
+    path: str | None
+    model: str
+    passages: int
+    deleted: int
+    vectors: int
+    dim: int
+    segments: int
+    generation: int
+    bytes: int
+    bytes_per_vector: float
+    format_version: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
 
 
 def relevance(score: float, query_vectors: int) -> float:

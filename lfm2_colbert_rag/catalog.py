@@ -1,0 +1,446 @@
+"""The catalog: one SQLite file that says what an index contains. The only module that speaks SQL.
+
+A *generation* is a number that grows by one with every commit. Rows of passages and segments
+carry the generation in which they were born and, once replaced or deleted, the one in which they
+died. Whoever reads "as of generation g" therefore sees one whole commit, however many statements
+that takes and whatever is written meanwhile, and needs no long transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import sqlite3
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError, StorageFullError
+from .filters import And, Comparison, Filter, Not, Or, kind_of
+from .index.segment import SegmentFile, SegmentInfo
+from .types import Passage
+
+FILE_NAME = "catalog.sqlite"
+FORMAT_VERSION = 1
+APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
+
+_SCHEMA = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generations (
+    generation INTEGER PRIMARY KEY, created TEXT NOT NULL,
+    added INTEGER NOT NULL, removed INTEGER NOT NULL
+);
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
+    metadata TEXT NOT NULL, tokens INTEGER NOT NULL, born INTEGER NOT NULL, died INTEGER
+);
+CREATE INDEX passages_by_id ON passages (id);
+CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
+CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
+"""
+_ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
+
+
+@dataclass(frozen=True)
+class StoredPassage:
+    """A passage with its row number."""
+
+    row: int
+    passage: Passage
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What a reader at one generation must know to move to a newer one.
+
+    Attributes:
+        generation: the newer generation.
+        segments: all its segments.
+        dead_rows: rows that died after the reader's generation.
+    """
+
+    generation: int
+    segments: tuple[SegmentInfo, ...]
+    dead_rows: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sizes of one generation."""
+
+    passages: int
+    deleted: int
+    tokens: int
+    segments: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Everything that one commit changes.
+
+    Attributes:
+        generation: the generation that it makes.
+        passages: rows to add; their numbers ascend and were never used before.
+        tokens: number of vectors of each of them.
+        segment: the segment that holds them, already on the disk.
+        removed: rows that die.
+    """
+
+    generation: int
+    passages: Sequence[StoredPassage] = ()
+    tokens: Sequence[int] = ()
+    segment: SegmentInfo | None = None
+    removed: Sequence[int] = field(default=())
+
+
+class Catalog:
+    """Access to the catalog of one index folder; safe to use from several threads.
+
+    Args:
+        path: the SQLite file; it must exist.
+        durable: wait for the disk at every commit.
+
+    Raises:
+        IndexNotFoundError: the file is missing, or is not a catalog.
+        IndexFormatError: it was written in another version of the format.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        self._path = path
+        self._durable = durable
+        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        self._process = os.getpid()
+        weakref.finalize(self, _close_all, self._idle)
+        self._check_format()
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any], *, durable: bool = True) -> Catalog:
+        """Make an empty catalog of generation 0.
+
+        The file appears under its name only when it is complete.
+        """
+        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        temporary.unlink(missing_ok=True)
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+            connection.executescript(_SCHEMA)
+            rows = [(key, json.dumps(value)) for key, value in settings.items()]
+            connection.executemany("INSERT INTO settings VALUES (?, ?)", rows)
+            connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
+        finally:
+            connection.close()
+        temporary.replace(path)
+        return cls(path, durable=durable)
+
+    def close(self) -> None:
+        """Close all connections; a later call opens new ones."""
+        _close_all(self._idle)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings written at creation."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT key, value FROM settings").fetchall()
+        return {key: json.loads(value) for key, value in rows}
+
+    def generation(self) -> int:
+        """Return the newest generation."""
+        with self._reading() as connection:
+            return _newest(connection)
+
+    def counts(self, generation: int) -> Counts:
+        """Count what one generation contains."""
+        query = f"""
+            SELECT (SELECT count(*) FROM passages WHERE {_ALIVE}),
+                   (SELECT total(tokens) FROM passages WHERE {_ALIVE}),
+                   (SELECT total(passages) FROM segments WHERE {_ALIVE}),
+                   (SELECT count(*) FROM segments WHERE {_ALIVE})"""
+        with self._reading() as connection:
+            live, tokens, held, segments = connection.execute(
+                query, {"generation": generation}
+            ).fetchone()
+        return Counts(live, int(held) - live, int(tokens), segments)
+
+    def changes_since(self, generation: int) -> Changes:
+        """Return the newest generation's segments, and the rows that died meanwhile."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                newest = _newest(connection)
+                segments = connection.execute(
+                    f"SELECT name, passages, tokens, files FROM segments WHERE {_ALIVE} "
+                    "ORDER BY born, name",
+                    {"generation": newest},
+                ).fetchall()
+                dead = connection.execute(
+                    "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
+                )
+                dead_rows = np.fromiter((row for (row,) in dead), dtype=np.int64)
+            finally:
+                connection.execute("COMMIT")
+        return Changes(newest, tuple(_segment_info(*row) for row in segments), np.sort(dead_rows))
+
+    def segment_names(self) -> set[str]:
+        """Return the names of all segments that any generation refers to."""
+        with self._reading() as connection:
+            return {name for (name,) in connection.execute("SELECT name FROM segments")}
+
+    def next_row(self) -> int:
+        """Return a row number above all that were ever used."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
+            ).fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
+        """Return the ascending live rows whose metadata match a filter."""
+        parameters: dict[str, Any] = {"generation": generation}
+        condition = _to_sql(where, parameters)
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT row FROM passages WHERE {_ALIVE} AND {condition} ORDER BY row",
+                parameters,
+            )
+            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+
+    def rows_by_id(self, ids: Sequence[str], generation: int) -> dict[str, int]:
+        """Return the live row of each id that has one."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT id, row FROM passages WHERE {_ALIVE} "
+                "AND id IN (SELECT value FROM json_each(:ids))",
+                {"generation": generation, "ids": json.dumps(list(ids))},
+            )
+            return dict(rows.fetchall())
+
+    def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
+        """Return passages by row number, live or dead."""
+        with self._reading() as connection:
+            found = connection.execute(
+                "SELECT row, id, text, metadata FROM passages "
+                "WHERE row IN (SELECT value FROM json_each(?))",
+                (json.dumps([int(row) for row in rows]),),
+            ).fetchall()
+        return {row: Passage(id, text, json.loads(metadata)) for row, id, text, metadata in found}
+
+    def commit(self, commit: Commit) -> None:
+        """Apply a commit in one transaction: all of it or nothing.
+
+        Raises:
+            StorageFullError: the disk is full.
+        """
+        with self._writing() as connection:
+            # Rows that die must do so first: at no moment may two live rows share an id.
+            connection.executemany(
+                "UPDATE passages SET died = ? WHERE row = ? AND died IS NULL",
+                [(commit.generation, int(row)) for row in commit.removed],
+            )
+            _insert_passages(connection, commit)
+            if commit.segment is not None:
+                connection.execute(
+                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, NULL)",
+                    (*_segment_row(commit.segment), commit.generation),
+                )
+            connection.execute(
+                "INSERT INTO generations VALUES (?, ?, ?, ?)",
+                (commit.generation, _now(), len(commit.passages), len(commit.removed)),
+            )
+
+    def copy_to(self, path: Path) -> None:
+        """Write a consistent copy of the catalog, while others read and write this one."""
+        target = sqlite3.connect(path)
+        try:
+            with self._reading() as connection:
+                connection.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+        finally:
+            target.close()
+
+    def check(self) -> list[str]:
+        """Let SQLite check its own file; returns one sentence a problem."""
+        with self._reading() as connection:
+            found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+        return [] if found == ["ok"] else [f"{self._path}: {text}" for text in found]
+
+    def _check_format(self) -> None:
+        if not self._path.is_file():
+            raise IndexNotFoundError(
+                f"{self._path.parent} holds no index: {self._path.name} is missing."
+            )
+        try:
+            with self._reading() as connection:
+                application = connection.execute("PRAGMA application_id").fetchone()[0]
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise IndexCorruptError(
+                f"{self._path} cannot be read as a catalog ({error}). Restore it from a backup."
+            ) from error
+        if application != APPLICATION_ID:
+            raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
+        if version != FORMAT_VERSION:
+            raise IndexFormatError(
+                f"{self._path.parent} is in format {version}; this version of the library reads "
+                f"format {FORMAT_VERSION}. Use the version that wrote it, or index again."
+            )
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        if self._process != os.getpid():  # SQLite connections must not cross a fork
+            self._idle, self._process = queue.LifoQueue(), os.getpid()
+        idle = self._idle
+        try:
+            connection = idle.get_nowait()
+        except queue.Empty:
+            connection = self._connect()
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        idle.put(connection)
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        with _storage_errors(self._path), self._reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            yield connection
+            connection.execute("COMMIT")
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self._path, isolation_level=None, check_same_thread=False, timeout=60
+        )
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        return connection
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "full" in str(error) or "disk I/O" in str(error):
+            raise StorageFullError(
+                f"the disk that holds {path.parent} took no more data ({error}); "
+                "nothing was changed. Free some space and repeat the call."
+            ) from error
+        raise
+
+
+def _close_all(idle: queue.LifoQueue[sqlite3.Connection]) -> None:
+    while True:
+        try:
+            idle.get_nowait().close()
+        except queue.Empty:
+            return
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT max(generation) FROM generations").fetchone()[0])
+
+
+def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
+    rows = [
+        (
+            stored.row,
+            stored.passage.id,
+            stored.passage.text,
+            json.dumps(stored.passage.metadata, ensure_ascii=False, allow_nan=False),
+            tokens,
+            commit.generation,
+        )
+        for stored, tokens in zip(commit.passages, commit.tokens, strict=True)
+    ]
+    connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, NULL)", rows)
+
+
+def _segment_row(info: SegmentInfo) -> tuple[str, int, int, str]:
+    files = json.dumps({key: asdict(file) for key, file in info.files.items()})
+    return info.name, info.passages, info.tokens, files
+
+
+def _segment_info(name: str, passages: int, tokens: int, files: str) -> SegmentInfo:
+    parsed = {key: SegmentFile(**value) for key, value in json.loads(files).items()}
+    return SegmentInfo(name, passages, tokens, parsed)
+
+
+_JSON_TYPES = {
+    "null": "'null'",
+    "boolean": "'true', 'false'",
+    "number": "'integer', 'real'",
+    "string": "'text'",
+}
+_SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
+
+
+def _to_sql(node: Filter, parameters: dict[str, Any]) -> str:
+    """Translate a filter to a condition that is never NULL, adding its operands to parameters."""
+    if isinstance(node, And | Or):
+        if not node.children:
+            return "1"
+        joint = " AND " if isinstance(node, And) else " OR "
+        return "(" + joint.join(_to_sql(child, parameters) for child in node.children) + ")"
+    if isinstance(node, Not):
+        return f"NOT {_to_sql(node.child, parameters)}"
+    return _comparison_to_sql(node, parameters)
+
+
+def _comparison_to_sql(node: Comparison, parameters: dict[str, Any]) -> str:
+    path = _bind(parameters, "$" + "".join(f'."{name}"' for name in node.path))
+    kind = f"json_type(metadata, {path})"
+    if node.operator == "$exists":
+        return f"({kind} IS {'NOT ' if node.operand else ''}NULL)"
+    scalar = _holds(node, kind, f"json_extract(metadata, {path})", parameters)
+    element = _holds(node, "type", "atom", parameters)
+    return (
+        f"CASE {kind} WHEN 'array' "
+        f"THEN EXISTS (SELECT 1 FROM json_each(metadata, {path}) WHERE {element}) "
+        f"ELSE coalesce({scalar}, 0) END"
+    )
+
+
+def _holds(node: Comparison, kind: str, value: str, parameters: dict[str, Any]) -> str:
+    """Compare one JSON value, given as SQL for its type and its content, with the operand."""
+    if node.operator == "$in":
+        return _is_among(node.operand, kind, value, parameters)
+    condition = f"{kind} IN ({_JSON_TYPES[kind_of(node.operand) or 'null']})"
+    if node.operand is not None:
+        condition += f" AND {value} {_SYMBOLS[node.operator]} {_bind(parameters, node.operand)}"
+    return f"({condition})"
+
+
+def _is_among(operands: Sequence[Any], kind: str, value: str, parameters: dict[str, Any]) -> str:
+    """One sub-select for each kind of operand, so that long lists stay short as SQL."""
+    tests = []
+    for name in sorted({kind_of(operand) or "null" for operand in operands}):
+        test = f"{kind} IN ({_JSON_TYPES[name]})"
+        if name != "null":
+            chosen = json.dumps([operand for operand in operands if kind_of(operand) == name])
+            test += f" AND {value} IN (SELECT value FROM json_each({_bind(parameters, chosen)}))"
+        tests.append(f"({test})")
+    return "(" + (" OR ".join(tests) or "0") + ")"
+
+
+def _bind(parameters: dict[str, Any], value: Any) -> str:
+    name = f"p{len(parameters)}"
+    parameters[name] = value
+    return f":{name}"

@@ -1,0 +1,112 @@
+"""Why a passage was found: which of its words answered which words of the query."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from .scoring import similarities
+from .types import Match, TokenMatrix, TokenVectors
+
+# First and last code point of scripts that write words without spaces between them. There a
+# token is as near to a word as one gets without a dictionary.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FDF),  # CJK radicals
+    (0x3005, 0x30FF),  # ideographic iteration mark, kana
+    (0x31F0, 0x31FF),  # kana extensions
+    (0x3400, 0x9FFF),  # Han
+    (0xF900, 0xFAFF),  # Han compatibility
+    (0x20000, 0x3FFFF),  # Han extensions
+)
+
+
+def find_matches(
+    query: TokenVectors,
+    query_text: str,
+    document: TokenMatrix,
+    document_spans: npt.NDArray[np.int32],
+    document_text: str,
+) -> tuple[Match, ...]:
+    """Pair each word of the query with the word of the passage that answered it best.
+
+    Args:
+        query: the encoded query.
+        query_text: its text.
+        document: ``(num_tokens, dim)`` vectors of the passage.
+        document_spans: ``(num_tokens, 2)`` character spans of those vectors.
+        document_text: the passage's text.
+
+    Returns:
+        One match for each word of the query, strongest first. Markers and query expansion have
+        no characters and take no part.
+    """
+    query_rows = np.flatnonzero(query.spans[:, 1] > query.spans[:, 0])
+    document_rows = np.flatnonzero(document_spans[:, 1] > document_spans[:, 0])
+    if not len(query_rows) or not len(document_rows):
+        return ()
+    cosines = similarities(query.vectors[query_rows], document[document_rows])
+    best = cosines.argmax(axis=1)
+    matches: dict[tuple[int, int], Match] = {}
+    for i, j in enumerate(best):
+        match = Match(
+            word_span(query_text, *map(int, query.spans[query_rows[i]])),
+            word_span(document_text, *map(int, document_spans[document_rows[j]])),
+            float(cosines[i, j]),
+        )
+        known = matches.get(match.query_span)
+        if known is None or known.strength < match.strength:
+            matches[match.query_span] = match
+    return tuple(sorted(matches.values(), key=lambda m: (-m.strength, m.query_span)))
+
+
+def word_span(text: str, start: int, end: int) -> tuple[int, int]:
+    """Widen a token's span to the word around it, and drop the blanks at its ends.
+
+    Scripts without spaces keep the token; only combining marks are taken along.
+    """
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start == end or not _is_word(text[start:end]):
+        return start, end
+    while start > 0 and _belongs(text[start - 1], text[start]):
+        start -= 1
+    while end < len(text) and _belongs(text[end], text[end - 1], after=True):
+        end += 1
+    return start, end
+
+
+def _is_word(piece: str) -> bool:
+    return any(unicodedata.category(c)[0] in "LMN" for c in piece)
+
+
+def _belongs(outside: str, inside: str, *, after: bool = False) -> bool:
+    """Tell whether the character next to a span is part of the same word."""
+    if after and unicodedata.category(outside)[0] == "M":
+        return True
+    if not after and unicodedata.category(inside)[0] == "M":
+        return True
+    return _is_word(outside) and not (_is_unspaced(outside) or _is_unspaced(inside))
+
+
+def _is_unspaced(character: str) -> bool:
+    point = ord(character)
+    return any(first <= point <= last for first, last in _UNSPACED)
+
+
+def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join overlapping and touching spans; the result ascends."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

@@ -1,0 +1,581 @@
+"""The facade: texts in, ranked passages out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import shutil
+import tempfile
+import threading
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TypeAlias
+
+import numpy as np
+
+from .encoder import DEFAULT_MODEL, Encoder, load_encoder, read_fingerprint
+from .encoder.base import Fingerprint
+from .errors import (
+    IndexExistsError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    InputError,
+    PassageNotFoundError,
+)
+from .evidence import find_matches
+from .explanation import Explanation
+from .filters import Filter, parse_where
+from .index import Index, Ranking
+from .inputs import check_ids, check_k, check_passages, check_query
+from .progress import reporting
+from .scoring import maxsim, similarities
+from .store import Snapshot, StaleSnapshotError, Store, new_settings
+from .types import Hit, IndexStats, Match, Metadata, Passage, TokenVectors, Where, relevance
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+ModelLike: TypeAlias = "str | os.PathLike[str] | Encoder"
+ProgressLike: TypeAlias = "bool | Callable[[int], None] | None"
+
+
+class Retriever:
+    """An index of passages that can be asked in any language of its model.
+
+    Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
+    safe to use from several threads, and any number of processes may read the folder while one
+    writes. Every ``add`` and ``delete`` is one commit: whole or not at all, also when the
+    process is killed.
+
+    Example:
+        >>> retriever = Retriever.from_texts(
+        ...     ["Der Zug fährt um acht.", "The shop closes at six."],
+        ...     ids=["zug", "shop"],
+        ...     model="hash",  # a stand-in that needs no weights; "nano" is the smallest real one
+        ... )
+        >>> [hit.id for hit in retriever.search("When does the shop open?", k=1)]
+        ['shop']
+    """
+
+    def __init__(self, store: Store, encoder: _LazyEncoder, *, in_memory: bool = False) -> None:
+        """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
+        self._store = store
+        self._encoder = encoder
+        self._in_memory = in_memory
+        if in_memory:
+            weakref.finalize(self, _discard, store)
+
+    @classmethod
+    def open(
+        cls,
+        path: PathLike,
+        *,
+        model: ModelLike | None = None,
+        create: bool = True,
+        lock_timeout: float = 10.0,
+    ) -> Retriever:
+        """Open the index in a folder, or make an empty one there.
+
+        Args:
+            path: the folder.
+            model: ``"nano"``, a local folder, a hub id, or an encoder. For an index that exists
+                it may be left out: the index knows its model. For a new one the default is
+                ``"LiquidAI/LFM2-ColBERT-350M"``.
+            create: make the index if there is none.
+            lock_timeout: seconds that writes wait for another writer.
+
+        Raises:
+            IndexNotFoundError: there is no index and ``create`` is False.
+            IndexExistsError: the folder holds other files.
+            IndexMismatchError: the index was made with another model.
+            IndexFormatError: the index is in another version of the format.
+            IndexCorruptError: a file of the index is missing or truncated.
+            ModelNotFoundError: the model cannot be found.
+
+        Example:
+            >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
+        """
+        folder = Path(path)
+        if not Store.is_index(folder):
+            if not create:
+                raise IndexNotFoundError(
+                    f"{folder} holds no index. Check the path, or make one by adding passages."
+                )
+            _require_free(folder)
+            encoder = load_encoder(DEFAULT_MODEL if model is None else model)
+            settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint)
+            store = Store.create(folder, settings, lock_timeout=lock_timeout)
+            return cls(store, _LazyEncoder(encoder, encoder.fingerprint))
+        store = Store(folder, lock_timeout=lock_timeout)
+        expected = store.settings["fingerprint"]
+        if model is None:
+            return cls(store, _LazyEncoder(store.settings["model"], expected))
+        try:
+            _require_same(folder, expected, read_fingerprint(model))
+        except BaseException:
+            store.close()
+            raise
+        return cls(store, _LazyEncoder(model, expected))
+
+    @classmethod
+    def from_texts(
+        cls,
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Metadata | None] | None = None,
+        model: ModelLike | None = None,
+        progress: ProgressLike = None,
+    ) -> Retriever:
+        """Index texts for the life of this object; :meth:`save` keeps them.
+
+        The vectors lie in a temporary folder, so that they are mapped rather than held in memory.
+
+        Args:
+            texts: the passages.
+            ids: see :meth:`add`.
+            metadata: see :meth:`add`.
+            model: see :meth:`open`.
+            progress: see :meth:`add`.
+
+        Raises:
+            InputError: see :meth:`add`.
+            ModelNotFoundError: the model cannot be found.
+        """
+        check_passages(texts, ids, metadata)  # before a model is loaded for nothing
+        encoder = load_encoder(DEFAULT_MODEL if model is None else model)
+        folder = Path(tempfile.mkdtemp(prefix="lfm2-colbert-"))
+        settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint)
+        try:
+            store = Store.create(folder, settings, durable=False)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
+        retriever = cls(store, _LazyEncoder(encoder, encoder.fingerprint), in_memory=True)
+        retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
+        return retriever
+
+    @property
+    def path(self) -> Path | None:
+        """The index folder; None for an index in memory."""
+        return None if self._in_memory else self._store.folder
+
+    @property
+    def model(self) -> str:
+        """How to ask for the index's model again."""
+        return str(self._store.settings["model"])
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded when first needed.
+
+        Raises:
+            ModelNotFoundError: the index's model is no longer where it was.
+            IndexMismatchError: what is there now is another model.
+        """
+        return self._encoder.get()
+
+    def __len__(self) -> int:
+        """Return the number of live passages."""
+        return len(self._store.snapshot().index)
+
+    def __repr__(self) -> str:
+        """Say where the index is and how large."""
+        where = "in memory" if self._in_memory else repr(str(self._store.folder))
+        return f"<Retriever {where}, {len(self)} passages, model {self.model!r}>"
+
+    def __enter__(self) -> Retriever:
+        """Use the retriever in a ``with`` block, which closes it."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the retriever."""
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the index's files; an index in memory is gone then."""
+        self._store.close()
+        if self._in_memory:
+            _discard(self._store)
+
+    def save(self, path: PathLike) -> None:
+        """Write a copy of the index into a new folder.
+
+        Raises:
+            IndexExistsError: the folder is not empty.
+            StorageFullError: the disk is full; the partial copy was removed.
+        """
+        self._store.copy_to(Path(path))
+
+    def add(
+        self,
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Metadata | None] | None = None,
+        progress: ProgressLike = None,
+    ) -> list[str]:
+        """Add passages, or replace those with the same id, in one commit.
+
+        A passage whose text is already stored under its id is not encoded again.
+
+        Args:
+            texts: the passages; an empty list is fine and commits nothing. Text beyond the
+                model's document length is stored, but not searched.
+            ids: one unique string a text; made up when left out.
+            metadata: one JSON object (or None) a text.
+            progress: called with the number of texts just encoded; True or False forces a
+                progress bar on or off; None shows one when the work is long.
+
+        Returns:
+            The ids, in the order of the texts.
+
+        Raises:
+            InputError: something in the input is wrong; nothing was changed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+
+        Example:
+            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
+            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
+            ['reset']
+        """
+        passages = check_passages(texts, ids, metadata)
+        while passages:
+            try:
+                self._upsert(passages, progress)
+                break
+            except StaleSnapshotError:  # another writer was faster; look again at what is there
+                continue
+        return [passage.id for passage in passages]
+
+    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
+        """Delete passages by id or by filter, in one commit.
+
+        Args:
+            ids: ids to delete; unknown ones are ignored.
+            where: delete what matches; ``{}`` matches everything.
+
+        Returns:
+            How many passages were deleted.
+
+        Raises:
+            InputError: neither or both were given.
+            FilterError: the filter is malformed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        if (ids is None) == (where is None):
+            raise InputError("delete takes either ids or where; give exactly one of them.")
+        if ids is not None:
+            return self._store.delete(ids=check_ids(ids))
+        return self._store.delete(where=_parse(where))
+
+    def get(self, ids: Sequence[str]) -> list[Passage]:
+        """Return passages by id, in the order asked.
+
+        Raises:
+            PassageNotFoundError: an id is unknown; the message names all that are.
+        """
+        wanted = check_ids(ids)
+        rows = self._store.catalog.rows_by_id(wanted, self._store.snapshot().generation)
+        missing = [id for id in wanted if id not in rows]
+        if missing:
+            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
+        passages = self._store.catalog.passages(list(rows.values()))
+        return [passages[rows[id]] for id in wanted]
+
+    def search(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
+        """Find the passages that answer a question best.
+
+        Args:
+            query: the question, in any language of the model.
+            k: how many passages at most; fewer come back only when fewer match ``where``.
+            where: metadata filter, applied before ranking, for example
+                ``{"product": "router", "year": {"$gte": 2024}}``.
+
+        Returns:
+            Hits, best first; equal scores are ordered by id. Empty for an empty index.
+
+        Raises:
+            InputError: a blank query, or a k below 1.
+            FilterError: the filter is malformed.
+        """
+        return self.search_many([query], k, where=where)[0]
+
+    def search_many(
+        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """Answer several questions in one pass over the index; see :meth:`search`."""
+        if isinstance(queries, str) or not isinstance(queries, Sequence):
+            raise InputError("queries must be a list of strings; for a single one use search().")
+        texts = [check_query(query) for query in queries]
+        check_k(k)
+        condition = None if where is None else _parse(where)
+        if not texts:
+            return []
+        snapshot = self._store.snapshot()
+        rows = None
+        if condition is not None:
+            rows = self._store.catalog.select(condition, snapshot.generation)
+        encoder = self.encoder
+        encoded = encoder.encode_query(texts)
+        rankings = snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
+        passages = self._store.catalog.passages(
+            np.unique(np.concatenate([ranking.rows for ranking in rankings])).tolist()
+        )
+        search = _Search(encoder, snapshot.index, passages, k)
+        return [
+            search.hits(text, vectors, ranking)
+            for text, vectors, ranking in zip(texts, encoded, rankings, strict=True)
+        ]
+
+    async def asearch(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
+        """Do what :meth:`search` does without blocking the event loop."""
+        return await asyncio.to_thread(self.search, query, k, where=where)
+
+    def rerank(
+        self, query: str, candidates: Sequence[str | Passage], k: int | None = None
+    ) -> list[Hit]:
+        """Order somebody else's texts by how well they answer a question; the index is not used.
+
+        Args:
+            query: the question.
+            candidates: texts, or passages; a bare text gets its place in the list as id.
+            k: how many to keep; all when None.
+
+        Raises:
+            InputError: a blank query or text, or a k below 1.
+        """
+        text = check_query(query)
+        limit = len(candidates) if k is None else check_k(k)
+        passages = [
+            one if isinstance(one, Passage) else Passage(str(place), one)
+            for place, one in enumerate(candidates)
+        ]
+        checked = check_passages([one.text for one in passages])
+        if not checked:
+            return []
+        encoder = self.encoder
+        asked = encoder.encode_query([text])[0]
+        documents = encoder.encode_document([one.text for one in checked])
+        scores = maxsim([asked.vectors], [one.vectors for one in documents])[0]
+        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))[:limit]
+        return [
+            _make_hit(
+                passages[i],
+                float(scores[i]),
+                asked,
+                partial(
+                    find_matches,
+                    asked,
+                    text,
+                    documents[i].vectors,
+                    documents[i].spans,
+                    passages[i].text,
+                ),
+            )
+            for i in order
+        ]
+
+    def explain(self, query: str, id: str) -> Explanation:
+        """Show which words of a passage answered which words of a question.
+
+        Args:
+            query: the question.
+            id: a passage's id.
+
+        Returns:
+            An explanation that draws itself in a terminal (``rich.print``) and in a notebook.
+
+        Raises:
+            PassageNotFoundError: no live passage has this id.
+        """
+        text = check_query(query)
+        snapshot = self._store.snapshot()
+        rows = self._store.catalog.rows_by_id(check_ids([id]), snapshot.generation)
+        if id not in rows:
+            raise PassageNotFoundError(f"no passage has the id {id!r}.")
+        encoder = self.encoder
+        asked = encoder.encode_query([text])[0]
+        passages = self._store.catalog.passages([rows[id]])
+        ranking = snapshot.index.search([asked.vectors], 1, rows=np.array([rows[id]]))[0]
+        hit = _Search(encoder, snapshot.index, passages, 1).hits(text, asked, ranking)[0]
+        best = similarities(asked.vectors, snapshot.index.vectors(rows[id])).max(axis=1)
+        is_word = asked.spans[:, 1] > asked.spans[:, 0]
+        share = float(best[is_word].sum() / best.sum()) if best.sum() else 0.0
+        return Explanation(text, passages[rows[id]], hit.score, hit.relevance, hit.evidence, share)
+
+    def stats(self) -> IndexStats:
+        """Count what the index holds; needs no model."""
+        snapshot = self._store.snapshot()
+        counts = self._store.catalog.counts(snapshot.generation)
+        segments = [live.segment.info for live in snapshot.segments]
+        held = sum(info.tokens for info in segments)
+        size = sum(info.size for info in segments)
+        settings = self._store.settings
+        return IndexStats(
+            path=None if self.path is None else str(self.path),
+            model=self.model,
+            passages=counts.passages,
+            deleted=counts.deleted,
+            vectors=counts.tokens,
+            dim=settings["dim"],
+            segments=counts.segments,
+            generation=snapshot.generation,
+            bytes=self._store.size(),
+            bytes_per_vector=size / held if held else 0.0,
+            format_version=settings["format_version"],
+        )
+
+    def verify(self) -> list[str]:
+        """Check every file of the index against its checksum.
+
+        Returns:
+            One sentence a problem; empty when all is well.
+        """
+        return self._store.verify()
+
+    def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
+        """Commit passages, encoding only texts that are not stored under their id already."""
+        snapshot = self._store.snapshot()
+        rows = self._store.catalog.rows_by_id([p.id for p in passages], snapshot.generation)
+        stored = self._store.catalog.passages(list(rows.values()))
+        plan = _Plan.make(passages, {id: (row, stored[row]) for id, row in rows.items()})
+        if not plan.changed:
+            return
+        texts = [passage.text for passage in plan.changed if passage.id not in plan.reused]
+        with reporting(progress, len(texts), "encoding") as report:
+            fresh = iter(self.encoder.encode_document(texts, progress=report) if texts else [])
+        encoded = [
+            _stored_vectors(snapshot, plan.reused[passage.id])
+            if passage.id in plan.reused
+            else next(fresh)
+            for passage in plan.changed
+        ]
+        self._store.upsert(plan.changed, encoded, unchanged=plan.relied_on)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What an upsert has to do.
+
+    Attributes:
+        changed: passages to write.
+        reused: rows, by id, of those whose text is stored already.
+        relied_on: rows, by id, that must still be live at the commit.
+    """
+
+    changed: list[Passage]
+    reused: dict[str, int]
+    relied_on: dict[str, int]
+
+    @classmethod
+    def make(cls, passages: Sequence[Passage], stored: dict[str, tuple[int, Passage]]) -> _Plan:
+        plan = cls([], {}, {})
+        for passage in passages:
+            row, known = stored.get(passage.id, (0, None))
+            if known is not None and known.text == passage.text:
+                plan.relied_on[passage.id] = row
+                if json.dumps(known.metadata) == json.dumps(passage.metadata):
+                    continue
+                plan.reused[passage.id] = row
+            plan.changed.append(passage)
+        return plan
+
+
+class _LazyEncoder:
+    """An encoder that is loaded, and compared with the index, when first used."""
+
+    def __init__(self, model: ModelLike, expected: Fingerprint) -> None:
+        self._model = model
+        self._expected = expected
+        self._loading = threading.Lock()
+        self._encoder: Encoder | None = None
+
+    def get(self) -> Encoder:
+        if self._encoder is None:
+            with self._loading:
+                if self._encoder is None:
+                    encoder = load_encoder(self._model)
+                    _require_same(None, self._expected, encoder.fingerprint)
+                    self._encoder = encoder
+        return self._encoder
+
+
+@dataclass(frozen=True)
+class _Search:
+    """Turns rankings of rows into hits."""
+
+    encoder: Encoder
+    index: Index
+    passages: dict[int, Passage]
+    k: int
+
+    def hits(self, text: str, query: TokenVectors, ranking: Ranking) -> list[Hit]:
+        ranked = sorted(
+            zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True),
+            key=lambda pair: (-pair[1], self.passages[pair[0]].id),
+        )
+        return [
+            _make_hit(self.passages[row], score, query, partial(self._evidence, text, query, row))
+            for row, score in ranked[: self.k]
+        ]
+
+    def _evidence(self, text: str, query: TokenVectors, row: int) -> tuple[Match, ...]:
+        passage = self.passages[row].text
+        spans = self.encoder.document_spans([passage])[0]
+        return find_matches(query, text, self.index.vectors(row), spans, passage)
+
+
+def _make_hit(
+    passage: Passage,
+    score: float,
+    query: TokenVectors,
+    find_evidence: Callable[[], tuple[Match, ...]],
+) -> Hit:
+    metadata = json.loads(json.dumps(passage.metadata))
+    return Hit(
+        passage.id, score, relevance(score, len(query)), passage.text, metadata, find_evidence
+    )
+
+
+def _stored_vectors(snapshot: Snapshot, row: int) -> TokenVectors:
+    vectors = snapshot.index.vectors(row)
+    return TokenVectors(
+        vectors, snapshot.index.token_ids(row), np.zeros((len(vectors), 2), dtype=np.int32)
+    )
+
+
+def _parse(where: Where | None) -> Filter:
+    return parse_where({} if where is None else where)
+
+
+def _require_free(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise IndexExistsError(
+            f"{folder} exists, but holds no index; name a new folder for the index."
+        )
+
+
+def _require_same(folder: Path | None, expected: Fingerprint, found: Fingerprint) -> None:
+    different = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
+    if different:
+        shown = "; ".join(f"{k}: {expected.get(k)!r} now {found.get(k)!r}" for k in different[:4])
+        raise IndexMismatchError(
+            f"{'the index' if folder is None else folder} was made with another model "
+            f"({shown}). Open it with that model, or index the texts again in a new folder."
+        )
+
+
+def _discard(store: Store) -> None:
+    store.close()
+    shutil.rmtree(store.folder, ignore_errors=True)

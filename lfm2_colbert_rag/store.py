@@ -1,0 +1,356 @@
+"""The folder of an index: one writer, whole commits, readers that are never blocked.
+
+A commit writes a segment (files flushed and renamed), then one SQLite transaction that names it
+together with the passages, their metadata, and the rows they replace. Killed before the
+transaction, it leaves an orphan folder that the next writer removes; after it, nothing is lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from .catalog import FILE_NAME, FORMAT_VERSION, Catalog, Commit, StoredPassage
+from .errors import (
+    IndexExistsError,
+    IndexLockedError,
+    IndexNotFoundError,
+    StorageFullError,
+    StoredIndexError,
+)
+from .filters import Filter
+from .index import ExactIndex, Index, LiveSegment
+from .index.segment import (
+    SegmentInfo,
+    open_segment,
+    sync_folder,
+    verify_segment,
+    write_segment,
+)
+from .types import Passage, TokenVectors
+
+logger = logging.getLogger(__name__)
+
+SEGMENTS = "segments"
+LOCK = "writer.lock"
+HOLDER = "writer.json"
+_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """One generation of an index, whole; it stays usable however much is written meanwhile."""
+
+    generation: int
+    segments: tuple[LiveSegment, ...]
+    index: Index
+
+
+class StaleSnapshotError(Exception):
+    """What a commit was prepared from has changed; prepare it again. Never reaches users."""
+
+
+class Store:
+    """An index folder.
+
+    Args:
+        folder: where the index lives; :meth:`create` makes one.
+        lock_timeout: seconds to wait for another writer.
+        durable: wait for the disk at every commit.
+
+    Raises:
+        IndexNotFoundError: the folder holds no index.
+        IndexFormatError: it was written in another version of the format.
+        IndexCorruptError: a file is missing or truncated.
+    """
+
+    def __init__(self, folder: Path, *, lock_timeout: float = 10.0, durable: bool = True) -> None:
+        self.folder = folder
+        self._durable = durable
+        self._lock_timeout = lock_timeout
+        # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
+        self._file_lock = FileLock(folder / LOCK, thread_local=False)
+        self._writing = threading.Lock()
+        self._refreshing = threading.Lock()
+        self._snapshot = Snapshot(-1, (), ExactIndex([]))
+        if not folder.is_dir():
+            raise IndexNotFoundError(
+                f"{folder} is no folder, so it holds no index. Create one by adding to it: "
+                f"Retriever.open({str(folder)!r}, model=...).add(texts)."
+            )
+        self.catalog = Catalog(folder / FILE_NAME, durable=durable)
+        self.settings = self.catalog.settings()
+        self._sweep_if_free()
+        self.snapshot()
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        settings: Mapping[str, Any],
+        *,
+        lock_timeout: float = 10.0,
+        durable: bool = True,
+    ) -> Store:
+        """Make an empty index.
+
+        Raises:
+            IndexExistsError: the folder is not empty.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise IndexExistsError(
+                f"{folder} exists and is not empty; name a new folder for the index."
+            )
+        with storage_errors(folder):
+            (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
+            Catalog.create(folder / FILE_NAME, settings, durable=durable).close()
+            if durable:
+                sync_folder(folder)
+        return cls(folder, lock_timeout=lock_timeout, durable=durable)
+
+    @staticmethod
+    def is_index(folder: Path) -> bool:
+        """Tell whether a folder holds an index, of whatever format version."""
+        return (folder / FILE_NAME).is_file()
+
+    def close(self) -> None:
+        """Let go of files and connections."""
+        self.catalog.close()
+        self._snapshot = Snapshot(-1, (), ExactIndex([]))
+
+    def snapshot(self) -> Snapshot:
+        """Return the newest generation, opening only what is new in it."""
+        if self.catalog.generation() == self._snapshot.generation:
+            return self._snapshot
+        with self._refreshing:
+            old = self._snapshot
+            changes = self.catalog.changes_since(old.generation)
+            if changes.generation != old.generation:
+                known = {live.segment.info.name: live for live in old.segments}
+                segments = tuple(
+                    self._live_segment(info, known, changes.dead_rows) for info in changes.segments
+                )
+                self._snapshot = Snapshot(changes.generation, segments, ExactIndex(segments))
+            return self._snapshot
+
+    def upsert(
+        self,
+        passages: Sequence[Passage],
+        encoded: Sequence[TokenVectors],
+        *,
+        unchanged: Mapping[str, int] | None = None,
+    ) -> None:
+        """Add passages, replacing those of the same id, in one commit.
+
+        Args:
+            passages: with ids unique among themselves.
+            encoded: their vectors, at least one each.
+            unchanged: rows, by id, that the caller relied on when it prepared this commit.
+
+        Raises:
+            StaleSnapshotError: a row in ``unchanged`` is no longer live.
+            IndexLockedError: another writer held the index for too long.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        with self._write_lock():
+            generation = self.catalog.generation()
+            if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:
+                raise StaleSnapshotError("another writer changed passages of this commit.")
+            replaced = self.catalog.rows_by_id([p.id for p in passages], generation)
+            self._commit_new(generation + 1, passages, encoded, sorted(replaced.values()))
+
+    def delete(self, *, ids: Sequence[str] | None = None, where: Filter | None = None) -> int:
+        """Delete by id or by filter, in one commit.
+
+        Returns:
+            How many passages were deleted; unknown ids count nothing.
+
+        Raises:
+            IndexLockedError: another writer held the index for too long.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        with self._write_lock():
+            generation = self.catalog.generation()
+            rows: set[int] = set()
+            if ids is not None:
+                rows.update(self.catalog.rows_by_id(ids, generation).values())
+            if where is not None:
+                rows.update(self.catalog.select(where, generation).tolist())
+            if rows:
+                self.catalog.commit(Commit(generation + 1, removed=sorted(rows)))
+            return len(rows)
+
+    def copy_to(self, folder: Path) -> None:
+        """Copy one whole generation into a new folder while this one stays in use.
+
+        Raises:
+            IndexExistsError: the target is not empty.
+            StorageFullError: the disk is full; the partial copy was removed.
+        """
+        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+            raise IndexExistsError(f"{folder} exists and is not empty; name a new folder.")
+        temporary = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
+        try:
+            with storage_errors(folder), self._write_lock():
+                (temporary / SEGMENTS).mkdir(parents=True)
+                for name in sorted(self.catalog.segment_names()):
+                    shutil.copytree(self.folder / SEGMENTS / name, temporary / SEGMENTS / name)
+                self.catalog.copy_to(temporary / FILE_NAME)
+            _sync_tree(temporary)
+            if folder.exists():
+                folder.rmdir()
+            temporary.replace(folder)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(folder.parent)
+
+    def verify(self) -> list[str]:
+        """Check the catalog and every file against its checksum; one sentence a problem."""
+        problems = self.catalog.check()
+        for info in self.catalog.changes_since(-1).segments:
+            problems += verify_segment(self.folder / SEGMENTS, info)
+        return problems
+
+    def size(self) -> int:
+        """Return the bytes of all files in the folder."""
+        total = 0
+        for path in self.folder.rglob("*"):
+            with suppress(OSError):  # a file of a write in progress may be gone by now
+                total += path.stat().st_size if path.is_file() else 0
+        return total
+
+    def _commit_new(
+        self,
+        generation: int,
+        passages: Sequence[Passage],
+        encoded: Sequence[TokenVectors],
+        replaced: Sequence[int],
+    ) -> None:
+        first = self.catalog.next_row()
+        stored = [StoredPassage(first + i, passage) for i, passage in enumerate(passages)]
+        name = f"{generation:08d}-{secrets.token_hex(4)}"
+        root = self.folder / SEGMENTS
+        with storage_errors(self.folder):
+            segment = write_segment(
+                root, name, [one.row for one in stored], encoded, durable=self._durable
+            )
+        try:
+            self.catalog.commit(
+                Commit(generation, stored, [len(one) for one in encoded], segment, replaced)
+            )
+        except BaseException:
+            # The transaction may have gone through before, say, a keyboard interrupt arrived.
+            if name not in self.catalog.segment_names():
+                shutil.rmtree(root / name, ignore_errors=True)
+            raise
+
+    def _live_segment(
+        self,
+        info: SegmentInfo,
+        known: Mapping[str, LiveSegment],
+        dead_rows: npt.NDArray[np.int64],
+    ) -> LiveSegment:
+        live = known.get(info.name)
+        if live is None:
+            live = LiveSegment(open_segment(self.folder / SEGMENTS, info))
+        return live.without(dead_rows) if len(dead_rows) else live
+
+    @contextmanager
+    def _write_lock(self) -> Iterator[None]:
+        deadline = time.monotonic() + self._lock_timeout
+        if not self._writing.acquire(timeout=max(self._lock_timeout, 0)):
+            raise self._locked()
+        try:
+            with storage_errors(self.folder):
+                self._file_lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            try:
+                self._write_holder()
+                yield
+            finally:
+                self._file_lock.release()
+        except Timeout:
+            raise self._locked() from None
+        finally:
+            self._writing.release()
+
+    def _write_holder(self) -> None:
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        with suppress(OSError):  # the lock counts; who holds it is only told in its error
+            (self.folder / HOLDER).write_text(json.dumps(holder))
+
+    def _locked(self) -> IndexLockedError:
+        who = "another writer"
+        with suppress(OSError, ValueError, KeyError):
+            holder = json.loads((self.folder / HOLDER).read_text())
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
+            who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
+        return IndexLockedError(
+            f"{self.folder} is being written by {who}; waited {self._lock_timeout:g} s. "
+            "Nothing was changed: try again, or open with a longer lock_timeout."
+        )
+
+    def _sweep_if_free(self) -> None:
+        """Remove what a killed writer left behind, unless someone is writing right now."""
+        try:
+            self._file_lock.acquire(timeout=0)
+        except (Timeout, OSError):  # a writer at work, or a folder that we may only read
+            return
+        try:
+            named = self.catalog.segment_names()
+            for path in (self.folder / SEGMENTS).iterdir():
+                if path.name not in named:
+                    logger.info("removing %s, left behind by a write that never finished", path)
+                    shutil.rmtree(path, ignore_errors=True)
+        finally:
+            self._file_lock.release()
+
+
+@contextmanager
+def storage_errors(folder: Path) -> Iterator[None]:
+    """Turn a full disk into an error that says that nothing was changed."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _DISK_FULL and not isinstance(error, StoredIndexError):
+            raise StorageFullError(
+                f"the disk that holds {folder} took no more data ({error.strerror}); "
+                "nothing was changed. Free some space and repeat the call."
+            ) from error
+        raise
+
+
+def new_settings(model: str, dim: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an index remembers of how it was made."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "model": model,
+        "dim": dim,
+        "fingerprint": dict(fingerprint),
+    }
+
+
+def _sync_tree(folder: Path) -> None:
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            sync_folder(path)
+            continue
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+    sync_folder(folder)
