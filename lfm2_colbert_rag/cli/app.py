@@ -1,0 +1,111 @@
+"""The commands put together, and what happens when one of them fails."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Any
+
+import typer
+
+from ..errors import LFM2ColBERTError
+from .delete import delete
+from .demo import demo
+from .index import index
+from .search import search
+from .stats import stats
+
+__all__ = ["app", "run"]
+
+INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal's number, as shells report them
+
+# typer stopped depending on click and carries its own copy; this is the base class of its usage
+# errors in both worlds.
+_UsageError: Any = next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
+
+app = typer.Typer(
+    name="lfm2-colbert",
+    help="Index texts once, in any language; ask in any other.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _command in (index, search, delete, stats, demo):
+    app.command()(_command)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from .. import __version__
+
+        typer.echo(f"lfm2-colbert {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Index texts once, in any language; ask in any other."""
+
+
+def run(args: Sequence[str] | None = None) -> int:
+    """Run one command and turn every mistake of a user into one line on stderr.
+
+    Args:
+        args: the arguments after the program's name; those of this process when omitted.
+
+    Returns:
+        The exit code.
+    """
+    try:
+        code = app(
+            args=None if args is None else list(args),
+            prog_name="lfm2-colbert",
+            standalone_mode=False,
+        )
+        sys.stdout.flush()  # a closed pipe must show here, not when the interpreter exits
+    except LFM2ColBERTError as error:
+        return _fail(str(error), 1)
+    except _UsageError as error:
+        return _fail_usage(error)
+    except (KeyboardInterrupt, typer.Abort):
+        return _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        return _leave_closed_pipe()
+    except OSError as error:
+        return _fail(_describe(error), 1)
+    return code if isinstance(code, int) else 0
+
+
+def _fail(message: str, code: int) -> int:
+    typer.echo("error: " + " ".join(message.split()), err=True)
+    return code
+
+
+def _fail_usage(error: Any) -> int:
+    message = error.format_message()
+    if not message:  # no command at all: the help has been shown already
+        return int(error.exit_code)
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else "lfm2-colbert"
+    return _fail(f"{message.rstrip('.')}. See '{command} --help'.", int(error.exit_code))
+
+
+def _describe(error: OSError) -> str:
+    if error.filename is None:
+        return str(error)
+    return f"{error.filename}: {error.strerror}"
+
+
+def _leave_closed_pipe() -> int:
+    # Whoever read our output has left (``| head``). What is still buffered goes nowhere, or the
+    # interpreter would complain about it while it exits.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return BROKEN_PIPE

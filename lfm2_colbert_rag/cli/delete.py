@@ -1,0 +1,32 @@
+"""``lfm2-colbert delete``: remove passages from an index."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .options import IndexFolder, WhereOption, parse_where
+from .output import count
+
+__all__ = ["delete"]
+
+
+def delete(
+    folder: IndexFolder,
+    ids: Annotated[
+        list[str] | None,
+        typer.Option("--id", metavar="ID", help="An id; may be repeated.", show_default=False),
+    ] = None,
+    where: WhereOption = None,
+) -> None:
+    """Delete passages, by their ids or by their metadata, and say how many there were."""
+    from ..retriever import Retriever
+
+    wanted = parse_where(where)
+    if bool(ids) == (wanted is not None):
+        raise typer.BadParameter("say what to delete, either with --id or with --where")
+    with Retriever.open(folder, create=False) as retriever:
+        deleted = retriever.delete(ids, where=wanted)
+        held = len(retriever)
+    typer.echo(f"Deleted {count(deleted, 'passage')}; {folder} holds {held:,}.")

@@ -1,0 +1,181 @@
+"""``lfm2-colbert demo``: questions in one language, answers in another."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .output import count, make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from ..retriever import Retriever
+    from ..types import Hit
+
+__all__ = ["Question", "demo", "load_questions"]
+
+_DATA = files(__package__) / "demo_data"
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question of the demo.
+
+    Attributes:
+        text: the question.
+        lang: its language; empty for a question of the user's own.
+        answers: ids of the passages that answer it; empty where nobody has judged that.
+    """
+
+    text: str
+    lang: str = ""
+    answers: tuple[str, ...] = ()
+
+
+def load_questions() -> list[Question]:
+    """Return the questions that come with the demo, in order."""
+    lines = (_DATA / "questions.jsonl").read_text(encoding="utf-8").splitlines()
+    return [
+        Question(fields["text"], fields["lang"], tuple(fields["answers"]))
+        for fields in map(json.loads, lines)
+    ]
+
+
+def demo(
+    asked: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--question",
+            "-q",
+            help="Ask this instead; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    into: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="DIR", help="Keep the index here.", show_default=False),
+    ] = None,
+    model: Annotated[
+        str, typer.Option("--model", metavar="NAME", help="nano, a hub id, or a folder.")
+    ] = "nano",
+) -> None:
+    """Index a hundred passages in twelve languages and ask them questions in others.
+
+    The passages are notes of a help desk, a bank, a library and others. Each question is asked
+    in a language that its answer is not written in.
+    """
+    from ..retriever import Retriever
+
+    questions = [Question(text) for text in asked] if asked else load_questions()
+    console = make_console()
+    with _folder(into) as folder, Retriever.open(folder, model=model) as retriever:
+        _add_passages(retriever, console, model)
+        answers = [retriever.search(question.text, 3) for question in questions]
+        marks = not console.is_terminal
+        console.print(_table(questions, answers, marks=marks))
+        judged = [pair for pair in zip(questions, answers, strict=True) if pair[0].answers]
+        if judged:
+            console.print(_verdict(judged), "\n")
+        _show_frameworks(console, retriever, questions[0].text)
+    _show_next(console, into, questions[0].text)
+
+
+@contextmanager
+def _folder(into: Path | None) -> Iterator[Path]:
+    if into is not None:
+        yield into
+        return
+    # Windows cannot remove a file that is still mapped; leaving it to the system is no tragedy.
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        yield Path(folder) / "demo.index"
+
+
+def _add_passages(retriever: Retriever, console: Console, model: str) -> None:
+    from .index import add_files
+    from .sources import SourceFile, read
+
+    with as_file(_DATA / "passages.jsonl") as path:
+        source = SourceFile(path, path.name)
+        passages = [record.passage for record in read([source])]
+        add_files(retriever, [source], len(passages))
+    languages = len({passage.metadata["lang"] for passage in passages})
+    console.print(
+        f"{count(len(passages), 'passage')} in {languages} languages, indexed with {model}.",
+        "Each question is asked in a language that its answer is not written in.\n",
+    )
+
+
+def _table(questions: list[Question], answers: list[list[Hit]], *, marks: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from .highlight import highlight_passage, highlight_query
+
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 1, 0))
+    table.add_column("", no_wrap=True, style="cyan")
+    table.add_column("question", ratio=4, overflow="fold")
+    table.add_column("", no_wrap=True, style="cyan")
+    table.add_column("best passage", ratio=7, overflow="fold")
+    for question, hits in zip(questions, answers, strict=True):
+        if not hits:
+            continue
+        best = hits[0]
+        passage = Text.assemble(
+            (best.id, "bold"), (f"  {best.relevance:.2f}  ", "dim"), _mark(question, hits), "\n"
+        )
+        passage.append_text(highlight_passage(best, marks=marks))
+        asked = highlight_query(question.text, best, marks=marks)
+        table.add_row(question.lang, asked, str(best.metadata.get("lang", "")), passage)
+    return table
+
+
+def _mark(question: Question, hits: list[Hit]) -> Text:
+    """Say whether the answer came first, later, or not at all."""
+    from rich.text import Text
+
+    if not question.answers:
+        return Text()
+    rank = next((r for r, hit in enumerate(hits, 1) if hit.id in question.answers), None)
+    if rank == 1:
+        return Text("✓", style="green")
+    where = f"second or third: {hits[rank - 1].id}" if rank else "not among the first three"
+    return Text(f"✗ the answer is {where}", style="red")
+
+
+def _verdict(judged: list[tuple[Question, list[Hit]]]) -> str:
+    first = sum(hits[0].id in question.answers for question, hits in judged if hits)
+    third = sum(any(hit.id in question.answers for hit in hits) for question, hits in judged)
+    return (
+        f"{first} of {len(judged)} answers came first, {third} among the first three. "
+        "Highlighted: the words of the passage that matched the question's words."
+    )
+
+
+def _show_frameworks(console: Console, retriever: Retriever, question: str) -> None:
+    from .frameworks import ask_langchain, ask_llama_index
+
+    console.print(f"The same index in other frameworks, asked: {question}", markup=False)
+    for ask in (ask_langchain, ask_llama_index):
+        console.print(ask(retriever, question), markup=False, soft_wrap=True)
+
+
+def _show_next(console: Console, into: Path | None, question: str) -> None:
+    folder = into or Path("demo.index")
+    first = f'lfm2-colbert search {folder} "{question}"'
+    if into is None:
+        commands = [f"lfm2-colbert demo --into {folder}", first]
+    else:
+        commands = [first, "lfm2-colbert index YOUR-FOLDER --into your.index --model nano"]
+    console.print("\nTry next:", *commands, sep="\n  ", markup=False, soft_wrap=True)

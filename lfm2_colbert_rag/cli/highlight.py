@@ -1,0 +1,129 @@
+"""Show which words of a passage answered the question."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, TypeAlias
+
+from .output import plain
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from ..types import Hit
+
+__all__ = ["highlight_passage", "highlight_query", "highlight_words"]
+
+Span: TypeAlias = tuple[int, int]
+
+STYLES = ((0.6, "bold underline green"), (0.45, "underline yellow"))
+"""From this strength up, this style; it must read without colours too. Below the last: none."""
+
+_JOINER = "\N{ZERO WIDTH JOINER}"
+_LEAD_IN = 60  # characters shown before the first match of a long passage
+
+
+def highlight_passage(hit: Hit, *, limit: int | None = None, marks: bool = False) -> Text:
+    """Return a hit's text with the words that matched the question highlighted.
+
+    Args:
+        hit: what a search returned.
+        limit: characters to show, around the strongest match; the whole text when omitted.
+        marks: put ``*`` around each word as well, for output that carries no styles.
+
+    Returns:
+        A rich text in one line.
+    """
+    from rich.text import Text
+
+    matches = [(match.passage_span, match.strength) for match in hit.evidence]
+    start, end = _window(hit.text, matches, limit)
+    inside = [((a - start, b - start), s) for (a, b), s in matches if a >= start and b <= end]
+    text = highlight_words(hit.text[start:end], inside, marks=marks)
+    if start > 0:
+        text = Text("…") + text
+    return text.append("…") if end < len(hit.text) else text
+
+
+def highlight_query(query: str, hit: Hit, *, marks: bool = False) -> Text:
+    """Return the question with the words highlighted that a hit answered.
+
+    Args:
+        query: the question as it was searched for.
+        hit: what the search returned.
+        marks: put ``*`` around each word as well.
+
+    Returns:
+        A rich text in one line.
+    """
+    matches = [(match.query_span, match.strength) for match in hit.evidence]
+    return highlight_words(query, matches, marks=marks)
+
+
+def highlight_words(
+    text: str, matches: Iterable[tuple[Span, float]], *, marks: bool = False
+) -> Text:
+    """Highlight spans of a text, stronger matches over weaker ones.
+
+    Args:
+        text: any text; what could drive a terminal is shown as a replacement character.
+        matches: character spans with their strengths.
+        marks: put ``*`` around each highlighted stretch as well.
+
+    Returns:
+        A rich text in one line.
+    """
+    from rich.text import Text
+
+    styles: list[str | None] = [None] * len(text)
+    for span, strength in sorted(matches, key=lambda match: match[1]):
+        style = next((style for least, style in STYLES if strength >= least), None)
+        start, end = _whole_characters(text, span)
+        if style is not None:
+            styles[start:end] = [style] * (end - start)
+    result = Text(no_wrap=False)
+    shown, start = plain(text), 0
+    while start < len(text):
+        end = start + 1
+        while end < len(text) and styles[end] == styles[start]:
+            end += 1
+        stretch, style = shown[start:end], styles[start]
+        result.append(f"*{stretch}*" if marks and style else stretch, style)
+        start = end
+    return result
+
+
+def _window(text: str, matches: list[tuple[Span, float]], limit: int | None) -> Span:
+    if limit is None or len(text) <= limit:
+        return 0, len(text)
+    anchor = matches[0][0][0] if matches else 0
+    start = min(max(0, anchor - _LEAD_IN), len(text) - limit)
+    return _whole_characters(text, (start, start + limit))
+
+
+def _whole_characters(text: str, span: Span) -> Span:
+    """Widen a span so that it splits no letter from its accents and no emoji in two."""
+    start, end = (max(0, min(edge, len(text))) for edge in span)
+    while 0 < start < len(text) and _continues(text, start):
+        start -= 1
+    while 0 < end < len(text) and _continues(text, end):
+        end += 1
+    return start, max(start, end)
+
+
+def _continues(text: str, position: int) -> bool:
+    """Tell whether the character here belongs to the one before it."""
+    here, before = text[position], text[position - 1]
+    return (
+        unicodedata.category(here)
+        in ("Mn", "Mc", "Me")  # accents, vowel signs, variation selectors
+        or _JOINER in (here, before)  # emoji families
+        or "\U0001f3fb" <= here <= "\U0001f3ff"  # skin tones
+        or "\u1160" <= here <= "\u11ff"  # the vowel and the final of a decomposed Hangul syllable
+        or (_is_flag_half(here) and _is_flag_half(before))
+    )
+
+
+def _is_flag_half(character: str) -> bool:
+    return "\U0001f1e6" <= character <= "\U0001f1ff"

@@ -1,0 +1,118 @@
+"""``lfm2-colbert index``: read files into an index."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import LFM2ColBERTError
+from .options import ModelOption
+from .output import count, make_progress, note
+from .sources import Record, SourceFile, check, find_sources, read
+
+if TYPE_CHECKING:
+    from collections import Counter
+
+    from ..retriever import Retriever
+
+__all__ = ["add_files", "index"]
+
+BATCH = 512
+
+
+def index(
+    paths: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="PATH...", exists=True, help="Files or folders.", show_default=False
+        ),
+    ],
+    into: Annotated[
+        Path,
+        typer.Option(
+            "--into",
+            metavar="DIR",
+            help="The folder of the index; made if it is not there.",
+            show_default=False,
+        ),
+    ],
+    model: ModelOption = None,
+    batch: Annotated[int, typer.Option("--batch", min=1, help="Passages in a commit.")] = BATCH,
+) -> None:
+    """Index .txt, .md, .csv and .jsonl files, or whole folders of them.
+
+    A line of JSON or a row of CSV is a passage: its keys are id, text, and your own metadata
+    (values from CSV stay texts). A .txt or .md file is one passage. Running the command again
+    replaces the passages that have the same ids, which are the paths where a file gives none.
+
+    Everything is read and checked before the first passage is added.
+    """
+    from ..retriever import Retriever
+
+    sources = find_sources(paths, exclude=into)
+    total = check(sources.files)
+    with Retriever.open(into, model=model) as retriever:
+        add_files(retriever, sources.files, total, batch)
+        held = len(retriever)
+    files = count(len(sources.files), "file")
+    typer.echo(f"Indexed {count(total, 'passage')} from {files}; {into} holds {held:,}.")
+    if sources.skipped:
+        note(_describe_skipped(sources.skipped))
+
+
+def add_files(
+    retriever: Retriever, files: Iterable[SourceFile], total: int, batch: int = BATCH
+) -> None:
+    """Add the passages of checked files in batches, one commit each, under a progress bar.
+
+    Args:
+        retriever: where to add them.
+        files: files that :func:`~lfm2_colbert_rag.cli.sources.check` has read without complaint.
+        total: number of passages in them.
+        batch: passages in a commit.
+
+    Raises:
+        LFM2ColBERTError: a batch could not be added; the ones before it stay.
+    """
+    added = 0
+    with make_progress() as progress:
+        task = progress.add_task("Indexing", total=total)
+
+        def advance(finished: int) -> None:
+            progress.advance(task, finished)
+
+        try:
+            for records in _batches(read(files), batch):
+                _add(retriever, records, advance)
+                added += len(records)
+        except (LFM2ColBERTError, OSError, KeyboardInterrupt):
+            if added:
+                note(
+                    f"{added:,} of {count(total, 'passage')} are in the index. Run the same "
+                    "command again to add the rest."
+                )
+            raise
+
+
+def _add(retriever: Retriever, records: list[Record], progress: Callable[[int], None]) -> None:
+    passages = [record.passage for record in records]
+    retriever.add(
+        [passage.text for passage in passages],
+        ids=[passage.id for passage in passages],
+        metadata=[passage.metadata for passage in passages],
+        progress=progress,
+    )
+
+
+def _batches(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
+    while batch := list(islice(records, size)):
+        yield batch
+
+
+def _describe_skipped(skipped: Counter[str]) -> str:
+    kinds = ", ".join(f"{number:,} {suffix}" for suffix, number in sorted(skipped.items()))
+    return f"Skipped {count(skipped.total(), 'file')} of other kinds: {kinds}."

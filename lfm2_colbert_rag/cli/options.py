@@ -1,0 +1,66 @@
+"""Options that several commands share, and how their values are read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["IndexFolder", "JsonFlag", "ModelOption", "WhereOption", "parse_where"]
+
+IndexFolder = Annotated[
+    Path, typer.Argument(metavar="DIR", help="The folder of an index.", show_default=False)
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+WhereOption = Annotated[
+    str | None,
+    typer.Option(
+        "--where",
+        metavar="JSON",
+        help="""Only passages whose metadata matches, such as '{"lang": "es"}'.""",
+        show_default=False,
+    ),
+]
+ModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        metavar="NAME",
+        help="nano (comes with the library), a hub id, or a folder. An existing index knows its "
+        "own.",
+        show_default=False,
+    ),
+]
+
+_EXAMPLE = """{"year": {"$gte": 2024}}"""
+
+
+def parse_where(text: str | None) -> dict[str, Any] | None:
+    """Read the value of ``--where``.
+
+    Args:
+        text: what the user typed, or None.
+
+    Returns:
+        The filter, or None.
+
+    Raises:
+        typer.BadParameter: it is not a JSON object.
+    """
+    if text is None:
+        return None
+    try:
+        where = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise typer.BadParameter(
+            f"--where is not JSON ({reason}); write for example --where '{_EXAMPLE}'"
+        ) from None
+    if not isinstance(where, dict):
+        raise typer.BadParameter(
+            f"--where must be a JSON object, not {text[:40]}; write for example "
+            f"--where '{_EXAMPLE}'"
+        )
+    return where

@@ -1,0 +1,86 @@
+"""Where the commands write: results to stdout, progress and notes to stderr."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+__all__ = ["byte_size", "count", "echo_json", "make_console", "make_progress", "note", "plain"]
+
+
+def make_console() -> Console:
+    """Return a console on stdout that lets a closed pipe end the command."""
+    from rich.console import Console
+
+    class PipeConsole(Console):
+        def on_broken_pipe(self) -> None:
+            raise  # rich calls this inside its ``except BrokenPipeError``
+
+    return PipeConsole(highlight=False)
+
+
+def make_progress() -> Progress:
+    """Return a progress bar on stderr; nothing is drawn where stderr is no terminal."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+
+
+def note(message: str) -> None:
+    """Tell the user something that is not a result."""
+    typer.echo(message, err=True)
+
+
+def echo_json(value: Any) -> None:
+    """Write one JSON value on one line; escaped to ASCII where stdout cannot carry the rest."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
+    typer.echo(json.dumps(value, ensure_ascii=not encoding.startswith("utf")))
+
+
+def count(number: int, noun: str) -> str:
+    """Return a number with its noun, ``1 passage`` or ``2,000 passages``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def byte_size(number: float) -> str:
+    """Return a size in bytes for human readers, ``12.5 MB``."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
+        number /= 1000
+    return f"{number:.1f} TB"
+
+
+def plain(text: str) -> str:
+    """Replace what could drive the terminal, one character for one so that spans stay true.
+
+    Line breaks and tabs become spaces; other control characters (an escape sequence in a stored
+    text, say) become the replacement character.
+    """
+    return text.translate(_PLAIN)
+
+
+_PLAIN = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
+_PLAIN |= dict.fromkeys(map(ord, "\t\n\v\f\r\x85"), " ")

@@ -1,0 +1,106 @@
+"""``lfm2-colbert search``: ask an index a question."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import IndexFolder, JsonFlag, WhereOption, parse_where
+from .output import echo_json, make_console, note, plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..types import Hit
+
+__all__ = ["hit_to_dict", "search"]
+
+SHOWN = 320  # characters of a passage in the table
+
+
+def search(
+    folder: IndexFolder,
+    question: Annotated[
+        str, typer.Argument(help="Your question, in any language.", show_default=False)
+    ],
+    k: Annotated[int, typer.Option("-k", min=1, help="How many passages.")] = 5,
+    where: WhereOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Find the passages that answer a question, best first, with the words that matched.
+
+    With --json each passage is one line: id, score, relevance, text, metadata and evidence.
+    """
+    from ..retriever import Retriever
+
+    wanted = parse_where(where)
+    with Retriever.open(folder, create=False) as retriever:
+        hits = retriever.search(question, k, where=wanted)
+        if as_json:
+            for hit in hits:
+                echo_json(hit_to_dict(hit, question))
+        elif hits:
+            console = make_console()
+            console.print(_table(hits, marks=not console.is_terminal))
+        else:
+            held = "The index is empty." if not len(retriever) else "No passage matches --where."
+            note(held)
+
+
+def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
+    """Return a hit as a JSON object.
+
+    Args:
+        hit: what a search returned.
+        question: the question it answers, to quote the matched words.
+
+    Returns:
+        Its fields, and the evidence as spans (in characters) with the words they cover.
+    """
+    return {
+        "id": hit.id,
+        "score": hit.score,
+        "relevance": hit.relevance,
+        "text": hit.text,
+        "metadata": hit.metadata,
+        "evidence": [
+            {
+                "query": question[slice(*match.query_span)],
+                "passage": hit.text[slice(*match.passage_span)],
+                "strength": match.strength,
+                "query_span": list(match.query_span),
+                "passage_span": list(match.passage_span),
+            }
+            for match in hit.evidence
+        ],
+    }
+
+
+def _table(hits: list[Hit], *, marks: bool) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from .highlight import highlight_passage
+
+    table = Table(box=box.SIMPLE_HEAD, expand=True, show_lines=False, padding=(0, 1, 1, 0))
+    table.add_column("#", justify="right", no_wrap=True)
+    table.add_column("relevance", justify="right", no_wrap=True)
+    table.add_column("passage", ratio=2, overflow="fold")
+    table.add_column("text", ratio=5, overflow="fold")
+    for rank, hit in enumerate(hits, 1):
+        name = Text(plain(hit.id), style="bold")
+        if hit.metadata:
+            name.append("\n" + plain(_metadata_line(hit.metadata)), style="not bold dim")
+        text = highlight_passage(hit, limit=SHOWN, marks=marks)
+        table.add_row(str(rank), f"{hit.relevance:.2f}", name, text)
+    return table
+
+
+def _metadata_line(metadata: dict[str, Any]) -> str:
+    return "  ".join(
+        f"{key}={value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        for key, value in metadata.items()
+    )
