@@ -102,7 +102,7 @@ async def test_agent_searches_through_a_function(retriever):
         found = await retriever.aretrieve(query)
         return found[0].node.get_content()
 
-    def respond(messages: list[ChatMessage]) -> ChatMessage:
+    def respond(messages: list[ChatMessage], **_) -> ChatMessage:
         if messages[-1].role == "tool":
             return ChatMessage(role="assistant", blocks=[TextBlock(text=messages[-1].content)])
         call = ToolCallBlock(

@@ -33,40 +33,42 @@ def matching(retriever):
     return search
 
 
-@pytest.mark.parametrize(
-    ("operator", "key", "value", "expected"),
-    [
-        ("EQ", "product", "router", {"reset", "guest"}),
-        ("EQ", "year", 2025, {"guest", "warranty"}),
-        ("EQ", "tags", "button", {"reset"}),
-        ("EQ", "absent", "x", set()),
-        ("NE", "year", 2025, {"reset", "descale"}),
-        ("NE", "note", "x", EVERYTHING),
-        ("GT", "year", 2024, {"guest", "warranty"}),
-        ("GTE", "year", 2024, {"guest", "warranty", "descale"}),
-        ("LT", "year", 2024, {"reset"}),
-        ("LTE", "year", 2024, {"reset", "descale"}),
-        ("GT", "product", "d", {"reset", "guest"}),
-        ("GT", "absent", 1, set()),
-        ("IN", "year", [2023, 2024], {"reset", "descale"}),
-        ("IN", "year", [], set()),
-        ("NIN", "year", [2023, 2024], {"guest", "warranty"}),
-        ("NIN", "note", ["x"], EVERYTHING),
-        ("NIN", "year", [], EVERYTHING),
-        ("CONTAINS", "tags", "button", {"reset"}),
-        ("ANY", "tags", ["button", "lamp"], {"reset"}),
-        ("ANY", "tags", [], set()),
-        ("ALL", "tags", ["button", "password"], {"reset"}),
-        ("ALL", "tags", ["button", "lamp"], set()),
-        ("ALL", "tags", [], {"reset", "guest", "descale"}),
-        ("IS_EMPTY", "tags", None, {"descale", "warranty"}),
-        ("IS_EMPTY", "note", None, EVERYTHING),
-        ("IS_EMPTY", "details", None, {"reset", "guest", "descale"}),
-        ("IS_EMPTY", "product", None, set()),
-        ("EQ", "maker.country", "it", {"guest"}),
-        ("IS_EMPTY", "maker.country", None, EVERYTHING - {"guest"}),
-    ],
-)
+OPERATORS = [
+    ("EQ", "product", "router", {"reset", "guest"}),
+    ("EQ", "year", 2025, {"guest", "warranty"}),
+    ("EQ", "tags", "button", {"reset"}),
+    ("EQ", "absent", "x", set()),
+    ("NE", "year", 2025, {"reset", "descale"}),
+    ("NE", "note", "x", EVERYTHING),
+    ("GT", "year", 2024, {"guest", "warranty"}),
+    ("GTE", "year", 2024, {"guest", "warranty", "descale"}),
+    ("LT", "year", 2024, {"reset"}),
+    ("LTE", "year", 2024, {"reset", "descale"}),
+    ("GT", "product", "d", {"reset", "guest"}),
+    ("GT", "absent", 1, set()),
+    ("IN", "year", [2023, 2024], {"reset", "descale"}),
+    ("IN", "year", [], set()),
+    ("NIN", "year", [2023, 2024], {"guest", "warranty"}),
+    ("NIN", "note", ["x"], EVERYTHING),
+    ("NIN", "year", [], EVERYTHING),
+    ("CONTAINS", "tags", "button", {"reset"}),
+    ("ANY", "tags", ["button", "lamp"], {"reset"}),
+    ("ANY", "tags", [], set()),
+    ("ALL", "tags", ["button", "password"], {"reset"}),
+    ("ALL", "tags", ["button", "lamp"], set()),
+    ("ALL", "tags", [], {"reset", "guest", "descale"}),
+    ("IS_EMPTY", "tags", None, {"descale", "warranty"}),
+    ("IS_EMPTY", "note", None, EVERYTHING),
+    ("IS_EMPTY", "details", None, {"reset", "guest", "descale"}),
+    ("IS_EMPTY", "product", None, set()),
+    ("EQ", "maker.country", "it", {"guest"}),
+    ("IS_EMPTY", "maker.country", None, EVERYTHING - {"guest"}),
+]
+
+REFUSED = ["TEXT_MATCH", "TEXT_MATCH_INSENSITIVE"]
+
+
+@pytest.mark.parametrize(("operator", "key", "value", "expected"), OPERATORS)
 def test_operators(matching, operator, key, value, expected):
     filters = group(FilterCondition.AND, one(key, value, FilterOperator[operator]))
     assert matching(filters=filters) == expected
@@ -104,12 +106,11 @@ def test_groups(matching, filters, expected):
     assert matching(filters=filters) == expected
 
 
-@pytest.mark.parametrize(
-    "operator", [FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE]
-)
+@pytest.mark.parametrize("operator", REFUSED)
 def test_text_matching_is_refused_at_once(matching, operator):
-    nested = group(FilterCondition.AND, group(FilterCondition.OR, one("product", "r", operator)))
-    with pytest.raises(FilterError, match=f"'product' uses {operator.name}.*supports EQ, NE.*ALL"):
+    part = one("product", "r", FilterOperator[operator])
+    nested = group(FilterCondition.AND, group(FilterCondition.OR, part))
+    with pytest.raises(FilterError, match=f"'product' uses {operator}.*supports EQ, NE.*ALL"):
         matching(filters=nested)
 
 
@@ -124,13 +125,8 @@ def test_malformed_where_is_refused_at_once(matching):
         matching(where={"year": {"$almost": 2025}})
 
 
-def test_every_operator_is_either_supported_or_refused_clearly(matching):
-    for operator in FilterOperator:
-        value = ["x"] if operator.name in {"IN", "NIN", "ANY", "ALL"} else "x"
-        try:
-            matching(filters=group(FilterCondition.AND, one("product", value, operator)))
-        except FilterError as error:
-            assert operator.name in str(error)
+def test_every_operator_of_llama_index_is_covered_here():
+    assert {name for name, *_ in OPERATORS} | set(REFUSED) == set(FilterOperator.__members__)
 
 
 class TestOtherConstraints:

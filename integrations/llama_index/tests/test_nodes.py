@@ -123,7 +123,7 @@ class TestObjects:
     async def test_objects_of_inserted_nodes_are_entered(self, retriever, nodes, ask):
         pointer = IndexNode(text="red button manual", index_id="manual", obj=retriever)
         outer = LFM2ColBERTRetriever.from_nodes([pointer], model="hash", similarity_top_k=1)
-        assert [one.node for one in await ask(outer)][0] == nodes[0]
+        assert (await ask(outer))[0].node == nodes[0]
         assert pointer.obj is retriever
 
     async def test_objects_are_given_again_to_an_opened_index(self, ask, tmp_path):

@@ -1,0 +1,76 @@
+"""The translation of filters means what LlamaIndex's own in-memory evaluation means."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from llama_index.core.schema import TextNode
+from llama_index.core.vector_stores import (
+    FilterCondition,
+    FilterOperator,
+    MetadataFilter,
+    MetadataFilters,
+)
+from llama_index.core.vector_stores.utils import build_metadata_filter_fn
+from llama_index.retrievers.lfm2_colbert.filters import to_where
+from llama_index.retrievers.lfm2_colbert.nodes import to_passage
+
+from lfm2_colbert_rag.filters import matches, parse_where
+
+COMPARISONS = ["EQ", "NE", "GT", "GTE", "LT", "LTE", "IS_EMPTY"]
+
+numbers = st.integers(-2, 2) | st.sampled_from([-0.5, 0.5])
+words = st.sampled_from(["", "a", "b", "ab", "日"])
+tags = st.lists(st.sampled_from(["a", "b", "c"]), max_size=3)
+
+
+def filters_on(key, values):
+    """Filters on a key with a single value, against one value or several."""
+    against_one = st.builds(
+        MetadataFilter,
+        key=st.just(key),
+        value=values,
+        operator=st.sampled_from([FilterOperator[name] for name in COMPARISONS]),
+    )
+    against_several = st.builds(
+        MetadataFilter,
+        key=st.just(key),
+        value=st.lists(values, max_size=3),
+        operator=st.sampled_from([FilterOperator.IN, FilterOperator.NIN]),
+    )
+    return against_one | against_several
+
+
+filters_on_tags = st.one_of(
+    st.builds(
+        MetadataFilter,
+        key=st.just("tags"),
+        value=st.sampled_from(["a", "b", "c", "d"]),
+        operator=st.sampled_from([FilterOperator.CONTAINS, FilterOperator.IS_EMPTY]),
+    ),
+    st.builds(
+        MetadataFilter,
+        key=st.just("tags"),
+        value=tags,
+        operator=st.sampled_from([FilterOperator.ANY, FilterOperator.ALL]),
+    ),
+)
+
+metadata = st.fixed_dictionaries(
+    {}, optional={"n.n": st.none() | numbers, "word": st.none() | words, "tags": tags}
+)
+groups = st.builds(
+    MetadataFilters,
+    filters=st.lists(
+        filters_on("n.n", st.integers(-2, 2)) | filters_on("word", words) | filters_on_tags,
+        max_size=3,
+    ),
+    condition=st.sampled_from(FilterCondition),
+)
+
+
+@given(metadata, groups)
+def test_agreement(metadata, filters):
+    expected = build_metadata_filter_fn(lambda _: metadata, filters)("any")
+    stored = to_passage(TextNode(text="any", metadata=metadata)).metadata
+    assert matches(parse_where(to_where(filters)), stored) == expected
