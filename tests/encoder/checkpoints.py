@@ -166,7 +166,12 @@ def write_checkpoint(folder: Path, **options: Any) -> Path:
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
     write_json(
         folder / "tokenizer_config.json",
-        {"bos_token": SPECIAL[BOS], "eos_token": SPECIAL[EOS], "pad_token": SPECIAL[EOS]},
+        {
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": SPECIAL[BOS],
+            "eos_token": SPECIAL[EOS],
+            "pad_token": SPECIAL[EOS],
+        },
     )
     _write_backbone(folder, config, recipe)
     if recipe.layout == "pylate":
@@ -307,7 +312,7 @@ def _write_multi_vector(folder: Path, config: Lfm2Config, recipe: Recipe) -> Non
         },
     )
     expansion = {"strategy": "fixed", "attend": False, "token": None, "length": 16}
-    options = {"document_length": 64, "query_expansion": expansion, "transformer_task": "x"}
+    options = {"document_length": 64, "query_expansion": expansion}
     write_json(
         folder / "sentence_bert_config.json",
         {key: value for key, value in {**options, **recipe.framing}.items() if value is not ...},

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import torch
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.framing import Framing
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 
 from .checkpoints import write_checkpoint
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_torch_thread() -> Iterator[None]:
+    """The models are so small that threads would only wait for one another."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="session")
