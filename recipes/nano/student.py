@@ -1,0 +1,121 @@
+"""The student: the library's LFM2 backbone with a linear head, started from static vectors."""
+
+from __future__ import annotations
+
+import json
+import string
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from lfm2_colbert_rag.encoder.config import Lfm2Config
+from lfm2_colbert_rag.encoder.lfm2 import Lfm2Backbone, PackedBatch
+
+START = 0
+VECTOR_SIZE = 128
+SHORT = 48
+
+
+def configuration(vocab_size: int, layers: int = 4, feed_forward: int = 512) -> Lfm2Config:
+    """Return the shape of the student: convolutions and attention taking turns."""
+    kinds = tuple("full_attention" if i % 2 else "conv" for i in range(layers))
+    return Lfm2Config(
+        vocab_size=vocab_size, hidden_size=256, feed_forward_size=feed_forward, layer_types=kinds,
+        num_attention_heads=4, num_key_value_heads=2, bidirectional=True,
+    )  # fmt: skip
+
+
+class Student(nn.Module):
+    """Backbone and head; texts go in as lists of ids, unit vectors come out packed.
+
+    Args:
+        config: shape of the backbone. Its vocabulary ends with the markers of queries and
+            documents.
+    """
+
+    def __init__(self, config: Lfm2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = Lfm2Backbone(config)
+        self.head = nn.Linear(config.hidden_size, VECTOR_SIZE, bias=False)
+
+    def frame(self, text: np.ndarray, *, is_query: bool) -> list[int]:
+        """Return ``<s> marker t1 .. tn``."""
+        marker = self.config.vocab_size - (2 if is_query else 1)
+        return [START, marker, *text.tolist()]
+
+    def forward(self, rows: Sequence[Sequence[int]]) -> list[Tensor]:
+        """Encode framed texts to one ``(n, 128)`` tensor of unit vectors each."""
+        results: list[Tensor] = [torch.empty(0)] * len(rows)
+        groups = (
+            [i for i, row in enumerate(rows) if len(row) <= SHORT],
+            [i for i, row in enumerate(rows) if len(row) > SHORT],
+        )
+        for group in filter(None, groups):
+            batch = PackedBatch.from_lists([rows[i] for i in group])
+            vectors = F.normalize(self.head(self.backbone(batch)), dim=-1)
+            for i, part in zip(group, vectors.split(list(batch.lengths)), strict=True):
+                results[i] = part
+        return results
+
+
+def initialise(student: Student, static: np.ndarray, words: np.ndarray) -> None:
+    """Start from static vectors: at first the student returns ``static`` for each piece.
+
+    Args:
+        student: changed in place.
+        static: ``(vocabulary, 128)`` unit vectors, the first half of the embeddings.
+        words: ``(vocabulary, 128)`` features of the pieces, the other half.
+    """
+    half = VECTOR_SIZE
+    table = np.concatenate([static * np.sqrt(half), words], axis=1).astype(np.float32)
+    with torch.no_grad():
+        student.backbone.embed_tokens.weight.copy_(torch.from_numpy(table))
+        for name, weight in student.backbone.named_parameters():
+            if name.endswith(("out_proj.weight", "feed_forward.w2.weight")):
+                weight.zero_()
+            elif weight.dim() == 2 and not name.startswith("embed"):
+                nn.init.normal_(weight, std=0.05)
+        student.head.weight.zero_()
+        student.head.weight[:, :half] = torch.eye(half)
+
+
+def word_features(teacher: Path, teacher_ids: np.ndarray, size: int) -> np.ndarray:
+    """Return the first principal components of the teacher's word embeddings, of unit variance."""
+    from safetensors.torch import load_file
+
+    table = load_file(teacher / "model.safetensors")["embeddings.word_embeddings.weight"]
+    rows = table[torch.from_numpy(teacher_ids)].float()
+    rows = rows - rows.mean(0)
+    _, _, directions = torch.linalg.svd(rows[4:], full_matrices=False)
+    features = rows @ directions[:VECTOR_SIZE].T
+    features = features / features.std()
+    blank = torch.zeros(size - len(features), VECTOR_SIZE)
+    return torch.cat([features, blank]).numpy()
+
+
+def skiplist_ids(tokenizer: Tokenizer) -> Tensor:
+    """Return the ids of bare punctuation, which has no vector in a document."""
+    ids = (tokenizer.token_to_id(mark) for mark in string.punctuation)
+    return torch.tensor([i for i in ids if i is not None])
+
+
+def save_checkpoint(student: Student, path: Path) -> None:
+    """Write the weights and the shape of the student."""
+    shape = {"layers": len(student.config.layer_types)}
+    shape |= {"vocab_size": student.config.vocab_size}
+    shape |= {"feed_forward": student.config.feed_forward_size}
+    torch.save({"shape": json.dumps(shape), "weights": student.state_dict()}, path)
+
+
+def load_checkpoint(path: Path) -> Student:
+    """Read a student written by :func:`save_checkpoint`."""
+    saved = torch.load(path, weights_only=True)
+    student = Student(configuration(**json.loads(saved["shape"])))
+    student.load_state_dict(saved["weights"])
+    return student
