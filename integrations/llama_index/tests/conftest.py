@@ -85,6 +85,12 @@ def retriever(nodes: list[TextNode]) -> LFM2ColBERTRetriever:
     return LFM2ColBERTRetriever.from_nodes(nodes, model="hash", similarity_top_k=4)
 
 
+@pytest.fixture(scope="session")
+def unchanging() -> LFM2ColBERTRetriever:
+    """The same corpus, made once, for tests that only read."""
+    return LFM2ColBERTRetriever.from_nodes(make_nodes(), model="hash", similarity_top_k=4)
+
+
 @pytest.fixture
 def slow_encoder() -> SlowEncoder:
     return SlowEncoder()

@@ -25,9 +25,9 @@ def group(condition, *filters):
 
 
 @pytest.fixture
-def matching(retriever):
+def matching(unchanging):
     def search(**constraints) -> set[str]:
-        narrowed = LFM2ColBERTRetriever(retriever.retriever, similarity_top_k=4, **constraints)
+        narrowed = LFM2ColBERTRetriever(unchanging.retriever, similarity_top_k=4, **constraints)
         return {found.node.node_id for found in narrowed.retrieve("password")}
 
     return search
@@ -160,6 +160,6 @@ class TestOtherConstraints:
         ],
         ids=lambda constraint: next(iter(constraint)),
     )
-    async def test_apply_before_the_best_are_chosen(self, retriever, constraint, ask):
-        narrowed = LFM2ColBERTRetriever(retriever.retriever, similarity_top_k=1, **constraint)
+    async def test_apply_before_the_best_are_chosen(self, unchanging, constraint, ask):
+        narrowed = LFM2ColBERTRetriever(unchanging.retriever, similarity_top_k=1, **constraint)
         assert [found.node.node_id for found in await ask(narrowed)] == ["warranty"]

@@ -82,8 +82,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             {f"{NODE_KEY}.ref_doc_id": {"$in": list(doc_ids)}} if doc_ids else None,
             where,
         ]
-        self._where = {"$and": [part for part in constraints if part]} if any(constraints) else {}
-        parse_where(self._where)  # a filter that cannot be applied is refused here, not later
+        self._where = {"$and": [part for part in constraints if part]} if any(constraints) else None
+        parse_where(self._where or {})  # what cannot be applied is refused here, not later
 
     @classmethod
     def from_nodes(
