@@ -29,6 +29,7 @@ app = typer.Typer(
     help="Index texts once, in any language; ask in any other.",
     no_args_is_help=True,
     add_completion=False,
+    rich_markup_mode="markdown",  # keeps paragraphs whole, whatever the width
     pretty_exceptions_enable=False,
 )
 for _command in (index, search, delete, stats, demo):
@@ -95,7 +96,8 @@ def _fail_usage(error: Any) -> int:
         return int(error.exit_code)
     context = getattr(error, "ctx", None)
     command = context.command_path if context else "lfm2-colbert"
-    return _fail(f"{message.rstrip('.')}. See '{command} --help'.", int(error.exit_code))
+    end = "" if message.endswith((".", "?")) else "."
+    return _fail(f"{message}{end} See '{command} --help'.", int(error.exit_code))
 
 
 def _describe(error: OSError) -> str:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,7 +19,6 @@ from .output import count, make_console
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
-    from rich.text import Text
 
     from ..retriever import Retriever
     from ..types import Hit
@@ -81,12 +81,13 @@ def demo(
     console = make_console()
     with _folder(into) as folder, Retriever.open(folder, model=model) as retriever:
         _add_passages(retriever, console, model)
+        if not asked:
+            console.print("Each question is in a language that its answer is not written in.")
         answers = [retriever.search(question.text, 3) for question in questions]
-        marks = not console.is_terminal
-        console.print(_table(questions, answers, marks=marks))
+        console.print(_table(questions, answers, marks=console.color_system is None))
         judged = [pair for pair in zip(questions, answers, strict=True) if pair[0].answers]
         if judged:
-            console.print(_verdict(judged), "\n")
+            console.print(_verdict(judged) + "\n")
         _show_frameworks(console, retriever, questions[0].text)
     _show_next(console, into, questions[0].text)
 
@@ -111,8 +112,7 @@ def _add_passages(retriever: Retriever, console: Console, model: str) -> None:
         add_files(retriever, [source], len(passages))
     languages = len({passage.metadata["lang"] for passage in passages})
     console.print(
-        f"{count(len(passages), 'passage')} in {languages} languages, indexed with {model}.",
-        "Each question is asked in a language that its answer is not written in.\n",
+        f"{count(len(passages), 'passage')} in {languages} languages, indexed with {model}."
     )
 
 
@@ -123,35 +123,35 @@ def _table(questions: list[Question], answers: list[list[Hit]], *, marks: bool) 
 
     from .highlight import highlight_passage, highlight_query
 
-    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 1, 0))
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), leading=1)
     table.add_column("", no_wrap=True, style="cyan")
     table.add_column("question", ratio=4, overflow="fold")
+    table.add_column("", no_wrap=True)
     table.add_column("", no_wrap=True, style="cyan")
     table.add_column("best passage", ratio=7, overflow="fold")
     for question, hits in zip(questions, answers, strict=True):
         if not hits:
             continue
         best = hits[0]
-        passage = Text.assemble(
-            (best.id, "bold"), (f"  {best.relevance:.2f}  ", "dim"), _mark(question, hits), "\n"
-        )
-        passage.append_text(highlight_passage(best, marks=marks))
+        passage = Text.assemble((best.id, "bold"), (f"  {best.relevance:.2f}\n", "dim"))
+        passage.append_text(highlight_passage(question.text, best, marks=marks))
+        mark, remark = _judge(question, hits)
+        if remark:
+            passage.append(f"\n{remark}", style="red")
         asked = highlight_query(question.text, best, marks=marks)
-        table.add_row(question.lang, asked, str(best.metadata.get("lang", "")), passage)
+        table.add_row(question.lang, asked, mark, str(best.metadata.get("lang", "")), passage)
     return table
 
 
-def _mark(question: Question, hits: list[Hit]) -> Text:
-    """Say whether the answer came first, later, or not at all."""
-    from rich.text import Text
-
+def _judge(question: Question, hits: list[Hit]) -> tuple[str, str]:
+    """Return a tick or a cross, and for a cross where the answer is instead."""
     if not question.answers:
-        return Text()
-    rank = next((r for r, hit in enumerate(hits, 1) if hit.id in question.answers), None)
-    if rank == 1:
-        return Text("✓", style="green")
-    where = f"second or third: {hits[rank - 1].id}" if rank else "not among the first three"
-    return Text(f"✗ the answer is {where}", style="red")
+        return "", ""
+    if hits[0].id in question.answers:
+        return "[green]✓[/]", ""
+    later = next((hit.id for hit in hits if hit.id in question.answers), None)
+    where = f"comes later: {later}" if later else f"is not among the first {len(hits)}"
+    return "[red]✗[/]", f"The answer {where}."
 
 
 def _verdict(judged: list[tuple[Question, list[Hit]]]) -> str:
@@ -173,9 +173,9 @@ def _show_frameworks(console: Console, retriever: Retriever, question: str) -> N
 
 def _show_next(console: Console, into: Path | None, question: str) -> None:
     folder = into or Path("demo.index")
-    first = f'lfm2-colbert search {folder} "{question}"'
+    first = f"lfm2-colbert search {quote(str(folder))} {quote(question)}"
     if into is None:
-        commands = [f"lfm2-colbert demo --into {folder}", first]
+        commands = [f"lfm2-colbert demo --into {quote(str(folder))}", first]
     else:
         commands = [first, "lfm2-colbert index YOUR-FOLDER --into your.index --model nano"]
     console.print("\nTry next:", *commands, sep="\n  ", markup=False, soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
@@ -11,24 +12,27 @@ from .output import plain
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ..types import Hit
+    from ..types import Hit, Match
 
-__all__ = ["highlight_passage", "highlight_query", "highlight_words"]
+__all__ = ["highlight_passage", "highlight_query", "highlight_words", "telling_matches"]
 
 Span: TypeAlias = tuple[int, int]
 
-STYLES = ((0.6, "bold underline green"), (0.45, "underline yellow"))
+STYLES = ((0.7, "bold underline green"), (0.45, "underline yellow"))
 """From this strength up, this style; it must read without colours too. Below the last: none."""
 
 _JOINER = "\N{ZERO WIDTH JOINER}"
 _LEAD_IN = 60  # characters shown before the first match of a long passage
 
 
-def highlight_passage(hit: Hit, *, limit: int | None = None, marks: bool = False) -> Text:
-    """Return a hit's text with the words that matched the question highlighted.
+def highlight_passage(
+    query: str, hit: Hit, *, limit: int | None = None, marks: bool = False
+) -> Text:
+    """Return a hit's text with the words highlighted that answered the question.
 
     Args:
-        hit: what a search returned.
+        query: the question as it was searched for.
+        hit: what the search returned.
         limit: characters to show, around the strongest match; the whole text when omitted.
         marks: put ``*`` around each word as well, for output that carries no styles.
 
@@ -37,7 +41,7 @@ def highlight_passage(hit: Hit, *, limit: int | None = None, marks: bool = False
     """
     from rich.text import Text
 
-    matches = [(match.passage_span, match.strength) for match in hit.evidence]
+    matches = [(match.passage_span, match.strength) for match in telling_matches(query, hit)]
     start, end = _window(hit.text, matches, limit)
     inside = [((a - start, b - start), s) for (a, b), s in matches if a >= start and b <= end]
     text = highlight_words(hit.text[start:end], inside, marks=marks)
@@ -57,8 +61,29 @@ def highlight_query(query: str, hit: Hit, *, marks: bool = False) -> Text:
     Returns:
         A rich text in one line.
     """
-    matches = [(match.query_span, match.strength) for match in hit.evidence]
+    matches = [(match.query_span, match.strength) for match in telling_matches(query, hit)]
     return highlight_words(query, matches, marks=marks)
+
+
+def telling_matches(query: str, hit: Hit) -> list[Match]:
+    """Return the stronger half of a hit's evidence, without punctuation.
+
+    Every word of a question has a best match, and the level of all strengths differs from model
+    to model; the half is what tells this passage's words apart from each other.
+
+    Args:
+        query: the question as it was searched for.
+        hit: what the search returned.
+
+    Returns:
+        Matches, strongest first.
+    """
+    words = [
+        match
+        for match in hit.evidence
+        if _has_letter(query, match.query_span) and _has_letter(hit.text, match.passage_span)
+    ]
+    return words[: (len(words) + 1) // 2]
 
 
 def highlight_words(
@@ -82,16 +107,25 @@ def highlight_words(
         start, end = _whole_characters(text, span)
         if style is not None:
             styles[start:end] = [style] * (end - start)
-    result = Text(no_wrap=False)
+    same = _both_or_neither if marks else operator.eq
+    result = Text()
     shown, start = plain(text), 0
     while start < len(text):
         end = start + 1
-        while end < len(text) and styles[end] == styles[start]:
+        while end < len(text) and same(styles[end], styles[start]):
             end += 1
         stretch, style = shown[start:end], styles[start]
         result.append(f"*{stretch}*" if marks and style else stretch, style)
         start = end
     return result
+
+
+def _both_or_neither(one: object, other: object) -> bool:
+    return bool(one) == bool(other)
+
+
+def _has_letter(text: str, span: Span) -> bool:
+    return any(map(str.isalnum, text[slice(*span)]))
 
 
 def _window(text: str, matches: list[tuple[Span, float]], limit: int | None) -> Span:

@@ -27,9 +27,7 @@ BATCH = 512
 def index(
     paths: Annotated[
         list[Path],
-        typer.Argument(
-            metavar="PATH...", exists=True, help="Files or folders.", show_default=False
-        ),
+        typer.Argument(metavar="PATH", exists=True, help="Files or folders.", show_default=False),
     ],
     into: Annotated[
         Path,
@@ -89,6 +87,7 @@ def add_files(
             for records in _batches(read(files), batch):
                 _add(retriever, records, advance)
                 added += len(records)
+                progress.update(task, completed=added)  # known texts are not encoded again
         except (LFM2ColBERTError, OSError, KeyboardInterrupt):
             if added:
                 note(

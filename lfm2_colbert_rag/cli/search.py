@@ -43,7 +43,7 @@ def search(
                 echo_json(hit_to_dict(hit, question))
         elif hits:
             console = make_console()
-            console.print(_table(hits, marks=not console.is_terminal))
+            console.print(_table(question, hits, marks=console.color_system is None))
         else:
             held = "The index is empty." if not len(retriever) else "No passage matches --where."
             note(held)
@@ -78,24 +78,23 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
     }
 
 
-def _table(hits: list[Hit], *, marks: bool) -> Table:
+def _table(question: str, hits: list[Hit], *, marks: bool) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     from .highlight import highlight_passage
 
-    table = Table(box=box.SIMPLE_HEAD, expand=True, show_lines=False, padding=(0, 1, 1, 0))
+    table = Table(box=box.SIMPLE_HEAD, expand=True, padding=(0, 1, 0, 0), leading=1)
     table.add_column("#", justify="right", no_wrap=True)
     table.add_column("relevance", justify="right", no_wrap=True)
-    table.add_column("passage", ratio=2, overflow="fold")
-    table.add_column("text", ratio=5, overflow="fold")
+    table.add_column("passage", ratio=1, overflow="fold")
     for rank, hit in enumerate(hits, 1):
-        name = Text(plain(hit.id), style="bold")
-        if hit.metadata:
-            name.append("\n" + plain(_metadata_line(hit.metadata)), style="not bold dim")
-        text = highlight_passage(hit, limit=SHOWN, marks=marks)
-        table.add_row(str(rank), f"{hit.relevance:.2f}", name, text)
+        passage = Text.assemble(
+            (plain(hit.id), "bold"), "  ", (plain(_metadata_line(hit.metadata)), "dim"), "\n"
+        )
+        passage.append_text(highlight_passage(question, hit, limit=SHOWN, marks=marks))
+        table.add_row(str(rank), f"{hit.relevance:.2f}", passage)
     return table
 
 
