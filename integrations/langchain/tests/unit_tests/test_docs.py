@@ -1,0 +1,29 @@
+"""The examples of the docstrings and of the guide run."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+import langchain_lfm2_colbert
+import pytest
+from langchain_lfm2_colbert import retrievers
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize("module", [langchain_lfm2_colbert, retrievers])
+def test_docstrings(module):
+    results = doctest.testmod(module)
+    assert results.attempted
+    assert not results.failed
+
+
+def test_readme(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
+        exec(block.replace('"nano"', '"hash"'), names)
+    assert "reset" in capsys.readouterr().out
+    names["retriever"].retriever.close()
