@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._extras import require
+from ..errors import ConfigError
 from .base import Encoder, Fingerprint
 from .hub import NANO, resolve_model
 
@@ -58,7 +59,9 @@ def load_encoder(
         [4]
     """
     if not isinstance(model, str | os.PathLike):
-        return model
+        if isinstance(model, Encoder):
+            return model
+        raise ConfigError(f"model must be a name, a folder or an encoder, not {model!r}.")
     if model == _HASH:
         from ..testing import HashEncoder
 

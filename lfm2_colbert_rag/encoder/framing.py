@@ -60,7 +60,7 @@ class Framing:
     Example:
         >>> framing = Framing.from_checkpoint(checkpoint)              # doctest: +SKIP
         >>> framing.query(["Where is it?"])[0].input_ids[:3]           # doctest: +SKIP
-        array([    1, 64400, 18493])
+        array([    1, 64400, 15090])
     """
 
     def __init__(
@@ -84,8 +84,9 @@ class Framing:
         self._markers, self._vocabulary = markers, size + len(missing)
         self._leading, self._trailing = _template(tokenizer)
         self._tokens = HeadTokenizer(tokenizer)
-        skipped = (tokenizer.token_to_id(word) for word in config.skiplist)
-        self._skiplist = np.array([i for i in skipped if i is not None], dtype=np.int64)
+        words = (tokenizer.token_to_id(word) for word in config.skiplist)
+        self._skipped = np.zeros(self._vocabulary, dtype=np.bool_)
+        self._skipped[[token_id for token_id in words if token_id is not None]] = True
         self._expansion_id = (
             _expansion_id(tokenizer, config, special_tokens or SpecialTokens())
             if config.query_expansion
@@ -94,8 +95,8 @@ class Framing:
 
     @property
     def skiplist_ids(self) -> npt.NDArray[np.int64]:
-        """Ids of the skiplist's words that are single tokens, in the skiplist's order."""
-        return self._skiplist
+        """Ids of the skiplist's words that are single tokens, ascending."""
+        return np.flatnonzero(self._skipped)
 
     @classmethod
     def from_checkpoint(cls, checkpoint: Checkpoint) -> Framing:
@@ -161,7 +162,7 @@ class Framing:
             texts, config.document_length, self._markers.get(config.document_prefix)
         )
         for text in framed:
-            np.logical_not(np.isin(text.input_ids, self._skiplist), out=text.keep)
+            np.logical_not(self._skipped[text.input_ids], out=text.keep)
         return framed
 
     def _frame(self, texts: Sequence[str], length: int, marker: int | None) -> list[FramedText]:
@@ -176,22 +177,18 @@ class Framing:
 
     def _assemble(self, tokens: Tokens, text: str, marker: int | None) -> FramedText:
         ids = [*self._leading, *tokens.ids, *self._trailing]
-        spans = [
-            *[(0, 0)] * len(self._leading),
-            *_spans(tokens, text),
-            *[(0, 0)] * len(self._trailing),
-        ]
+        of_text = [False] * len(ids)
+        of_text[len(self._leading) : len(self._leading) + len(tokens.ids)] = [True] * len(
+            tokens.ids
+        )
         if marker is not None:
             # After the first position whatever that is: the place the model learnt it at.
             ids.insert(1, marker)
-            spans.insert(1, (0, 0))
+            of_text.insert(1, False)
+        spans = np.zeros((len(ids), 2), dtype=np.int32)
+        spans[of_text] = _spans(tokens.offsets, text)
         present = np.ones(len(ids), dtype=np.bool_)
-        return FramedText(
-            np.array(ids, dtype=np.int64),
-            present,
-            present.copy(),
-            np.array(spans, dtype=np.int32).reshape(-1, 2),
-        )
+        return FramedText(np.array(ids, dtype=np.int64), present, present.copy(), spans)
 
     def _expand(self, text: FramedText, expansion_id: int) -> FramedText:
         length, used = self.config.query_length, len(text)
@@ -228,19 +225,19 @@ def check_texts(texts: Sequence[str]) -> None:
             ) from None
 
 
-def _spans(tokens: Tokens, text: str) -> list[tuple[int, int]]:
-    """Shift offsets from the stripped to the original text, and trim whitespace off them."""
+def _spans(offsets: Sequence[tuple[int, int]], text: str) -> npt.NDArray[np.int32]:
+    """Shift ``(n, 2)`` offsets from the stripped to the original text, and trim whitespace off."""
     shift = len(text) - len(text.lstrip())
-    spans = []
-    for start, end in tokens.offsets:
-        start, end = start + shift, end + shift
-        piece = text[start:end]
-        word = piece.strip()
-        if word and len(word) != len(piece):
-            start += len(piece) - len(piece.lstrip())
-            end = start + len(word)
-        spans.append((start, end))
-    return spans
+    spans = np.array(offsets, dtype=np.int32).reshape(-1, 2) + np.int32(shift)
+    size = int(spans.max(initial=0))
+    blank = np.fromiter(map(str.isspace, text[:size]), dtype=np.bool_, count=size)
+    place = np.arange(size + 1, dtype=np.int32)
+    # Where the first word character at or after each place starts, and the last before it ends.
+    following = np.where(np.append(blank, False), size, place)
+    following = np.minimum.accumulate(following[::-1])[::-1]
+    preceding = np.maximum.accumulate(np.where(np.append(True, blank), 0, place))
+    trimmed = np.stack((following[spans[:, 0]], preceding[spans[:, 1]]), axis=1)
+    return np.where(trimmed[:, :1] < trimmed[:, 1:], trimmed, spans)
 
 
 def _without_markers(

@@ -107,9 +107,9 @@ class RMSNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(..., size)``; the result keeps the dtype of ``x``."""
         wide = x.float()
-        wide = wide * torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
-        normal: Tensor = self.weight * wide.to(x.dtype)
-        return normal
+        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
+        out: Tensor = self.weight * (wide * scale).to(x.dtype)
+        return out
 
 
 class ShortConv(nn.Module):
@@ -128,8 +128,8 @@ class ShortConv(nn.Module):
     def forward(self, x: Tensor, batch: PackedBatch) -> Tensor:
         """Mix ``(T, hidden)`` along each sequence."""
         gate_in, gate_out, z = self.in_proj(x).chunk(3, dim=-1)
-        mixed: Tensor = self.out_proj(gate_out * self._convolve(gate_in * z, batch))
-        return mixed
+        out: Tensor = self.out_proj(gate_out * self._convolve(gate_in * z, batch))
+        return out
 
     def _convolve(self, u: Tensor, batch: PackedBatch) -> Tensor:
         taps = self.conv.weight[:, 0, :]  # (hidden, kernel)

@@ -15,7 +15,7 @@ import pytest
 from lfm2_colbert_rag._extras import require
 from lfm2_colbert_rag.encoder import DEFAULT_MODEL, Encoder, hub, load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.hub import resolve_model
-from lfm2_colbert_rag.errors import MissingExtraError, ModelNotFoundError
+from lfm2_colbert_rag.errors import ConfigError, MissingExtraError, ModelNotFoundError
 from lfm2_colbert_rag.testing import HashEncoder
 
 from .checkpoints import write_checkpoint
@@ -93,6 +93,12 @@ def test_an_encoder_passes_through() -> None:
     encoder = HashEncoder()
     assert load_encoder(encoder) is encoder
     assert read_fingerprint(encoder) == encoder.fingerprint
+
+
+@pytest.mark.parametrize("model", [None, 3, object()])
+def test_what_is_no_encoder_is_a_config_error(model: Any) -> None:
+    with pytest.raises(ConfigError, match="a name, a folder or an encoder"):
+        load_encoder(model)
 
 
 def test_hash_is_the_test_double() -> None:
