@@ -5,12 +5,12 @@ keeps working for people who never import this module::
 
     LFM2ColBERTError
     ├── ConfigError(ValueError)                 an option is wrong or contradicts another
-    ├── InputError(ValueError)                  texts, ids, metadata, k: what the caller passed is wrong
+    ├── InputError(ValueError)                  what the caller passed cannot be used
     │   └── FilterError                         a metadata filter is malformed
     ├── PassageNotFoundError(KeyError)          no live passage has this id
     ├── MissingExtraError(ImportError)          an optional dependency is not installed
     ├── ModelError
-    │   ├── ModelNotFoundError(OSError)         neither a folder, nor in the cache, nor on a reachable hub
+    │   ├── ModelNotFoundError(OSError)         no such folder, cached model or reachable hub
     │   └── ModelFormatError(ValueError)        the folder is there but is not a model we can run
     └── StoredIndexError
         ├── IndexNotFoundError(FileNotFoundError)   the folder holds no index

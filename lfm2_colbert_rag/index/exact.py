@@ -45,12 +45,14 @@ class ExactIndex(Index):
         rows: npt.NDArray[np.int64] | None = None,
     ) -> list[Ranking]:
         """Rank the live passages for each query; one pass over the vectors serves all queries."""
+        if not len(queries):
+            return []
         found: list[npt.NDArray[np.int64]] = []
         scored: list[npt.NDArray[np.float32]] = []
         for block_rows, vectors, lengths in self._scan(rows):
             found.append(block_rows)
             scored.append(np.stack([score_block(query, vectors, lengths) for query in queries]))
-        if not found or not len(queries):
+        if not found:
             nothing = Ranking(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
             return [nothing for _ in queries]
         all_rows, all_scores = np.concatenate(found), np.concatenate(scored, axis=1)

@@ -1,0 +1,59 @@
+"""What several test modules share: a small multilingual corpus, retrievers without weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lfm2_colbert_rag import Retriever
+
+CORPUS = {
+    "reset": "Hold the reset key of the router for ten seconds.",
+    "reinicio": "Mantenga pulsado el botón de reinicio del router.",
+    "kaffee": "Die Kaffeemaschine muss jeden Monat entkalkt werden.",
+    "linge": "Le lave-linge ne vide plus : nettoyez le filtre.",
+    "library": "The library opens at nine and closes at six.",
+}
+METADATA = {
+    "reset": {"product": "router", "year": 2024, "lang": "en"},
+    "reinicio": {"product": "router", "year": 2022, "lang": "es"},
+    "kaffee": {"product": "coffee", "year": 2023, "lang": "de"},
+    "linge": {"product": "laundry", "lang": "fr", "tags": ["home", "water"]},
+    "library": {"lang": "en", "maker": {"country": "ie", "open": True}},
+}
+
+
+def fill(retriever: Retriever) -> Retriever:
+    """Add the corpus in one commit."""
+    retriever.add(list(CORPUS.values()), ids=list(CORPUS), metadata=list(METADATA.values()))
+    return retriever
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Return where an index may be made."""
+    return tmp_path / "support.index"
+
+
+@pytest.fixture
+def retriever(folder: Path):
+    """Return a filled retriever on the disk."""
+    with Retriever.open(folder, model="hash") as opened:
+        yield fill(opened)
+
+
+@pytest.fixture
+def state():
+    """Return a function that tells everything an index answers, to compare before and after."""
+
+    def describe(retriever: Retriever) -> object:
+        hits = retriever.search("the router of the library", k=100)
+        stats = retriever.stats()
+        return (
+            [(h.id, h.score, h.text, h.metadata) for h in hits],
+            (stats.generation, stats.passages, stats.vectors, stats.deleted, stats.segments),
+            sorted(str(p) for p in retriever.path.glob("segments/*")),
+        )
+
+    return describe
