@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,18 @@ def make(special: SpecialTokens | None = None, **options: Any) -> Framing:
     )
 
 
+@lru_cache
+def truncating_tokenizer(length: int, *, pad: bool) -> Tokenizer:
+    tokenizer = Tokenizer.from_str(tokenizer_json())
+    tokenizer.enable_truncation(length)
+    if pad:
+        tokenizer.enable_padding(length=length, pad_id=EOS, pad_token=SPECIAL[EOS])
+    return tokenizer
+
+
 def pylate_document(text: str, length: int, skiplist: tuple[str, ...]) -> tuple[Any, ...]:
     """Ids and kept positions of one document, worked out step by step as PyLate does."""
-    tokenizer = Tokenizer.from_str(tokenizer_json())
-    tokenizer.enable_truncation(length - 1)
+    tokenizer = truncating_tokenizer(length - 1, pad=False)
     ids = tokenizer.encode(text.strip()).ids
     ids = [*ids[:1], DOCUMENT, *ids[1:]]
     skipped = {tokenizer.token_to_id(word) for word in skiplist}
@@ -53,10 +62,7 @@ def pylate_document(text: str, length: int, skiplist: tuple[str, ...]) -> tuple[
 
 
 def pylate_query(text: str, length: int) -> tuple[Any, ...]:
-    tokenizer = Tokenizer.from_str(tokenizer_json())
-    tokenizer.enable_truncation(length - 1)
-    tokenizer.enable_padding(length=length - 1, pad_id=EOS, pad_token=SPECIAL[EOS])
-    encoding = tokenizer.encode(text.strip())
+    encoding = truncating_tokenizer(length - 1, pad=True).encode(text.strip())
     ids, mask = encoding.ids, encoding.attention_mask
     return [*ids[:1], QUERY, *ids[1:]], [*mask[:1], 1, *mask[1:]]
 
@@ -80,6 +86,7 @@ def test_queries_are_framed_as_pylate_frames_them(framing: Framing, text: str) -
     assert len(framed) == 16
 
 
+@settings(deadline=None)
 @given(texts=st.lists(st.text(max_size=80).filter(lambda t: not any(m in t for m in MARKERS))))
 def test_any_text_is_framed_as_pylate_frames_it(framing: Framing, texts: list[str]) -> None:
     for text, framed in zip(texts, framing.document(texts), strict=True):
@@ -225,6 +232,7 @@ def test_spans_are_whole_characters_without_whitespace(
     assert all(piece == (piece.strip() or piece) and piece for piece in pieces)
 
 
+@settings(deadline=None)
 @given(text=st.text(max_size=40))
 def test_spans_cover_the_text_in_order(framing: Framing, text: str) -> None:
     """Together they hold every character that is not whitespace, and each is a valid cut."""
@@ -238,6 +246,7 @@ def test_spans_cover_the_text_in_order(framing: Framing, text: str) -> None:
     assert spans.size == 0 or spans.max() <= len(text)
 
 
+@settings(deadline=None)
 @given(
     text=st.text(alphabet="ab é東👩\u0301\n", max_size=20), pad=st.sampled_from(["", " ", "\n\t "])
 )
@@ -293,7 +302,7 @@ def test_no_texts_give_no_results(framing: Framing) -> None:
     assert framing.document([]) == []
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_framing_a_list_equals_framing_one_by_one(framing: Framing, data: st.DataObject) -> None:
     texts = data.draw(st.lists(st.text(max_size=30), max_size=5))

