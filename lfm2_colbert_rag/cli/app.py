@@ -18,7 +18,8 @@ from .stats import stats
 
 __all__ = ["app", "run"]
 
-INTERRUPTED, BROKEN_PIPE = 130, 141  # 128 + the signal's number, as shells report them
+INTERRUPTED = 130  # 128 + the signal's number, as shells report it
+BROKEN_PIPE = 1  # what typer and rich exit with when they notice first
 
 # typer stopped depending on click and carries its own copy; this is the base class of its usage
 # errors in both worlds.
@@ -82,6 +83,8 @@ def run(args: Sequence[str] | None = None) -> int:
         return _leave_closed_pipe()
     except OSError as error:
         return _fail(_describe(error), 1)
+    if code == INTERRUPTED:  # newer typer catches Ctrl-C itself
+        return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 

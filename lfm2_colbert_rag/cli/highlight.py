@@ -66,10 +66,10 @@ def highlight_query(query: str, hit: Hit, *, marks: bool = False) -> Text:
 
 
 def telling_matches(query: str, hit: Hit) -> list[Match]:
-    """Return the stronger half of a hit's evidence, without punctuation.
+    """Return the part of a hit's evidence that is above its average, without punctuation.
 
-    Every word of a question has a best match, and the level of all strengths differs from model
-    to model; the half is what tells this passage's words apart from each other.
+    Every word of a question has a best match, and how strong matches are differs from model to
+    model; only the comparison within one hit says which words made it.
 
     Args:
         query: the question as it was searched for.
@@ -83,7 +83,8 @@ def telling_matches(query: str, hit: Hit) -> list[Match]:
         for match in hit.evidence
         if _has_letter(query, match.query_span) and _has_letter(hit.text, match.passage_span)
     ]
-    return words[: (len(words) + 1) // 2]
+    average = sum(match.strength for match in words) / max(1, len(words))
+    return [match for match in words if match.strength >= average - 1e-6]
 
 
 def highlight_words(

@@ -12,12 +12,12 @@ import typer
 from ..errors import LFM2ColBERTError
 from .options import ModelOption
 from .output import count, make_progress, note
-from .sources import Record, SourceFile, check, find_sources, read
 
 if TYPE_CHECKING:
     from collections import Counter
 
     from ..retriever import Retriever
+    from .sources import Record, SourceFile
 
 __all__ = ["add_files", "index"]
 
@@ -50,6 +50,7 @@ def index(
     Everything is read and checked before the first passage is added.
     """
     from ..retriever import Retriever
+    from .sources import check, find_sources
 
     sources = find_sources(paths, exclude=into)
     total = check(sources.files)
@@ -76,6 +77,8 @@ def add_files(
     Raises:
         LFM2ColBERTError: a batch could not be added; the ones before it stay.
     """
+    from .sources import read
+
     added = 0
     with make_progress() as progress:
         task = progress.add_task("Indexing", total=total)

@@ -16,14 +16,10 @@ __all__ = ["byte_size", "count", "echo_json", "make_console", "make_progress", "
 
 
 def make_console() -> Console:
-    """Return a console on stdout that lets a closed pipe end the command."""
+    """Return a console on stdout that colours nothing by itself."""
     from rich.console import Console
 
-    class PipeConsole(Console):
-        def on_broken_pipe(self) -> None:
-            raise  # rich calls this inside its ``except BrokenPipeError``
-
-    return PipeConsole(highlight=False)
+    return Console(highlight=False)
 
 
 def make_progress() -> Progress:

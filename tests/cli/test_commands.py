@@ -1,0 +1,196 @@
+"""``search``, ``delete``, ``stats``, and how mistakes are answered."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import lfm2_colbert_rag
+from lfm2_colbert_rag import Retriever
+
+from .conftest import Run
+
+
+@pytest.fixture
+def index(run: Run, docs: Path) -> str:
+    assert run("index", docs, "--into", "an.index", "--model", "hash").code == 0
+    return "an.index"
+
+
+def test_search_shows_the_matched_words(run: Run, index: str) -> None:
+    outcome = run("search", index, "where is the reset key", "-k", 2)
+    assert outcome.code == 0
+    assert "relevance" in outcome.out
+    assert "reset  product=router  year=2024" in outcome.out
+    assert "Hold *the* *reset* *key*." in outcome.out
+    assert " 3  " not in outcome.out
+
+
+def test_search_as_json(run: Run, index: str) -> None:
+    question = "Wann fährt der Zug?"
+    lines = run("search", index, question, "-k", 3, "--json").out.splitlines()
+    hits = [json.loads(line) for line in lines]
+    assert len(hits) == 3
+    assert list(hits[0]) == ["id", "score", "relevance", "text", "metadata", "evidence"]
+    assert hits[0]["id"] == "more/note.txt"
+    train = next(match for match in hits[0]["evidence"] if match["query"] == "Zug")
+    assert train["passage"] == "Zug"
+    assert hits[0]["text"][slice(*train["passage_span"])] == "Zug"
+    assert question[slice(*train["query_span"])] == "Zug"
+    assert train["strength"] == pytest.approx(1, abs=0.01)
+
+
+def test_search_with_a_filter(run: Run, index: str) -> None:
+    where = '{"year": {"$lt": 2024}}'
+    lines = run("search", index, "reset", "--where", where, "--json").out.splitlines()
+    assert [json.loads(line)["id"] for line in lines] == ["faq.jsonl#3"]
+
+
+def test_search_without_a_result_says_why(run: Run, index: str) -> None:
+    outcome = run("search", index, "reset", "--where", '{"year": 1900}')
+    assert (outcome.code, outcome.out) == (0, "")
+    assert outcome.err == "No passage matches --where.\n"
+    run("delete", index, "--where", "{}")
+    assert run("search", index, "reset").err == "The index is empty.\n"
+
+
+def test_control_characters_do_not_reach_the_terminal(run: Run, tmp_path: Path) -> None:
+    rows = [{"id": "a\x1b[2J", "text": "red \x1b[31m [bold]alert[/bold]", "k": "\x07"}]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    run("index", "a.jsonl", "--into", "i", "--model", "hash")
+    out = run("search", "i", "green").out
+    assert "\x1b" not in out
+    assert "\x07" not in out
+    assert "[bold]" in out
+
+
+def test_delete_by_id_and_by_filter(run: Run, index: str) -> None:
+    outcome = run("delete", index, "--id", "reset", "--id", "tea", "--id", "unknown")
+    assert outcome.out == "Deleted 2 passages; an.index holds 4.\n"
+    outcome = run("delete", index, "--where", '{"product": "router"}')
+    assert outcome.out == "Deleted 1 passage; an.index holds 3.\n"
+
+
+@pytest.mark.parametrize("options", [(), ("--id", "a", "--where", "{}")])
+def test_delete_takes_ids_or_a_filter(run: Run, index: str, options: tuple[str, ...]) -> None:
+    outcome = run("delete", index, *options)
+    assert outcome.code == 2
+    assert "either with --id or with --where" in outcome.err
+    with Retriever.open(index) as retriever:
+        assert len(retriever) == 6
+
+
+def test_stats(run: Run, index: str) -> None:
+    values = json.loads(run("stats", index, "--json").out)
+    with Retriever.open(index) as retriever:
+        assert values == retriever.stats().to_dict()
+    table = run("stats", index).out
+    assert "passages          6" in table
+    assert "bytes per vector" in table
+
+
+USAGE_ERRORS = {
+    "unknown command": (("serch",), "Did you mean 'search'? See 'lfm2-colbert --help'."),
+    "unknown option": (("stats", "i", "--jsn"), "See 'lfm2-colbert stats --help'."),
+    "nothing asked": (("search", "an.index"), "Missing argument"),
+    "k below 1": (("search", "an.index", "q", "-k", "0"), "Invalid value for '-k'"),
+    "where is no JSON": (("search", "an.index", "q", "--where", "{year"), "--where is not JSON"),
+    "where is a list": (("search", "an.index", "q", "--where", "[1]"), "must be a JSON object"),
+    "where is deep": (("delete", "an.index", "--where", "[" * 100_000), "--where is not JSON"),
+    "no target": (("index", "."), "Missing option '--into'"),
+}
+
+
+@pytest.mark.parametrize("name", USAGE_ERRORS)
+def test_a_usage_error_is_one_line(run: Run, name: str) -> None:
+    args, message = USAGE_ERRORS[name]
+    outcome = run(*args)
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+
+
+LIBRARY_ERRORS = {
+    "no index": (("search", "nowhere", "q"), "nowhere holds no index"),
+    "no index to delete from": (("delete", "nowhere", "--id", "a"), "holds no index"),
+    "no index to count": (("stats", "nowhere"), "nowhere holds no index"),
+    "blank question": (("search", "an.index", "  "), "is empty; ask with at least one word"),
+    "filter": (("search", "an.index", "q", "--where", '{"a": {"$near": 1}}'), "$near"),
+    "model": (("index", "docs", "--into", "i", "--model", "./no/model"), "no/model"),
+}
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("name", LIBRARY_ERRORS)
+def test_a_library_error_is_one_line(run: Run, name: str) -> None:
+    args, message = LIBRARY_ERRORS[name]
+    outcome = run(*args)
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+    assert not Path("nowhere").exists()
+
+
+def test_ctrl_c(run: Run, index: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Retriever, "search", interrupt)
+    outcome = run("search", index, "q")
+    assert (outcome.code, outcome.err.strip()) == (130, "error: interrupted")
+
+
+def test_errors_of_the_system_are_one_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied", "an.index")
+
+    monkeypatch.setattr(Retriever, "open", refuse)
+    outcome = run("stats", "an.index")
+    assert (outcome.code, outcome.err) == (1, "error: an.index: Permission denied\n")
+
+
+def test_version_and_help(run: Run) -> None:
+    assert run("--version").out == f"lfm2-colbert {lfm2_colbert_rag.__version__}\n"
+    assert run().code == 2
+    overview = run("--help").out
+    for command in ("index", "search", "delete", "stats", "demo"):
+        assert command in overview
+        outcome = run(command, "--help")
+        assert outcome.code == 0
+        assert f"lfm2-colbert {command}" in outcome.out
+
+
+def _start(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:
+    root = Path(lfm2_colbert_rag.__file__).parents[1]
+    return subprocess.run(
+        [sys.executable, *args],
+        env={**os.environ, "PYTHONPATH": str(root), "PYTHONIOENCODING": "utf-8"},
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        check=False,
+    )
+
+
+def test_a_closed_pipe_is_quiet(run: Run, index: str) -> None:
+    readable, writable = os.pipe()
+    os.close(readable)
+    outcome = _start("-m", "lfm2_colbert_rag.cli", "search", index, "key", stdout=writable)
+    os.close(writable)
+    assert (outcome.returncode, outcome.stderr) == (1, "")
+
+
+def test_starting_loads_nothing_heavy() -> None:
+    code = (
+        "import sys; from lfm2_colbert_rag.cli import main; main(['--version']); "
+        "print(*{'numpy', 'torch', 'onnxruntime', 'tokenizers'} & set(sys.modules))"
+    )
+    outcome = _start("-c", code)
+    assert outcome.stdout.splitlines()[1] == ""

@@ -1,0 +1,145 @@
+"""``lfm2-colbert index``: what is read, and that a mistake changes nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import StorageFullError
+
+from .conftest import Run
+
+IDS = ["reset", "faq.jsonl#3", "tea", "prices.csv#3", "readme.md", "more/note.txt"]
+
+
+def test_every_kind_of_file_is_read(run: Run, docs: Path) -> None:
+    outcome = run("index", docs, "--into", "an.index", "--model", "hash")
+    assert outcome.code == 0
+    assert outcome.out == "Indexed 6 passages from 4 files; an.index holds 6.\n"
+    assert outcome.err == "Skipped 1 file of other kinds: 1 .png.\n"
+    with Retriever.open("an.index") as retriever:
+        passages = {passage.id: passage for passage in retriever.get(IDS)}
+    assert passages["reset"].metadata == {"product": "router", "year": 2024}
+    assert passages["tea"].text == "Tea, green, costs two euros"
+    assert passages["prices.csv#3"].metadata == {"lang": "de"}
+    assert passages["more/note.txt"].text == "Der Zug fährt um acht."
+    assert passages["more/note.txt"].metadata == {"source": "more/note.txt"}
+
+
+def test_running_again_replaces(run: Run, docs: Path) -> None:
+    run("index", docs, "--into", "an.index", "--model", "hash")
+    (docs / "readme.md").write_text("Another text.", encoding="utf-8")
+    outcome = run("index", docs, "--into", "an.index", "--batch", 2)
+    assert outcome.out.endswith("holds 6.\n")
+    with Retriever.open("an.index") as retriever:
+        assert retriever.get(["readme.md"])[0].text == "Another text."
+
+
+def test_an_index_inside_the_folder_is_not_read(run: Run, docs: Path) -> None:
+    for _ in range(2):
+        outcome = run("index", docs, "--into", docs / "the.index", "--model", "hash")
+        assert outcome.err == "Skipped 1 file of other kinds: 1 .png.\n"
+
+
+def test_whole_numbers_become_ids(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text('{"id": 7, "text": "seven"}', encoding="utf-8")
+    assert run("index", "a.jsonl", "--into", "i", "--model", "hash").code == 0
+    with Retriever.open("i") as retriever:
+        assert retriever.get(["7"])[0].text == "seven"
+
+
+BAD_FILES = {
+    "broken.jsonl": (b'{"text": "fine"}\n{"text": \n', "line 2: not a JSON object"),
+    "list.jsonl": (b'["text"]\n', "line 1: not a JSON object, but"),
+    "deep.jsonl": (b"[" * 100_000, "line 1: not a JSON object"),
+    "nan.jsonl": (b'{"text": "a", "x": NaN}', "line 1: not a JSON object (NaN"),
+    "empty.jsonl": (b'{"text": "a"}\n{"id": "b", "text": ""}', "line 2: there is no text"),
+    "blank.jsonl": (b'{"text": " \\n "}', "line 1: the text is"),
+    "number.jsonl": (b'{"text": 5}', "line 1: the text is 5"),
+    "missing.jsonl": (b'{"txt": "a"}', "line 1: there is no text"),
+    "id.jsonl": (b'{"id": null, "text": "a"}', "the id must be a text or a whole number"),
+    "true.jsonl": (b'{"id": true, "text": "a"}', "the id must be a text or a whole number"),
+    "surrogate.jsonl": (b'{"text": "\\ud800"}', "line 1: text 0"),
+    "latin.jsonl": ('{"text": "a"}\n{"text": "é"}'.encode("latin-1"), "line 2: these bytes"),
+    "latin.csv": ("text\nok\né\n".encode("latin-1"), "line 3: these bytes are not UTF-8"),
+    "latin.txt": ("one\ntwo é".encode("latin-1"), "line 2: these bytes are not UTF-8"),
+    "utf16.txt": ("text".encode("utf-16"), "line 1: these bytes are not UTF-8"),
+    "empty.txt": (b"", "there is no text"),
+    "columns.csv": (b"id,words\n1,a\n", "line 1: no column 'text' in the header"),
+    "twice.csv": (b"text,text\na,b\n", "line 1: every column needs a name of its own"),
+    "commas.csv": (b'text,lang\n"a\nb",en\na,b,c\n', "line 4: 3 values"),
+    "quote.csv": (b'text,lang\n"a"b,c\n', "line 2: not a row of CSV"),
+    "same.jsonl": (
+        b'{"id": "x", "text": "a"}\n{"id": "x", "text": "b"}',
+        "the id 'x' is used twice: in docs/same.jsonl, line 1, and in docs/same.jsonl, line 2.",
+    ),
+    "paper.pdf": (b"%PDF", "docs/paper.pdf is not one of the kinds that can be read: .txt"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_FILES)
+def test_a_bad_file_is_named_and_changes_nothing(run: Run, docs: Path, name: str) -> None:
+    content, message = BAD_FILES[name]
+    (docs / name).write_bytes(content)
+    paths = ["docs/faq.jsonl", f"docs/{name}"]
+    outcome = run("index", *paths, "--into", "an.index", "--model", "hash")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: ")
+    assert outcome.err.count("\n") == 1
+    assert message in outcome.err
+    assert f"docs/{name}" in outcome.err
+    assert not Path("an.index").exists()
+
+
+def test_a_folder_without_anything_to_read(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    outcome = run("index", "pictures", "--into", "i", "--model", "hash")
+    assert outcome.code == 1
+    assert outcome.err.startswith("error: pictures holds no file that can be read; the kinds are")
+
+
+def test_a_path_that_is_not_there_is_a_usage_error(run: Run) -> None:
+    outcome = run("index", "nowhere", "--into", "i", "--model", "hash")
+    assert outcome.code == 2
+    assert "'nowhere' does not exist" in outcome.err
+
+
+def test_the_target_is_never_a_folder_of_something_else(run: Run, docs: Path) -> None:
+    outcome = run("index", docs / "faq.jsonl", "--into", docs, "--model", "hash")
+    assert outcome.code == 1
+    assert "holds no index" in outcome.err
+
+
+def test_what_is_committed_before_a_failure_is_said(
+    run: Run, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add, calls = Retriever.add, []
+
+    def add_once(self: Retriever, *args: object, **options: object) -> object:
+        calls.append(args)
+        if len(calls) > 2:
+            raise StorageFullError("the disk is full; nothing was changed.")
+        return add(self, *args, **options)
+
+    monkeypatch.setattr(Retriever, "add", add_once)
+    outcome = run("index", docs, "--into", "i", "--model", "hash", "--batch", 2)
+    assert outcome.code == 1
+    assert outcome.err.splitlines() == [
+        "4 of 6 passages are in the index. Run the same command again to add the rest.",
+        "error: the disk is full; nothing was changed.",
+    ]
+    with Retriever.open("i") as retriever:
+        assert len(retriever) == 4
+
+
+def test_search_output_can_be_indexed(run: Run, docs: Path, tmp_path: Path) -> None:
+    run("index", docs, "--into", "an.index", "--model", "hash")
+    found = run("search", "an.index", "reset key", "--json").out
+    (tmp_path / "found.jsonl").write_text(found, encoding="utf-8")
+    assert run("index", "found.jsonl", "--into", "other", "--model", "hash").code == 0
+    with Retriever.open("other") as retriever:
+        assert len(retriever) == len(found.splitlines()) == 5
+        assert json.loads(found.splitlines()[0])["text"] == retriever.get(["reset"])[0].text
