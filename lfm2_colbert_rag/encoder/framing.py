@@ -2,7 +2,9 @@
 
 The only module that knows of markers, query expansion and the skiplist. Source of the rules:
 ``ColBERT.tokenize`` and ``ColBERT.encode`` of PyLate 1.6; with one deliberate difference: a marker
-typed in a user's text stays plain text, where PyLate would read it as the marker.
+typed in a user's text stays plain text, where PyLate would read it as the marker. (Version 6 of
+sentence-transformers differs from PyLate in that it does not strip texts; here they are stripped
+whichever library saved the checkpoint.)
 """
 
 from __future__ import annotations

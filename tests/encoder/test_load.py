@@ -123,6 +123,14 @@ def test_masked_positions_can_be_overridden(folder: Path) -> None:
     assert encoder.fingerprint != read_fingerprint(folder)
 
 
+@pytest.mark.skipif(not hub.NANO_FOLDER.is_dir(), reason="the bundled model is not built yet")
+def test_the_bundled_model_runs() -> None:
+    encoder = load_encoder("nano")
+    query, document = encoder.encode_query(["Paris"])[0], encoder.encode_document(["Paris"])[0]
+    assert query.vectors.shape[1] == document.vectors.shape[1] == encoder.dim
+    assert encoder.fingerprint == read_fingerprint("nano")
+
+
 def test_nano_is_the_bundled_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hub, "NANO_FOLDER", write_checkpoint(tmp_path / "nano"))
     assert load_encoder("nano").name == "nano"
