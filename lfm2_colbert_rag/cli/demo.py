@@ -83,7 +83,7 @@ def demo(
         _add_passages(retriever, console, model)
         if not asked:
             console.print("Each question is in a language that its answer is not written in.")
-        answers = [retriever.search(question.text, 3) for question in questions]
+        answers = retriever.search_many([question.text for question in questions], 3)
         console.print(_table(questions, answers, marks=console.color_system is None))
         judged = [pair for pair in zip(questions, answers, strict=True) if pair[0].answers]
         if judged:

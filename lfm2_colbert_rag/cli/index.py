@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -80,24 +81,20 @@ def add_files(
     from .sources import read
 
     added = 0
-    with make_progress() as progress:
-        task = progress.add_task("Indexing", total=total)
-
-        def advance(finished: int) -> None:
-            progress.advance(task, finished)
-
-        try:
+    try:
+        with make_progress() as progress:
+            task = progress.add_task("Indexing", total=total)
             for records in _batches(read(files), batch):
-                _add(retriever, records, advance)
+                _add(retriever, records, partial(progress.advance, task))
                 added += len(records)
                 progress.update(task, completed=added)  # known texts are not encoded again
-        except (LFM2ColBERTError, OSError, KeyboardInterrupt):
-            if added:
-                note(
-                    f"{added:,} of {count(total, 'passage')} are in the index. Run the same "
-                    "command again to add the rest."
-                )
-            raise
+    except (LFM2ColBERTError, OSError, KeyboardInterrupt):
+        if added:
+            note(
+                f"{added:,} of {count(total, 'passage')} are in the index. Run the same command "
+                "again to add the rest."
+            )
+        raise
 
 
 def _add(retriever: Retriever, records: list[Record], progress: Callable[[int], None]) -> None:

@@ -34,13 +34,13 @@ def make_progress() -> Progress:
     )
 
     console = Console(stderr=True)
+    console.quiet = not console.is_terminal  # ``disable`` still writes a line in older rich
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
         console=console,
-        disable=not console.is_terminal,
     )
 
 
