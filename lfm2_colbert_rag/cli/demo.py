@@ -158,8 +158,8 @@ def _verdict(judged: list[tuple[Question, list[Hit]]]) -> str:
     first = sum(hits[0].id in question.answers for question, hits in judged if hits)
     third = sum(any(hit.id in question.answers for hit in hits) for question, hits in judged)
     return (
-        f"{first} of {len(judged)} answers came first, {third} among the first three. "
-        "Highlighted: the words of the passage that matched the question's words."
+        f"{first} of {len(judged)} answers came first, {third} among the first three.\n"
+        "Highlighted: words of the passage that matched words of the question."
     )
 
 
