@@ -91,7 +91,10 @@ def measure(collection: Collection, runs: Sequence[Sequence[int]]) -> dict[str, 
         hits = np.array([place in relevant for place in run], dtype=float)
         ndcg.append((hits * gains[: len(hits)]).sum() / gains[: len(relevant)].sum())
         recall.append(hits.sum() / min(len(relevant), DEPTH))
-    return {"ndcg@10": round(float(np.mean(ndcg)), 4), "recall@10": round(float(np.mean(recall)), 4)}
+    return {
+        "ndcg@10": round(float(np.mean(ndcg)), 4),
+        "recall@10": round(float(np.mean(recall)), 4),
+    }
 
 
 def evaluate(
@@ -130,10 +133,14 @@ def show(report: Row, console: Console) -> None:
 
 def main() -> None:
     """Run the benchmark."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, help="folder of the collections")
     parser.add_argument("--model", default="nano", help="anything load_encoder takes")
-    parser.add_argument("--queries", type=int, default=1500, help="most queries a collection; 0: all")
+    parser.add_argument(
+        "--queries", type=int, default=1500, help="most queries a collection; 0: all"
+    )
     parser.add_argument("--only", nargs="*", help="names of the collections to measure")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()

@@ -98,9 +98,7 @@ def export(student: Student, tokenizer: Path, out: Path) -> int:
     dense = out / "1_Dense"
     dense.mkdir(parents=True, exist_ok=True)
     metadata = {"format": "pt"}
-    save_file(
-        compact(student.backbone.state_dict()), out / "model.safetensors", metadata=metadata
-    )
+    save_file(compact(student.backbone.state_dict()), out / "model.safetensors", metadata=metadata)
     save_file(
         compact({"linear.weight": student.head.weight}),
         dense / "model.safetensors",

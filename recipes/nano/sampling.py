@@ -11,7 +11,7 @@ from .corpus import LANGUAGES
 from .tokens import CAPS, Tokens, runs_of_pairs
 
 # Shares of the kinds in the batches; each batch is of one kind, so that negatives are alike.
-KIND_SHARES = {"tatoeba-anki": 0.35, "words": 0.25, "page": 0.32, "loose": 0.08}
+KIND_SHARES = {"tatoeba-anki": 0.30, "words": 0.35, "page": 0.28, "loose": 0.07}
 
 
 @dataclass(frozen=True)

@@ -18,19 +18,18 @@ from torch import Tensor
 
 from .losses import angle, contrast, mean_max_similarity, pad_rows
 from .sampling import PairBatch, PairSampler
-from .teacher import project
+from .student import word_features
 from .tokens import Tokens
 
 LOG = logging.getLogger(__name__)
 
 
-def initial_table(labels: Path, size: int) -> Tensor:
-    """Return the ``(size, 128)`` unit vectors of the teacher for the pieces read alone."""
-    saved = np.load(labels / "projection.npz")
-    states = np.load(labels / "pieces.npy").astype(np.float32)
-    vectors = project(states, (saved["mean"], saved["directions"]))
-    markers = np.repeat(vectors[:1], size - len(vectors), axis=0)
-    return torch.from_numpy(np.concatenate([vectors, markers]).astype(np.float32))
+def initial_table(teacher: Path, teacher_ids: Path, width: int) -> Tensor:
+    """Return unit vectors from the teacher's word embeddings, for the pieces and two markers."""
+    ids = np.load(teacher_ids)
+    table = torch.from_numpy(word_features(teacher, ids, len(ids) + 2, width)).float()
+    table[-2:] = table[:1]
+    return F.normalize(table, dim=-1)
 
 
 def static_scores(table: Tensor, batch: PairBatch) -> tuple[Tensor, Tensor]:
@@ -50,7 +49,9 @@ def main() -> None:
     """Train the table for a given time and write ``static.npy``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of tokens.npz")
-    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--teacher", type=Path, required=True, help="Hugging Face folder")
+    parser.add_argument("--teacher-ids", type=Path, required=True)
+    parser.add_argument("--width", type=int, default=256)
     parser.add_argument("--out", type=Path, required=True, help="static.npy")
     parser.add_argument("--start", type=Path, help="a static.npy to go on from")
     parser.add_argument("--minutes", type=float, default=8.0)
@@ -59,15 +60,15 @@ def main() -> None:
     parser.add_argument("--temperature", type=float, default=0.03)
     parser.add_argument("--anchor", type=float, default=1.0)
     parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.set_num_threads(args.threads)
-    size = len(np.load(args.labels / "pieces.npy", mmap_mode="r")) + 2
-    anchor = initial_table(args.labels, size)
+    anchor = initial_table(args.teacher, args.teacher_ids, args.width)
     start = torch.from_numpy(np.load(args.start)) if args.start else anchor.clone()
     table = torch.nn.Parameter(start)
     optimiser = torch.optim.Adam([table], lr=args.rate, betas=(0.9, 0.99))
-    sampler = PairSampler(Tokens.load(args.data / "tokens.npz"), np.random.default_rng(1))
+    sampler = PairSampler(Tokens.load(args.data / "tokens.npz"), np.random.default_rng(args.seed))
     begun, seen = time.monotonic(), 0
     for step, batch in enumerate(sampler.batches(args.tokens)):
         progress = (time.monotonic() - begun) / (60 * args.minutes)

@@ -64,28 +64,37 @@ class Student(nn.Module):
         return results
 
 
-def initialise(student: Student, static: np.ndarray, words: np.ndarray) -> None:
-    """Start from static vectors: at first the student returns ``static`` for each piece.
+def initialise(student: Student, table: np.ndarray, ids: np.ndarray, vectors: np.ndarray) -> None:
+    """Start from static vectors: residual branches closed, the head turned to the teacher's space.
+
+    The head keeps the table's 128 principal directions and rotates them (orthogonal Procrustes)
+    to where the teacher's vectors of the same tokens lie, which changes no similarity.
 
     Args:
         student: changed in place.
-        static: ``(vocabulary, 128)`` unit vectors, the first half of the embeddings.
-        words: ``(vocabulary, 128)`` features of the pieces, the other half.
+        table: ``(vocabulary, hidden)`` unit vectors.
+        ids: ``(n,)`` ids of labelled tokens.
+        vectors: ``(n, 128)`` the teacher's vectors of these tokens.
     """
-    half = VECTOR_SIZE
-    table = np.concatenate([static * np.sqrt(half), words], axis=1).astype(np.float32)
+    rows = torch.from_numpy(table)
+    seen = rows[torch.from_numpy(ids.astype(np.int64))]
+    target = torch.from_numpy(vectors.astype(np.float32))
+    _, directions = torch.linalg.eigh(seen.T @ seen)
+    directions = directions.flip(1)[:, :VECTOR_SIZE]
+    left, _, right = torch.linalg.svd((seen @ directions).T @ target)
     with torch.no_grad():
-        student.backbone.embed_tokens.weight.copy_(torch.from_numpy(table))
+        student.backbone.embed_tokens.weight.copy_(rows * np.sqrt(rows.shape[1]))
         for name, weight in student.backbone.named_parameters():
             if name.endswith(("out_proj.weight", "feed_forward.w2.weight")):
                 weight.zero_()
             elif weight.dim() == 2 and not name.startswith("embed"):
                 nn.init.normal_(weight, std=0.05)
-        student.head.weight.zero_()
-        student.head.weight[:, :half] = torch.eye(half)
+        student.head.weight.copy_((directions @ left @ right).T)
 
 
-def word_features(teacher: Path, teacher_ids: np.ndarray, size: int) -> np.ndarray:
+def word_features(
+    teacher: Path, teacher_ids: np.ndarray, size: int, width: int = VECTOR_SIZE
+) -> np.ndarray:
     """Return the first principal components of the teacher's word embeddings, of unit variance."""
     from safetensors.torch import load_file
 
@@ -93,9 +102,9 @@ def word_features(teacher: Path, teacher_ids: np.ndarray, size: int) -> np.ndarr
     rows = table[torch.from_numpy(teacher_ids)].float()
     rows = rows - rows.mean(0)
     _, _, directions = torch.linalg.svd(rows[4:], full_matrices=False)
-    features = rows @ directions[:VECTOR_SIZE].T
+    features = rows @ directions[:width].T
     features = features / features.std()
-    blank = torch.zeros(size - len(features), VECTOR_SIZE)
+    blank = torch.zeros(size - len(features), width)
     return torch.cat([features, blank]).numpy()
 
 

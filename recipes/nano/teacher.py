@@ -117,7 +117,7 @@ def label_pieces(teacher: Teacher, teacher_ids: np.ndarray, out: Path) -> None:
     rows: list[np.ndarray] = []
     for start in range(0, len(teacher_ids), 4096):
         chunk = teacher_ids[start : start + 4096]
-        states = teacher.states([ids for ids in chunk[:, None]], ["document"] * len(chunk))
+        states = teacher.states(list(chunk[:, None]), ["document"] * len(chunk))
         rows.extend(state[-1] for state in states)
         LOG.info("pieces %d", len(rows))
     np.save(out, np.stack(rows).astype(np.float16))

@@ -24,7 +24,6 @@ from .student import (
     load_checkpoint,
     save_checkpoint,
     skiplist_ids,
-    word_features,
 )
 from .tokens import Tokens
 
@@ -80,6 +79,15 @@ class LabelledTexts:
                 yield texts, queries, [self._rows[i] for i in chosen]
 
 
+def labelled_tokens(units: Path, labels: Path, parts: int = 6) -> tuple[np.ndarray, np.ndarray]:
+    """Return ids and teacher vectors of the pieces in the first parts of the labels."""
+    saved = np.load(units)
+    vectors = [np.load(labels / f"labels.{part:05d}.npy") for part in range(parts)]
+    sizes = np.diff(saved["offsets"])[: 256 * parts]
+    keep = np.concatenate([np.arange(size + 2) >= 2 for size in sizes])
+    return saved["ids"][: sizes.sum()], np.concatenate(vectors)[keep]
+
+
 class Losses:
     """The two losses of a step, with recent documents as further negatives.
 
@@ -99,9 +107,7 @@ class Losses:
     def distillation(self, labelled: Labelled) -> Tensor:
         """Mean angle to the teacher's vectors."""
         texts, is_query, vectors = labelled
-        rows = [
-            self._student.frame(t, is_query=q) for t, q in zip(texts, is_query, strict=True)
-        ]
+        rows = [self._student.frame(t, is_query=q) for t, q in zip(texts, is_query, strict=True)]
         target = torch.from_numpy(np.concatenate(vectors).astype(np.float32))
         return angle(torch.cat(self._student(rows)), target)
 
@@ -147,13 +153,21 @@ def optimiser_for(student: Student, rate: float, embedding_rate: float) -> torch
     return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
 
 
-def train(student: Student, losses: Losses, args: argparse.Namespace) -> None:
-    """Train for ``args.minutes`` and write ``args.out`` every few minutes and at the end."""
-    rng = np.random.default_rng(args.seed)
+def train(rank: int, student: Student, args: argparse.Namespace, begun: float) -> None:
+    """Train for ``args.minutes`` from ``begun``; the first worker logs and writes checkpoints.
+
+    Workers share the weights and step on their own, without waiting for one another: on a busy
+    machine two workers of one thread get twice as far as one worker of two.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    torch.set_num_threads(max(1, args.threads // args.workers))
+    rng = np.random.default_rng(args.seed + 100 * rank)
+    tokenizer = Tokenizer.from_file(str(args.vocabulary / "tokenizer.json"))
+    losses = Losses(student, skiplist_ids(tokenizer), args.temperature)
     labelled = LabelledTexts(args.data / "units.npz", args.labels, rng).batches(args.labelled)
     sampler = PairSampler(Tokens.load(args.data / "tokens.npz"), rng, args.english_documents)
     optimiser = optimiser_for(student, args.rate, args.embedding_rate)
-    begun, saved, seen = time.monotonic(), time.monotonic(), 0
+    saved, seen = time.monotonic(), 0
     averages = np.zeros(3)
     for step, pairs in enumerate(sampler.batches(args.pairs)):
         elapsed = time.monotonic() - begun
@@ -162,16 +176,21 @@ def train(student: Student, losses: Losses, args: argparse.Namespace) -> None:
             break
         for group in optimiser.param_groups:
             group["lr"] = group["base"] * schedule(progress, step)
-        texts = next(labelled)
-        near = losses.distillation(texts)
-        (args.angle_weight * near).backward()
+        near, labels_seen = torch.zeros(()), 0
+        if args.angle_weight:
+            texts = next(labelled)
+            near = losses.distillation(texts)
+            (args.angle_weight * near).backward()
+            labels_seen = sum(map(len, texts[0]))
         apart, right = losses.pairs(pairs)
         (args.contrast_weight * apart).backward()
         torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
         optimiser.step()
         optimiser.zero_grad()
-        seen += sum(map(len, texts[0])) + sum(map(len, pairs.queries + pairs.documents))
+        seen += labels_seen + sum(map(len, pairs.queries + pairs.documents))
         averages += (np.array([near.item(), apart.item(), right]) - averages) / min(step + 1, 25)
+        if rank:
+            continue
         if step % 25 == 0:
             LOG.info(
                 "%d %.0f%% angle %.4f contrast %.4f right %.3f, %d tokens, %.0f/s",
@@ -180,7 +199,6 @@ def train(student: Student, losses: Losses, args: argparse.Namespace) -> None:
         if time.monotonic() - saved > 120:
             save_checkpoint(student, args.out)
             saved = time.monotonic()
-    save_checkpoint(student, args.out)
 
 
 def main() -> None:
@@ -189,7 +207,6 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="of tokens.npz and units.npz")
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--vocabulary", type=Path, required=True)
-    parser.add_argument("--teacher", type=Path, required=True, help="for its word embeddings")
     parser.add_argument("--static", type=Path, help="static.npy, to start from")
     parser.add_argument("--resume", type=Path, help="checkpoint, to start from instead")
     parser.add_argument("--out", type=Path, required=True)
@@ -197,7 +214,7 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=512)
     parser.add_argument("--rate", type=float, default=2e-3)
-    parser.add_argument("--embedding-rate", type=float, default=4e-3)
+    parser.add_argument("--embedding-rate", type=float, default=3e-4)
     parser.add_argument("--labelled", type=int, default=1500, help="labelled tokens of a step")
     parser.add_argument("--pairs", type=int, default=2200, help="tokens of pairs of a step")
     parser.add_argument("--temperature", type=float, default=0.03)
@@ -205,19 +222,20 @@ def main() -> None:
     parser.add_argument("--contrast-weight", type=float, default=0.5)
     parser.add_argument("--english-documents", type=float, default=0.75)
     parser.add_argument("--seed", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=2, help="of all workers")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    torch.set_num_threads(2)
     torch.manual_seed(args.seed)
-    tokenizer = Tokenizer.from_file(str(args.vocabulary / "tokenizer.json"))
     if args.resume:
         student = load_checkpoint(args.resume)
     else:
-        size = tokenizer.get_vocab_size()
-        student = Student(configuration(size, args.layers, args.feed_forward))
-        features = word_features(args.teacher, np.load(args.vocabulary / "teacher_ids.npy"), size)
-        initialise(student, np.load(args.static), features)
-    train(student, Losses(student, skiplist_ids(tokenizer), args.temperature), args)
+        table = np.load(args.static)
+        student = Student(configuration(len(table), args.layers, args.feed_forward))
+        initialise(student, table, *labelled_tokens(args.data / "units.npz", args.labels))
+    student.share_memory()
+    torch.multiprocessing.spawn(train, (student, args, time.monotonic()), nprocs=args.workers)
+    save_checkpoint(student, args.out)
 
 
 if __name__ == "__main__":
