@@ -112,26 +112,18 @@ def project(states: np.ndarray, projection: tuple[np.ndarray, np.ndarray]) -> np
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
-def label_pieces(teacher: Teacher, teacher_ids: np.ndarray, out: Path) -> None:
-    """Write the teacher's raw output of every piece read alone, ``(pieces, 384)`` float16."""
-    rows: list[np.ndarray] = []
-    for start in range(0, len(teacher_ids), 4096):
-        chunk = teacher_ids[start : start + 4096]
-        states = teacher.states(list(chunk[:, None]), ["document"] * len(chunk))
-        rows.extend(state[-1] for state in states)
-        LOG.info("pieces %d", len(rows))
-    np.save(out, np.stack(rows).astype(np.float16))
-
-
-def label_units(teacher: Teacher, teacher_ids: np.ndarray, data: Path, out: Path) -> None:
-    """Label the texts of ``units.npz`` in order, in parts that a later run continues.
+def label_units(
+    teacher: Teacher, teacher_ids: np.ndarray, data: Path, out: Path, parts: int
+) -> None:
+    """Label the first texts of ``units.npz``, in parts that a later run continues.
 
     Part ``labels.K.npy`` holds the float16 vectors of texts ``256 K`` to ``256 (K + 1)``.
     """
     units = np.load(data)
     ids, offsets, is_query = units["ids"], units["offsets"], units["is_query"]
     chunk, begun, done = 256, time.monotonic(), 0
-    for part, start in enumerate(range(0, len(offsets) - 1, chunk)):
+    starts = list(range(0, len(offsets) - 1, chunk))
+    for part, start in enumerate(starts[:parts]):
         target = out / f"labels.{part:05d}.npy"
         if target.exists():
             continue
@@ -150,11 +142,12 @@ def label_units(teacher: Teacher, teacher_ids: np.ndarray, data: Path, out: Path
 
 
 def main() -> None:
-    """Label the pieces alone, or the training texts."""
+    """Label training texts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--teacher", type=Path, required=True, help="Hugging Face folder")
     parser.add_argument("--teacher-ids", type=Path, required=True)
-    parser.add_argument("--units", type=Path, help="units.npz; without it, label the pieces")
+    parser.add_argument("--units", type=Path, required=True, help="units.npz")
+    parser.add_argument("--parts", type=int, default=6, help="of 256 texts, some 16,000 tokens")
     parser.add_argument("--out", type=Path, required=True, help="folder of the labels")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -164,10 +157,7 @@ def main() -> None:
         export_onnx(args.teacher, onnx_file)
     teacher = Teacher(onnx_file, args.teacher / "tokenizer.json")
     teacher_ids = np.load(args.teacher_ids)
-    if args.units is None:
-        label_pieces(teacher, teacher_ids, args.out / "pieces.npy")
-    else:
-        label_units(teacher, teacher_ids, args.units, args.out)
+    label_units(teacher, teacher_ids, args.units, args.out, args.parts)
 
 
 if __name__ == "__main__":
