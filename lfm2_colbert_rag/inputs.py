@@ -10,9 +10,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from .errors import InputError
 from .filters import MAX_INTEGER
-from .types import Metadata, Passage
+from .types import Metadata, Passage, TokenVectors
 
 _MAX_DEPTH = 32
 _SHOWN = 40
@@ -102,6 +104,26 @@ def check_text(text: object, what: str) -> str:
             "text.encode('utf-8', 'replace').decode('utf-8')."
         ) from None
     return text
+
+
+def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
+    """Refuse vectors that could not be searched once stored as float16.
+
+    Args:
+        encoded: what an encoder gave for one passage.
+        dim: width of the index's vectors.
+        id: the passage's id, for the message.
+
+    Raises:
+        InputError: another width, no vector at all, NaN or infinity.
+    """
+    shape = encoded.vectors.shape
+    if len(shape) != 2 or shape[1] != dim:
+        raise InputError(f"the vectors of {id!r} have shape {shape}; the index holds dim {dim}.")
+    if not shape[0]:
+        raise InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
+    if not (np.abs(encoded.vectors) <= np.finfo(np.float16).max).all():
+        raise InputError(f"the vectors of {id!r} are not finite in float16; check the encoder.")
 
 
 def _check_passage(text: object, id: str, metadata: object, place: int) -> Passage:

@@ -43,6 +43,7 @@ from .index.segment import (
     verify_segment,
     write_segment,
 )
+from .inputs import check_vectors
 from .types import Passage, TokenVectors
 
 logger = logging.getLogger(__name__)
@@ -164,10 +165,13 @@ class Store:
             unchanged: rows, by id, that the caller relied on when it prepared this commit.
 
         Raises:
+            InputError: vectors that cannot be stored; nothing was changed.
             StaleSnapshotError: a row in ``unchanged`` is no longer live.
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
+        for passage, one in zip(passages, encoded, strict=True):
+            check_vectors(one, self.settings["dim"], passage.id)
         with self._write_lock():
             generation = self.catalog.generation()
             if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:

@@ -132,9 +132,7 @@ scalars = st.one_of(
 )
 values = st.recursive(
     scalars,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)
-    ),
+    lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(names, inner, max_size=3)),
     max_leaves=6,
 )
 objects = st.dictionaries(names, values, max_size=4)
@@ -144,9 +142,7 @@ conditions = st.one_of(
     st.builds(lambda v: {"$eq": v}, scalars),
     st.builds(lambda v: {"$ne": v}, scalars),
     st.builds(lambda o, v: {o: v}, st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), ordered),
-    st.builds(
-        lambda o, v: {o: v}, st.sampled_from(["$in", "$nin"]), st.lists(scalars, max_size=4)
-    ),
+    st.builds(lambda o, v: {o: v}, st.sampled_from(["$in", "$nin"]), st.lists(scalars, max_size=4)),
     st.builds(lambda v: {"$exists": v}, st.booleans()),
 )
 fields = st.one_of(names.map(lambda n: n.replace(".", "\\.")), st.just("a.b"), st.just("b.a"))

@@ -39,7 +39,17 @@ def test_unknown_attribute_is_an_attribute_error():
 
 
 def test_importing_the_root_loads_nothing_heavy():
-    heavy = "torch transformers onnxruntime numba tokenizers rich typer sqlite3 numpy".split()
+    heavy = [
+        "torch",
+        "transformers",
+        "onnxruntime",
+        "numba",
+        "tokenizers",
+        "rich",
+        "typer",
+        "sqlite3",
+        "numpy",
+    ]
     code = f"import sys, lfm2_colbert_rag; print([m for m in {heavy} if m in sys.modules])"
     assert run(code).strip() == "[]"
 
