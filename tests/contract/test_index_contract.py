@@ -36,7 +36,11 @@ def build(make_index, folder: Path, groups, dead=()):
     segments = []
     for number, group in enumerate(groups):
         info = write_segment(
-            folder, f"s{number}", [row for row, _ in group], [one for _, one in group], durable=False
+            folder,
+            f"s{number}",
+            [row for row, _ in group],
+            [one for _, one in group],
+            durable=False,
         )
         live = LiveSegment(open_segment(folder, info))
         segments.append(live.without(np.array(sorted(dead), dtype=np.int64)))
