@@ -57,7 +57,9 @@ def find_matches(
         match = Match(
             word_span(query_text, *map(int, query.spans[query_rows[i]])),
             word_span(document_text, *map(int, document_spans[document_rows[j]])),
-            float(cosines[i, j]),
+            float(
+                np.clip(cosines[i, j], -1.0, 1.0)
+            ),  # float16 vectors are not quite of unit length
         )
         known = matches.get(match.query_span)
         if known is None or known.strength < match.strength:

@@ -11,7 +11,10 @@ from .corpus import LANGUAGES
 from .tokens import CAPS, Tokens, runs_of_pairs
 
 # Shares of the kinds in the batches; each batch is of one kind, so that negatives are alike.
-KIND_SHARES = {"tatoeba-anki": 0.30, "words": 0.35, "page": 0.28, "loose": 0.07}
+KIND_SHARES = {"tatoeba-anki": 0.35, "words": 0.20, "page": 0.35, "loose": 0.10}
+
+# Languages that English shares few words with need more of the batches.
+LANGUAGE_WEIGHTS = {"ar": 2.0, "zh": 1.5, "ja": 1.2, "ko": 1.2}
 
 
 @dataclass(frozen=True)
@@ -28,8 +31,9 @@ class PairSampler:
     Args:
         tokens: the tokenised pairs.
         rng: source of all choices.
-        english_documents: share of batches whose documents are English; in the others the
-            queries are English.
+        english_documents: share of pairs whose document is English; in the others the query
+            is. A batch holds both kinds, so a query also meets wrong documents of its own
+            language: without them a model learns to prefer those.
     """
 
     def __init__(
@@ -48,12 +52,14 @@ class PairSampler:
         while True:
             kind = int(self._rng.choice(kinds, p=shares))
             langs = [lang for lang in range(len(LANGUAGES)) if (kind, lang) in self._units]
-            query_side = int(self._rng.random() < self._share)
+            weights = np.array([LANGUAGE_WEIGHTS.get(LANGUAGES[lang], 1.0) for lang in langs])
             queries: list[np.ndarray] = []
             documents: list[np.ndarray] = []
             total = 0
             while total < token_budget:
-                units = self._units[kind, int(self._rng.choice(langs))]
+                query_side = int(self._rng.random() < self._share)
+                lang = int(self._rng.choice(langs, p=weights / weights.sum()))
+                units = self._units[kind, lang]
                 unit = units[int(self._rng.integers(len(units)))]
                 query = self._query(unit, query_side)
                 if len(query) < 2:

@@ -1,0 +1,69 @@
+# The two commands of the README are `make demo` and `make test`.
+# Each needs only Python >= 3.10, git and make; PYTHON=python3.12 chooses another interpreter.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/pip --disable-pip-version-check --quiet
+PYTEST := $(BIN)/python -m pytest
+PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
+ADAPTERS := -e integrations/langchain -e integrations/llama_index
+
+.PHONY: demo test test-core test-langchain test-llama-index test-crash test-slow lint format bench \
+        install install-dev clean
+
+demo: install
+	$(BIN)/lfm2-colbert demo
+
+test: install-dev test-core test-langchain test-llama-index
+
+test-core:
+	$(PYTEST) -q -m "not slow"
+
+test-langchain:
+	$(PYTEST) -q -c integrations/langchain/pyproject.toml --rootdir integrations/langchain \
+	    integrations/langchain/tests
+
+test-llama-index:
+	$(PYTEST) -q -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index \
+	    integrations/llama_index/tests
+
+test-crash: install-dev
+	$(PYTEST) -q tests/crash
+
+test-slow: install-dev
+	$(PYTEST) -q -m slow
+
+lint: install-dev
+	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff format --check $(PATHS)
+	$(BIN)/mypy
+	cd integrations/langchain && ../../$(BIN)/mypy
+	cd integrations/llama_index && ../../$(BIN)/mypy
+
+format: install-dev
+	$(BIN)/ruff check --fix $(PATHS)
+	$(BIN)/ruff format $(PATHS)
+
+# DATA is a folder of evaluation sets as corpus.jsonl, queries.jsonl and qrels.jsonl.
+DATA ?= ../shared/data/eval
+bench: install
+	$(BIN)/python benchmarks/nano_quality.py --data $(DATA)
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# torch first: under the constraints, so that no other step can choose its version.
+$(VENV)/.installed: pyproject.toml constraints.txt integrations/*/pyproject.toml | $(BIN)/python
+	$(PIP) install -c constraints.txt torch
+	$(PIP) install -c constraints.txt -e ".[torch]" $(ADAPTERS)
+	touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install -c constraints.txt -e ".[torch,dev]" $(ADAPTERS)
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
