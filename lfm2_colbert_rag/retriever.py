@@ -34,7 +34,7 @@ from .index import Index, Ranking
 from .inputs import check_ids, check_k, check_passages, check_query
 from .progress import reporting
 from .scoring import maxsim, similarities
-from .store import Snapshot, StaleSnapshotError, Store, new_settings
+from .store import Snapshot, StaleSnapshotError, Store, is_taken, new_settings
 from .types import Hit, IndexStats, Match, Metadata, Passage, TokenVectors, Where, relevance
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -560,7 +560,7 @@ def _parse(where: Where | None) -> Filter:
 
 
 def _require_free(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+    if is_taken(folder):
         raise IndexExistsError(
             f"{folder} exists, but holds no index; name a new folder for the index."
         )

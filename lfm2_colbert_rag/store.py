@@ -114,7 +114,7 @@ class Store:
         Raises:
             IndexExistsError: the folder is not empty.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if is_taken(folder):
             raise IndexExistsError(
                 f"{folder} exists and is not empty; name a new folder for the index."
             )
@@ -207,7 +207,7 @@ class Store:
             IndexExistsError: the target is not empty.
             StorageFullError: the disk is full; the partial copy was removed.
         """
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        if is_taken(folder):
             raise IndexExistsError(f"{folder} exists and is not empty; name a new folder.")
         temporary = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
         try:
@@ -338,6 +338,11 @@ def storage_errors(folder: Path) -> Iterator[None]:
                 "nothing was changed. Free some space and repeat the call."
             ) from error
         raise
+
+
+def is_taken(folder: Path) -> bool:
+    """Tell whether something other than an empty folder is already there."""
+    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
 def new_settings(model: str, dim: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
