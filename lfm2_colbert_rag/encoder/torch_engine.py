@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -14,17 +14,13 @@ from safetensors import safe_open
 from torch import Tensor, nn
 
 from ..errors import ConfigError, ModelFormatError
-from ..types import TokenVectors
-from .base import Fingerprint, Progress
 from .checkpoint import Checkpoint, StoredTensor
-from .framing import FramedText, Framing, check_texts
+from .engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
+from .framing import FramedText
 from .lfm2 import Lfm2Backbone, PackedBatch
 
 DType = Literal["float32", "bfloat16", "float16"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-
-# Texts framed and sorted together: enough for batches of like length, little enough to hold.
-_BLOCK = 2048
 
 
 class TokenEmbedder(nn.Module):
@@ -57,18 +53,16 @@ class TokenEmbedder(nn.Module):
         return F.normalize(self.head(hidden[keep]).float(), dim=-1, eps=1e-12)
 
 
-class TorchEncoder:
+class TorchEncoder(CheckpointEncoder):
     """Turns texts into token vectors with PyTorch, on a CPU or an accelerator.
-
-    Vectors do not depend on what else is encoded in the same call. It keeps no state between
-    calls, so threads may share it.
 
     Args:
         checkpoint: the model.
-        name: how to ask for this model again; by default the checkpoint's folder.
+        name: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
         device: as torch spells it: ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
         dtype: of weights and arithmetic. Vectors are float32 whichever it is.
         batch_tokens: positions computed at once; more takes more memory.
+        query_cache: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
 
     Raises:
         ModelFormatError: the weights do not fit the configuration, or the tokenizer does not.
@@ -83,122 +77,26 @@ class TorchEncoder:
         device: str = "cpu",
         dtype: DType = "float32",
         batch_tokens: int = 4096,
+        query_cache: int = DEFAULT_QUERY_CACHE,
     ) -> None:
-        if batch_tokens < 1:
-            raise ConfigError(f"batch_tokens must be positive, not {batch_tokens}.")
-        self._checkpoint = checkpoint
-        self._name = str(checkpoint.folder) if name is None else name
+        super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
         self._device = _device(device)
-        self._batch_tokens = batch_tokens
-        self._framing = Framing.from_checkpoint(checkpoint)
         self._model = load_embedder(checkpoint, device=self._device, dtype=dtype)
 
-    @property
-    def name(self) -> str:
-        """How to ask for this encoder again: ``"nano"``, a hub id, or a folder."""
-        return self._name
-
-    @property
-    def dim(self) -> int:
-        """Width of a token vector."""
-        return self._checkpoint.dim
-
-    @property
-    def fingerprint(self) -> Fingerprint:
-        """What an index must remember so that vectors of two models are never mixed."""
-        return self._checkpoint.fingerprint
-
-    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Encode questions.
-
-        Args:
-            texts: the questions.
-
-        Returns:
-            One result a text, in order.
-
-        Raises:
-            InputError: a text is no string, or not valid Unicode.
-        """
-        return self._encode(self._framing.query(texts))
-
-    def encode_document(
-        self, texts: Sequence[str], *, progress: Progress | None = None
-    ) -> list[TokenVectors]:
-        """Encode passages.
-
-        Args:
-            texts: the passages; longer ones are cut to the model's document length.
-            progress: called with the number of texts finished since its last call.
-
-        Returns:
-            One result a text, in order.
-
-        Raises:
-            InputError: a text is no string, or not valid Unicode; none is encoded then.
-        """
-        check_texts(texts)
-        encoded: list[TokenVectors] = []
-        for start in range(0, len(texts), _BLOCK):
-            framed = self._framing.document(texts[start : start + _BLOCK])
-            encoded.extend(self._encode(framed, progress))
-        return encoded
-
-    def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the ``spans`` that ``encode_document`` would give, without the vectors."""
-        return [framed.spans[framed.keep] for framed in self._framing.document(texts)]
-
-    def _encode(
-        self, framed: Sequence[FramedText], progress: Progress | None = None
-    ) -> list[TokenVectors]:
-        encoded: dict[int, TokenVectors] = {}
-        for places in batches([len(text) for text in framed], self._batch_tokens):
-            batch = [framed[place] for place in places]
-            encoded.update(zip(places, self._encode_batch(batch), strict=True))
-            if progress is not None:
-                progress(len(places))
-        return [encoded[place] for place in range(len(framed))]
-
     @torch.inference_mode()
-    def _encode_batch(self, framed: Sequence[FramedText]) -> list[TokenVectors]:
+    def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
         ids, attention, keep = (
             torch.from_numpy(np.concatenate(arrays)).to(self._device)
             for arrays in zip(
-                *((t.input_ids, t.attention_mask, t.keep) for t in framed), strict=True
+                *((t.input_ids, t.attention_mask, t.keep) for t in batch), strict=True
             )
         )
-        batch = PackedBatch(ids, attention, tuple(len(text) for text in framed))
+        packed = PackedBatch(ids, attention, tuple(len(text) for text in batch))
         zeroed = self._checkpoint.framing.masked_positions == "zeroed"
-        vectors = self._model(batch, keep, zero_masked_positions=zeroed).cpu().numpy()
-        ends = np.cumsum([text.keep.sum() for text in framed])
-        return [
-            TokenVectors(
-                # A copy: a view would keep the whole batch alive for as long as one text's.
-                part.copy(),
-                text.input_ids[text.keep].astype(np.int32),
-                text.spans[text.keep],
-            )
-            for part, text in zip(np.split(vectors, ends[:-1]), framed, strict=True)
-        ]
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
-    """Group texts of like length, longest first.
-
-    Args:
-        lengths: positions of each text.
-        budget: most positions of a group, counted as its longest text times their number; a
-            longer text is a group of its own.
-
-    Yields:
-        Places in ``lengths``; each place once.
-    """
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
-    start = 0
-    while start < len(order):
-        count = max(1, budget // max(1, lengths[order[start]]))
-        yield order[start : start + count]
-        start += count
+        vectors: npt.NDArray[np.float32] = (
+            self._model(packed, keep, zero_masked_positions=zeroed).cpu().numpy()
+        )
+        return vectors
 
 
 def load_embedder(checkpoint: Checkpoint, *, device: torch.device, dtype: DType) -> TokenEmbedder:

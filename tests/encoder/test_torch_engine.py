@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag.encoder import Encoder
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
-from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder, batches
+from lfm2_colbert_rag.encoder.engine import batches
+from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 from lfm2_colbert_rag.errors import ConfigError, InputError
 from lfm2_colbert_rag.types import TokenVectors
 
@@ -147,7 +148,7 @@ def test_more_texts_than_are_framed_at_once(
     causal: TorchEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = causal.encode_document(TEXTS)
-    monkeypatch.setattr("lfm2_colbert_rag.encoder.torch_engine._BLOCK", 2)
+    monkeypatch.setattr("lfm2_colbert_rag.encoder.engine._BLOCK", 2)
     assert_equal(causal.encode_document(TEXTS), expected)
 
 

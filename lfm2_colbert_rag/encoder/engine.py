@@ -1,0 +1,172 @@
+"""What the encoders of a checkpoint share: framing, batches, order, the queries' desk.
+
+An engine only has to turn a batch of framed texts into vectors.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import ConfigError
+from ..types import TokenVectors
+from .base import Fingerprint, Progress
+from .checkpoint import Checkpoint
+from .framing import FramedText, Framing, check_texts
+from .queries import QueryDesk
+
+# Texts framed and sorted together: enough for batches of like length, little enough to hold.
+_BLOCK = 2048
+
+DEFAULT_QUERY_CACHE = 256
+
+
+class CheckpointEncoder(ABC):
+    """Turns texts into token vectors as a checkpoint asks for it.
+
+    Vectors do not depend on what else is encoded in the same call, and threads may share it:
+    questions that several threads ask at once are computed together.
+
+    Args:
+        checkpoint: the model.
+        name: how to ask for this model again; by default the checkpoint's folder.
+        batch_tokens: positions computed at once; more takes more memory.
+        query_cache: how many of the last questions' vectors are kept; 0 keeps none. One of 32
+            positions takes 17 KB.
+
+    Raises:
+        ModelFormatError: the tokenizer does not fit the configuration.
+        ConfigError: an option is invalid.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        name: str | None = None,
+        batch_tokens: int = 4096,
+        query_cache: int = DEFAULT_QUERY_CACHE,
+    ) -> None:
+        if batch_tokens < 1:
+            raise ConfigError(f"batch_tokens must be positive, not {batch_tokens}.")
+        if query_cache < 0:
+            raise ConfigError(f"query_cache must be 0 or more, not {query_cache}.")
+        self._checkpoint = checkpoint
+        self._name = str(checkpoint.folder) if name is None else name
+        self._batch_tokens = batch_tokens
+        self._framing = Framing.from_checkpoint(checkpoint)
+        self._desk = QueryDesk(self._encode_questions, query_cache)
+
+    @property
+    def name(self) -> str:
+        """How to ask for this encoder again: ``"nano"``, a hub id, or a folder."""
+        return self._name
+
+    @property
+    def dim(self) -> int:
+        """Width of a token vector."""
+        return self._checkpoint.dim
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """What an index must remember so that vectors of two models are never mixed."""
+        return self._checkpoint.fingerprint
+
+    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Encode questions.
+
+        Args:
+            texts: the questions.
+
+        Returns:
+            One result a text, in order. The arrays are read-only: they may be shared with the
+            cache of questions.
+
+        Raises:
+            InputError: a text is no string, or not valid Unicode.
+        """
+        check_texts(texts)
+        return self._desk.encode(texts)
+
+    def encode_document(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> list[TokenVectors]:
+        """Encode passages.
+
+        Args:
+            texts: the passages; longer ones are cut to the model's document length.
+            progress: called with the number of texts finished since its last call.
+
+        Returns:
+            One result a text, in order.
+
+        Raises:
+            InputError: a text is no string, or not valid Unicode; none is encoded then.
+        """
+        check_texts(texts)
+        encoded: list[TokenVectors] = []
+        for start in range(0, len(texts), _BLOCK):
+            framed = self._framing.document(texts[start : start + _BLOCK])
+            encoded.extend(self._encode(framed, progress))
+        return encoded
+
+    def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Return the ``spans`` that ``encode_document`` would give, without the vectors."""
+        return [framed.spans[framed.keep] for framed in self._framing.document(texts)]
+
+    def _encode_questions(self, texts: Sequence[str]) -> list[TokenVectors]:
+        return self._encode(self._framing.query(texts))
+
+    def _encode(
+        self, framed: Sequence[FramedText], progress: Progress | None = None
+    ) -> list[TokenVectors]:
+        encoded: dict[int, TokenVectors] = {}
+        for places in self._batches([len(text) for text in framed]):
+            batch = [framed[place] for place in places]
+            encoded.update(zip(places, _split(self._vectors(batch), batch), strict=True))
+            if progress is not None:
+                progress(len(places))
+        return [encoded[place] for place in range(len(framed))]
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        """Group the places of texts, by their lengths, into what is computed at once."""
+        return batches(lengths, self._batch_tokens)
+
+    @abstractmethod
+    def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
+        """Compute the unit vectors of all positions to keep, text after text: ``(K, dim)``."""
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
+    """Group texts of like length, longest first.
+
+    Args:
+        lengths: positions of each text.
+        budget: most positions of a group, counted as its longest text times their number; a
+            longer text is a group of its own.
+
+    Yields:
+        Places in ``lengths``; each place once.
+    """
+    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    start = 0
+    while start < len(order):
+        count = max(1, budget // max(1, lengths[order[start]]))
+        yield order[start : start + count]
+        start += count
+
+
+def _split(vectors: npt.NDArray[np.float32], batch: Sequence[FramedText]) -> list[TokenVectors]:
+    ends = np.cumsum([text.keep.sum() for text in batch])
+    return [
+        TokenVectors(
+            # A copy: a view would keep the whole batch alive for as long as one text's.
+            part.copy(),
+            text.input_ids[text.keep].astype(np.int32),
+            text.spans[text.keep],
+        )
+        for part, text in zip(np.split(vectors, ends[:-1]), batch, strict=True)
+    ]
