@@ -28,7 +28,8 @@ _SKIPPED = re.compile(r"^\s*(Note|Synonym|Antonym|see|Example|Usage|- )", re.IGN
 _CEDICT = re.compile(r"^(\S+) (\S+) \[[^\]]*\] /(.*)/\s*$")
 
 
-def _decode(number: str) -> int:
+def decode_number(number: str) -> int:
+    """Return the value of one of dictd's base-64 numbers."""
     value = 0
     for digit in number:
         value = value * 64 + _DIGITS.index(digit)
@@ -58,11 +59,11 @@ def read_dictd(index: Path) -> Iterator[Pair]:
     seen: set[int] = set()
     for line in index.read_text(encoding="utf-8").splitlines():
         headword, offset, length = line.split("\t")[:3]
-        start = _decode(offset)
+        start = decode_number(offset)
         if start in seen or headword.startswith("00"):
             continue
         seen.add(start)
-        entry = body[start : start + _decode(length)].decode("utf-8", "replace").splitlines()
+        entry = body[start : start + decode_number(length)].decode("utf-8", "replace").splitlines()
         heads = [headword] if not entry else _words(entry[:1], 1)
         for head in heads:
             for word in _words(entry[1:], 2):

@@ -1,12 +1,14 @@
-"""Label texts with the teacher: one 128-d unit vector per student token, cached as float16.
+"""Label texts with the teacher: its last hidden states, cached as float16.
 
-The student reads ``<s> [Q] t1 .. tn`` and the teacher ``<s> query : t1 .. tn </s>``, over the same
-pieces. The student's marker is aligned to the teacher's colon; ``</s>`` is dropped.
+The teacher reads ``<s> query : t1 .. tn </s>`` in its own whole vocabulary; the signs that each piece
+covers are kept, so that :mod:`targets` can give a student of any vocabulary its vectors. The
+student's marker is aligned to the teacher's colon; ``</s>`` is dropped.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -15,12 +17,14 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 LOG = logging.getLogger(__name__)
 
 START, PAD, END = 0, 1, 2
-VECTOR_SIZE = 128
+CHUNK = 512
+MOST = 400
 
 
 def export_onnx(checkpoint: Path, target: Path) -> None:
@@ -58,8 +62,6 @@ class Teacher:
     """
 
     def __init__(self, model: Path, tokenizer: Path, threads: int = 2) -> None:
-        from tokenizers import Tokenizer
-
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         self._session = onnxruntime.InferenceSession(
@@ -99,45 +101,34 @@ class Teacher:
         return results
 
 
-def fit_projection(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean ``(384,)`` and the first principal directions ``(384, 128)``."""
-    mean = states.mean(0)
-    _, _, directions = np.linalg.svd(states - mean, full_matrices=False)
-    return mean, directions[:VECTOR_SIZE].T
+def label_texts(teacher: Teacher, tokenizer: Tokenizer, texts: Path, out: Path, parts: int) -> None:
+    """Label the first texts, in parts that a later run continues.
 
-
-def project(states: np.ndarray, projection: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Map teacher states ``(n, 384)`` to unit vectors ``(n, 128)``."""
-    vectors = (states - projection[0]) @ projection[1]
-    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-def label_units(
-    teacher: Teacher, teacher_ids: np.ndarray, data: Path, out: Path, parts: int
-) -> None:
-    """Label the first texts of ``units.npz``, in parts that a later run continues.
-
-    Part ``labels.K.npy`` holds the float16 vectors of texts ``256 K`` to ``256 (K + 1)``.
+    Part ``states.K.npz`` belongs to lines ``512 K`` to ``512 (K + 1)`` of ``texts.jsonl``:
+    ``states`` is ``(n, 384)`` float16, the texts end to end, each with its start and marker;
+    ``spans`` is ``(n, 2)``, the signs of the text that each piece covers; ``sizes`` the number
+    of rows of each text.
     """
-    units = np.load(data)
-    ids, offsets, is_query = units["ids"], units["offsets"], units["is_query"]
-    chunk, begun, done = 256, time.monotonic(), 0
-    starts = list(range(0, len(offsets) - 1, chunk))
-    for part, start in enumerate(starts[:parts]):
-        target = out / f"labels.{part:05d}.npy"
+    rows = [json.loads(line) for line in texts.read_text(encoding="utf-8").splitlines()]
+    begun, done = time.monotonic(), 0
+    for part, start in enumerate(range(0, min(len(rows), CHUNK * parts), CHUNK)):
+        target = out / f"states.{part:05d}.npz"
         if target.exists():
             continue
-        rows = range(start, min(start + chunk, len(offsets) - 1))
-        texts = [teacher_ids[ids[offsets[i] : offsets[i + 1]]] for i in rows]
-        kinds = ["query" if is_query[i] else "document" for i in rows]
-        states = np.concatenate(teacher.states(texts, kinds))
-        if not (out / "projection.npz").exists():
-            mean, directions = fit_projection(states)
-            np.savez(out / "projection.npz", mean=mean, directions=directions)
-        saved = np.load(out / "projection.npz")
-        vectors = project(states, (saved["mean"], saved["directions"]))
-        np.save(target, vectors.astype(np.float16))
-        done += len(states)
+        chunk = rows[start : start + CHUNK]
+        encodings = tokenizer.encode_batch([r["text"] for r in chunk], add_special_tokens=False)
+        kinds = ["query" if row["is_query"] else "document" for row in chunk]
+        states = teacher.states([np.array(e.ids[:MOST]) for e in encodings], kinds)
+        spans = [[(0, 0), (0, 0), *e.offsets[:MOST]] for e in encodings]
+        partial = target.with_suffix(".tmp.npz")
+        np.savez(
+            partial,
+            states=np.concatenate(states).astype(np.float16),
+            spans=np.concatenate([np.array(s, dtype=np.int32) for s in spans]),
+            sizes=np.array([len(s) for s in states]),
+        )
+        partial.rename(target)
+        done += sum(map(len, states))
         LOG.info("part %d: %d tokens, %.0f/s", part, done, done / (time.monotonic() - begun))
 
 
@@ -145,9 +136,8 @@ def main() -> None:
     """Label training texts."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--teacher", type=Path, required=True, help="Hugging Face folder")
-    parser.add_argument("--teacher-ids", type=Path, required=True)
-    parser.add_argument("--units", type=Path, required=True, help="units.npz")
-    parser.add_argument("--parts", type=int, default=6, help="of 256 texts, some 16,000 tokens")
+    parser.add_argument("--texts", type=Path, required=True, help="texts.jsonl")
+    parser.add_argument("--parts", type=int, default=100_000, help="of 512 texts")
     parser.add_argument("--out", type=Path, required=True, help="folder of the labels")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -155,9 +145,9 @@ def main() -> None:
     onnx_file = args.out / "teacher.onnx"
     if not onnx_file.exists():
         export_onnx(args.teacher, onnx_file)
-    teacher = Teacher(onnx_file, args.teacher / "tokenizer.json")
-    teacher_ids = np.load(args.teacher_ids)
-    label_units(teacher, teacher_ids, args.units, args.out, args.parts)
+    reader = args.teacher / "tokenizer.json"
+    teacher = Teacher(onnx_file, reader)
+    label_texts(teacher, Tokenizer.from_file(str(reader)), args.texts, args.out, args.parts)
 
 
 if __name__ == "__main__":

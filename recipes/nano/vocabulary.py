@@ -46,7 +46,7 @@ _SCRIPTS = (
 
 def source_group(source: str) -> str:
     """Name the entry of ``SOURCE_SHARES`` that a source belongs to."""
-    if source in ("freedict", "cc-cedict"):
+    if source in ("freedict", "cc-cedict", "names"):
         return "words"
     return source if source in SOURCE_SHARES else "other"
 
