@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -38,22 +39,22 @@ class Checkpoint:
         layout: which library wrote it.
         backbone: shape and direction of the LFM2 backbone.
         framing: how texts become token ids.
-        head: the projection to token vectors.
+        heads: the projections to token vectors, in order; their widths chain.
         tokenizer_file: its ``tokenizer.json``.
         special_tokens: mask, end-of-sequence and padding tokens.
         backbone_files: safetensors files of the backbone.
-        head_files: safetensors files of the projection.
+        head_files: safetensors files of each projection.
     """
 
     folder: Path
     layout: Layout
     backbone: Lfm2Config
     framing: FramingConfig
-    head: DenseHead
+    heads: tuple[DenseHead, ...]
     tokenizer_file: Path
     special_tokens: SpecialTokens
     backbone_files: tuple[Path, ...]
-    head_files: tuple[Path, ...]
+    head_files: tuple[tuple[Path, ...], ...]
 
     @classmethod
     def read(
@@ -78,11 +79,7 @@ class Checkpoint:
         root = modules.transformer
         backbone_config = read_json(root / "config.json")
         backbone = Lfm2Config.from_dict(backbone_config)
-        if modules.dense.in_features != backbone.hidden_size:
-            raise ModelFormatError(
-                f"The Dense of {folder} takes {modules.dense.in_features} features, but the "
-                f"backbone gives {backbone.hidden_size}."
-            )
+        _check_widths(modules.heads, backbone.hidden_size)
         tokenizer_file = root / "tokenizer.json"
         if not tokenizer_file.is_file():
             raise ModelFormatError(
@@ -93,25 +90,30 @@ class Checkpoint:
             layout=modules.layout,
             backbone=backbone,
             framing=framing,
-            head=modules.dense,
+            heads=modules.heads,
             tokenizer_file=tokenizer_file,
             special_tokens=_special_tokens(root, backbone_config),
             backbone_files=find_weight_files(root),
-            head_files=find_weight_files(modules.dense.folder),
+            head_files=tuple(find_weight_files(head.folder) for head in modules.heads),
         )
 
     @property
     def dim(self) -> int:
         """Width of a token vector."""
-        return self.head.out_features
+        return self.heads[-1].out_features
 
     def backbone_tensors(self) -> Mapping[str, StoredTensor]:
         """Describe the backbone's tensors, by name without any ``model.`` prefix."""
         return stored_tensors(self.backbone_files)
 
-    def head_tensors(self) -> Mapping[str, StoredTensor]:
-        """Describe the tensors of the projection."""
-        return stored_tensors(self.head_files)
+    def head_tensors(self) -> tuple[Mapping[str, StoredTensor], ...]:
+        """Describe the tensors of each projection.
+
+        Returns:
+            For each head ``linear.weight`` and, where it has them, ``linear.bias`` and
+            ``residual.weight``.
+        """
+        return tuple(stored_tensors(files) for files in self.head_files)
 
     @cached_property
     def fingerprint(self) -> Fingerprint:
@@ -121,9 +123,10 @@ class Checkpoint:
         index may be filled on a GPU in bfloat16 and searched on a CPU in float32.
         """
         framing = self.framing
-        return {
+        weights = (*self.backbone_files, *chain(*self.head_files), self.tokenizer_file)
+        fingerprint: dict[str, str | int | float | bool | None] = {
             "kind": "lfm2-colbert",
-            "weights": digest((*self.backbone_files, *self.head_files, self.tokenizer_file)),
+            "weights": digest(weights),
             "architecture": "bidirectional" if self.backbone.bidirectional else "causal",
             "dim": self.dim,
             "query_prefix": framing.query_prefix,
@@ -137,6 +140,26 @@ class Checkpoint:
             "masked_positions": framing.masked_positions,
             "vectors": "float32",
         }
+        # Said only where it is not the usual single matrix, so that indexes made before these
+        # could be run still open.
+        if len(self.heads) > 1 or not self.heads[0].is_plain:
+            fingerprint["heads"] = json.dumps([_describe(head) for head in self.heads])
+        return fingerprint
+
+
+def _describe(head: DenseHead) -> list[str | int | bool]:
+    return [head.in_features, head.out_features, head.bias, head.activation, head.residual]
+
+
+def _check_widths(heads: Sequence[DenseHead], width: int) -> None:
+    giver = "backbone"
+    for head in heads:
+        if head.in_features != width:
+            raise ModelFormatError(
+                f"The Dense of {head.folder} takes {head.in_features} features, but the {giver} "
+                f"gives {width}."
+            )
+        giver, width = f"Dense of {head.folder}", head.out_features
 
 
 def _special_tokens(folder: Path, backbone_config: Mapping[str, Any]) -> SpecialTokens:

@@ -1,7 +1,7 @@
 """The two ways that late-interaction checkpoints are laid out on disk, read into one form.
 
-- **PyLate** (1.x): ``modules.json`` lists a transformer and a Dense; everything about framing is in
-  ``config_sentence_transformers.json``.
+- **PyLate** (1.x): ``modules.json`` lists a transformer and one Dense or more; everything about
+  framing is in ``config_sentence_transformers.json``.
 - **sentence-transformers** (6.x ``MultiVectorEncoder``): ``modules.json`` also lists the scoring
   mask and the normalisation; prompts are in ``config_sentence_transformers.json``, lengths and
   query expansion in ``sentence_bert_config.json``, the skiplist in the mask's own folder.
@@ -21,25 +21,65 @@ from .config import FramingConfig
 from .jsonfiles import option, read_json, read_json_list, words
 
 Layout = Literal["pylate", "sentence-transformers"]
+Activation = Literal[
+    "identity",
+    "tanh",
+    "relu",
+    "gelu",
+    "silu",
+    "sigmoid",
+    "leaky_relu",
+    "elu",
+    "mish",
+    "softplus",
+]
 
 _KNOWN_PACKAGES = ("pylate", "sentence_transformers")
 _KNOWN_MODULES = ("Transformer", "Dense", "MultiVectorMask", "Normalize")
-_IDENTITY = ("torch.nn.modules.linear.Identity", "torch.nn.Identity")
+
+# Both libraries name an activation by its class, which they make again without arguments.
+_ACTIVATIONS: Mapping[str, Activation] = {
+    "Identity": "identity",
+    "Tanh": "tanh",
+    "ReLU": "relu",
+    "GELU": "gelu",
+    "SiLU": "silu",
+    "Sigmoid": "sigmoid",
+    "LeakyReLU": "leaky_relu",
+    "ELU": "elu",
+    "Mish": "mish",
+    "Softplus": "softplus",
+}
+_ACTIVATION_MODULES = ("torch.nn", "torch.nn.modules.activation", "torch.nn.modules.linear")
 
 
 @dataclass(frozen=True)
 class DenseHead:
-    """The projection from the backbone's width to that of a token vector: ``x @ weight.T``.
+    """One projection on the way from the backbone's width to that of a token vector.
+
+    It computes ``activation(x @ linear.weight.T + linear.bias)``, plus, with a residual, ``x``
+    itself where the sizes are equal and ``x @ residual.weight.T`` where they differ.
 
     Attributes:
         folder: where its weights are.
-        in_features: width of the backbone.
-        out_features: width of a token vector.
+        in_features: width of what it reads.
+        out_features: width of what it gives.
+        bias: whether it has a ``linear.bias``.
+        activation: the function's lower-case name; ``"identity"`` for none.
+        residual: whether its input is added to its output.
     """
 
     folder: Path
     in_features: int
     out_features: int
+    bias: bool = False
+    activation: Activation = "identity"
+    residual: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """True when it is one matrix and nothing else."""
+        return not self.bias and not self.residual and self.activation == "identity"
 
 
 @dataclass(frozen=True)
@@ -49,13 +89,13 @@ class Modules:
     Attributes:
         layout: which library wrote the folder.
         transformer: folder of the backbone and tokenizer.
-        dense: the projection.
+        heads: the projections, in order; each reads what the one before it gives.
         mask: configuration of the scoring mask; empty for PyLate, which has none.
     """
 
     layout: Layout
     transformer: Path
-    dense: DenseHead
+    heads: tuple[DenseHead, ...]
     mask: Mapping[str, Any]
 
 
@@ -73,10 +113,11 @@ def read_modules(folder: Path) -> Modules:
         )
     entries = read_json_list(folder / "modules.json")
     kinds = [_module_kind(entry) for entry in entries]
-    if kinds[:2] != ["Transformer", "Dense"] or kinds.count("Dense") != 1:
+    count = kinds.count("Dense")
+    if kinds[: 1 + count] != ["Transformer"] + ["Dense"] * count or not count:
         raise ModelFormatError(
-            f"{folder / 'modules.json'} lists {kinds}; supported is one Transformer, then exactly "
-            "one Dense, then optionally MultiVectorMask and Normalize."
+            f"{folder / 'modules.json'} lists {kinds}; supported is one Transformer, then one "
+            "Dense or more, then optionally MultiVectorMask and Normalize."
         )
     folders = [_module_folder(folder, entry) for entry in entries]
     configs = [read_json(part / "config.json", required=False) for part in folders]
@@ -84,8 +125,9 @@ def read_modules(folder: Path) -> Modules:
     mask: Mapping[str, Any] = {}
     if "MultiVectorMask" in kinds or _model_type(folder) == "MultiVectorEncoder":
         layout = "sentence-transformers"
-        mask = _scoring_mask(kinds, configs)
-    return Modules(layout, folders[0], _dense(folders[1], configs[1]), mask)
+        mask = _scoring_mask(kinds[1 + count :], configs[1 + count :])
+    heads = map(_dense, folders[1 : 1 + count], configs[1 : 1 + count])
+    return Modules(layout, folders[0], tuple(heads), mask)
 
 
 def _module_kind(entry: Mapping[str, Any]) -> str:
@@ -116,36 +158,42 @@ def _dense(folder: Path, config: Mapping[str, Any]) -> DenseHead:
     for size in ("in_features", "out_features"):
         if option(config, size, 0) <= 0:
             raise ModelFormatError(f"{folder / 'config.json'} has no positive {size!r}.")
-    # Both libraries name the activation by its class; sentence-transformers' default is Tanh.
-    activation = option(config, "activation_function", "torch.nn.modules.activation.Tanh")
-    found = {
-        "bias": option(config, "bias", True),
-        "use_residual": option(config, "use_residual", False),
-        "activation_function": "Identity" if activation in _IDENTITY else activation,
-        "module_input_name": option(config, "module_input_name", "token_embeddings"),
-    }
-    supported = {
-        "bias": False,
-        "use_residual": False,
-        "activation_function": "Identity",
-        "module_input_name": "token_embeddings",
-    }
-    wrong = [f"{key}={value!r}" for key, value in found.items() if value != supported[key]]
-    if wrong:
+    for key in ("module_input_name", "module_output_name"):
+        name = option(config, key, "token_embeddings")
+        if name != "token_embeddings":
+            raise ModelFormatError(
+                f"The Dense of {folder} has {key}={name!r}, which is not supported; supported is "
+                "'token_embeddings'."
+            )
+    return DenseHead(
+        folder,
+        config["in_features"],
+        config["out_features"],
+        bias=option(config, "bias", True),
+        activation=_activation(folder, config),
+        residual=option(config, "use_residual", False),
+    )
+
+
+def _activation(folder: Path, config: Mapping[str, Any]) -> Activation:
+    # The default is that of sentence-transformers; PyLate always writes one.
+    name = option(config, "activation_function", "torch.nn.modules.activation.Tanh")
+    module, _, kind = name.rpartition(".")
+    if module not in _ACTIVATION_MODULES or kind not in _ACTIVATIONS:
         raise ModelFormatError(
-            f"The Dense of {folder} has {', '.join(wrong)}, which is not supported; supported is "
-            f"{', '.join(f'{key}={value!r}' for key, value in supported.items())}."
+            f"The Dense of {folder} has activation_function={name!r}, which is not supported; "
+            f"supported are {', '.join(_ACTIVATIONS)} of torch.nn."
         )
-    return DenseHead(folder, config["in_features"], config["out_features"])
+    return _ACTIVATIONS[kind]
 
 
 def _scoring_mask(kinds: list[str], configs: list[dict[str, Any]]) -> Mapping[str, Any]:
-    if kinds[2:] != ["MultiVectorMask", "Normalize"]:
+    if kinds != ["MultiVectorMask", "Normalize"]:
         raise ModelFormatError(
-            f"modules.json lists {kinds}; a MultiVectorEncoder is supported when it ends in "
-            "MultiVectorMask and Normalize."
+            f"modules.json lists {kinds} after the Dense; a MultiVectorEncoder is supported when "
+            "it ends in MultiVectorMask and Normalize."
         )
-    mask, normalize = configs[2], configs[3]
+    mask, normalize = configs
     tasks = words(mask, "skiplist_tasks", ("document",))
     if tasks != ("document",) or mask.get("keep_only_token_ids"):
         raise ModelFormatError(

@@ -17,6 +17,7 @@ from ..errors import ConfigError, ModelFormatError
 from .checkpoint import Checkpoint, StoredTensor
 from .engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from .framing import FramedText
+from .heads import Head
 from .lfm2 import Lfm2Backbone, PackedBatch
 
 DType = Literal["float32", "bfloat16", "float16"]
@@ -24,7 +25,7 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torc
 
 
 class TokenEmbedder(nn.Module):
-    """Backbone and projection: packed token ids to unit vectors.
+    """Backbone and projections: packed token ids to unit vectors.
 
     Args:
         checkpoint: for the sizes; no weights are read.
@@ -32,9 +33,8 @@ class TokenEmbedder(nn.Module):
 
     def __init__(self, checkpoint: Checkpoint) -> None:
         super().__init__()
-        head = checkpoint.head
         self.backbone = Lfm2Backbone(checkpoint.backbone)
-        self.head = nn.Linear(head.in_features, head.out_features, bias=False)
+        self.heads = nn.Sequential(*map(Head, checkpoint.heads))
 
     def forward(
         self, batch: PackedBatch, keep: Tensor, *, zero_masked_positions: bool = False
@@ -50,7 +50,7 @@ class TokenEmbedder(nn.Module):
             ``(K, dim)`` float32, each row of unit length.
         """
         hidden = self.backbone(batch, zero_masked_positions=zero_masked_positions)
-        return F.normalize(self.head(hidden[keep]).float(), dim=-1, eps=1e-12)
+        return F.normalize(self.heads(hidden[keep]).float(), dim=-1, eps=1e-12)
 
 
 class TorchEncoder(CheckpointEncoder):
@@ -114,16 +114,12 @@ def load_embedder(checkpoint: Checkpoint, *, device: torch.device, dtype: DType)
         model = TokenEmbedder(checkpoint)
     for module, stored in (
         (model.backbone, checkpoint.backbone_tensors()),
-        (model.head, _head_names(checkpoint.head_tensors())),
+        *zip(model.heads, checkpoint.head_tensors(), strict=True),
     ):
         _check_tensors(module, stored, checkpoint.folder)
         state = _read_tensors(module.state_dict(), stored, device, _DTYPES[dtype])
         module.load_state_dict(state, strict=True, assign=True)
     return model.requires_grad_(False).eval()
-
-
-def _head_names(stored: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
-    return {name.removeprefix("linear."): tensor for name, tensor in stored.items()}
 
 
 def _check_tensors(module: nn.Module, stored: Mapping[str, StoredTensor], folder: Path) -> None:

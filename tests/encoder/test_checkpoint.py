@@ -248,9 +248,13 @@ BROKEN_PYLATE = {
     "no modules": (remove("modules.json"), "not a late-interaction checkpoint"),
     "modules no list": (replace("modules.json", "{}"), "JSON array of objects"),
     "modules no json": (replace("modules.json", "nonsense"), "cannot be read"),
-    "modules empty": (replace("modules.json", "[]"), "exactly one Dense"),
-    "no dense": (modules(TRANSFORMER), "exactly one Dense"),
-    "two dense": (modules(TRANSFORMER, DENSE, DENSE), "exactly one Dense"),
+    "modules empty": (replace("modules.json", "[]"), "one Dense or more"),
+    "no dense": (modules(TRANSFORMER), "one Dense or more"),
+    "two dense of other widths": (
+        modules(TRANSFORMER, DENSE, DENSE),
+        "1_Dense takes 32 features, but the Dense of .* gives 8",
+    ),
+    "two transformers": (modules(TRANSFORMER, DENSE, TRANSFORMER, DENSE), "one Dense or more"),
     "own code": (modules(TRANSFORMER, "modeling_x.Dense"), "never run"),
     "pooling": (
         modules(TRANSFORMER, DENSE, "sentence_transformers.models.Pooling"),
@@ -263,11 +267,22 @@ BROKEN_PYLATE = {
         ),
         "out of its folder",
     ),
-    "dense bias": (edit("1_Dense/config.json", bias=True), "bias=True"),
-    "dense residual": (edit("1_Dense/config.json", use_residual=True), "use_residual=True"),
+    "dense bias": (edit("1_Dense/config.json", bias=True), r"missing tensors: linear\.bias"),
+    "dense residual": (
+        edit("1_Dense/config.json", use_residual=True),
+        r"missing tensors: residual\.weight",
+    ),
     "dense activation": (
-        edit("1_Dense/config.json", activation_function="torch.nn.modules.activation.Tanh"),
-        "Tanh",
+        edit("1_Dense/config.json", activation_function="torch.nn.modules.activation.RReLU"),
+        "RReLU.*supported are Identity, Tanh",
+    ),
+    "dense own activation": (
+        edit("1_Dense/config.json", activation_function="modeling_x.Tanh"),
+        "modeling_x.Tanh",
+    ),
+    "dense output": (
+        edit("1_Dense/config.json", module_output_name="sentence_embedding"),
+        "sentence_embedding",
     ),
     "dense input": (
         edit("1_Dense/config.json", module_input_name="sentence_embedding"),

@@ -81,7 +81,7 @@ def test_vectors_equal_a_second_implementation(
     encoder = TorchEncoder(Checkpoint.read(folder, masked_positions=masked))
     config = small_config(bidirectional=both_ways)
     weights = {n: t.double().numpy() for n, t in random_backbone(config).state_dict().items()}
-    head = encoder._model.head.weight.double().numpy()
+    head = encoder._model.heads[0].linear.weight.double().numpy()
     frame = getattr(encoder._framing, kind)
     for text, found in zip(TEXTS, getattr(encoder, f"encode_{kind}")(TEXTS), strict=True):
         framed = frame([text])[0]
