@@ -3,14 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import json
-import os
-import shutil
-import tempfile
-import threading
 import weakref
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -18,27 +12,20 @@ from typing import TypeAlias
 
 import numpy as np
 
-from .encoder import DEFAULT_MODEL, Encoder, load_encoder, read_fingerprint
-from .encoder.base import Fingerprint
-from .errors import (
-    IndexExistsError,
-    IndexMismatchError,
-    IndexNotFoundError,
-    InputError,
-    PassageNotFoundError,
-)
+from .encoder import Encoder
+from .errors import InputError, PassageNotFoundError
 from .evidence import find_matches
 from .explanation import Explanation
 from .filters import Filter, parse_where
-from .index import Index, Ranking
+from .hits import HitMaker, make_hit
 from .inputs import check_ids, check_k, check_passages, check_query
+from .opening import LazyEncoder, ModelLike, PathLike, create_temporary, discard, open_index
 from .progress import reporting
 from .scoring import maxsim, similarities
-from .store import Snapshot, StaleSnapshotError, Store, is_taken, new_settings
-from .types import Hit, IndexStats, Match, Metadata, Passage, TokenVectors, Where, relevance
+from .store import Snapshot, StaleSnapshotError, Store
+from .types import Hit, IndexStats, Metadata, Passage, TokenVectors, Where
+from .upsert import UpsertPlan
 
-PathLike: TypeAlias = "str | os.PathLike[str]"
-ModelLike: TypeAlias = "str | os.PathLike[str] | Encoder"
 ProgressLike: TypeAlias = "bool | Callable[[int], None] | None"
 
 
@@ -60,13 +47,13 @@ class Retriever:
         ['shop']
     """
 
-    def __init__(self, store: Store, encoder: _LazyEncoder, *, in_memory: bool = False) -> None:
+    def __init__(self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
         self._encoder = encoder
         self._in_memory = in_memory
         if in_memory:
-            weakref.finalize(self, _discard, store)
+            weakref.finalize(self, discard, store)
 
     @classmethod
     def open(
@@ -98,27 +85,8 @@ class Retriever:
         Example:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
-        folder = Path(path)
-        if not Store.is_index(folder):
-            if not create:
-                raise IndexNotFoundError(
-                    f"{folder} holds no index. Check the path, or make one by adding passages."
-                )
-            _require_free(folder)
-            encoder = load_encoder(DEFAULT_MODEL if model is None else model)
-            settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint)
-            store = Store.create(folder, settings, lock_timeout=lock_timeout)
-            return cls(store, _LazyEncoder(encoder, encoder.fingerprint))
-        store = Store(folder, lock_timeout=lock_timeout)
-        expected = store.settings["fingerprint"]
-        if model is None:
-            return cls(store, _LazyEncoder(store.settings["model"], expected))
-        try:
-            _require_same(folder, expected, read_fingerprint(model))
-        except BaseException:
-            store.close()
-            raise
-        return cls(store, _LazyEncoder(model, expected))
+        store, encoder = open_index(Path(path), model, create=create, lock_timeout=lock_timeout)
+        return cls(store, encoder)
 
     @classmethod
     def from_texts(
@@ -146,15 +114,7 @@ class Retriever:
             ModelNotFoundError: the model cannot be found.
         """
         check_passages(texts, ids, metadata)  # before a model is loaded for nothing
-        encoder = load_encoder(DEFAULT_MODEL if model is None else model)
-        folder = Path(tempfile.mkdtemp(prefix="lfm2-colbert-"))
-        settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint)
-        try:
-            store = Store.create(folder, settings, durable=False)
-        except BaseException:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
-        retriever = cls(store, _LazyEncoder(encoder, encoder.fingerprint), in_memory=True)
+        retriever = cls(*create_temporary(model), in_memory=True)
         retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
         return retriever
 
@@ -204,7 +164,7 @@ class Retriever:
         """Let go of the index's files; an index in memory is gone then."""
         self._store.close()
         if self._in_memory:
-            _discard(self._store)
+            discard(self._store)
 
     def save(self, path: PathLike) -> None:
         """Write a copy of the index into a new folder.
@@ -332,7 +292,7 @@ class Retriever:
         passages = self._store.catalog.passages(
             np.unique(np.concatenate([ranking.rows for ranking in rankings])).tolist()
         )
-        search = _Search(encoder, snapshot.index, passages, k)
+        search = HitMaker(encoder, snapshot.index, passages, k)
         return [
             search.hits(text, vectors, ranking)
             for text, vectors, ranking in zip(texts, encoded, rankings, strict=True)
@@ -370,7 +330,7 @@ class Retriever:
         scores = maxsim([asked.vectors], [one.vectors for one in documents])[0]
         order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))[:limit]
         return [
-            _make_hit(
+            make_hit(
                 passages[i],
                 float(scores[i]),
                 asked,
@@ -408,7 +368,7 @@ class Retriever:
         asked = encoder.encode_query([text])[0]
         passages = self._store.catalog.passages([rows[id]])
         ranking = snapshot.index.search([asked.vectors], 1, rows=np.array([rows[id]]))[0]
-        hit = _Search(encoder, snapshot.index, passages, 1).hits(text, asked, ranking)[0]
+        hit = HitMaker(encoder, snapshot.index, passages, 1).hits(text, asked, ranking)[0]
         best = similarities(asked.vectors, snapshot.index.vectors(rows[id])).max(axis=1)
         is_word = asked.spans[:, 1] > asked.spans[:, 0]
         share = float(best[is_word].sum() / best.sum()) if best.sum() else 0.0
@@ -449,10 +409,10 @@ class Retriever:
         snapshot = self._store.snapshot()
         rows = self._store.catalog.rows_by_id([p.id for p in passages], snapshot.generation)
         stored = self._store.catalog.passages(list(rows.values()))
-        plan = _Plan.make(passages, {id: (row, stored[row]) for id, row in rows.items()})
+        plan = UpsertPlan.make(passages, {id: (row, stored[row]) for id, row in rows.items()})
         if not plan.changed:
             return
-        texts = [passage.text for passage in plan.changed if passage.id not in plan.reused]
+        texts = plan.texts_to_encode()
         with reporting(progress, len(texts), "encoding") as report:
             fresh = iter(self.encoder.encode_document(texts, progress=report) if texts else [])
         encoded = [
@@ -464,90 +424,6 @@ class Retriever:
         self._store.upsert(plan.changed, encoded, unchanged=plan.relied_on)
 
 
-@dataclass(frozen=True)
-class _Plan:
-    """What an upsert has to do.
-
-    Attributes:
-        changed: passages to write.
-        reused: rows, by id, of those whose text is stored already.
-        relied_on: rows, by id, that must still be live at the commit.
-    """
-
-    changed: list[Passage]
-    reused: dict[str, int]
-    relied_on: dict[str, int]
-
-    @classmethod
-    def make(cls, passages: Sequence[Passage], stored: dict[str, tuple[int, Passage]]) -> _Plan:
-        plan = cls([], {}, {})
-        for passage in passages:
-            row, known = stored.get(passage.id, (0, None))
-            if known is not None and known.text == passage.text:
-                plan.relied_on[passage.id] = row
-                if json.dumps(known.metadata) == json.dumps(passage.metadata):
-                    continue
-                plan.reused[passage.id] = row
-            plan.changed.append(passage)
-        return plan
-
-
-class _LazyEncoder:
-    """An encoder that is loaded, and compared with the index, when first used."""
-
-    def __init__(self, model: ModelLike, expected: Fingerprint) -> None:
-        self._model = model
-        self._expected = expected
-        self._loading = threading.Lock()
-        self._encoder: Encoder | None = None
-
-    def get(self) -> Encoder:
-        if self._encoder is None:
-            with self._loading:
-                if self._encoder is None:
-                    encoder = load_encoder(self._model)
-                    _require_same(None, self._expected, encoder.fingerprint)
-                    self._encoder = encoder
-        return self._encoder
-
-
-@dataclass(frozen=True)
-class _Search:
-    """Turns rankings of rows into hits."""
-
-    encoder: Encoder
-    index: Index
-    passages: dict[int, Passage]
-    k: int
-
-    def hits(self, text: str, query: TokenVectors, ranking: Ranking) -> list[Hit]:
-        ranked = sorted(
-            zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True),
-            key=lambda pair: (-pair[1], self.passages[pair[0]].id),
-        )
-        return [
-            _make_hit(self.passages[row], score, query, partial(self._evidence, text, query, row))
-            for row, score in ranked[: self.k]
-        ]
-
-    def _evidence(self, text: str, query: TokenVectors, row: int) -> tuple[Match, ...]:
-        passage = self.passages[row].text
-        spans = self.encoder.document_spans([passage])[0]
-        return find_matches(query, text, self.index.vectors(row), spans, passage)
-
-
-def _make_hit(
-    passage: Passage,
-    score: float,
-    query: TokenVectors,
-    find_evidence: Callable[[], tuple[Match, ...]],
-) -> Hit:
-    metadata = json.loads(json.dumps(passage.metadata))
-    return Hit(
-        passage.id, score, relevance(score, len(query)), passage.text, metadata, find_evidence
-    )
-
-
 def _stored_vectors(snapshot: Snapshot, row: int) -> TokenVectors:
     vectors = snapshot.index.vectors(row)
     return TokenVectors(
@@ -557,25 +433,3 @@ def _stored_vectors(snapshot: Snapshot, row: int) -> TokenVectors:
 
 def _parse(where: Where | None) -> Filter:
     return parse_where({} if where is None else where)
-
-
-def _require_free(folder: Path) -> None:
-    if is_taken(folder):
-        raise IndexExistsError(
-            f"{folder} exists, but holds no index; name a new folder for the index."
-        )
-
-
-def _require_same(folder: Path | None, expected: Fingerprint, found: Fingerprint) -> None:
-    different = sorted(key for key in {*expected, *found} if expected.get(key) != found.get(key))
-    if different:
-        shown = "; ".join(f"{k}: {expected.get(k)!r} now {found.get(k)!r}" for k in different[:4])
-        raise IndexMismatchError(
-            f"{'the index' if folder is None else folder} was made with another model "
-            f"({shown}). Open it with that model, or index the texts again in a new folder."
-        )
-
-
-def _discard(store: Store) -> None:
-    store.close()
-    shutil.rmtree(store.folder, ignore_errors=True)

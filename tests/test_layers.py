@@ -29,10 +29,13 @@ LAYERS = {
     "testing": 3,
     "index": 3,
     "catalog": 3,
+    "upsert": 3,
+    "hits": 4,
     "store": 4,
-    "retriever": 5,
-    "cli": 6,
-    "": 7,
+    "opening": 5,
+    "retriever": 6,
+    "cli": 7,
+    "": 8,
 }
 # The registry of encoders names the test double, and the command line prints the version.
 EXCEPTIONS = {("encoder", "testing"), ("cli", "")}
