@@ -48,6 +48,11 @@ class HashEncoder:
         return self._dim
 
     @property
+    def document_room(self) -> int:
+        """Words of a passage that are kept."""
+        return self._document_length
+
+    @property
     def fingerprint(self) -> Fingerprint:
         """Everything that decides the vectors."""
         return {"kind": "hash", "dim": self._dim, "document_length": self._document_length}
@@ -67,6 +72,10 @@ class HashEncoder:
                 progress(1)
         return encoded
 
+    def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Return the character spans of all words of each text."""
+        return [_spans(list(_WORD.finditer(text))) for text in texts]
+
     def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return the character spans of the words of each text."""
         return [self._encode(text).spans for text in texts]
@@ -78,8 +87,12 @@ class HashEncoder:
         return TokenVectors(
             vectors.reshape(-1, self._dim),
             np.array([h % 50_000 for h in hashes], dtype=np.int32),
-            np.array([word.span() for word in words], dtype=np.int32).reshape(-1, 2),
+            _spans(words),
         )
+
+
+def _spans(words: Sequence[re.Match[str]]) -> npt.NDArray[np.int32]:
+    return np.array([word.span() for word in words], dtype=np.int32).reshape(-1, 2)
 
 
 def _word_hash(word: str) -> int:

@@ -36,6 +36,14 @@ class Encoder(Protocol):
         ...
 
     @property
+    def document_room(self) -> int:
+        """Tokens of a text's own that ``encode_document`` reads, markers not counted.
+
+        What lies beyond is cut off, so longer texts have to be encoded in parts.
+        """
+        ...
+
+    @property
     def fingerprint(self) -> Fingerprint:
         """What an index must remember so that vectors of two models are never mixed."""
         ...
@@ -48,6 +56,17 @@ class Encoder(Protocol):
         self, texts: Sequence[str], *, progress: Progress | None = None
     ) -> list[TokenVectors]:
         """Encode passages, one result a text, in order."""
+        ...
+
+    def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Return where the tokens of each whole text lie, however long it is.
+
+        A text with at most ``document_room`` of them is encoded uncut. Tokens that get no vector
+        (a skiplist's) count; markers do not.
+
+        Returns:
+            ``(num_tokens, 2)`` characters ``[start, end)`` for each text, ascending.
+        """
         ...
 
     def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:

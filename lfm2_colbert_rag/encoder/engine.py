@@ -71,6 +71,11 @@ class CheckpointEncoder(ABC):
         return self._checkpoint.dim
 
     @property
+    def document_room(self) -> int:
+        """Tokens of a text's own that fit into a document, markers not counted."""
+        return self._framing.document_room
+
+    @property
     def fingerprint(self) -> Fingerprint:
         """What an index must remember so that vectors of two models are never mixed."""
         return self._checkpoint.fingerprint
@@ -97,7 +102,7 @@ class CheckpointEncoder(ABC):
         """Encode passages.
 
         Args:
-            texts: the passages; longer ones are cut to the model's document length.
+            texts: the passages; of longer ones only the first ``document_room`` tokens are read.
             progress: called with the number of texts finished since its last call.
 
         Returns:
@@ -112,6 +117,14 @@ class CheckpointEncoder(ABC):
             framed = self._framing.document(texts[start : start + _BLOCK])
             encoded.extend(self._encode(framed, progress))
         return encoded
+
+    def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Return the characters of all tokens of each text, ``(num_tokens, 2)``, nothing cut off.
+
+        Raises:
+            InputError: a text is no string, or not valid Unicode.
+        """
+        return self._framing.token_spans(texts)
 
     def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return the ``spans`` that ``encode_document`` would give, without the vectors."""

@@ -10,6 +10,7 @@ whichever library saved the checkpoint.)
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -167,11 +168,33 @@ class Framing:
             np.logical_not(self._skipped[text.input_ids], out=text.keep)
         return framed
 
+    @property
+    def document_room(self) -> int:
+        """Tokens of a text's own that fit into ``document_length`` positions."""
+        marker = self._markers.get(self.config.document_prefix)
+        return self._room(self.config.document_length, marker)
+
+    def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Return where all tokens of each text lie, nothing cut off.
+
+        Returns:
+            ``(num_tokens, 2)`` int32 characters ``[start, end)`` of each text as it was passed;
+            at most ``document_room`` of them for a text that :meth:`document` does not cut.
+
+        Raises:
+            InputError: a text is no string, or not valid Unicode.
+        """
+        check_texts(texts)
+        encoded = self._tokens.encode([text.strip() for text in texts], sys.maxsize)
+        return [_spans(tokens.offsets, text) for tokens, text in zip(encoded, texts, strict=True)]
+
+    def _room(self, length: int, marker: int | None) -> int:
+        return length - len(self._leading) - len(self._trailing) - (marker is not None)
+
     def _frame(self, texts: Sequence[str], length: int, marker: int | None) -> list[FramedText]:
         check_texts(texts)
         stripped = [text.strip() for text in texts]
-        room = length - len(self._leading) - len(self._trailing) - (marker is not None)
-        encoded = self._tokens.encode(stripped, room)
+        encoded = self._tokens.encode(stripped, self._room(length, marker))
         return [
             self._assemble(tokens, text, marker)
             for tokens, text in zip(encoded, texts, strict=True)

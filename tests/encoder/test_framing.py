@@ -258,6 +258,20 @@ def test_surrounding_whitespace_changes_only_the_offsets(
     assert covered(plain, text) == covered(padded, pad + text + pad)
 
 
+SHORT = {length: make(document_length=length) for length in (4, 9, 30)}
+
+
+@settings(deadline=None)
+@given(text=st.text(alphabet="ab é東👩\u0301\n.,!", max_size=40))
+def test_token_spans_tell_what_fits(text: str) -> None:
+    """A text is cut exactly when it has more tokens of its own than there is room for."""
+    for length, framing in SHORT.items():
+        spans = framing.token_spans([text])[0]
+        assert framing.document_room == length - 2
+        framed = framing.document([text])[0]
+        np.testing.assert_array_equal(framed.spans[2:], spans[: length - 2])
+
+
 def test_spans_under_a_normaliser_point_into_the_original_text() -> None:
     tokenizer = Tokenizer(models.WordLevel({"<unk>": 0, "fi": 1, "abc": 2}, unk_token="<unk>"))
     tokenizer.normalizer = normalizers.NFKC()
