@@ -1,0 +1,264 @@
+"""Measures one contender; runs in that contender's own environment.
+
+``python -I child.py JOB`` reads the job, a JSON file, and prints the measurements as one line of
+JSON after a marker. It imports nothing but numpy and the library that is measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+MARKER = "##measured##"
+_PACKAGES = (
+    "lfm2-colbert-rag", "pylate", "sentence-transformers", "transformers", "torch", "tokenizers",
+    "onnxruntime", "onnx", "optimum", "optimum-onnx", "optimum-intel", "openvino", "numpy",
+)  # fmt: skip
+
+Job = dict[str, Any]
+
+
+class Library(ABC):
+    """One library's way to load a model and to encode.
+
+    Args:
+        job: the job.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+
+    @abstractmethod
+    def load(self, batch: int | None) -> None:
+        """Load the model; ``batch`` is the setting of :meth:`documents` to come."""
+
+    @abstractmethod
+    def queries(self, texts: Sequence[str], batch: int | None = None) -> list[Any]:
+        """Encode questions in one call."""
+
+    @abstractmethod
+    def documents(self, texts: Sequence[str], batch: int | None) -> list[Any]:
+        """Encode documents in one call; ``batch`` is None for the library's default."""
+
+
+class Ours(Library):
+    """This library; ``batch`` is its ``batch_tokens``, fixed when the model is loaded."""
+
+    def load(self, batch: int | None) -> None:
+        """Load the model."""
+        from lfm2_colbert_rag.encoder import load_encoder
+
+        job = self.job
+        options = {"engine": job["backend"], "dtype": job["dtype"]}
+        options |= {"threads": job["threads"]} if job["device"] == "cpu" else {}
+        options |= {"batch_tokens": batch} if batch else {}
+        self.encoder = load_encoder(job["model"], device=job["device"], **options)
+
+    def queries(self, texts: Sequence[str], batch: int | None = None) -> list[Any]:
+        """Encode questions in one call."""
+        return [encoded.vectors for encoded in self.encoder.encode_query(texts)]
+
+    def documents(self, texts: Sequence[str], batch: int | None) -> list[Any]:
+        """Encode documents in one call."""
+        return [encoded.vectors for encoded in self.encoder.encode_document(texts)]
+
+
+class PyLate(Library):
+    """PyLate's ``models.ColBERT``."""
+
+    def load(self, batch: int | None) -> None:
+        """Load the model."""
+        import torch
+        from pylate import models
+
+        torch.set_num_threads(self.job["threads"])
+        self.model = models.ColBERT(
+            self.job["model"],
+            device=self.job["device"],
+            model_kwargs={"torch_dtype": getattr(torch, self.job["dtype"])},
+        )
+
+    def queries(self, texts: Sequence[str], batch: int | None = None) -> list[Any]:
+        """Encode questions in one call."""
+        return self._encode(texts, batch, is_query=True)
+
+    def documents(self, texts: Sequence[str], batch: int | None) -> list[Any]:
+        """Encode documents in one call."""
+        return self._encode(texts, batch, is_query=False)
+
+    def _encode(self, texts: Sequence[str], batch: int | None, *, is_query: bool) -> list[Any]:
+        options = {"batch_size": batch} if batch else {}
+        return self.model.encode(list(texts), is_query=is_query, show_progress_bar=False, **options)
+
+
+class SentenceTransformers(Library):
+    """sentence-transformers' ``MultiVectorEncoder`` on any of its backends."""
+
+    def load(self, batch: int | None) -> None:
+        """Load the model, and export it where the backend asks for that."""
+        import torch
+        from sentence_transformers import MultiVectorEncoder
+
+        torch.set_num_threads(self.job["threads"])
+        self.model = MultiVectorEncoder(
+            self.job["model"],
+            device=self.job["device"],
+            backend=self.job["backend"],
+            model_kwargs=self._model_options(),
+        )
+
+    def _model_options(self) -> dict[str, Any]:
+        backend, threads = self.job["backend"], self.job["threads"]
+        if backend == "torch":
+            return {"dtype": self.job["dtype"]}
+        options: dict[str, Any] = {"file_name": f"model_{self.job['dtype']}"}
+        exported = Path(self.job["model"]) / backend / options["file_name"]
+        suffix = ".onnx" if backend == "onnx" else ".xml"
+        if self.job["dtype"] == "float32":
+            options = {"file_name": f"model{suffix}"} if exported.parent.exists() else {}
+        else:
+            options["file_name"] += suffix
+        if backend == "openvino":
+            return options | {"ov_config": {"INFERENCE_NUM_THREADS": threads}}
+        import onnxruntime
+
+        session = onnxruntime.SessionOptions()
+        session.intra_op_num_threads = threads
+        return options | {"session_options": session, "provider": "CPUExecutionProvider"}
+
+    def queries(self, texts: Sequence[str], batch: int | None = None) -> list[Any]:
+        """Encode questions in one call."""
+        options = {"batch_size": batch} if batch else {}
+        return self.model.encode_query(
+            list(texts), convert_to_numpy=True, show_progress_bar=False, **options
+        )
+
+    def documents(self, texts: Sequence[str], batch: int | None) -> list[Any]:
+        """Encode documents in one call."""
+        options = {"batch_size": batch} if batch else {}
+        return self.model.encode_document(
+            list(texts), convert_to_numpy=True, show_progress_bar=False, **options
+        )
+
+
+_LIBRARIES: dict[str, type[Library]] = {
+    "ours": Ours,
+    "pylate": PyLate,
+    "sentence-transformers": SentenceTransformers,
+}
+
+
+def peak_memory_mb() -> float:
+    """Return the high-water mark of this process's resident memory, mapped files included."""
+    status = Path("/proc/self/status")
+    if status.exists():  # ru_maxrss would keep what the parent had before this program began
+        for line in status.read_text().splitlines():
+            if line.startswith("VmHWM"):
+                return round(int(line.split()[1]) / 1024, 1)
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
+def _seconds(function: Any, *arguments: Any) -> float:
+    begun = time.perf_counter()
+    function(*arguments)
+    return time.perf_counter() - begun
+
+
+def _start(library: Library, job: Job, batch: int | None) -> dict[str, Any]:
+    """Load the model and ask the first question."""
+    library.load(batch)
+    library.queries(job["warm_up"][:1])
+    # Both processes read the same clock, which counts from the machine's start.
+    return {
+        "start_seconds": time.monotonic() - job["spawned"],
+        "memory_after_start_mb": peak_memory_mb(),
+    }
+
+
+def measure(library: Library, job: Job) -> dict[str, Any]:
+    """Measure everything, with the one batch size that the job names."""
+    batch = job["batches"][0]
+    result = _start(library, job, batch)
+    for text in job["warm_up"][1:]:
+        library.queries([text])
+    result["query_seconds"] = [_seconds(library.queries, [text]) for text in job["queries"]]
+    result["memory_after_queries_mb"] = peak_memory_mb()
+    if job["bulk_queries"]:
+        result["bulk_query_seconds"] = _seconds(library.queries, job["bulk_queries"], batch)
+    library.documents(job["documents"][:2], batch)
+    result["document_seconds"] = _seconds(library.documents, job["documents"], batch)
+    result["peak_memory_mb"] = peak_memory_mb()
+    return result
+
+
+def probe(library: Library, job: Job) -> dict[str, Any]:
+    """Load the model, filling all caches, and time documents in every batch size."""
+    result = _start(library, job, job["batches"][0])
+    times: dict[str, float] = {}
+    for batch in job["batches"]:
+        if job["library"] == "ours" and batch != job["batches"][0]:
+            library.load(batch)
+        library.documents(job["documents"][:2], batch)
+        times[str(batch)] = _seconds(library.documents, job["documents"], batch)
+    vectors = library.documents(job["documents"][:3], None)
+    _save(vectors, Path(job["vectors"]))
+    return result | {"document_seconds": times}
+
+
+def _save(vectors: Sequence[Any], file: Path) -> None:
+    """Keep some vectors, to see that contenders compute the same thing."""
+    import numpy as np
+
+    np.savez(file, *[np.asarray(text, dtype=np.float32) for text in vectors])
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in _PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _accelerator(job: Job) -> dict[str, Any]:
+    if not job["device"].startswith("cuda"):
+        return {}
+    import torch
+
+    return {
+        "device_name": torch.cuda.get_device_name(),
+        "device_peak_memory_mb": round(torch.cuda.max_memory_allocated() / 2**20, 1),
+    }
+
+
+def main() -> None:
+    """Run a job."""
+    job: Job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    library = _LIBRARIES[job["library"]](job)
+    try:
+        result = {"probe": probe, "measure": measure}[job["task"]](library, job)
+        result |= _accelerator(job) | {"versions": _versions()}
+    except Exception as error:  # whatever a library raises is its result
+        lines = str(error).strip().splitlines() or [""]
+        result = {"error": f"{type(error).__name__}: {lines[0]}", "versions": _versions()}
+        if job["task"] == "probe":
+            import traceback
+
+            traceback.print_exc()
+    print(MARKER + json.dumps(result), flush=True)  # noqa: T201 - how the parent hears of it
+    # Some libraries' threads outlive main.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Virtual environments: made on demand, and weighed."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from .contenders import REPOSITORY, TORCH, Environment
+
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class EnvironmentFailedError(Exception):
+    """An environment could not be made; the message is pip's own."""
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """A Python that has a contender's library.
+
+    Attributes:
+        python: path of the executable.
+        size_mb: of all that is installed beside it, without pip; None for one that was given.
+    """
+
+    python: Path
+    size_mb: float | None
+
+
+def make(environment: Environment, folder: Path, torch: str = TORCH) -> Interpreter:
+    """Make an environment, or bring the one that is there up to date.
+
+    Args:
+        environment: what to install.
+        folder: of all environments.
+        torch: requirement of torch.
+
+    Raises:
+        EnvironmentFailedError: pip refused.
+    """
+    home = folder / environment.name
+    python = home / "bin" / "python"
+    recipe = json.dumps([environment.steps, torch if environment.torch else None])
+    stamp = home / "installed.json"
+    if not stamp.exists() or stamp.read_text() != recipe:
+        if not python.exists():
+            subprocess.run([sys.executable, "-m", "venv", str(home)], check=True)
+        # torch is named in every step: no step may choose its version.
+        pinned = (torch,) if environment.torch else ()
+        for step in (*((pinned,) if pinned else ()), *environment.steps):
+            with_torch = step if "--no-deps" in step else (*pinned, *step)
+            _pip(python, *(_located(part) for part in with_torch))
+        stamp.write_text(recipe)
+    elif any(REPOSITORY in step or f"{REPOSITORY}[torch]" in step for step in environment.steps):
+        _pip(python, "--force-reinstall", "--no-deps", str(_ROOT))
+    return Interpreter(python, _size_mb(home))
+
+
+def _located(requirement: str) -> str:
+    """Put this repository's path in place of the sign for it."""
+    name, bracket, extras = requirement.partition("[")
+    return f"{_ROOT}{bracket}{extras}" if name == REPOSITORY else requirement
+
+
+def _pip(python: Path, *arguments: str) -> None:
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]
+        raise EnvironmentFailedError((errors or done.stderr.splitlines() or ["pip failed"])[0])
+
+
+def _size_mb(home: Path) -> float:
+    """Add up the disk space of site-packages, each file once, without pip itself."""
+    total, seen = 0, set()
+    for packages in home.glob("lib/python*/site-packages"):
+        for file in packages.rglob("*"):
+            top = file.relative_to(packages).parts[0]
+            if top == "pip" or top.startswith("pip-"):
+                continue
+            stat = file.lstat()
+            if stat.st_ino not in seen:
+                seen.add(stat.st_ino)
+                total += stat.st_blocks * 512
+    return round(total / 2**20, 1)
