@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.encoder.onnx.store import CACHE_VARIABLE
 
 CORPUS = {
     "reset": "Hold the reset key of the router for ten seconds.",
@@ -28,6 +30,18 @@ def fill(retriever: Retriever) -> Retriever:
     """Add the corpus in one commit."""
     retriever.add(list(CORPUS.values()), ids=list(CORPUS), metadata=list(METADATA.values()))
     return retriever
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory):
+    """Convert models into a folder of the tests' own, not into the user's cache."""
+    before = os.environ.get(CACHE_VARIABLE)
+    os.environ[CACHE_VARIABLE] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ[CACHE_VARIABLE]
+    else:
+        os.environ[CACHE_VARIABLE] = before
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import typer
 from ..errors import LFM2ColBERTError
 from .delete import delete
 from .demo import demo
+from .export import export
 from .index import index
 from .search import search
 from .stats import stats
@@ -33,7 +34,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # keeps paragraphs whole, whatever the width
     pretty_exceptions_enable=False,
 )
-for _command in (index, search, delete, stats, demo):
+for _command in (index, search, delete, stats, export, demo):
     app.command()(_command)
 
 

@@ -1,6 +1,6 @@
 """Encoders: texts to token vectors.
 
-Importing this loads neither torch nor a tokenizer; :func:`load_encoder` does.
+Importing this loads neither torch, nor onnxruntime, nor a tokenizer; :func:`load_encoder` does.
 """
 
 from __future__ import annotations
@@ -9,14 +9,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from .._extras import require
 from ..errors import ConfigError
 from .base import Encoder, Fingerprint
 from .hub import NANO, resolve_model
 
 if TYPE_CHECKING:
     from .config import MaskedPositions
-    from .torch_engine import DType
+    from .registry import DTypeName, EngineName
 
 __all__ = ["DEFAULT_MODEL", "Encoder", "load_encoder", "read_fingerprint"]
 
@@ -28,21 +27,32 @@ _HASH = "hash"
 def load_encoder(
     model: str | os.PathLike[str] | Encoder = DEFAULT_MODEL,
     *,
+    engine: EngineName = "auto",
     device: str = "cpu",
-    dtype: DType = "float32",
-    batch_tokens: int = 4096,
+    dtype: DTypeName | None = None,
+    threads: int | None = None,
+    batch_tokens: int | None = None,
+    query_cache: int | None = None,
     revision: str | None = None,
     masked_positions: MaskedPositions | None = None,
 ) -> Encoder:
-    """Load an encoder.
+    """Load an encoder, or return the one already loaded in this process with the same options.
 
     Args:
         model: ``"nano"`` for the bundled model, ``"hash"`` for the test double that needs no
             weights, a local folder, a Hugging Face hub id, or an encoder, which is returned as it
             is.
+        engine: ``"onnx"`` runs LFM2 models on the CPU and needs no torch; ``"torch"`` runs every
+            model, on any device; ``"auto"`` takes the first where it can.
         device: as torch spells it: ``"cpu"``, ``"cuda"``, ``"mps"``.
-        dtype: of weights and arithmetic; vectors are float32 whichever it is.
-        batch_tokens: positions computed at once; more takes more memory.
+        dtype: of the weights; vectors are float32 whichever it is. With ONNX ``"int8"`` (the
+            default), ``"float32"``, ``"float16"``, ``"bfloat16"``; with torch ``"float32"`` (the
+            default, but ``"bfloat16"`` on CUDA), ``"bfloat16"``, ``"float16"``.
+        threads: how many compute on the CPU; None leaves it to the engine, which takes one a
+            physical core. With torch it holds for the whole process.
+        batch_tokens: positions computed at once; more takes more memory. None is the engine's
+            own choice.
+        query_cache: how many of the last questions' vectors are kept (17 KB each); 0 keeps none.
         revision: branch, tag or commit of a hub id.
         masked_positions: ``"kept"`` or ``"zeroed"``, to override what the checkpoint says of
             query expansion at the convolutions.
@@ -50,8 +60,9 @@ def load_encoder(
     Raises:
         ModelNotFoundError: no such folder or hub id, or the hub is out of reach.
         ModelFormatError: the checkpoint is not one that can be run.
-        MissingExtraError: torch is not installed.
-        ConfigError: an option is invalid.
+        MissingExtraError: the model or the device needs torch, which is not installed.
+        ConfigError: an option is invalid, or the cache folder for converted models cannot be
+            written.
 
     Example:
         >>> encoder = load_encoder("hash")
@@ -67,16 +78,20 @@ def load_encoder(
 
         return HashEncoder()
     folder = resolve_model(model, revision=revision)
-    require("torch", extra="torch")
-    from .checkpoint import Checkpoint
-    from .torch_engine import TorchEncoder
+    from .registry import Options, shared_encoder
 
-    return TorchEncoder(
-        Checkpoint.read(folder, masked_positions=masked_positions),
-        name=_name(model),
-        device=device,
-        dtype=dtype,
-        batch_tokens=batch_tokens,
+    return shared_encoder(
+        folder,
+        _name(model),
+        Options(
+            engine=engine,
+            device=device,
+            dtype=dtype,
+            threads=threads,
+            batch_tokens=batch_tokens,
+            query_cache=query_cache,
+            masked_positions=masked_positions,
+        ),
     )
 
 

@@ -21,6 +21,10 @@ from .weights import StoredTensor, digest, find_weight_files, stored_tensors
 __all__ = ["Checkpoint", "DenseHead", "SpecialTokens", "StoredTensor", "resolve_model"]
 
 
+EXPORT_FILE = "onnx/export.json"
+"""In a model exported for ONNX Runtime: the hash of the weights it was made from, and its dtype."""
+
+
 @dataclass(frozen=True)
 class SpecialTokens:
     """The tokens that query expansion may pad with: their text or id, None where there is none."""
@@ -42,8 +46,9 @@ class Checkpoint:
         heads: the projections to token vectors, in order; their widths chain.
         tokenizer_file: its ``tokenizer.json``.
         special_tokens: mask, end-of-sequence and padding tokens.
-        backbone_files: safetensors files of the backbone.
-        head_files: safetensors files of each projection.
+        backbone_files: safetensors files of the backbone; none in an exported model.
+        head_files: safetensors files of each projection; none in an exported model.
+        exported: what an exported model says of itself; empty for a checkpoint.
     """
 
     folder: Path
@@ -55,6 +60,7 @@ class Checkpoint:
     special_tokens: SpecialTokens
     backbone_files: tuple[Path, ...]
     head_files: tuple[tuple[Path, ...], ...]
+    exported: Mapping[str, Any]
 
     @classmethod
     def read(
@@ -76,6 +82,7 @@ class Checkpoint:
         framing = read_framing(folder, modules)
         if masked_positions is not None:
             framing = replace(framing, masked_positions=masked_positions)
+        exported = read_json(folder / EXPORT_FILE, required=False)
         root = modules.transformer
         backbone_config = read_json(root / "config.json")
         backbone = Lfm2Config.from_dict(backbone_config)
@@ -93,8 +100,11 @@ class Checkpoint:
             heads=modules.heads,
             tokenizer_file=tokenizer_file,
             special_tokens=_special_tokens(root, backbone_config),
-            backbone_files=find_weight_files(root),
-            head_files=tuple(find_weight_files(head.folder) for head in modules.heads),
+            backbone_files=() if exported else find_weight_files(root),
+            head_files=()
+            if exported
+            else tuple(find_weight_files(head.folder) for head in modules.heads),
+            exported=exported,
         )
 
     @property
@@ -123,10 +133,12 @@ class Checkpoint:
         index may be filled on a GPU in bfloat16 and searched on a CPU in float32.
         """
         framing = self.framing
-        weights = (*self.backbone_files, *chain(*self.head_files), self.tokenizer_file)
+        weights = self.exported.get("weights") or digest(
+            (*self.backbone_files, *chain(*self.head_files), self.tokenizer_file)
+        )
         fingerprint: dict[str, str | int | float | bool | None] = {
             "kind": "lfm2-colbert",
-            "weights": digest(weights),
+            "weights": weights,
             "architecture": "bidirectional" if self.backbone.bidirectional else "causal",
             "dim": self.dim,
             "query_prefix": framing.query_prefix,

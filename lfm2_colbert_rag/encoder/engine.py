@@ -58,7 +58,7 @@ class CheckpointEncoder(ABC):
         self._name = str(checkpoint.folder) if name is None else name
         self._batch_tokens = batch_tokens
         self._framing = Framing.from_checkpoint(checkpoint)
-        self._desk = QueryDesk(self._encode_questions, query_cache)
+        self._desk = QueryDesk(query_cache)
 
     @property
     def name(self) -> str:
@@ -94,7 +94,7 @@ class CheckpointEncoder(ABC):
             InputError: a text is no string, or not valid Unicode.
         """
         check_texts(texts)
-        return self._desk.encode(texts)
+        return self._desk.encode(texts, self._encode_questions)
 
     def encode_document(
         self, texts: Sequence[str], *, progress: Progress | None = None

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..types import TokenVectors
 
-Encode = Callable[[Sequence[str]], list[TokenVectors]]
+Compute = Callable[[Sequence[str]], list[TokenVectors]]
 
 
 class QueryDesk:
@@ -26,27 +26,35 @@ class QueryDesk:
     computed again. Safe to share between threads.
 
     Args:
-        encode: computes some questions at once; must be a pure function of each text.
         cache_size: how many of the last questions are kept; 0 keeps none.
 
     Example:
-        >>> desk = QueryDesk(encoder.encode_query, cache_size=256)     # doctest: +SKIP
-        >>> [vectors] = desk.encode(["Where is it?"])                  # doctest: +SKIP
+        >>> desk = QueryDesk(cache_size=256)
+        >>> [vectors] = desk.encode(["Where is it?"], compute)         # doctest: +SKIP
     """
 
-    def __init__(self, encode: Encode, cache_size: int) -> None:
-        self._encode = encode
+    def __init__(self, cache_size: int) -> None:
         self._cache_size = cache_size
         self._cache: OrderedDict[str, TokenVectors] = OrderedDict()
         self._waiting: dict[str, Future[TokenVectors]] = {}
         self._busy = False  # whether some thread computes
         self._state = threading.Condition()  # guards all of the above, held for an instant
 
-    def encode(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Return the vectors of some questions, in order; their arrays are read-only."""
+    def encode(self, texts: Sequence[str], compute: Compute) -> list[TokenVectors]:
+        """Encode some questions.
+
+        Args:
+            texts: the questions.
+            compute: encodes some texts at once; must be one and the same pure function of each
+                text in all calls. (It is not kept: it mostly belongs to the owner of this desk,
+                which must not be kept alive by it.)
+
+        Returns:
+            One result a text, in order; their arrays are read-only.
+        """
         found, pending = self._claim(texts)
         while turn := self._next_turn(pending):
-            self._compute(turn)
+            self._compute(turn, compute)
         found |= {text: future.result() for text, future in pending.items()}
         return [found[text] for text in texts]
 
@@ -82,10 +90,10 @@ class QueryDesk:
                 self._state.wait()
         return {}
 
-    def _compute(self, turn: dict[str, Future[TokenVectors]]) -> None:
+    def _compute(self, turn: dict[str, Future[TokenVectors]], compute: Compute) -> None:
         texts = list(turn)
         try:
-            encoded = self._encode(texts)
+            encoded = compute(texts)
             for text, vectors in zip(texts, encoded, strict=True):
                 _freeze(vectors)
                 turn[text].set_result(vectors)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from ..errors import ModelFormatError
@@ -136,6 +140,42 @@ def _with_scales(found: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     return tensors
 
 
+def check_tensors(
+    stored: Mapping[str, StoredTensor], wanted: Mapping[str, tuple[int, ...]], folder: Path
+) -> None:
+    """Compare the tensors that there are with those that a configuration asks for.
+
+    Args:
+        stored: the tensors by name; the output layer of a language model, which is tied to the
+            embedding and not needed here, may be among them.
+        wanted: shapes by name.
+        folder: the checkpoint, for the message.
+
+    Raises:
+        ModelFormatError: tensors are missing, unexpected, or of the wrong shape.
+    """
+    found = {name: tensor.shape for name, tensor in stored.items() if name != "lm_head.weight"}
+    missing, unexpected = sorted(wanted.keys() - found), sorted(found.keys() - wanted)
+    resized = [
+        f"{name} has {found[name]}, not {wanted[name]}"
+        for name in sorted(wanted.keys() & found.keys())
+        if found[name] != wanted[name]
+    ]
+    problems = [
+        f"{what}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
+        for what, names in (
+            ("missing tensors", missing),
+            ("unexpected tensors", unexpected),
+            ("wrong shapes", resized),
+        )
+        if names
+    ]
+    if problems:
+        raise ModelFormatError(
+            f"The weights of {folder} do not fit its configuration; {'; '.join(problems)}."
+        )
+
+
 def _is_int8(tensor: StoredTensor | None) -> bool:
     return tensor is not None and tensor.dtype == "I8"
 
@@ -159,3 +199,58 @@ def _digest_file(file: Path, mtime_ns: int, size: int) -> bytes:
         while block := stream.read(1 << 20):
             hasher.update(block)
     return hasher.digest()
+
+
+def read_array(tensor: StoredTensor) -> npt.NDArray[np.float32]:
+    """Read a whole tensor as float32, with numpy alone.
+
+    Raises:
+        ModelFormatError: the file is damaged.
+    """
+    if not tensor.shape:
+        raise ModelFormatError(f"The tensor {tensor.key!r} of {tensor.file} is a scalar.")
+    return read_rows(tensor, 0, tensor.shape[0])
+
+
+def read_rows(tensor: StoredTensor, start: int, stop: int) -> npt.NDArray[np.float32]:
+    """Read rows ``start`` to ``stop`` (or to the last) of a tensor as float32.
+
+    Only those rows are held in memory.
+
+    Raises:
+        ModelFormatError: the file is damaged.
+    """
+    rows = _mapped(tensor.file, tensor.key)[start:stop]
+    if tensor.dtype == "BF16":  # numpy knows no bfloat16: it is the upper half of a float32
+        return (rows.astype(np.uint32) << 16).view(np.float32)
+    if tensor.scale_key is None:
+        return rows.astype(np.float32)
+    scale = _mapped(tensor.file, tensor.scale_key)[start:stop]
+    return rows.astype(np.float32) * scale.astype(np.float32)
+
+
+_NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "|i1"}
+
+
+def _mapped(file: Path, key: str) -> npt.NDArray[Any]:
+    """Map one tensor of a file; the file's layout is described with the safetensors format.
+
+    The library reads a tensor only whole, and no bfloat16 into numpy.
+    """
+    entry = _offsets(file, file.stat().st_mtime_ns)[key]
+    shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
+    if begin == end:
+        return np.zeros(shape, dtype=_NUMPY_TYPES[entry["dtype"]])
+    return np.memmap(file, dtype=_NUMPY_TYPES[entry["dtype"]], mode="r", offset=begin, shape=shape)
+
+
+@lru_cache(maxsize=64)
+def _offsets(file: Path, mtime_ns: int) -> dict[str, Any]:
+    """Read where each tensor of a file lies, in bytes from the file's beginning."""
+    with file.open("rb") as stream:
+        size = int.from_bytes(stream.read(8), "little")
+        header = json.loads(stream.read(size))
+    header.pop("__metadata__", None)
+    for entry in header.values():
+        entry["data_offsets"] = [8 + size + offset for offset in entry["data_offsets"]]
+    return dict(header)

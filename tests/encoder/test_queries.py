@@ -42,9 +42,9 @@ def same(found: TokenVectors, text: str) -> bool:
     size=st.integers(0, 4),
 )
 def test_answers_never_depend_on_the_cache(calls, size):
-    desk = QueryDesk(ENCODER.encode_query, size)
+    desk = QueryDesk(size)
     for texts in calls:
-        found = desk.encode(texts)
+        found = desk.encode(texts, ENCODER.encode_query)
         assert len(found) == len(texts)
         assert all(same(vectors, text) for vectors, text in zip(found, texts, strict=True))
         assert len(desk._cache) <= size
@@ -52,29 +52,29 @@ def test_answers_never_depend_on_the_cache(calls, size):
 
 def test_a_question_asked_again_is_not_computed_again():
     model = Model()
-    desk = QueryDesk(model, 2)
-    desk.encode(["a", "b", "a"])
-    desk.encode(["a"])
+    desk = QueryDesk(2)
+    desk.encode(["a", "b", "a"], model)
+    desk.encode(["a"], model)
     assert model.calls == [["a", "b"]]
-    desk.encode(["c"])  # "b" was used least recently
-    desk.encode(["a", "b"])
+    desk.encode(["c"], model)  # "b" was used least recently
+    desk.encode(["a", "b"], model)
     assert model.calls[1:] == [["c"], ["b"]]
 
 
 def test_results_cannot_be_written_to():
-    [found] = QueryDesk(ENCODER.encode_query, 2).encode(["a"])
+    [found] = QueryDesk(2).encode(["a"], ENCODER.encode_query)
     with pytest.raises(ValueError, match="read-only"):
         found.vectors[0, 0] = 1.0
 
 
 def test_questions_of_waiting_threads_go_together():
     model = Model()
-    desk = QueryDesk(model, 0)
+    desk = QueryDesk(0)
     model.gate.clear()
     with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(desk.encode, ["first"])
+        first = pool.submit(desk.encode, ["first"], model)
         assert model.entered.wait(10)
-        others = [pool.submit(desk.encode, [f"q{i}", "shared"]) for i in range(8)]
+        others = [pool.submit(desk.encode, [f"q{i}", "shared"], model) for i in range(8)]
         while len(desk._waiting) < 9:
             pass
         model.gate.set()
@@ -95,17 +95,17 @@ def test_a_failure_reaches_those_who_asked_and_nobody_else():
             raise RuntimeError("out of memory")
         return ENCODER.encode_query(texts)
 
-    desk = QueryDesk(encode, 4)
+    desk = QueryDesk(4)
     failing.set()
     with pytest.raises(RuntimeError, match="out of memory"):
-        desk.encode(["a"])
+        desk.encode(["a"], encode)
     failing.clear()
-    assert same(desk.encode(["a"])[0], "a")
+    assert same(desk.encode(["a"], encode)[0], "a")
 
 
 def test_many_threads_get_their_own_answers():
-    desk = QueryDesk(ENCODER.encode_query, 5)
+    desk = QueryDesk(5)
     texts = [f"question {i % 11}" for i in range(400)]
     with ThreadPoolExecutor(8) as pool:
-        for text, [found] in zip(texts, pool.map(lambda t: desk.encode([t]), texts), strict=True):
-            assert same(found, text)
+        found = pool.map(lambda text: desk.encode([text], ENCODER.encode_query)[0], texts)
+        assert all(same(vectors, text) for text, vectors in zip(texts, found, strict=True))

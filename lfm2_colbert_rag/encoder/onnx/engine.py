@@ -1,0 +1,96 @@
+"""The encoder on ONNX Runtime: the one that needs no torch."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime
+
+from ...errors import ConfigError, ModelFormatError
+from ..checkpoint import Checkpoint
+from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
+from ..framing import FramedText
+from .store import OnnxDType, find_or_convert
+
+DEFAULT_BATCH_TOKENS = 512
+"""Positions computed at once. More is no faster on a CPU: the values fall out of its cache."""
+
+
+class OnnxEncoder(CheckpointEncoder):
+    """Turns texts into token vectors with ONNX Runtime on the CPU.
+
+    Only texts of one length are computed together, so that nothing is padded.
+
+    Args:
+        checkpoint: the model, with an LFM2 backbone.
+        name: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
+        dtype: of the weights: ``"int8"``, ``"float32"``, or ``"float16"`` and ``"bfloat16"``,
+            which halve the file but not the memory. Vectors are float32 whichever it is.
+        threads: how many compute; None takes one a physical core.
+        batch_tokens: positions computed at once; more takes more memory.
+        query_cache: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
+
+    Raises:
+        ModelFormatError: the backbone is not LFM2, or its weights or its tokenizer do not fit.
+        ConfigError: an option is invalid, or the cache folder cannot be written.
+    """
+
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        *,
+        name: str | None = None,
+        dtype: OnnxDType = "int8",
+        threads: int | None = None,
+        batch_tokens: int = DEFAULT_BATCH_TOKENS,
+        query_cache: int = DEFAULT_QUERY_CACHE,
+    ) -> None:
+        super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
+        self._session = open_session(find_or_convert(checkpoint, dtype), threads)
+
+    def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
+        by_length: defaultdict[int, list[int]] = defaultdict(list)
+        for place, length in enumerate(lengths):
+            by_length[length].append(place)
+        for length, places in sorted(by_length.items(), reverse=True):
+            count = max(1, self._batch_tokens // length)
+            for start in range(0, len(places), count):
+                yield places[start : start + count]
+
+    def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
+        inputs = {
+            "input_ids": np.stack([text.input_ids for text in batch]),
+            "attention_mask": np.stack([text.attention_mask for text in batch]),
+        }
+        vectors: npt.NDArray[np.float32] = self._session.run(["vectors"], inputs)[0]
+        return vectors[np.stack([text.keep for text in batch])]
+
+
+def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:
+    """Load a graph.
+
+    Args:
+        path: the graph's file.
+        threads: how many compute; None takes one a physical core.
+
+    Raises:
+        ConfigError: ``threads`` is below 1.
+        ModelFormatError: ONNX Runtime cannot run the graph.
+    """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be 1 or more, not {threads}.")
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads or 0
+    options.log_severity_level = 3  # errors; they arrive as exceptions too
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    # ONNX Runtime has one exception class for each of its status codes, with no common base.
+    except Exception as error:
+        raise ModelFormatError(
+            f"{path} cannot be run: {str(error).splitlines()[0]} Delete its folder, and it is "
+            "converted again."
+        ) from error

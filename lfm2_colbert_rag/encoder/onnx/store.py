@@ -1,0 +1,170 @@
+"""Graphs on the disk: converted once, whole or not at all, into a cache or an exported folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from filelock import FileLock
+from platformdirs import user_cache_path
+
+from ...errors import ConfigError, ModelFormatError
+from ...progress import reporting
+from ..checkpoint import Checkpoint
+from ..config import Lfm2Config
+
+logger = logging.getLogger(__name__)
+
+OnnxDType = Literal["int8", "float32", "float16", "bfloat16"]
+ONNX_DTYPES = ("int8", "float32", "float16", "bfloat16")
+
+CACHE_VARIABLE = "LFM2_COLBERT_CACHE"
+GRAPH_FILE = "model.onnx"
+DATA_FILE = "model.onnx.data"
+
+_FORMAT = 1  # raise it when the graph changes, so that no old one is taken from a cache
+_LONG = 100_000_000  # bytes of weights from which a person wants to see something happen
+
+
+def cache_folder() -> Path:
+    """Return where converted models are kept: ``$LFM2_COLBERT_CACHE``, or the user's cache."""
+    chosen = os.environ.get(CACHE_VARIABLE)
+    return Path(chosen).expanduser() if chosen else user_cache_path("lfm2-colbert")
+
+
+def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:
+    """Return a checkpoint's graph, converting it if that was never done on this machine.
+
+    Args:
+        checkpoint: one with an LFM2 backbone.
+        dtype: of the weights.
+
+    Returns:
+        The graph's file; its weights lie beside it.
+
+    Raises:
+        ModelFormatError: the backbone has no graph, or the weights do not fit it.
+        ConfigError: no such dtype, or the cache folder cannot be written.
+    """
+    exported = exported_graph(checkpoint.folder, checkpoint, dtype)
+    if exported is not None:
+        return exported
+    folder = cache_folder() / "onnx" / graph_key(checkpoint, dtype)
+    if (folder / GRAPH_FILE).is_file():
+        return folder / GRAPH_FILE
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Two processes that start together convert once; the second waits for the first.
+        with FileLock(folder.with_suffix(".lock")):
+            if not (folder / GRAPH_FILE).is_file():
+                for left in folder.parent.glob(f".{folder.name}-*"):  # by a process that was killed
+                    shutil.rmtree(left)
+                write_graph(checkpoint, dtype, folder)
+    except OSError as error:
+        raise ConfigError(
+            f"The model cannot be converted into {folder.parent}: {error.strerror or error}. Set "
+            f"{CACHE_VARIABLE} to a folder that can be written and has room for "
+            f"{_room(checkpoint, dtype) / 1e6:,.0f} MB, or export the model elsewhere "
+            "(`lfm2-colbert export`) and use that folder."
+        ) from error
+    return folder / GRAPH_FILE
+
+
+def graph_key(checkpoint: Checkpoint, dtype: OnnxDType) -> str:
+    """Name a graph by all that decides it: weights, shape, dtype, and the way it is written.
+
+    Raises:
+        ModelFormatError: the backbone is not LFM2.
+        ConfigError: no such dtype.
+    """
+    if dtype not in ONNX_DTYPES:
+        raise ConfigError(f"dtype must be one of {list(ONNX_DTYPES)}, not {dtype!r}.")
+    decisive = {
+        "format": _FORMAT,
+        "dtype": dtype,
+        "weights": checkpoint.fingerprint["weights"],
+        "backbone": asdict(lfm2_config(checkpoint)),
+        "heads": [{**asdict(head), "folder": ""} for head in checkpoint.heads],
+        "masked_positions": checkpoint.framing.masked_positions,
+    }
+    text = json.dumps(decisive, sort_keys=True)
+    return f"{dtype}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+
+
+def lfm2_config(checkpoint: Checkpoint) -> Lfm2Config:
+    """Return the shape of a checkpoint's backbone.
+
+    Raises:
+        ModelFormatError: it is not LFM2; no other has a graph.
+    """
+    if isinstance(checkpoint.backbone, Lfm2Config):
+        return checkpoint.backbone
+    raise ModelFormatError(
+        f"The backbone of {checkpoint.folder} is not LFM2, so it cannot run without torch. Pass "
+        "engine='torch'; it needs: pip install \"lfm2-colbert-rag[torch]\""
+    )
+
+
+def exported_graph(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> Path | None:
+    """Return the graph that an exported model carries with it, if it is the one asked for."""
+    path = folder / "onnx" / graph_key(checkpoint, dtype) / GRAPH_FILE
+    return path if path.is_file() else None
+
+
+def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
+    """Convert a checkpoint into a new folder, which appears whole or not at all.
+
+    Memory stays near that of the largest matrix, whatever the size of the checkpoint.
+
+    Raises:
+        ModelFormatError: the weights do not fit the configuration.
+        OSError: the folder cannot be written.
+    """
+    # Imported here: onnx and its protobuf are needed once in a model's life on a machine.
+    from .graph import Graph
+    from .lfm2 import ATTENTION_MASK, INPUT_IDS, VECTORS, Lfm2Graph, precision_of
+
+    started = time.perf_counter()
+    scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    size = sum(file.stat().st_size for file in checkpoint.backbone_files)
+    logger.info("converting %s to ONNX (%s), once", checkpoint.folder, dtype)
+    try:
+        with (
+            Graph(scratch / DATA_FILE) as graph,
+            reporting(
+                None if size >= _LONG else False,
+                len(lfm2_config(checkpoint).layer_types) + 2,
+                "converting the model, once",
+            ) as report,
+        ):
+            Lfm2Graph(graph, checkpoint, precision_of(dtype)).build(report)
+            shape = ("batch", "length")
+            graph.save(
+                scratch / GRAPH_FILE,
+                inputs=[(INPUT_IDS, "int64", shape), (ATTENTION_MASK, "bool", shape)],
+                output=(VECTORS, "float32", (*shape, checkpoint.dim)),
+            )
+        for file in scratch.iterdir():
+            with file.open("rb") as stream:
+                os.fsync(stream.fileno())
+        scratch.chmod(0o755)
+        scratch.rename(folder)
+    except BaseException:
+        shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    logger.info("converted in %.1f s", time.perf_counter() - started)
+
+
+def _room(checkpoint: Checkpoint, dtype: OnnxDType) -> int:
+    """Estimate the bytes of a graph."""
+    weights = sum(int(np.prod(tensor.shape)) for tensor in checkpoint.backbone_tensors().values())
+    return weights * {"int8": 1, "float32": 4, "float16": 2, "bfloat16": 2}[dtype]
