@@ -129,7 +129,9 @@ def _settings(args: argparse.Namespace, setting: Setting) -> dict[str, Any]:
     texts = setting.texts
     shortest, median, longest = texts.lengths
     return {
-        "model": "tiny, random weights" if args.tiny else "shape of LFM2-ColBERT-350M, random",
+        "model": "tiny random weights"
+        if args.tiny
+        else "random weights of LFM2-ColBERT-350M's shape",
         "device": args.device,
         "threads": args.threads,
         "rounds": args.rounds,
