@@ -4,8 +4,8 @@
 
     python -m benchmarks.encode.report
 
-reads ``benchmarks/results/encode.json``, prints the table, and writes ``benchmarks/plots/encode.png``
-where matplotlib is installed.
+reads ``benchmarks/results/encode.json``, prints the table, and draws
+``benchmarks/plots/encode.png`` where matplotlib is installed.
 """
 
 from __future__ import annotations
