@@ -128,8 +128,9 @@ def _setting(args: argparse.Namespace) -> Setting:
 def _settings(args: argparse.Namespace, setting: Setting) -> dict[str, Any]:
     texts = setting.texts
     shortest, median, longest = texts.lengths
+    shape = "tiny" if args.tiny else "LFM2-ColBERT-350M"
     return {
-        "model": "tiny, random weights" if args.tiny else "shape of LFM2-ColBERT-350M, random",
+        "model": f"random weights of the {shape} shape",
         "device": args.device,
         "threads": args.threads,
         "rounds": args.rounds,

@@ -103,36 +103,48 @@ class SentenceTransformers(Library):
     """sentence-transformers' ``MultiVectorEncoder`` on any of its backends."""
 
     def load(self, batch: int | None) -> None:
-        """Load the model, and export it where the backend asks for that."""
+        """Load the model, which the first time is exported if the backend needs that."""
         import torch
-        from sentence_transformers import MultiVectorEncoder
 
         torch.set_num_threads(self.job["threads"])
-        self.model = MultiVectorEncoder(
-            self.job["model"],
-            device=self.job["device"],
-            backend=self.job["backend"],
-            model_kwargs=self._model_options(),
-        )
+        if self.job["backend"] == "torch":
+            self.model = self._open(self.job["model"], {"dtype": self.job["dtype"]})
+            return
+        exported = Path(self.job["exported"])
+        name = {"onnx": "model.onnx", "openvino": "openvino_model.xml"}[self.job["backend"]]
+        if not (exported / self.job["backend"] / name).exists():
+            self._open(self.job["model"], self._options()).save_pretrained(str(exported))
+        if self.job["dtype"] == "int8":
+            name = self._quantized(exported, name)
+        self.model = self._open(str(exported), self._options() | {"file_name": name})
 
-    def _model_options(self) -> dict[str, Any]:
-        backend, threads = self.job["backend"], self.job["threads"]
-        if backend == "torch":
-            return {"dtype": self.job["dtype"]}
-        options: dict[str, Any] = {"file_name": f"model_{self.job['dtype']}"}
-        exported = Path(self.job["model"]) / backend / options["file_name"]
-        suffix = ".onnx" if backend == "onnx" else ".xml"
-        if self.job["dtype"] == "float32":
-            options = {"file_name": f"model{suffix}"} if exported.parent.exists() else {}
-        else:
-            options["file_name"] += suffix
-        if backend == "openvino":
-            return options | {"ov_config": {"INFERENCE_NUM_THREADS": threads}}
+    def _open(self, model: str, options: dict[str, Any]) -> Any:
+        from sentence_transformers import MultiVectorEncoder
+
+        device, backend = self.job["device"], self.job["backend"]
+        return MultiVectorEncoder(model, device=device, backend=backend, model_kwargs=options)
+
+    def _options(self) -> dict[str, Any]:
+        threads = self.job["threads"]
+        if self.job["backend"] == "openvino":
+            return {"ov_config": {"INFERENCE_NUM_THREADS": threads}}
         import onnxruntime
 
         session = onnxruntime.SessionOptions()
         session.intra_op_num_threads = threads
-        return options | {"session_options": session, "provider": "CPUExecutionProvider"}
+        return {"session_options": session, "provider": "CPUExecutionProvider"}
+
+    def _quantized(self, exported: Path, name: str) -> str:
+        """Return the name of the int8 model that suits this processor; made the first time."""
+        flags = Path("/proc/cpuinfo").read_text()
+        kinds = {"avx512_vnni": "avx512_vnni", "avx512f": "avx512"}
+        kind = next((kind for flag, kind in kinds.items() if flag in flags), "avx2")
+        if not list(exported.glob(f"onnx/*_{kind}.onnx")):
+            from sentence_transformers.backend import export_dynamic_quantized_onnx_model
+
+            model = self._open(str(exported), self._options() | {"file_name": name})
+            export_dynamic_quantized_onnx_model(model, kind, str(exported))
+        return next(exported.glob(f"onnx/*_{kind}.onnx")).name
 
     def queries(self, texts: Sequence[str], batch: int | None = None) -> list[Any]:
         """Encode questions in one call."""

@@ -101,6 +101,7 @@ def _run(runs: Runs, setting: Setting, task: str, batches: Sequence[int | None])
         "threads": setting.threads,
         "model": str(setting.models[contender.layout]),
         "batches": list(batches),
+        "exported": str(setting.models[contender.layout]) + f".{contender.backend}",
         "vectors": str(vectors_file(setting, contender)),
         **asdict(setting.texts),
         "spawned": time.monotonic(),

@@ -14,7 +14,7 @@ from .tokens import CAPS, Tokens, runs_of_pairs
 KIND_SHARES = {"tatoeba-anki": 0.35, "words": 0.20, "page": 0.35, "loose": 0.10}
 
 # Languages that English shares few words with need more of the batches.
-LANGUAGE_WEIGHTS = {"ar": 2.0, "zh": 1.5, "ja": 1.2, "ko": 1.2}
+LANGUAGE_WEIGHTS = {"ar": 2.0, "zh": 1.5, "de": 1.5, "ja": 1.2, "ko": 1.2}
 
 
 @dataclass(frozen=True)

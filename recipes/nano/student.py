@@ -65,31 +65,27 @@ class Student(nn.Module):
 
 
 def initialise(student: Student, table: np.ndarray, ids: np.ndarray, vectors: np.ndarray) -> None:
-    """Start from static vectors: residual branches closed, the head turned to the teacher's space.
-
-    The head keeps the table's 128 principal directions and rotates them (orthogonal Procrustes)
-    to where the teacher's vectors of the same tokens lie, which changes no similarity.
+    """Start from static vectors: residual branches closed, the head a regression to the teacher.
 
     Args:
         student: changed in place.
-        table: ``(vocabulary, hidden)`` unit vectors.
-        ids: ``(n,)`` ids of labelled tokens.
+        table: ``(vocabulary, hidden)`` word vectors, of about unit variance.
+        ids: ``(n,)`` ids of taught tokens.
         vectors: ``(n, 128)`` the teacher's vectors of these tokens.
     """
-    rows = torch.from_numpy(table)
-    seen = rows[torch.from_numpy(ids.astype(np.int64))]
-    target = torch.from_numpy(vectors.astype(np.float32))
-    _, directions = torch.linalg.eigh(seen.T @ seen)
-    directions = directions.flip(1)[:, :VECTOR_SIZE]
-    left, _, right = torch.linalg.svd((seen @ directions).T @ target)
+    rows = torch.from_numpy(table).float()
     with torch.no_grad():
-        student.backbone.embed_tokens.weight.copy_(rows * np.sqrt(rows.shape[1]))
+        student.backbone.embed_tokens.weight.copy_(rows)
         for name, weight in student.backbone.named_parameters():
             if name.endswith(("out_proj.weight", "feed_forward.w2.weight")):
                 weight.zero_()
             elif weight.dim() == 2 and not name.startswith("embed"):
                 nn.init.normal_(weight, std=0.05)
-        student.head.weight.copy_((directions @ left @ right).T)
+        words = student.backbone.embedding_norm(rows[torch.from_numpy(ids.astype(np.int64))])
+        target = torch.from_numpy(vectors.astype(np.float32))
+        ridge = 0.01 * len(words) * torch.eye(rows.shape[1])
+        weights = torch.linalg.solve(words.T @ words + ridge, words.T @ target)
+        student.head.weight.copy_(weights.T)
 
 
 def word_features(

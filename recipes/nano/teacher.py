@@ -1,6 +1,6 @@
 """Label texts with the teacher: its last hidden states, cached as float16.
 
-The teacher reads ``<s> query : t1 .. tn </s>`` in its own whole vocabulary; the signs that each piece
+The teacher reads ``<s> query : t1 .. tn </s>`` in its whole vocabulary; the signs that each piece
 covers are kept, so that :mod:`targets` can give a student of any vocabulary its vectors. The
 student's marker is aligned to the teacher's colon; ``</s>`` is dropped.
 """
@@ -101,8 +101,10 @@ class Teacher:
         return results
 
 
-def label_texts(teacher: Teacher, tokenizer: Tokenizer, texts: Path, out: Path, parts: int) -> None:
-    """Label the first texts, in parts that a later run continues.
+def label_texts(
+    teacher: Teacher, tokenizer: Tokenizer, texts: Path, out: Path, mine: range
+) -> None:
+    """Label the texts of some parts, all but those that are there already.
 
     Part ``states.K.npz`` belongs to lines ``512 K`` to ``512 (K + 1)`` of ``texts.jsonl``:
     ``states`` is ``(n, 384)`` float16, the texts end to end, each with its start and marker;
@@ -111,11 +113,11 @@ def label_texts(teacher: Teacher, tokenizer: Tokenizer, texts: Path, out: Path, 
     """
     rows = [json.loads(line) for line in texts.read_text(encoding="utf-8").splitlines()]
     begun, done = time.monotonic(), 0
-    for part, start in enumerate(range(0, min(len(rows), CHUNK * parts), CHUNK)):
+    for part in mine:
         target = out / f"states.{part:05d}.npz"
-        if target.exists():
+        chunk = rows[CHUNK * part : CHUNK * (part + 1)]
+        if target.exists() or not chunk:
             continue
-        chunk = rows[start : start + CHUNK]
         encodings = tokenizer.encode_batch([r["text"] for r in chunk], add_special_tokens=False)
         kinds = ["query" if row["is_query"] else "document" for row in chunk]
         states = teacher.states([np.array(e.ids[:MOST]) for e in encodings], kinds)
@@ -137,7 +139,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--teacher", type=Path, required=True, help="Hugging Face folder")
     parser.add_argument("--texts", type=Path, required=True, help="texts.jsonl")
-    parser.add_argument("--parts", type=int, default=100_000, help="of 512 texts")
+    parser.add_argument("--parts", type=int, default=1000, help="of 512 texts")
+    parser.add_argument("--worker", type=int, default=0, help="label part N, N + workers, ...")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--out", type=Path, required=True, help="folder of the labels")
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -146,8 +151,9 @@ def main() -> None:
     if not onnx_file.exists():
         export_onnx(args.teacher, onnx_file)
     reader = args.teacher / "tokenizer.json"
-    teacher = Teacher(onnx_file, reader)
-    label_texts(teacher, Tokenizer.from_file(str(reader)), args.texts, args.out, args.parts)
+    teacher = Teacher(onnx_file, reader, args.threads)
+    mine = range(args.worker, args.parts, args.workers)
+    label_texts(teacher, Tokenizer.from_file(str(reader)), args.texts, args.out, mine)
 
 
 if __name__ == "__main__":

@@ -139,63 +139,17 @@ def runs_of_pairs(tokens: Tokens, rng: np.random.Generator, kinds: list[str]) ->
     return [units[i] for i in order]
 
 
-def write_units(tokens: Tokens, out: Path, budget: int, seed: int) -> None:
-    """Choose the texts that the teacher labels: queries and documents of balanced languages.
-
-    Each unit gives one query (in its language, or sometimes English) and one or two documents.
-    Writes ``units.npz``: flat ``ids``, ``offsets``, ``is_query``, ``unit`` and ``lang`` (-1 for
-    English) of each text; the texts of a unit follow one another.
-    """
-    rng = np.random.default_rng(seed)
-    queues: dict[tuple[int, int], list[np.ndarray]] = {}
-    for unit in runs_of_pairs(tokens, rng, ["tatoeba-anki", "page", "words", "loose"]):
-        queues.setdefault((int(tokens.lang[unit[0]]), int(tokens.kind[unit[0]])), []).append(unit)
-    kinds = np.array([0, 0, 0, 0, 2, 2, 2, 2, 1, 3])
-    ids: list[np.ndarray] = []
-    meta: list[tuple[bool, int, int]] = []
-    total = number = 0
-    while total < budget:
-        lang = number % len(LANGUAGES)
-        queue = queues.get((lang, int(rng.choice(kinds)))) or queues.get((lang, 2))
-        number += 1
-        if not queue:
-            continue
-        unit = queue.pop()
-        lengths = np.diff(tokens.offsets[1])[unit]
-        pair = int(unit[int(np.abs(lengths - rng.integers(6, 30)).argmin())])
-        query_side = int(rng.random() < 0.8)
-        texts = [(tokens.text(pair, query_side)[:60], True, query_side)]
-        draw = rng.random()
-        for side in (0, 1) if draw < 0.15 else (0,) if draw < 0.45 else (1,):
-            joined = np.concatenate([tokens.text(int(p), side) for p in unit])
-            texts.append((joined[:300], False, side))
-        for text, is_query, side in texts:
-            ids.append(text)
-            meta.append((is_query, number, lang if side else -1))
-            total += len(text) + 2
-    flags, unit_numbers, langs = (np.array(column) for column in zip(*meta, strict=True))
-    np.savez(
-        out, ids=np.concatenate(ids), offsets=np.cumsum([0, *map(len, ids)]),
-        is_query=flags, unit=unit_numbers, lang=langs,
-    )  # fmt: skip
-    LOG.info("%d texts, %d tokens to label", len(ids), total)
-
-
 def main() -> None:
-    """Write ``tokens.npz`` and ``units.npz``."""
+    """Write ``tokens.npz``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
     parser.add_argument("--tokenizer", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True, help="folder")
-    parser.add_argument("--label-budget", type=int, default=1_500_000, help="tokens to label")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     tokenizer = Tokenizer.from_file(str(args.tokenizer))
-    if not (args.out / "tokens.npz").exists():
-        tokenise(select(args.pairs, args.seed), tokenizer, args.out / "tokens.npz")
-    tokens = Tokens.load(args.out / "tokens.npz")
-    write_units(tokens, args.out / "units.npz", args.label_budget, args.seed)
+    tokenise(select(args.pairs, args.seed), tokenizer, args.out / "tokens.npz")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,4 @@
-"""Train the student by contrast on translated pairs.
-
-The angle to cached teacher vectors can be added; in the time there was, it did harm (see README).
-"""
+"""Train the student: the angle to the teacher's vectors, contrast of translated pairs, or both."""
 
 from __future__ import annotations
 
@@ -10,7 +7,8 @@ import logging
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -27,68 +25,59 @@ from .student import (
     load_checkpoint,
     save_checkpoint,
     skiplist_ids,
+    word_features,
 )
+from .targets import FRAME
 from .tokens import Tokens
 
 LOG = logging.getLogger(__name__)
 
-Labelled = tuple[list[np.ndarray], list[bool], list[np.ndarray]]
+Taught = tuple[list[np.ndarray], list[bool], list[np.ndarray]]
 
 
-class LabelledTexts:
-    """Texts with teacher vectors, as endless batches of like length.
+class TaughtTexts:
+    """Texts with the teacher's vectors, as endless batches of like length.
 
     Args:
-        units: ``units.npz``.
-        labels: folder of ``labels.K.npy``; the parts present when an epoch begins are used.
+        folder: of ``targets.K.npz``; the parts present when an epoch begins are used.
         rng: source of the order.
     """
 
-    def __init__(self, units: Path, labels: Path, rng: np.random.Generator) -> None:
-        saved = np.load(units)
-        self._ids, self._offsets = saved["ids"], saved["offsets"]
-        self._is_query, self._labels, self._rng = saved["is_query"], labels, rng
-        self._rows: list[np.ndarray] = []
-        self._parts = 0
+    def __init__(self, folder: Path, rng: np.random.Generator) -> None:
+        self._folder, self._rng = folder, rng
+        self._texts: list[np.ndarray] = []
+        self._is_query: list[bool] = []
+        self._vectors: list[np.ndarray] = []
+        self._read: set[Path] = set()
 
     def _refresh(self) -> None:
-        while (path := self._labels / f"labels.{self._parts:05d}.npy").exists():
-            vectors = np.load(path)
-            first = len(self._rows)
-            count = min(256, len(self._offsets) - 1 - first)
-            sizes = np.diff(self._offsets)[first : first + count] + 2
-            self._rows.extend(np.split(vectors, np.cumsum(sizes)[:-1]))
-            self._parts += 1
+        for path in sorted(set(self._folder.glob("targets.*.npz")) - self._read):
+            part = np.load(path)
+            sizes = part["sizes"]
+            self._texts.extend(np.split(part["ids"], np.cumsum(sizes)[:-1]))
+            self._vectors.extend(np.split(part["vectors"], np.cumsum(sizes + FRAME)[:-1]))
+            self._is_query.extend(part["is_query"].tolist())
+            self._read.add(path)
 
-    def batches(self, token_budget: int) -> Iterator[Labelled]:
+    def batches(self, token_budget: int) -> Iterator[Taught]:
         """Yield ``(texts, is_query, vectors)`` of about ``token_budget`` tokens, for ever."""
         while True:
             self._refresh()
-            sizes = np.array([len(rows) for rows in self._rows])
+            sizes = np.array([len(rows) for rows in self._vectors])
             order = self._rng.permutation(len(sizes))
-            pools = [order[i : i + 1024] for i in range(0, len(order), 1024)]
-            batches: list[list[int]] = []
-            for pool in pools:
-                batch: list[int] = []
-                for index in pool[np.argsort(sizes[pool])]:
-                    batch.append(int(index))
-                    if sum(sizes[batch]) >= token_budget:
-                        batches.append(batch)
-                        batch = []
+            batches: list[np.ndarray] = []
+            for start in range(0, len(order), 2048):
+                pool = order[start : start + 2048]
+                pool = pool[np.argsort(sizes[pool], kind="stable")]
+                marks = np.cumsum(sizes[pool]) // token_budget
+                batches.extend(np.split(pool, np.flatnonzero(np.diff(marks)) + 1))
             for place in self._rng.permutation(len(batches)):
                 chosen = batches[place]
-                texts = [self._ids[self._offsets[i] : self._offsets[i + 1]] for i in chosen]
-                queries = [bool(self._is_query[i]) for i in chosen]
-                yield texts, queries, [self._rows[i] for i in chosen]
-
-
-def labelled_tokens(units: Path, labels: Path, parts: int = 6) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids and teacher vectors of the pieces in the first parts of the labels."""
-    saved = np.load(units)
-    vectors = [np.load(labels / f"labels.{part:05d}.npy") for part in range(parts)]
-    sizes = np.diff(saved["offsets"])[: 256 * parts]
-    keep = np.concatenate([np.arange(size + 2) >= 2 for size in sizes])
-    return saved["ids"][: sizes.sum()], np.concatenate(vectors)[keep]
+                yield (
+                    [self._texts[i] for i in chosen],
+                    [self._is_query[i] for i in chosen],
+                    [self._vectors[i] for i in chosen],
+                )
 
 
 class Losses:
@@ -107,9 +96,9 @@ class Losses:
         self._student, self._skipped, self._temperature = student, skipped, temperature
         self._memory: deque[tuple[Tensor, Tensor]] = deque(maxlen=memory)
 
-    def distillation(self, labelled: Labelled) -> Tensor:
+    def distillation(self, taught: Taught) -> Tensor:
         """Mean angle to the teacher's vectors."""
-        texts, is_query, vectors = labelled
+        texts, is_query, vectors = taught
         rows = [self._student.frame(t, is_query=q) for t, q in zip(texts, is_query, strict=True)]
         target = torch.from_numpy(np.concatenate(vectors).astype(np.float32))
         return angle(torch.cat(self._student(rows)), target)
@@ -143,17 +132,39 @@ def schedule(progress: float, step: int, warm_up: int = 60) -> float:
     return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
-def optimiser_for(student: Student, rate: float, embedding_rate: float) -> torch.optim.Optimizer:
-    """Return AdamW with weight decay on the matrices of the layers alone."""
+def optimisers_for(
+    student: Student, rate: float, embedding_rate: float
+) -> list[torch.optim.Optimizer]:
+    """Return AdamW for the layers, and for the embeddings Adagrad over the rows of each batch.
+
+    A rare piece's row so moves as far in its few steps as a frequent one's in its first few.
+    """
     table = student.backbone.embed_tokens.weight
+    student.backbone.embed_tokens.sparse = True
     layers = [p for n, p in student.named_parameters() if p.dim() == 2 and "embed_tokens" not in n]
     rest = [p for p in student.parameters() if p.dim() != 2]
     groups = [
-        {"params": [table], "base": embedding_rate, "weight_decay": 0.0},
         {"params": layers, "base": rate, "weight_decay": 0.01},
         {"params": rest, "base": rate, "weight_decay": 0.0},
     ]
-    return torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True)
+    rows = [{"params": [table], "base": embedding_rate}]
+    return [
+        torch.optim.AdamW(groups, lr=rate, betas=(0.9, 0.98), fused=True),
+        torch.optim.Adagrad(rows, lr=embedding_rate, initial_accumulator_value=1e-10),
+    ]
+
+
+@dataclass
+class Meter:
+    """Running means of what a worker logs."""
+
+    means: np.ndarray
+    tokens: int = 0
+
+    def add(self, step: int, values: Sequence[float], tokens: int) -> None:
+        """Take in the values of one step."""
+        self.means += (np.array(values) - self.means) / min(step + 1, 50)
+        self.tokens += tokens
 
 
 def train(rank: int, student: Student, args: argparse.Namespace, begun: float) -> None:
@@ -166,76 +177,116 @@ def train(rank: int, student: Student, args: argparse.Namespace, begun: float) -
     torch.set_num_threads(max(1, args.threads // args.workers))
     rng = np.random.default_rng(args.seed + 100 * rank)
     tokenizer = Tokenizer.from_file(str(args.vocabulary / "tokenizer.json"))
-    losses = Losses(student, skiplist_ids(tokenizer), args.temperature)
-    labelled = LabelledTexts(args.data / "units.npz", args.labels, rng).batches(args.labelled)
-    sampler = PairSampler(Tokens.load(args.data / "tokens.npz"), rng, args.english_documents)
-    optimiser = optimiser_for(student, args.rate, args.embedding_rate)
-    saved, seen = time.monotonic(), 0
-    averages = np.zeros(3)
-    for step, pairs in enumerate(sampler.batches(args.pairs)):
-        elapsed = time.monotonic() - begun
-        progress = elapsed / (60 * args.minutes)
-        if progress >= 1:
-            break
-        for group in optimiser.param_groups:
+    losses = Losses(student, skiplist_ids(tokenizer), args.temperature, args.memory)
+    taught = TaughtTexts(args.targets, rng).batches(args.taught)
+    pairs = pair_batches(args, rng)
+    optimisers = optimisers_for(student, args.rate, args.embedding_rate)
+    dense = [p for p in student.parameters() if p is not student.backbone.embed_tokens.weight]
+    saved, step, meter = begun, 0, Meter(np.zeros(3))
+    while (progress := (time.monotonic() - begun) / (60 * args.minutes)) < 1:
+        for group in (group for o in optimisers for group in o.param_groups):
             group["lr"] = group["base"] * schedule(progress, step)
-        near, labels_seen = torch.zeros(()), 0
-        if args.angle_weight:
-            texts = next(labelled)
-            near = losses.distillation(texts)
-            (args.angle_weight * near).backward()
-            labels_seen = sum(map(len, texts[0]))
-        apart, right = losses.pairs(pairs)
-        (args.contrast_weight * apart).backward()
-        torch.nn.utils.clip_grad_norm_(student.parameters(), 5.0)
-        optimiser.step()
-        optimiser.zero_grad()
-        seen += labels_seen + sum(map(len, pairs.queries + pairs.documents))
-        averages += (np.array([near.item(), apart.item(), right]) - averages) / min(step + 1, 25)
-        if rank:
-            continue
-        if step % 25 == 0:
+        values, tokens = one_step(losses, taught, pairs, args)
+        torch.nn.utils.clip_grad_norm_(dense, 5.0)
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad()
+        meter.add(step, values, tokens)
+        if rank == 0 and step % 50 == 0:
             LOG.info(
                 "%d %.0f%% angle %.4f contrast %.4f right %.3f, %d tokens, %.0f/s",
-                step, 100 * progress, *averages, seen, seen / (elapsed + 1e-9),
+                step, 100 * progress, *meter.means, meter.tokens,
+                meter.tokens / (time.monotonic() - begun),
             )  # fmt: skip
-        if time.monotonic() - saved > 120:
+        if rank == 0 and time.monotonic() - saved > 60 * args.save_every:
             save_checkpoint(student, args.out)
             saved = time.monotonic()
+        step += 1
 
 
-def main() -> None:
-    """Train a student from static vectors, or go on from a checkpoint."""
+def pair_batches(args: argparse.Namespace, rng: np.random.Generator) -> Iterator[PairBatch]:
+    """Return the batches of translated pairs; none when they have no weight."""
+    if not args.contrast_weight:
+        return iter(())
+    tokens = Tokens.load(args.data / "tokens.npz")
+    return PairSampler(tokens, rng, args.english_documents).batches(args.pairs)
+
+
+def one_step(
+    losses: Losses, taught: Iterator[Taught], pairs: Iterator[PairBatch], args: argparse.Namespace
+) -> tuple[list[float], int]:
+    """Add up the gradients of a step; return angle, contrast and share right, and the tokens."""
+    values, tokens = [0.0, 0.0, 0.0], 0
+    if args.angle_weight:
+        texts = next(taught)
+        near = losses.distillation(texts)
+        (args.angle_weight * near).backward()
+        tokens += sum(map(len, texts[2]))
+        values[0] = near.item()
+    if args.contrast_weight:
+        batch = next(pairs)
+        apart, values[2] = losses.pairs(batch)
+        (args.contrast_weight * apart).backward()
+        tokens += sum(map(len, batch.queries + batch.documents))
+        values[1] = apart.item()
+    return values, tokens
+
+
+def new_student(args: argparse.Namespace) -> Student:
+    """Return a student that starts from word vectors: the teacher's, or a ``static.npy``."""
+    teacher_ids = np.load(args.vocabulary / "teacher_ids.npy")
+    if args.static:
+        table = np.load(args.static) * 16.0
+    else:
+        table = word_features(args.teacher, teacher_ids, len(teacher_ids) + 2, 256)
+    student = Student(configuration(len(table), args.layers, args.feed_forward))
+    parts = [np.load(path) for path in sorted(args.targets.glob("targets.*.npz"))[:12]]
+    ids, vectors = [], []
+    for part in parts:
+        own = np.ones(len(part["vectors"]), dtype=bool)
+        starts = np.concatenate([[0], np.cumsum(part["sizes"] + FRAME)[:-1]])
+        own[starts], own[starts + 1] = False, False
+        ids.append(part["ids"])
+        vectors.append(part["vectors"][own])
+    initialise(student, table, np.concatenate(ids), np.concatenate(vectors))
+    return student
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="of tokens.npz and units.npz")
-    parser.add_argument("--labels", type=Path, required=True)
+    parser.add_argument("--targets", type=Path, required=True, help="folder of targets.K.npz")
     parser.add_argument("--vocabulary", type=Path, required=True)
-    parser.add_argument("--static", type=Path, help="static.npy, to start from")
+    parser.add_argument("--data", type=Path, help="of tokens.npz, for the contrast")
+    parser.add_argument("--teacher", type=Path, help="Hugging Face folder, to start from")
+    parser.add_argument("--static", type=Path, help="static.npy, to start from instead")
     parser.add_argument("--resume", type=Path, help="checkpoint, to start from instead")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--save-every", type=float, default=2.0, help="minutes")
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--feed-forward", type=int, default=512)
-    parser.add_argument("--rate", type=float, default=1.2e-3)
-    parser.add_argument("--embedding-rate", type=float, default=4e-4)
-    parser.add_argument("--labelled", type=int, default=1500, help="labelled tokens of a step")
+    parser.add_argument("--rate", type=float, default=1.5e-3)
+    parser.add_argument("--embedding-rate", type=float, default=0.03)
+    parser.add_argument("--taught", type=int, default=2048, help="taught tokens of a step")
     parser.add_argument("--pairs", type=int, default=3600, help="tokens of pairs of a step")
     parser.add_argument("--temperature", type=float, default=0.03)
-    parser.add_argument("--angle-weight", type=float, default=0.0)
-    parser.add_argument("--contrast-weight", type=float, default=1.0)
-    parser.add_argument("--english-documents", type=float, default=0.75)
+    parser.add_argument("--memory", type=int, default=4, help="earlier batches as negatives")
+    parser.add_argument("--angle-weight", type=float, default=1.0)
+    parser.add_argument("--contrast-weight", type=float, default=0.0)
+    parser.add_argument("--english-documents", type=float, default=0.6)
     parser.add_argument("--seed", type=int, default=2)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--threads", type=int, default=2, help="of all workers")
-    args = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Train a student from word vectors, or go on from a checkpoint."""
+    args = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     torch.manual_seed(args.seed)
-    if args.resume:
-        student = load_checkpoint(args.resume)
-    else:
-        table = np.load(args.static)
-        student = Student(configuration(len(table), args.layers, args.feed_forward))
-        initialise(student, table, *labelled_tokens(args.data / "units.npz", args.labels))
+    student = load_checkpoint(args.resume) if args.resume else new_student(args)
     student.share_memory()
     torch.multiprocessing.spawn(train, (student, args, time.monotonic()), nprocs=args.workers)
     save_checkpoint(student, args.out)

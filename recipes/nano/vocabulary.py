@@ -7,6 +7,7 @@ student and teacher can read the same segmentation and their vectors align one t
 from __future__ import annotations
 
 import argparse
+import gzip
 import json
 import logging
 import random
@@ -25,8 +26,11 @@ LOG = logging.getLogger(__name__)
 
 SPECIAL_PIECES = ("<s>", "<pad>", "</s>", "<unk>")
 MARKERS = ("[Q] ", "[D] ")
-# How much of each language's weight a kind of source gets: everyday words over software text.
-SOURCE_SHARES = {"tatoeba-anki": 0.4, "words": 0.25, "other": 0.35}
+# How much of each language's weight a kind of source gets: general words over software text.
+SOURCE_SHARES = {"wordfreq": 0.5, "tatoeba-anki": 0.2, "words": 0.12, "other": 0.18}
+# Languages that share few pieces with others, or whose words take many, need more of the room.
+LANGUAGE_WEIGHTS = {"en": 2.0, "ar": 2.0, "zh": 1.6}
+NO_SPACES = ("zh", "ja")
 PRIOR_SHARE = 0.15
 _SCRIPTS = (
     ("LATIN", 100_000),
@@ -51,13 +55,45 @@ def source_group(source: str) -> str:
     return source if source in SOURCE_SHARES else "other"
 
 
-def count_pieces(tokenizer: Tokenizer, files: Iterable[Path], per_group: int) -> np.ndarray:
+def word_frequencies(path: Path, most: int = 120_000) -> dict[str, float]:
+    """Read a list of the package wordfreq: bins of words, one hundredth of a decade apart."""
+    import msgpack
+
+    with gzip.open(path) as file:
+        bins = msgpack.load(file, raw=False)[1:]
+    ranked = ((word, 10 ** (-place / 100)) for place, words in enumerate(bins) for word in words)
+    return dict(islice(ranked, most))
+
+
+def count_word_pieces(tokenizer: Tokenizer, folder: Path, lang: str) -> np.ndarray:
+    """Return the relative frequencies of the pieces in the general text of a language."""
+    paths = [folder / f"{size}_{lang}.msgpack.gz" for size in ("large", "small")]
+    words = word_frequencies(next(path for path in paths if path.exists()))
+    if lang in ("en", "de", "fr", "es", "it", "pt"):
+        words |= {w.capitalize(): 0.25 * f for w, f in words.items()}
+    counts = np.zeros(tokenizer.get_vocab_size())
+    encodings = tokenizer.encode_batch(list(words), add_special_tokens=False)
+    blank = tokenizer.token_to_id("▁")
+    for frequency, encoding in zip(words.values(), encodings, strict=True):
+        ids = encoding.ids
+        if lang in NO_SPACES:
+            inside = [tokenizer.token_to_id(piece.lstrip("▁")) for piece in encoding.tokens]
+            ids = [i for i in inside if i is not None and i != blank]
+        np.add.at(counts, ids, frequency)
+    total: float = counts.sum()
+    return counts / total
+
+
+def count_pieces(
+    tokenizer: Tokenizer, files: Iterable[Path], per_group: int, wordfreq: Path
+) -> np.ndarray:
     """Return balanced relative frequencies of the teacher's pieces over all languages.
 
     Args:
         tokenizer: the teacher's tokenizer.
         files: ``pairs.jsonl`` and ``words.jsonl`` files.
         per_group: most texts read of one language and one group of sources.
+        wordfreq: folder ``data`` of the package wordfreq.
     """
     texts: dict[tuple[str, str], list[str]] = {}
     for path in files:
@@ -76,12 +112,14 @@ def count_pieces(tokenizer: Tokenizer, files: Iterable[Path], per_group: int) ->
             batch = kept[start : start + 2000]
             for encoding in tokenizer.encode_batch_fast(batch, add_special_tokens=False):
                 np.add.at(counts, encoding.ids, 1)
-        present = [SOURCE_SHARES[g] for lg, g in texts if lg == lang]
-        weight = SOURCE_SHARES[group] / sum(present)
-        if lang == "en":
-            weight *= 2
+        present = sum(SOURCE_SHARES[g] for lg, g in texts if lg == lang)
+        rest = 1 - SOURCE_SHARES["wordfreq"]
+        weight = LANGUAGE_WEIGHTS.get(lang, 1.0) * rest * SOURCE_SHARES[group] / present
         shares += weight * counts / counts.sum()
-    return shares / (len(LANGUAGES) + 2)
+    for lang in ("en", *LANGUAGES):
+        weight = LANGUAGE_WEIGHTS.get(lang, 1.0) * SOURCE_SHARES["wordfreq"]
+        shares += weight * count_word_pieces(tokenizer, wordfreq, lang)
+    return shares / shares.sum()
 
 
 def single_characters(pieces: list[str], scores: np.ndarray) -> list[int]:
@@ -151,7 +189,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--teacher-tokenizer", type=Path, required=True)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
-    parser.add_argument("--size", type=int, default=42_000)
+    parser.add_argument("--wordfreq", type=Path, required=True, help="data of the package")
+    parser.add_argument("--size", type=int, default=46_300)
     parser.add_argument("--per-group", type=int, default=25_000)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
@@ -160,7 +199,7 @@ def main() -> None:
     vocab = original["model"]["vocab"]
     pieces, scores = [p for p, _ in vocab], np.array([s for _, s in vocab])
     shares = count_pieces(
-        Tokenizer.from_file(str(args.teacher_tokenizer)), args.pairs, args.per_group
+        Tokenizer.from_file(str(args.teacher_tokenizer)), args.pairs, args.per_group, args.wordfreq
     )[: len(pieces)]
     kept = choose(shares, pieces, scores, args.size)
     args.out.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,112 @@
+"""Turn gettext catalogues, CLDR names and Stellarium's sky cultures into pairs.
+
+They hold what software text and everyday sentences lack: names of places, peoples, stars, elements
+and currencies, and a little encyclopaedic prose, Arabic and Chinese among the languages.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gettext
+import json
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from .corpus import Pair, deduplicate
+
+LOG = logging.getLogger(__name__)
+
+CATALOGUES = (
+    "kgeography", "kstars", "kalzium", "freeciv-core", "freeciv-nations",
+    "iso_3166-1", "iso_3166-2", "iso_639-2", "iso_639-3", "iso_4217",
+)  # fmt: skip
+FOLDERS = {
+    "ar": "ar", "de": "de", "es": "es", "fr": "fr", "it": "it", "ja": "ja", "ko": "ko",
+    "pt": "pt_BR", "zh": "zh_CN",
+}  # fmt: skip
+NAME_WORDS = 5
+
+_UNUSED = re.compile(r"%[\ds({]|\{\d|^\?|_\(|\bKGlobal")
+_INVISIBLE = re.compile(r"[\u200e\u200f\u202a-\u202e\ufeff]")
+_BLOCK = re.compile(r"</?(?:h\d|p|li|ul|ol|br|html|table|tr|td|dl|dt|dd|div)\b[^>]*>", re.I)
+
+
+def named(lang: str, en: str, text: str) -> Pair:
+    """Return a pair of the source ``names`` when it is short, ``catalogues`` otherwise."""
+    source = "names" if len(en.split()) <= NAME_WORDS else "catalogues"
+    return Pair(lang, source, en, _INVISIBLE.sub("", text).replace("&", ""), "")
+
+
+def read_catalogue(path: Path, lang: str) -> Iterator[Pair]:
+    """Yield the messages of a ``.mo`` file that hold no placeholders."""
+    with path.open("rb") as file:
+        messages = vars(gettext.GNUTranslations(file))["_catalog"]
+    for key, text in messages.items():
+        en = key.split("\x04")[-1] if isinstance(key, str) else ""
+        if en and text and not _UNUSED.search(en):
+            yield named(lang, en.replace("&", ""), text)
+
+
+def read_cldr(lang: str) -> Iterator[Pair]:
+    """Yield territories, languages, currencies and the cities of time zones from Babel."""
+    from babel import Locale
+
+    english, other = Locale("en"), Locale(lang)
+    for kind in ("territories", "languages", "currencies", "scripts"):
+        theirs = getattr(other, kind)
+        for code, en in getattr(english, kind).items():
+            if code in theirs and len(str(code)) < 10:
+                yield named(lang, en, theirs[code])
+    for zone, names in other.time_zones.items():
+        if "city" in names:
+            yield named(lang, zone.split("/")[-1].replace("_", " "), names["city"])
+
+
+def paragraphs(path: Path) -> list[str]:
+    """Return the blocks of an HTML description."""
+    text = _INVISIBLE.sub("", path.read_text(encoding="utf-8", errors="replace"))
+    return [block.strip() for block in _BLOCK.split(text) if block.strip()]
+
+
+def read_sky_cultures(folder: Path, lang: str) -> Iterator[Pair]:
+    """Yield the paragraphs of descriptions that have as many of them as the English one."""
+    for english in sorted(folder.glob("*/description.en.utf8")):
+        other = english.with_name(f"description.{FOLDERS[lang]}.utf8")
+        if not other.exists():
+            continue
+        ours, theirs = paragraphs(english), paragraphs(other)
+        if len(ours) == len(theirs):
+            for en, text in zip(ours, theirs, strict=True):
+                yield Pair(lang, "stellarium", en, text, f"stellarium/{english.parent.name}")
+
+
+def main() -> None:
+    """Write ``names.jsonl``."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--locale", type=Path, required=True, help="as /usr/share/locale")
+    parser.add_argument("--stellarium", type=Path, required=True, help="the folder skycultures")
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    sources: list[Iterator[Pair]] = []
+    for lang, folder in FOLDERS.items():
+        sources.append(read_sky_cultures(args.stellarium, lang))
+        for name in CATALOGUES:
+            path = args.locale / folder / "LC_MESSAGES" / f"{name}.mo"
+            if path.exists():
+                sources.append(read_catalogue(path, lang))
+        sources.append(read_cldr(lang))
+    counts: Counter[tuple[str, str]] = Counter()
+    with args.out.open("w", encoding="utf-8") as out:
+        for pair in deduplicate(pair for source in sources for pair in source):
+            out.write(json.dumps(asdict(pair), ensure_ascii=False) + "\n")
+            counts[pair.lang, pair.source] += 1
+    LOG.info("pairs: %s", dict(counts))
+
+
+if __name__ == "__main__":
+    main()
