@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .encoder import Encoder, load_encoder
+    from .encoder.onnx.export import export_model
+    from .encoder.streaming import encode_stream
     from .errors import LFM2ColBERTError
     from .retriever import Retriever
     from .scoring import maxsim, maxsim_pairwise
@@ -29,6 +31,8 @@ __all__ = [
     "Passage",
     "Retriever",
     "__version__",
+    "encode_stream",
+    "export_model",
     "load_encoder",
     "maxsim",
     "maxsim_pairwise",
@@ -42,6 +46,8 @@ _HOME = {
     "Match": ".types",
     "Passage": ".types",
     "Retriever": ".retriever",
+    "encode_stream": ".encoder.streaming",
+    "export_model": ".encoder.onnx.export",
     "load_encoder": ".encoder",
     "maxsim": ".scoring",
     "maxsim_pairwise": ".scoring",

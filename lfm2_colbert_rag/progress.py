@@ -12,20 +12,21 @@ LONG = 200
 
 @contextmanager
 def reporting(
-    progress: bool | Callable[[int], None] | None, total: int, description: str
+    progress: bool | Callable[[int], None] | None, total: int | None, description: str
 ) -> Iterator[Callable[[int], None]]:
     """Give a function to call with the number of texts just finished.
 
     Args:
         progress: a function of the caller's own; True for a bar; False for nothing; None for a
             bar where the work is long and a person is looking at the terminal.
-        total: number of texts in all.
+        total: number of texts in all; None where nobody knows, which counts as long.
         description: what is going on.
     """
     if callable(progress):
         yield progress
         return
-    wanted = (total >= LONG and sys.stderr.isatty()) if progress is None else progress
+    long = total is None or total >= LONG
+    wanted = (long and sys.stderr.isatty()) if progress is None else progress
     if not wanted:
         yield lambda finished: None
         return

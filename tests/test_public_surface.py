@@ -22,6 +22,8 @@ def test_public_names_are_these_and_sorted():
         "Passage",
         "Retriever",
         "__version__",
+        "encode_stream",
+        "export_model",
         "load_encoder",
         "maxsim",
         "maxsim_pairwise",
