@@ -9,7 +9,7 @@ PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
 .PHONY: demo test test-core test-langchain test-llama-index test-crash test-slow lint format bench \
-        install install-dev clean
+        bench-encode install install-dev clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -48,6 +48,14 @@ format: install-dev
 DATA ?= ../shared/data/eval
 bench: install
 	$(BIN)/python benchmarks/nano_quality.py --data $(DATA)
+
+# Speed of encoding beside PyLate and sentence-transformers, on an otherwise idle machine. The
+# environments and random weights take about 12 GB below BENCH, and are kept there.
+BENCH ?= build/bench
+bench-encode: install
+	$(PIP) install -c constraints.txt matplotlib
+	$(BIN)/python -m benchmarks.encode --scratch $(BENCH) $(BENCH_OPTIONS)
+	$(BIN)/python -m benchmarks.encode.report
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev

@@ -57,7 +57,9 @@ class Ours(Library):
         from lfm2_colbert_rag.encoder import load_encoder
 
         job = self.job
-        options = {"engine": job["backend"], "dtype": job["dtype"]}
+        # Every question is a new one, so a cache of questions would not help, but be safe.
+        options: dict[str, Any] = {"engine": job["backend"], "dtype": job["dtype"]}
+        options["query_cache"] = 0
         options |= {"threads": job["threads"]} if job["device"] == "cpu" else {}
         options |= {"batch_tokens": batch} if batch else {}
         self.encoder = load_encoder(job["model"], device=job["device"], **options)

@@ -16,12 +16,14 @@ class Environment:
         name: of its folder.
         steps: arguments of ``pip install``, one call each; ``torch`` is installed before.
         torch: whether torch is installed, pinned.
+        remove: packages to uninstall at the end.
         note: what differs from a plain installation, and why.
     """
 
     name: str
     steps: tuple[tuple[str, ...], ...]
     torch: bool = True
+    remove: tuple[str, ...] = ()
     note: str = ""
 
 
@@ -95,7 +97,13 @@ ENVIRONMENTS = {
             "transformers>=5, and its optimum-onnx needs transformers<4.58. Installed without "
             "that bound.",
         ),
-        Environment("st-openvino", (("sentence-transformers[openvino]==6.2.0",),)),
+        Environment(
+            "st-openvino",
+            (("sentence-transformers[openvino]==6.2.0",),),
+            remove=("torchvision",),
+            note="sentence-transformers[openvino] brings a torchvision built for CUDA, which does "
+            "not load beside torch for CPUs; it is not needed for text and was removed.",
+        ),
     )
 }  # fmt: skip
 

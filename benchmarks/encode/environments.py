@@ -43,7 +43,7 @@ def make(environment: Environment, folder: Path, torch: str = TORCH) -> Interpre
     """
     home = folder / environment.name
     python = home / "bin" / "python"
-    recipe = json.dumps([environment.steps, torch if environment.torch else None])
+    recipe = json.dumps([environment.steps, environment.remove, environment.torch and torch])
     stamp = home / "installed.json"
     if not stamp.exists() or stamp.read_text() != recipe:
         if not python.exists():
@@ -52,10 +52,12 @@ def make(environment: Environment, folder: Path, torch: str = TORCH) -> Interpre
         pinned = (torch,) if environment.torch else ()
         for step in (*((pinned,) if pinned else ()), *environment.steps):
             with_torch = step if "--no-deps" in step else (*pinned, *step)
-            _pip(python, *(_located(part) for part in with_torch))
+            _pip(python, "install", *(_located(part) for part in with_torch))
+        if environment.remove:
+            _pip(python, "uninstall", "--yes", *environment.remove)
         stamp.write_text(recipe)
     elif any(REPOSITORY in step or f"{REPOSITORY}[torch]" in step for step in environment.steps):
-        _pip(python, "--force-reinstall", "--no-deps", str(_ROOT))
+        _pip(python, "install", "--force-reinstall", "--no-deps", str(_ROOT))
     return Interpreter(python, _size_mb(home))
 
 
@@ -66,7 +68,7 @@ def _located(requirement: str) -> str:
 
 
 def _pip(python: Path, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+    command = [str(python), "-m", "pip", "--disable-pip-version-check", "--quiet"]
     done = subprocess.run([*command, *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         errors = [line for line in done.stderr.splitlines() if line.startswith("ERROR")]

@@ -116,7 +116,7 @@ def _run(runs: Runs, setting: Setting, task: str, batches: Sequence[int | None])
             text=True,
             check=False,
             timeout=setting.timeout,
-            env=_variables(setting.threads),
+            env=_variables(setting),
             cwd=setting.scratch,
         )
     except subprocess.TimeoutExpired:
@@ -134,12 +134,13 @@ def _parse(done: subprocess.CompletedProcess[str]) -> Result:
     return {"error": f"Exit status {done.returncode}: {lines[-1]}"}
 
 
-def _variables(threads: int) -> dict[str, str]:
+def _variables(setting: Setting) -> dict[str, str]:
     """Return the environment variables of a child: as few as possible, and the same for all."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
-    return kept | offline | dict.fromkeys(names, str(threads))
+    cache = {"LFM2_COLBERT_CACHE": str(setting.scratch / "converted")}
+    return kept | offline | cache | dict.fromkeys(names, str(setting.threads))
 
 
 def _children_seconds() -> float:
