@@ -8,13 +8,13 @@ PYTEST := $(BIN)/python -m pytest
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
-.PHONY: demo test test-core test-langchain test-llama-index test-crash test-slow lint format bench \
+.PHONY: demo test test-core test-langchain test-llama-index test-base test-crash test-slow lint format bench \
         bench-encode install install-dev clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
 
-test: install-dev test-core test-langchain test-llama-index
+test: install-dev test-core test-langchain test-llama-index test-base
 
 test-core:
 	$(PYTEST) -q -m "not slow"
@@ -26,6 +26,12 @@ test-langchain:
 test-llama-index:
 	$(PYTEST) -q -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index \
 	    integrations/llama_index/tests
+
+# What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
+test-base: $(VENV)-base/.installed
+	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null
+	$(VENV)-base/bin/python -m pytest -q tests/cli tests/test_install.py tests/test_public_surface.py \
+	    tests/test_retriever.py tests/test_readme.py
 
 test-crash: install-dev
 	$(PYTEST) -q tests/crash
@@ -63,15 +69,20 @@ install-dev: $(VENV)/.installed-dev
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-# torch first: under the constraints, so that no other step can choose its version.
 $(VENV)/.installed: pyproject.toml constraints.txt integrations/*/pyproject.toml | $(BIN)/python
-	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e ".[torch]" $(ADAPTERS)
+	$(PIP) install -c constraints.txt -e . $(ADAPTERS)
 	touch $@
 
+# torch first: under the constraints, so that no other step can choose its version.
 $(VENV)/.installed-dev: $(VENV)/.installed
+	$(PIP) install -c constraints.txt torch
 	$(PIP) install -c constraints.txt -e ".[torch,dev]" $(ADAPTERS)
 	touch $@
 
+$(VENV)-base/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-base
+	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio hypothesis
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
