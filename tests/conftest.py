@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.encoder.onnx.store import CACHE_VARIABLE
+from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
 
 CORPUS = {
     "reset": "Hold the reset key of the router for ten seconds.",

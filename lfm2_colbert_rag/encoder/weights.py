@@ -15,6 +15,7 @@ import numpy.typing as npt
 from safetensors import SafetensorError, safe_open
 
 from ..errors import ModelFormatError
+from .cache import remembered
 from .jsonfiles import read_json
 
 SINGLE_FILE = "model.safetensors"
@@ -183,7 +184,7 @@ def _is_int8(tensor: StoredTensor | None) -> bool:
 def digest(files: Iterable[Path]) -> str:
     """Hash the contents of files, in the order given, to 64 hexadecimal digits (SHA-256).
 
-    Files that have not changed since they were last hashed in this process are not read again.
+    Files that have not changed since they were last hashed are not read again.
     """
     total = hashlib.sha256()
     for file in files:
@@ -194,11 +195,14 @@ def digest(files: Iterable[Path]) -> str:
 
 @lru_cache(maxsize=256)
 def _digest_file(file: Path, mtime_ns: int, size: int) -> bytes:
-    hasher = hashlib.sha256()
-    with file.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            hasher.update(block)
-    return hasher.digest()
+    def compute() -> bytes:
+        hasher = hashlib.sha256()
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                hasher.update(block)
+        return hasher.digest()
+
+    return remembered(file, compute)
 
 
 def read_array(tensor: StoredTensor) -> npt.NDArray[np.float32]:

@@ -15,10 +15,10 @@ from typing import Literal
 
 import numpy as np
 from filelock import FileLock
-from platformdirs import user_cache_path
 
 from ...errors import ConfigError, ModelFormatError
 from ...progress import reporting
+from ..cache import CACHE_VARIABLE, cache_folder
 from ..checkpoint import Checkpoint
 from ..config import Lfm2Config
 
@@ -27,18 +27,11 @@ logger = logging.getLogger(__name__)
 OnnxDType = Literal["int8", "float32", "float16", "bfloat16"]
 ONNX_DTYPES = ("int8", "float32", "float16", "bfloat16")
 
-CACHE_VARIABLE = "LFM2_COLBERT_CACHE"
 GRAPH_FILE = "model.onnx"
 DATA_FILE = "model.onnx.data"
 
 _FORMAT = 1  # raise it when the graph changes, so that no old one is taken from a cache
 _LONG = 100_000_000  # bytes of weights from which a person wants to see something happen
-
-
-def cache_folder() -> Path:
-    """Return where converted models are kept: ``$LFM2_COLBERT_CACHE``, or the user's cache."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else user_cache_path("lfm2-colbert")
 
 
 def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
+from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.onnx import store
 from lfm2_colbert_rag.encoder.onnx.engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.onnx.export import export_model
-from lfm2_colbert_rag.encoder.onnx.store import CACHE_VARIABLE, find_or_convert, graph_key
+from lfm2_colbert_rag.encoder.onnx.store import find_or_convert, graph_key
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 
 from ..checkpoints import edit_json, write_checkpoint
