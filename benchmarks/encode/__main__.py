@@ -62,7 +62,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.add_argument(name, **options)
     args = parser.parse_args(arguments)
     console = Console(stderr=True)
-    foreign, load = machine.foreign_cores(), machine.load_average()
+    foreign, load = machine.foreign_cores(0.2 if args.tiny else 5), machine.load_average()
     if foreign > _QUIET:
         said = f"Others keep {foreign} cores busy (load average {load})"
         if not (args.busy_ok or args.tiny):
