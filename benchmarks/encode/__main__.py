@@ -42,6 +42,7 @@ _ARGUMENTS: tuple[tuple[str, dict[str, Any]], ...] = (
     ("--device", {"default": "cpu", "help": "cpu, or cuda for torch in bfloat16"}),
     ("--threads", {"type": int, "default": 2}),
     ("--rounds", {"type": int, "default": 2}),
+    ("--queries", {"type": int, "help": "number of questions asked one at a time"}),
     ("--documents", {"type": int, "help": "number of documents"}),
     ("--only", {"nargs": "*", "help": "names of contenders, or beginnings of names"}),
     ("--python", {"nargs": "*", "default": [], "metavar": "ENVIRONMENT=PATH",
@@ -126,7 +127,7 @@ def _setting(args: argparse.Namespace) -> Setting:
     texts = make_texts(
         # The marker is one more position.
         lambda text: 1 + len(tokenizer.encode(text).ids),
-        queries,
+        args.queries or queries,
         bulk,
         args.documents or documents,
     )
