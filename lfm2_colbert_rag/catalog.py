@@ -15,7 +15,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .commits import Changes, Commit, Counts
 from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError, StorageFullError
 from .filters import And, Comparison, Filter, Not, Or, kind_of
 from .index.segment import SegmentFile, SegmentInfo
 from .types import Passage
 
 FILE_NAME = "catalog.sqlite"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
 _SCHEMA = """
@@ -44,65 +45,14 @@ CREATE TABLE segments (
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
-    metadata TEXT NOT NULL, tokens INTEGER NOT NULL, born INTEGER NOT NULL, died INTEGER
+    metadata TEXT NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    born INTEGER NOT NULL, died INTEGER
 );
 CREATE INDEX passages_by_id ON passages (id);
 CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
 CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
 """
 _ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
-
-
-@dataclass(frozen=True)
-class StoredPassage:
-    """A passage with its row number."""
-
-    row: int
-    passage: Passage
-
-
-@dataclass(frozen=True, eq=False)
-class Changes:
-    """What a reader at one generation must know to move to a newer one.
-
-    Attributes:
-        generation: the newer generation.
-        segments: all its segments.
-        dead_rows: rows that died after the reader's generation.
-    """
-
-    generation: int
-    segments: tuple[SegmentInfo, ...]
-    dead_rows: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Counts:
-    """Sizes of one generation."""
-
-    passages: int
-    deleted: int
-    tokens: int
-    segments: int
-
-
-@dataclass(frozen=True)
-class Commit:
-    """Everything that one commit changes.
-
-    Attributes:
-        generation: the generation that it makes.
-        passages: rows to add; their numbers ascend and were never used before.
-        tokens: number of vectors of each of them.
-        segment: the segment that holds them, already on the disk.
-        removed: rows that die.
-    """
-
-    generation: int
-    passages: Sequence[StoredPassage] = ()
-    tokens: Sequence[int] = ()
-    segment: SegmentInfo | None = None
-    removed: Sequence[int] = field(default=())
 
 
 class Catalog:
@@ -165,14 +115,15 @@ class Catalog:
         """Count what one generation contains."""
         query = f"""
             SELECT (SELECT count(*) FROM passages WHERE {_ALIVE}),
+                   (SELECT total(windows) FROM passages WHERE {_ALIVE}),
                    (SELECT total(tokens) FROM passages WHERE {_ALIVE}),
                    (SELECT total(passages) FROM segments WHERE {_ALIVE}),
                    (SELECT count(*) FROM segments WHERE {_ALIVE})"""
         with self._reading() as connection:
-            live, tokens, held, segments = connection.execute(
+            live, windows, tokens, held, segments = connection.execute(
                 query, {"generation": generation}
             ).fetchone()
-        return Counts(live, int(held) - live, int(tokens), segments)
+        return Counts(live, int(windows), int(held) - live, int(tokens), segments)
 
     def changes_since(self, generation: int) -> Changes:
         """Return the newest generation's segments, and the rows that died meanwhile."""
@@ -365,12 +316,13 @@ def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
             stored.passage.id,
             stored.passage.text,
             json.dumps(stored.passage.metadata, ensure_ascii=False, allow_nan=False),
-            tokens,
+            stored.windows,
+            stored.tokens,
             commit.generation,
         )
-        for stored, tokens in zip(commit.passages, commit.tokens, strict=True)
+        for stored in commit.passages
     ]
-    connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, NULL)", rows)
+    connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
 
 
 def _segment_row(info: SegmentInfo) -> tuple[str, int, int, str]:

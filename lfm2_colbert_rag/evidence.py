@@ -6,10 +6,9 @@ import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
 from .scoring import similarities
-from .types import Match, TokenMatrix, TokenVectors
+from .types import Match, TokenVectors, Window
 
 # First and last code point of scripts that write words without spaces between them. There a
 # token is as near to a word as one gets without a dictionary.
@@ -29,37 +28,36 @@ _UNSPACED = (
 def find_matches(
     query: TokenVectors,
     query_text: str,
-    document: TokenMatrix,
-    document_spans: npt.NDArray[np.int32],
-    document_text: str,
+    window: Window,
+    text: str,
 ) -> tuple[Match, ...]:
     """Pair each word of the query with the word of the passage that answered it best.
 
     Args:
         query: the encoded query.
         query_text: its text.
-        document: ``(num_tokens, dim)`` vectors of the passage.
-        document_spans: ``(num_tokens, 2)`` character spans of those vectors.
-        document_text: the passage's text.
+        window: the part of the passage to look in.
+        text: the whole passage's text.
 
     Returns:
-        One match for each word of the query, strongest first. Markers and query expansion have
-        no characters and take no part.
+        One match for each word of the query, strongest first; all of them within the window.
+        Markers and query expansion have no characters and take no part.
     """
+    document, spans = window.encoded.vectors, window.encoded.spans
     query_rows = np.flatnonzero(query.spans[:, 1] > query.spans[:, 0])
-    document_rows = np.flatnonzero(document_spans[:, 1] > document_spans[:, 0])
+    document_rows = np.flatnonzero(spans[:, 1] > spans[:, 0])
     if not len(query_rows) or not len(document_rows):
         return ()
     cosines = similarities(query.vectors[query_rows], document[document_rows])
     best = cosines.argmax(axis=1)
     matches: dict[tuple[int, int], Match] = {}
     for i, j in enumerate(best):
+        (asked, asked_end), (found, found_end) = query.spans[query_rows[i]], spans[document_rows[j]]
         match = Match(
-            word_span(query_text, *map(int, query.spans[query_rows[i]])),
-            word_span(document_text, *map(int, document_spans[document_rows[j]])),
-            float(
-                np.clip(cosines[i, j], -1.0, 1.0)
-            ),  # float16 vectors are not quite of unit length
+            word_span(query_text, int(asked), int(asked_end)),
+            word_span(text, int(found), int(found_end), window.span),
+            # float16 vectors are not quite of unit length
+            float(np.clip(cosines[i, j], -1.0, 1.0)),
         )
         known = matches.get(match.query_span)
         if known is None or known.strength < match.strength:
@@ -67,20 +65,24 @@ def find_matches(
     return tuple(sorted(matches.values(), key=lambda m: (-m.strength, m.query_span)))
 
 
-def word_span(text: str, start: int, end: int) -> tuple[int, int]:
+def word_span(
+    text: str, start: int, end: int, within: tuple[int, int] | None = None
+) -> tuple[int, int]:
     """Widen a token's span to the word around it, and drop the blanks at its ends.
 
-    Scripts without spaces keep the token; only combining marks are taken along.
+    Scripts without spaces keep the token; only combining marks are taken along. Nothing outside
+    ``within`` is.
     """
+    low, high = (0, len(text)) if within is None else within
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
     if start == end or not _is_word(text[start:end]):
         return start, end
-    while start > 0 and _belongs(text[start - 1], text[start]):
+    while start > low and _belongs(text[start - 1], text[start]):
         start -= 1
-    while end < len(text) and _belongs(text[end], text[end - 1], after=True):
+    while end < high and _belongs(text[end], text[end - 1], after=True):
         end += 1
     return start, end
 

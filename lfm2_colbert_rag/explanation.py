@@ -24,6 +24,7 @@ class Explanation:
         matches: for each word of the query the word that answered it best, strongest first.
         word_share: part of the score that words earned; the rest came from markers and query
             expansion, which have no characters to point at.
+        window: characters of the part of a long passage that gave the score; None for all of it.
     """
 
     query: str
@@ -32,6 +33,7 @@ class Explanation:
     relevance: float
     matches: tuple[Match, ...]
     word_share: float
+    window: tuple[int, int] | None = None
 
     def __rich__(self) -> RenderableType:
         """Draw a table for the terminal."""
@@ -54,12 +56,13 @@ class Explanation:
         return "\n".join([*lines, f"  {self._caption()}"])
 
     def _repr_html_(self) -> str:
-        """Draw the passage with its words shaded by strength, for a notebook."""
+        """Draw the passage, or its best window, with words shaded by strength, for a notebook."""
         strengths: dict[tuple[int, int], float] = {}
         for match in self.matches:
             known = strengths.get(match.passage_span, 0.0)
             strengths[match.passage_span] = max(known, match.strength)
-        parts, done = [], 0
+        done, stop = self.window or (0, len(self.passage.text))
+        parts = ["… "] if done else []
         for (start, end), strength in sorted(strengths.items()):
             if start < done:
                 continue
@@ -71,7 +74,9 @@ class Explanation:
                 f'title="{strength:.2f}">{word}</mark>'
             )
             done = end
-        parts.append(html.escape(self.passage.text[done:]))
+        parts.append(html.escape(self.passage.text[done:stop]))
+        if stop < len(self.passage.text):
+            parts.append(" …")
         return f'<div><b>{html.escape(self._title())}</b><p dir="auto">{"".join(parts)}</p></div>'
 
     def _title(self) -> str:

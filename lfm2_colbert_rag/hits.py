@@ -1,59 +1,116 @@
-"""Ranked rows to hits: ties broken by id, metadata copied, evidence found when asked for."""
+"""Scores to hits: the best window of each passage, ties broken, evidence found when asked for."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from .encoder import Encoder
+import numpy as np
+
 from .evidence import find_matches
+from .explanation import Explanation
 from .index import Index, Ranking
-from .types import Hit, Match, Passage, TokenVectors, relevance
+from .scoring import maxsim, similarities
+from .types import Hit, Match, Passage, TokenVectors, Window, relevance
 
 
 @dataclass(frozen=True)
-class HitMaker:
-    """Turns rankings of rows into hits.
+class Question:
+    """A question and its vectors."""
 
-    Attributes:
-        encoder: what encoded the passages.
+    text: str
+    encoded: TokenVectors
+
+
+def ranked_hits(
+    question: Question, ranking: Ranking, index: Index, passages: Mapping[int, Passage], k: int
+) -> list[Hit]:
+    """Turn what an index found into hits, best first; equal scores are ordered by id.
+
+    Args:
+        question: what was asked.
+        ranking: what the index answered.
         index: the generation that was searched.
         passages: the ranked passages, by row.
-        k: most hits of a ranking.
+        k: most hits.
     """
-
-    encoder: Encoder
-    index: Index
-    passages: dict[int, Passage]
-    k: int
-
-    def hits(self, text: str, query: TokenVectors, ranking: Ranking) -> list[Hit]:
-        """Return the hits of one query, best first; equal scores are ordered by id."""
-        ranked = sorted(
-            zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True),
-            key=lambda pair: (-pair[1], self.passages[pair[0]].id),
+    ranked = sorted(
+        zip(ranking.rows.tolist(), ranking.scores.tolist(), ranking.windows.tolist(), strict=True),
+        key=lambda found: (-found[1], passages[found[0]].id),
+    )
+    return [
+        _make_hit(
+            question,
+            passages[row],
+            score,
+            index.window_span(row, place),
+            partial(index.window, row, place),
         )
-        return [
-            make_hit(self.passages[row], score, query, partial(self._evidence, text, query, row))
-            for row, score in ranked[: self.k]
-        ]
-
-    def _evidence(self, text: str, query: TokenVectors, row: int) -> tuple[Match, ...]:
-        passage = self.passages[row].text
-        spans = self.encoder.document_spans([passage])[0]
-        return find_matches(query, text, self.index.vectors(row), spans, passage)
+        for row, score, place in ranked[:k]
+    ]
 
 
-def make_hit(
+def reranked_hits(
+    question: Question, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
+) -> list[Hit]:
+    """Rank passages that were just encoded; equal scores keep their order.
+
+    Args:
+        question: what was asked.
+        passages: the passages.
+        windows: their windows, each with its passage's place, ascending.
+        k: most hits.
+    """
+    scores = maxsim([question.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
+    best: dict[int, tuple[float, Window]] = {}
+    for (place, window), score in zip(windows, scores.tolist(), strict=True):
+        if place not in best or best[place][0] < score:
+            best[place] = score, window
+    hits = []
+    for place in sorted(best, key=lambda place: (-best[place][0], place))[:k]:
+        score, window = best[place]
+        hits.append(
+            _make_hit(question, passages[place], score, window.span, partial(_same, window))
+        )
+    return hits
+
+
+def explain_row(question: Question, row: int, passage: Passage, index: Index) -> Explanation:
+    """Explain the score of one live row."""
+    ranking = index.search([question.encoded.vectors], 1, rows=np.array([row]))[0]
+    hit = ranked_hits(question, ranking, index, {row: passage}, 1)[0]
+    window = index.window(row, int(ranking.windows[0]))
+    best = similarities(question.encoded.vectors, window.encoded.vectors).max(axis=1)
+    spans = question.encoded.spans
+    total = best.sum()
+    share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
+    return Explanation(
+        question.text, passage, hit.score, hit.relevance, hit.evidence, share, hit.window
+    )
+
+
+def _same(window: Window) -> Window:
+    return window
+
+
+def _make_hit(
+    question: Question,
     passage: Passage,
     score: float,
-    query: TokenVectors,
-    find_evidence: Callable[[], tuple[Match, ...]],
+    span: tuple[int, int],
+    get_window: Callable[[], Window],
 ) -> Hit:
-    """Return a hit that shares nothing mutable with the passage."""
-    metadata = json.loads(json.dumps(passage.metadata))
+    def find_evidence() -> tuple[Match, ...]:
+        return find_matches(question.encoded, question.text, get_window(), passage.text)
+
     return Hit(
-        passage.id, score, relevance(score, len(query)), passage.text, metadata, find_evidence
+        passage.id,
+        score,
+        relevance(score, len(question.encoded)),
+        passage.text,
+        json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
+        window=None if span == (0, len(passage.text)) else span,
+        _find_evidence=find_evidence,
     )

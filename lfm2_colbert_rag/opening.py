@@ -6,13 +6,17 @@ import os
 import shutil
 import tempfile
 import threading
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from .encoder import DEFAULT_MODEL, Encoder, load_encoder, read_fingerprint
 from .encoder.base import Fingerprint
 from .errors import IndexExistsError, IndexMismatchError, IndexNotFoundError
+from .pooling import check_pool_factor
 from .store import Store, is_taken, new_settings
+from .windows import check_overlap
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
 ModelLike: TypeAlias = "str | os.PathLike[str] | Encoder"
@@ -48,8 +52,54 @@ class LazyEncoder:
         return self._encoder
 
 
+@dataclass(frozen=True)
+class IndexOptions:
+    """How an index cuts and keeps texts; None leaves it to the index, or to the default.
+
+    Attributes:
+        window_overlap: tokens that consecutive windows of a long text share at most.
+        pool_factor: how many vectors of a text become one.
+    """
+
+    window_overlap: int | None = None
+    pool_factor: int | None = None
+
+    def settle(self, room: int) -> dict[str, int]:
+        """Return the options of a new index.
+
+        Args:
+            room: tokens of a text that the model reads.
+
+        Raises:
+            ConfigError: an option is invalid.
+            MissingExtraError: pooling needs an extra that is not installed.
+        """
+        return {
+            "window_overlap": check_overlap(self.window_overlap, room),
+            "pool_factor": check_pool_factor(1 if self.pool_factor is None else self.pool_factor),
+        }
+
+    def require_same(self, folder: Path, settings: Mapping[str, Any]) -> None:
+        """Compare the options that were given with those of an existing index.
+
+        Raises:
+            IndexMismatchError: one differs.
+        """
+        for name, wanted in asdict(self).items():
+            if wanted is not None and (wanted != settings[name] or isinstance(wanted, bool)):
+                raise IndexMismatchError(
+                    f"{folder} was made with {name} {settings[name]}, not {wanted!r}. Leave "
+                    f"{name} out, or index the texts again in a new folder."
+                )
+
+
 def open_index(
-    folder: Path, model: ModelLike | None, *, create: bool, lock_timeout: float
+    folder: Path,
+    model: ModelLike | None,
+    options: IndexOptions,
+    *,
+    create: bool,
+    lock_timeout: float,
 ) -> tuple[Store, LazyEncoder]:
     """Open an index, or make an empty one; see ``Retriever.open`` for arguments and errors."""
     if not Store.is_index(folder):
@@ -61,12 +111,13 @@ def open_index(
             raise IndexExistsError(
                 f"{folder} exists, but holds no index; name a new folder for the index."
             )
-        return _create(folder, model, lock_timeout=lock_timeout)
+        return _create(folder, model, options, lock_timeout=lock_timeout)
     store = Store(folder, lock_timeout=lock_timeout)
     expected = store.settings["fingerprint"]
-    if model is None:
-        return store, LazyEncoder(store.settings["model"], expected)
     try:
+        options.require_same(folder, store.settings)
+        if model is None:
+            return store, LazyEncoder(store.settings["model"], expected)
         _require_same(folder, expected, read_fingerprint(model))
     except BaseException:
         store.close()
@@ -74,11 +125,11 @@ def open_index(
     return store, LazyEncoder(model, expected)
 
 
-def create_temporary(model: ModelLike | None) -> tuple[Store, LazyEncoder]:
+def create_temporary(model: ModelLike | None, options: IndexOptions) -> tuple[Store, LazyEncoder]:
     """Make an empty index in a temporary folder; see ``Retriever.from_texts``."""
     folder = Path(tempfile.mkdtemp(prefix="lfm2-colbert-"))
     try:
-        return _create(folder, model, durable=False)
+        return _create(folder, model, options, durable=False)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -91,10 +142,16 @@ def discard(store: Store) -> None:
 
 
 def _create(
-    folder: Path, model: ModelLike | None, *, lock_timeout: float = 10.0, durable: bool = True
+    folder: Path,
+    model: ModelLike | None,
+    options: IndexOptions,
+    *,
+    lock_timeout: float = 10.0,
+    durable: bool = True,
 ) -> tuple[Store, LazyEncoder]:
     encoder = load_encoder(DEFAULT_MODEL if model is None else model)
-    settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint)
+    settled = options.settle(encoder.document_room)
+    settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint, **settled)
     store = Store.create(folder, settings, lock_timeout=lock_timeout, durable=durable)
     return store, LazyEncoder(encoder, encoder.fingerprint)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import weakref
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TypeAlias
@@ -14,16 +13,24 @@ import numpy as np
 
 from .encoder import Encoder
 from .errors import InputError, PassageNotFoundError
-from .evidence import find_matches
 from .explanation import Explanation
 from .filters import Filter, parse_where
-from .hits import HitMaker, make_hit
+from .hits import Question, explain_row, ranked_hits, reranked_hits
 from .inputs import check_ids, check_k, check_passages, check_query
-from .opening import LazyEncoder, ModelLike, PathLike, create_temporary, discard, open_index
+from .opening import (
+    IndexOptions,
+    LazyEncoder,
+    ModelLike,
+    PathLike,
+    create_temporary,
+    discard,
+    open_index,
+)
+from .passage_encoder import PassageEncoder
+from .pooling import check_pool_factor
 from .progress import reporting
-from .scoring import maxsim, similarities
-from .store import Snapshot, StaleSnapshotError, Store
-from .types import Hit, IndexStats, Metadata, Passage, TokenVectors, Where
+from .store import StaleSnapshotError, Store
+from .types import Hit, IndexStats, Metadata, Passage, Where
 from .upsert import UpsertPlan
 
 ProgressLike: TypeAlias = "bool | Callable[[int], None] | None"
@@ -63,6 +70,8 @@ class Retriever:
         model: ModelLike | None = None,
         create: bool = True,
         lock_timeout: float = 10.0,
+        window_overlap: int | None = None,
+        pool_factor: int | None = None,
     ) -> Retriever:
         """Open the index in a folder, or make an empty one there.
 
@@ -73,11 +82,18 @@ class Retriever:
                 ``"LiquidAI/LFM2-ColBERT-350M"``.
             create: make the index if there is none.
             lock_timeout: seconds that writes wait for another writer.
+            window_overlap: a text beyond the model's document length is searched in overlapping
+                windows; this is how many tokens two of them share at most. Chosen when the index
+                is made, an eighth of the length by default.
+            pool_factor: keep about one vector for so many tokens of a text, the mean of those
+                that are alike: a smaller index, a little less quality. Chosen when the index is
+                made, 1 (all of them) by default; more needs the ``pooling`` extra.
 
         Raises:
             IndexNotFoundError: there is no index and ``create`` is False.
             IndexExistsError: the folder holds other files.
-            IndexMismatchError: the index was made with another model.
+            IndexMismatchError: the index was made with another model or other options.
+            ConfigError: an option is invalid.
             IndexFormatError: the index is in another version of the format.
             IndexCorruptError: a file of the index is missing or truncated.
             ModelNotFoundError: the model cannot be found.
@@ -85,8 +101,10 @@ class Retriever:
         Example:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
-        store, encoder = open_index(Path(path), model, create=create, lock_timeout=lock_timeout)
-        return cls(store, encoder)
+        options = IndexOptions(window_overlap, pool_factor)
+        return cls(
+            *open_index(Path(path), model, options, create=create, lock_timeout=lock_timeout)
+        )
 
     @classmethod
     def from_texts(
@@ -97,6 +115,8 @@ class Retriever:
         metadata: Sequence[Metadata | None] | None = None,
         model: ModelLike | None = None,
         progress: ProgressLike = None,
+        window_overlap: int | None = None,
+        pool_factor: int | None = None,
     ) -> Retriever:
         """Index texts for the life of this object; :meth:`save` keeps them.
 
@@ -108,13 +128,17 @@ class Retriever:
             metadata: see :meth:`add`.
             model: see :meth:`open`.
             progress: see :meth:`add`.
+            window_overlap: see :meth:`open`.
+            pool_factor: see :meth:`open`.
 
         Raises:
             InputError: see :meth:`add`.
+            ConfigError: an option is invalid.
             ModelNotFoundError: the model cannot be found.
         """
         check_passages(texts, ids, metadata)  # before a model is loaded for nothing
-        retriever = cls(*create_temporary(model), in_memory=True)
+        options = IndexOptions(window_overlap, pool_factor)
+        retriever = cls(*create_temporary(model, options), in_memory=True)
         retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
         return retriever
 
@@ -188,8 +212,9 @@ class Retriever:
         A passage whose text is already stored under its id is not encoded again.
 
         Args:
-            texts: the passages; an empty list is fine and commits nothing. Text beyond the
-                model's document length is stored, but not searched.
+            texts: the passages, of any length; an empty list is fine and commits nothing. A text
+                beyond the model's document length is searched in overlapping windows, and found
+                as one passage: the best window decides.
             ids: one unique string a text; made up when left out.
             metadata: one JSON object (or None) a text.
             progress: called with the number of texts just encoded; True or False forces a
@@ -286,16 +311,15 @@ class Retriever:
         rows = None
         if condition is not None:
             rows = self._store.catalog.select(condition, snapshot.generation)
-        encoder = self.encoder
-        encoded = encoder.encode_query(texts)
+        encoded = self.encoder.encode_query(texts)
         rankings = snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
         passages = self._store.catalog.passages(
             np.unique(np.concatenate([ranking.rows for ranking in rankings])).tolist()
         )
-        search = HitMaker(encoder, snapshot.index, passages, k)
+        questions = map(Question, texts, encoded)
         return [
-            search.hits(text, vectors, ranking)
-            for text, vectors, ranking in zip(texts, encoded, rankings, strict=True)
+            ranked_hits(question, ranking, snapshot.index, passages, k)
+            for question, ranking in zip(questions, rankings, strict=True)
         ]
 
     async def asearch(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
@@ -325,26 +349,11 @@ class Retriever:
         if not checked:
             return []
         encoder = self.encoder
-        asked = encoder.encode_query([text])[0]
-        documents = encoder.encode_document([one.text for one in checked])
-        scores = maxsim([asked.vectors], [one.vectors for one in documents])[0]
-        order = sorted(range(len(passages)), key=lambda i: (-scores[i], i))[:limit]
-        return [
-            make_hit(
-                passages[i],
-                float(scores[i]),
-                asked,
-                partial(
-                    find_matches,
-                    asked,
-                    text,
-                    documents[i].vectors,
-                    documents[i].spans,
-                    passages[i].text,
-                ),
-            )
-            for i in order
-        ]
+        question = Question(text, encoder.encode_query([text])[0])
+        windows = PassageEncoder(encoder, overlap=self._store.settings["window_overlap"]).encode(
+            [one.text for one in checked]
+        )
+        return reranked_hits(question, passages, list(windows), limit)
 
     def explain(self, query: str, id: str) -> Explanation:
         """Show which words of a passage answered which words of a question.
@@ -364,15 +373,9 @@ class Retriever:
         rows = self._store.catalog.rows_by_id(check_ids([id]), snapshot.generation)
         if id not in rows:
             raise PassageNotFoundError(f"no passage has the id {id!r}.")
-        encoder = self.encoder
-        asked = encoder.encode_query([text])[0]
-        passages = self._store.catalog.passages([rows[id]])
-        ranking = snapshot.index.search([asked.vectors], 1, rows=np.array([rows[id]]))[0]
-        hit = HitMaker(encoder, snapshot.index, passages, 1).hits(text, asked, ranking)[0]
-        best = similarities(asked.vectors, snapshot.index.vectors(rows[id])).max(axis=1)
-        is_word = asked.spans[:, 1] > asked.spans[:, 0]
-        share = float(best[is_word].sum() / best.sum()) if best.sum() else 0.0
-        return Explanation(text, passages[rows[id]], hit.score, hit.relevance, hit.evidence, share)
+        question = Question(text, self.encoder.encode_query([text])[0])
+        passage = self._store.catalog.passages([rows[id]])[rows[id]]
+        return explain_row(question, rows[id], passage, snapshot.index)
 
     def stats(self) -> IndexStats:
         """Count what the index holds; needs no model."""
@@ -386,9 +389,12 @@ class Retriever:
             path=None if self.path is None else str(self.path),
             model=self.model,
             passages=counts.passages,
+            windows=counts.windows,
             deleted=counts.deleted,
             vectors=counts.tokens,
             dim=settings["dim"],
+            window_overlap=settings["window_overlap"],
+            pool_factor=settings["pool_factor"],
             segments=counts.segments,
             generation=snapshot.generation,
             bytes=self._store.size(),
@@ -414,21 +420,14 @@ class Retriever:
             return
         texts = plan.texts_to_encode()
         with reporting(progress, len(texts), "encoding") as report:
-            fresh = iter(self.encoder.encode_document(texts, progress=report) if texts else [])
-        encoded = [
-            _stored_vectors(snapshot, plan.reused[passage.id])
-            if passage.id in plan.reused
-            else next(fresh)
-            for passage in plan.changed
-        ]
-        self._store.upsert(plan.changed, encoded, unchanged=plan.relied_on)
+            fresh = self._passage_encoder().encode(texts, report) if texts else ()
+            windows = plan.windows(fresh, snapshot.index)
+            self._store.upsert(plan.changed, windows, unchanged=plan.relied_on)
 
-
-def _stored_vectors(snapshot: Snapshot, row: int) -> TokenVectors:
-    vectors = snapshot.index.vectors(row)
-    return TokenVectors(
-        vectors, snapshot.index.token_ids(row), np.zeros((len(vectors), 2), dtype=np.int32)
-    )
+    def _passage_encoder(self) -> PassageEncoder:
+        settings = self._store.settings
+        pool_factor = check_pool_factor(settings["pool_factor"])
+        return PassageEncoder(self.encoder, settings["window_overlap"], pool_factor)
 
 
 def _parse(where: Where | None) -> Filter:

@@ -3,6 +3,10 @@
 A commit writes a segment (files flushed and renamed), then one SQLite transaction that names it
 together with the passages, their metadata, and the rows they replace. Killed before the
 transaction, it leaves an orphan folder that the next writer removes; after it, nothing is lost.
+
+Vectors go to the disk as the encoder gives them, into a folder under ``staging`` that its writer
+keeps locked, so that what lies there without a lock was left behind. Only once all are there is
+the writer's lock taken, and the folder renamed to its place among the segments.
 """
 
 from __future__ import annotations
@@ -16,17 +20,18 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, Timeout
 
-from .catalog import FILE_NAME, FORMAT_VERSION, Catalog, Commit, StoredPassage
+from .catalog import FILE_NAME, FORMAT_VERSION, Catalog
+from .commits import Commit, StoredPassage
 from .errors import (
     IndexExistsError,
     IndexLockedError,
@@ -36,19 +41,14 @@ from .errors import (
 )
 from .filters import Filter
 from .index import ExactIndex, Index, LiveSegment
-from .index.segment import (
-    SegmentInfo,
-    open_segment,
-    sync_folder,
-    verify_segment,
-    write_segment,
-)
-from .inputs import check_vectors
-from .types import Passage, TokenVectors
+from .index.segment import SegmentInfo, SegmentWriter, open_segment, sync_folder, verify_segment
+from .inputs import check_vectors, no_vectors
+from .types import Passage, Window
 
 logger = logging.getLogger(__name__)
 
 SEGMENTS = "segments"
+STAGING = "staging"
 LOCK = "writer.lock"
 HOLDER = "writer.json"
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -153,7 +153,7 @@ class Store:
     def upsert(
         self,
         passages: Sequence[Passage],
-        encoded: Sequence[TokenVectors],
+        encoded: Iterable[tuple[int, Window]],
         *,
         unchanged: Mapping[str, int] | None = None,
     ) -> None:
@@ -161,7 +161,9 @@ class Store:
 
         Args:
             passages: with ids unique among themselves.
-            encoded: their vectors, at least one each.
+            encoded: their windows, at least one each, with the place of its passage in
+                ``passages``; ascending. They are written as they come, so an iterator need not
+                hold more than one of them in memory.
             unchanged: rows, by id, that the caller relied on when it prepared this commit.
 
         Raises:
@@ -170,14 +172,24 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        for passage, one in zip(passages, encoded, strict=True):
-            check_vectors(one, self.settings["dim"], passage.id)
-        with self._write_lock():
-            generation = self.catalog.generation()
-            if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:
-                raise StaleSnapshotError("another writer changed passages of this commit.")
-            replaced = self.catalog.rows_by_id([p.id for p in passages], generation)
-            self._commit_new(generation + 1, passages, encoded, sorted(replaced.values()))
+        with self._stage() as folder, closing(self._new_segment(folder)) as writer:
+            for place, window in encoded:
+                check_vectors(window.encoded, self.settings["dim"], passages[place].id)
+                with storage_errors(self.folder):
+                    writer.append(place, window)
+            windows, tokens = writer.counts(len(passages))
+            if 0 in windows:
+                raise no_vectors(passages[windows.index(0)].id)
+            with self._write_lock():
+                generation = self.catalog.generation()
+                if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:
+                    raise StaleSnapshotError("another writer changed passages of this commit.")
+                first = self.catalog.next_row()
+                stored = [
+                    StoredPassage(first + place, *each)
+                    for place, each in enumerate(zip(passages, windows, tokens, strict=True))
+                ]
+                self._commit_new(generation + 1, stored, writer, folder)
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Filter | None = None) -> int:
         """Delete by id or by filter, in one commit.
@@ -243,27 +255,44 @@ class Store:
     def _commit_new(
         self,
         generation: int,
-        passages: Sequence[Passage],
-        encoded: Sequence[TokenVectors],
-        replaced: Sequence[int],
+        passages: Sequence[StoredPassage],
+        writer: SegmentWriter,
+        staged: Path,
     ) -> None:
-        first = self.catalog.next_row()
-        stored = [StoredPassage(first + i, passage) for i, passage in enumerate(passages)]
+        replaced = self.catalog.rows_by_id([one.passage.id for one in passages], generation - 1)
         name = f"{generation:08d}-{secrets.token_hex(4)}"
         root = self.folder / SEGMENTS
         with storage_errors(self.folder):
-            segment = write_segment(
-                root, name, [one.row for one in stored], encoded, durable=self._durable
-            )
+            segment = writer.finish(name, passages[0].row)
+            staged.replace(root / name)
+            if self._durable:
+                sync_folder(root)
         try:
-            self.catalog.commit(
-                Commit(generation, stored, [len(one) for one in encoded], segment, replaced)
-            )
+            self.catalog.commit(Commit(generation, passages, segment, sorted(replaced.values())))
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived.
             if name not in self.catalog.segment_names():
                 shutil.rmtree(root / name, ignore_errors=True)
             raise
+
+    @contextmanager
+    def _stage(self) -> Iterator[Path]:
+        """Give a folder for a segment in the making, which no sweep removes meanwhile."""
+        with storage_errors(self.folder):
+            (self.folder / STAGING).mkdir(exist_ok=True)
+            lock = None
+            while lock is None:  # a sweep may get at the new lock file first
+                lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
+        folder = Path(lock.lock_file).with_suffix("")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _give_up(lock)
+
+    def _new_segment(self, folder: Path) -> SegmentWriter:
+        with storage_errors(self.folder):
+            return SegmentWriter(folder, self.settings["dim"], durable=self._durable)
 
     def _live_segment(
         self,
@@ -320,10 +349,33 @@ class Store:
             named = self.catalog.segment_names()
             for path in (self.folder / SEGMENTS).iterdir():
                 if path.name not in named:
-                    logger.info("removing %s, left behind by a write that never finished", path)
-                    shutil.rmtree(path, ignore_errors=True)
+                    _remove_orphan(path)
+            for path in self.folder.glob(f"{STAGING}/*.lock"):
+                lock = _try_lock(path)
+                if lock is not None:  # else somebody is writing it right now
+                    _remove_orphan(path.with_suffix(""))
+                    _give_up(lock)
         finally:
             self._file_lock.release()
+
+
+def _remove_orphan(folder: Path) -> None:
+    logger.info("removing %s, left behind by a write that never finished", folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_lock(path: Path) -> BaseFileLock | None:
+    lock = FileLock(path, thread_local=False)
+    with suppress(Timeout):
+        lock.acquire(timeout=0)
+        return lock
+    return None
+
+
+def _give_up(lock: BaseFileLock) -> None:
+    """Release a lock whose file nobody will need again."""
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 @contextmanager
@@ -345,13 +397,22 @@ def is_taken(folder: Path) -> bool:
     return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
 
 
-def new_settings(model: str, dim: int, fingerprint: Mapping[str, Any]) -> dict[str, Any]:
+def new_settings(
+    model: str,
+    dim: int,
+    fingerprint: Mapping[str, Any],
+    *,
+    window_overlap: int = 0,
+    pool_factor: int = 1,
+) -> dict[str, Any]:
     """Return what an index remembers of how it was made."""
     return {
         "format_version": FORMAT_VERSION,
         "model": model,
         "dim": dim,
         "fingerprint": dict(fingerprint),
+        "window_overlap": window_overlap,
+        "pool_factor": pool_factor,
     }
 
 

@@ -28,7 +28,7 @@ class TokenVectors:
     """One encoded text.
 
     Attributes:
-        vectors: ``(num_tokens, dim)`` float32, each row of unit length.
+        vectors: ``(num_tokens, dim)`` float32, each row of unit length unless it was pooled.
         token_ids: ``(num_tokens,)`` int32 vocabulary ids of those rows.
         spans: ``(num_tokens, 2)`` int32 character offsets ``[start, end)`` into the text as it
             was passed; empty (``start == end``) for markers and query expansion.
@@ -58,6 +58,19 @@ class Passage:
     metadata: Metadata = field(default_factory=dict)
 
 
+@dataclass(frozen=True, eq=False)
+class Window:
+    """A part of a passage that was encoded by itself; all of it where the passage is short.
+
+    Attributes:
+        span: its characters ``[start, end)`` of the passage.
+        encoded: its vectors; their spans count from the beginning of the passage.
+    """
+
+    span: tuple[int, int]
+    encoded: TokenVectors
+
+
 @dataclass(frozen=True)
 class Match:
     """One word of the query and the word of the passage that answered it best.
@@ -84,6 +97,8 @@ class Hit:
         relevance: ``score`` divided by the number of query vectors, clipped to 0..1.
         text: the passage's text.
         metadata: the passage's metadata, a fresh copy that is yours to change.
+        window: characters ``[start, end)`` of the part of a long text that gave the score, and in
+            which the evidence lies; None where the text is searched in one piece.
     """
 
     id: str
@@ -91,9 +106,15 @@ class Hit:
     relevance: float
     text: str
     metadata: dict[str, Any]
+    window: tuple[int, int] | None = field(default=None, kw_only=True)
     _find_evidence: Callable[[], tuple[Match, ...]] = field(
-        default=tuple, repr=False, compare=False
+        default=tuple, repr=False, compare=False, kw_only=True
     )
+
+    @property
+    def excerpt(self) -> str:
+        """The part of the text that gave the score: all of it, or the best window."""
+        return self.text if self.window is None else self.text[slice(*self.window)]
 
     @cached_property
     def evidence(self) -> tuple[Match, ...]:
@@ -118,9 +139,12 @@ class IndexStats:
         path: its folder; None for an index in memory.
         model: how to ask for its model again.
         passages: live passages.
+        windows: windows of the live passages; more than these where texts are long.
         deleted: passages that were deleted or replaced and still take room.
         vectors: token vectors of the live passages.
         dim: width of a vector.
+        window_overlap: tokens that consecutive windows of a long text share at most.
+        pool_factor: how many vectors of a text became one; 1 where they were kept as they are.
         segments: number of segments.
         generation: number of commits so far.
         bytes: size of all files.
@@ -132,9 +156,12 @@ class IndexStats:
     path: str | None
     model: str
     passages: int
+    windows: int
     deleted: int
     vectors: int
     dim: int
+    window_overlap: int
+    pool_factor: int
     segments: int
     generation: int
     bytes: int

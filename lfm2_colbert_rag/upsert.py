@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import heapq
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
-from .types import Passage
+from .index import Index
+from .types import Passage, Window
 
 
 @dataclass(frozen=True)
@@ -42,3 +45,25 @@ class UpsertPlan:
     def texts_to_encode(self) -> list[str]:
         """Return the texts that are not stored under their id, in order."""
         return [passage.text for passage in self.changed if passage.id not in self.reused]
+
+    def windows(
+        self, encoded: Iterable[tuple[int, Window]], index: Index
+    ) -> Iterator[tuple[int, Window]]:
+        """Put fresh and stored windows together, one by one.
+
+        Args:
+            encoded: places in :meth:`texts_to_encode`, ascending, each with a window.
+            index: the generation that the plan was made from.
+
+        Yields:
+            Places in ``changed``, ascending, each with a window.
+        """
+        fresh = [place for place, one in enumerate(self.changed) if one.id not in self.reused]
+        stored = (
+            (place, window)
+            for place, one in enumerate(self.changed)
+            if one.id in self.reused
+            for window in index.windows(self.reused[one.id])
+        )
+        new = ((fresh[place], window) for place, window in encoded)
+        return heapq.merge(new, stored, key=itemgetter(0))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.evidence import find_matches, merge_spans, word_span
-from lfm2_colbert_rag.types import TokenVectors
+from lfm2_colbert_rag.types import TokenVectors, Window
 
 
 @pytest.mark.parametrize(
@@ -62,15 +62,26 @@ def test_pieces_of_one_word_become_one_match_and_markers_take_no_part():
         np.array([1, 2, 3], np.int32),
         spans((0, 0), (0, 3), (3, 6)),
     )
-    document = vectors([1, 0, 0], [0, 1, 0], [0, 0, 1])
-    found = find_matches(query, "router", document, spans((0, 0), (0, 2), (3, 8)), "le modem")
+    document = TokenVectors(
+        vectors([1, 0, 0], [0, 1, 0], [0, 0, 1]),
+        np.array([1, 2, 3], np.int32),
+        spans((0, 0), (0, 2), (3, 8)),
+    )
+    found = find_matches(query, "router", Window((0, 8), document), "le modem")
     assert [(m.query_span, m.passage_span) for m in found] == [((0, 6), (0, 2))]
     assert found[0].strength == pytest.approx(1.0)
 
 
 def test_no_words_no_matches():
     one = TokenVectors(vectors([1, 0]), np.array([1], np.int32), spans((0, 0)))
-    assert find_matches(one, "q", vectors([1, 0]), spans((0, 1)), "d") == ()
+    assert find_matches(one, "q", Window((0, 1), one), "d") == ()
+
+
+def test_a_match_does_not_leave_its_window():
+    """Where a window had to be cut within a word."""
+    one = TokenVectors(vectors([1, 0]), np.array([1], np.int32), spans((2, 4)))
+    found = find_matches(one, "  it", Window((1, 5), one), "unbroken")
+    assert found[0].passage_span == (1, 5)
 
 
 def test_spans_merge():

@@ -142,12 +142,14 @@ def test_unknown_ids(retriever, state):
         retriever.explain("router", "nobody")
 
 
-def test_a_megabyte_of_text_is_kept_whole_and_searched_by_its_beginning(retriever):
+def test_a_megabyte_of_text_is_kept_whole_and_searched_whole(retriever):
     text = "zebra " + "word " * 200_000 + "giraffe"
     retriever.add([text], ids=["long"])
     assert retriever.get(["long"])[0].text == text
-    assert retriever.search("zebra", k=1)[0].id == "long"
-    assert retriever.search("giraffe", k=1)[0].score < 0.95
+    for word in ("zebra", "giraffe"):
+        hit = retriever.search(word, k=1)[0]
+        assert (hit.id, hit.relevance) == ("long", pytest.approx(1.0, abs=1e-3))
+        assert [text[slice(*match.passage_span)] for match in hit.evidence] == [word]
 
 
 def test_an_unknown_model_names_the_ways_out(folder, monkeypatch):
@@ -162,16 +164,14 @@ def test_an_unknown_model_names_the_ways_out(folder, monkeypatch):
 class BrokenEncoder(HashEncoder):
     """Gives vectors that no index may take."""
 
-    def __init__(self, vectors: np.ndarray) -> None:
+    def __init__(self, vectors: np.ndarray, ids: int | None = None) -> None:
         super().__init__()
         self.broken = vectors
+        self.ids = len(vectors) if ids is None else ids
 
     def encode_document(self, texts, *, progress=None):
-        count = len(self.broken)
-        return [
-            TokenVectors(self.broken, np.zeros(count, np.int32), np.zeros((count, 2), np.int32))
-            for _ in texts
-        ]
+        spans = np.zeros((len(self.broken), 2), np.int32)
+        return [TokenVectors(self.broken, np.zeros(self.ids, np.int32), spans) for _ in texts]
 
 
 @pytest.mark.parametrize(
@@ -186,6 +186,14 @@ class BrokenEncoder(HashEncoder):
 def test_vectors_that_cannot_be_searched_are_refused(folder, vectors, message):
     with Retriever.open(folder, model=BrokenEncoder(vectors)) as retriever:
         with pytest.raises(InputError, match=message):
+            retriever.add(["text"], ids=["t"])
+        assert retriever.stats().generation == 0
+
+
+def test_vectors_need_an_id_and_a_span_each(folder):
+    broken = BrokenEncoder(np.ones((3, 32), np.float32), ids=2)
+    with Retriever.open(folder, model=broken) as retriever:
+        with pytest.raises(InputError, match=r"gave 3 vectors for 't', but token ids of shape \(2"):
             retriever.add(["text"], ids=["t"])
         assert retriever.stats().generation == 0
 

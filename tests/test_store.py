@@ -13,7 +13,9 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from filelock import FileLock
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import (
@@ -23,6 +25,7 @@ from lfm2_colbert_rag.errors import (
     IndexLockedError,
     IndexMismatchError,
     IndexNotFoundError,
+    InputError,
     StorageFullError,
 )
 from lfm2_colbert_rag.testing import HashEncoder
@@ -149,7 +152,71 @@ def test_orphans_are_left_alone_while_somebody_writes(retriever, held_lock):
         assert orphan.exists()
 
 
-@pytest.mark.parametrize("name", ["vectors", "offsets", "rows", "token_ids"])
+def test_what_is_being_staged_survives_a_sweep_unless_its_writer_died(retriever):
+    staging = retriever.path / "staging"
+    for name in ("alive", "dead"):
+        (staging / name).mkdir()
+        (staging / name / "vectors.npy").touch()
+        (staging / f"{name}.lock").touch()
+    with FileLock(staging / "alive.lock"), Retriever.open(retriever.path):
+        assert sorted(path.name for path in staging.iterdir()) == ["alive", "alive.lock"]
+    Retriever.open(retriever.path).close()
+    assert not (staging / "alive").exists()
+
+
+class Faltering(HashEncoder):
+    """Fails at its third block, or gives it vectors that cannot be stored."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        super().__init__()
+        self.calls = 0
+        self.error = error
+
+    def encode_document(self, texts, *, progress=None):
+        self.calls += 1
+        if self.calls == 3 and self.error is not None:
+            raise self.error
+        encoded = super().encode_document(texts, progress=progress)
+        if self.calls == 3:
+            encoded[-1].vectors[:] = np.nan
+        return encoded
+
+
+@pytest.mark.parametrize("error", [RuntimeError("no more"), KeyboardInterrupt(), None])
+def test_a_failure_midway_leaves_nothing(folder, error):
+    texts = [f"text {i}" for i in range(1000)]
+    with Retriever.open(folder, model=Faltering(error)) as retriever:
+        with pytest.raises(InputError if error is None else type(error)):
+            retriever.add(texts)
+        assert retriever.stats().generation == 0
+        assert list(folder.glob("segments/*")) == list(folder.glob("staging/*")) == []
+        retriever.add(texts)
+        assert len(retriever) == 1000
+        assert retriever.stats().segments == 1
+
+
+def test_vectors_are_written_while_later_texts_are_encoded(folder):
+    """And nobody else waits meanwhile."""
+    staged: list[int] = []
+
+    class Watching(HashEncoder):
+        def encode_document(self, texts, *, progress=None):
+            files = list(folder.glob("staging/*/vectors.npy"))
+            staged.append(sum(path.stat().st_size for path in files))
+            if len(staged) == 3:
+                with Retriever.open(folder, lock_timeout=0) as other:
+                    other.add(["meanwhile"], ids=["other"])
+            return super().encode_document(texts, progress=progress)
+
+    with Retriever.open(folder, model=Watching()) as retriever:
+        retriever.add(["some words of a text"] * 1000)
+        assert len(retriever) == 1001
+        assert staged == sorted(staged)
+        assert staged[-1] > staged[0] + 100_000
+        assert retriever.verify() == []
+
+
+@pytest.mark.parametrize("name", ["vectors", "token_ids", "spans", "offsets", "rows", "windows"])
 def test_a_missing_file_is_named_at_open(retriever, name):
     path = next(retriever.path.glob(f"segments/*/{name}.npy"))
     path.unlink()
@@ -194,7 +261,7 @@ def test_another_format_version_is_refused(retriever):
     connection = sqlite3.connect(retriever.path / "catalog.sqlite")
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    with pytest.raises(IndexFormatError, match=r"format 999.*reads format 1"):
+    with pytest.raises(IndexFormatError, match=r"format 999.*reads format 2"):
         Retriever.open(retriever.path)
 
 

@@ -255,6 +255,18 @@ def _accelerator(job: Job) -> dict[str, Any]:
     }
 
 
+def _first_lines(error: BaseException) -> str:
+    """Return the first line of an error, and of the one that it came from."""
+    root = error
+    while root.__cause__ or root.__context__:
+        root = root.__cause__ or root.__context__ or root
+    said = [
+        f"{type(one).__name__}: {(str(one).strip().splitlines() or [''])[0]}"
+        for one in dict.fromkeys((error, root))
+    ]
+    return " – from ".join(said)
+
+
 def main() -> None:
     """Run a job."""
     job: Job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
@@ -263,8 +275,7 @@ def main() -> None:
         result = {"probe": probe, "measure": measure}[job["task"]](library, job)
         result |= _accelerator(job) | {"versions": _versions()}
     except Exception as error:  # whatever a library raises is its result
-        lines = str(error).strip().splitlines() or [""]
-        result = {"error": f"{type(error).__name__}: {lines[0]}", "versions": _versions()}
+        result = {"error": _first_lines(error), "versions": _versions()}
         if job["task"] == "probe":
             import traceback
 

@@ -94,8 +94,8 @@ ENVIRONMENTS = {
                 ("--no-deps", "optimum-onnx==0.1.0"),
             ),
             note="sentence-transformers[onnx]==6.2.0 cannot be installed by pip: it needs "
-            "transformers>=5, and its optimum-onnx needs transformers<4.58. Installed without "
-            "that bound.",
+            "transformers>=5, and its optimum-onnx needs transformers<4.58. Tried without that "
+            "bound; optimum-onnx 0.1.0 has no export of LFM2 either.",
         ),
         Environment(
             "st-openvino",

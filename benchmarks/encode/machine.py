@@ -70,7 +70,7 @@ class Busy:
         return round(max(0.0, self.seconds - before.seconds - own) / wall, 2)
 
 
-def foreign_cores(seconds: float = 3.0) -> float:
+def foreign_cores(seconds: float) -> float:
     """Watch for a while how many cores are busy while we do nothing."""
     before = Busy.now()
     time.sleep(seconds)

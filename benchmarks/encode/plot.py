@@ -43,7 +43,7 @@ def draw(report: Mapping[str, Any], entries: Mapping[str, Entry]) -> Figure:
         _panel(axis, rows, key, f"{title}\n({better} is better)")
     axes[0].set_yticks(range(len(rows)), [_label(one) for one in rows], fontsize=9)
     settings, machine = report["settings"], report["machine"]
-    where = machine["cpu"] if settings["device"] == "cpu" else settings["device"].upper()
+    where = machine.get("accelerator") or machine["cpu"]
     figure.suptitle(
         f"Encoding with {settings['model']}\n{where}, {settings['threads']} threads",
         fontsize=11,

@@ -126,36 +126,40 @@ def _conditions(report: Report) -> str:
     lengths = settings["document_lengths"]
     flags = ", ".join(flag for flag, there in machine["flags"].items() if there) or "none"
     sentences = [
-        f"Model: {settings['model']}. {settings['device'].upper()}, {settings['threads']} threads; "
+        f"Model: {settings['model']}. {_where(report)}, {settings['threads']} threads; "
         f"{machine['cpu']} ({machine['cores']} cores, of the vector extensions asked for: "
         f"{flags}).",
         f"Medians of {settings['rounds']} rounds, every contender in a fresh process, in turns; "
         f"{settings['queries']} different queries of 32 positions one at a time; "
         f"{settings['documents']} documents of {lengths['shortest']}–{lengths['longest']} tokens "
-        f"(median {lengths['median']}) in one call, with the best batch size of "
-        f"{_batches(report)}.",
+        f"(median {lengths['median']}) in one call. {_batches(report)}",
         "Peak memory is the process's high-water mark, mapped files included; the environment is "
         "all of site-packages but pip; the start is that of a second process, caches warm.",
     ]
-    notes = {one["environment_note"] for one in measured(report).values()} - {""}
+    notes = {one["environment_note"] for one in report["contenders"].values()} - {""}
     sentences += sorted(notes)
-    if not report["quiet"]["is_quiet"]:
+    quiet = report["quiet"]
+    if not quiet["is_quiet"]:
         sentences.insert(
             0,
-            "**Not quiet:** other programs kept up to "
-            f"{max(report['quiet']['foreign_cores_before'], report['quiet']['foreign_cores_most'])}"
-            " cores busy, so these figures are noisy.",
+            f"**Not quiet:** other programs kept {quiet['foreign_cores_median']} cores busy "
+            f"(median; at most {quiet['foreign_cores_most']}), so these figures are noise.",
         )
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
+def _where(report: Report) -> str:
+    return report["machine"].get("accelerator") or report["settings"]["device"].upper()
+
+
 def _batches(report: Report) -> str:
-    tried = {
-        tuple(one["document_seconds_by_batch"])
-        for one in measured(report).values()
-        if one["library"] != "ours"
-    }
-    return " or ".join(", ".join(sizes) for sizes in sorted(tried)) + " for the peers"
+    """Say which batch sizes the peers' figures are from."""
+    said = []
+    for one in measured(report).values():
+        tried = list(one["document_seconds_by_batch"])
+        if len(tried) > 1:
+            said.append(f"{one['batch']} for {one['label']} (of {', '.join(tried)})")
+    return f"Documents in the best batch size: {'; '.join(said)}." if said else ""
 
 
 def _short(value: float) -> str:

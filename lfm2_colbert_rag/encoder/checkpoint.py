@@ -12,7 +12,13 @@ from typing import Any
 
 from ..errors import ModelFormatError
 from .base import Fingerprint
-from .config import FramingConfig, Lfm2Config, MaskedPositions
+from .config import (
+    BackboneConfig,
+    FramingConfig,
+    MaskedPositions,
+    TransformersConfig,
+    read_backbone,
+)
 from .hub import resolve_model
 from .jsonfiles import read_json
 from .layouts import DenseHead, Layout, read_framing, read_modules
@@ -27,11 +33,20 @@ EXPORT_FILE = "onnx/export.json"
 
 @dataclass(frozen=True)
 class SpecialTokens:
-    """The tokens that query expansion may pad with: their text or id, None where there is none."""
+    """Tokens with a part to play, as their text or id; None where there is none.
+
+    Attributes:
+        mask: the first that query expansion may pad with.
+        eos: the second: the end of a sequence.
+        pad: the third: padding.
+        unk: what a word of the skiplist means that the tokenizer lacks; None where such words mean
+            nothing.
+    """
 
     mask: str | int | None = None
     eos: str | int | None = None
     pad: str | int | None = None
+    unk: str | int | None = None
 
 
 @dataclass(frozen=True)
@@ -41,11 +56,11 @@ class Checkpoint:
     Attributes:
         folder: where it is.
         layout: which library wrote it.
-        backbone: shape and direction of the LFM2 backbone.
+        backbone: shape and direction of an LFM2 backbone, or what ``transformers`` is to run.
         framing: how texts become token ids.
         heads: the projections to token vectors, in order; their widths chain.
         tokenizer_file: its ``tokenizer.json``.
-        special_tokens: mask, end-of-sequence and padding tokens.
+        special_tokens: mask, end-of-sequence, padding and unknown tokens.
         backbone_files: safetensors files of the backbone; none in an exported model.
         head_files: safetensors files of each projection; none in an exported model.
         exported: what an exported model says of itself; empty for a checkpoint.
@@ -53,7 +68,7 @@ class Checkpoint:
 
     folder: Path
     layout: Layout
-    backbone: Lfm2Config
+    backbone: BackboneConfig
     framing: FramingConfig
     heads: tuple[DenseHead, ...]
     tokenizer_file: Path
@@ -71,7 +86,8 @@ class Checkpoint:
         Args:
             folder: the checkpoint.
             masked_positions: overrides what the checkpoint says of query expansion and the
-                convolutions; see :class:`~lfm2_colbert_rag.encoder.config.FramingConfig`.
+                convolutions; see :class:`~lfm2_colbert_rag.encoder.config.FramingConfig`. Means
+                nothing to backbones other than LFM2.
 
         Raises:
             ModelFormatError: a file is missing or malformed, or asks for what is not supported;
@@ -80,12 +96,14 @@ class Checkpoint:
         folder = Path(folder)
         modules = read_modules(folder)
         framing = read_framing(folder, modules)
-        if masked_positions is not None:
-            framing = replace(framing, masked_positions=masked_positions)
         exported = read_json(folder / EXPORT_FILE, required=False)
         root = modules.transformer
         backbone_config = read_json(root / "config.json")
-        backbone = Lfm2Config.from_dict(backbone_config)
+        backbone = read_backbone(root, backbone_config)
+        if isinstance(backbone, TransformersConfig):
+            masked_positions = FramingConfig.masked_positions
+        if masked_positions is not None:
+            framing = replace(framing, masked_positions=masked_positions)
         _check_widths(modules.heads, backbone.hidden_size)
         tokenizer_file = root / "tokenizer.json"
         if not tokenizer_file.is_file():
@@ -99,7 +117,7 @@ class Checkpoint:
             framing=framing,
             heads=modules.heads,
             tokenizer_file=tokenizer_file,
-            special_tokens=_special_tokens(root, backbone_config),
+            special_tokens=_special_tokens(root, backbone_config, modules.layout),
             backbone_files=() if exported else find_weight_files(root),
             head_files=()
             if exported
@@ -111,6 +129,13 @@ class Checkpoint:
     def dim(self) -> int:
         """Width of a token vector."""
         return self.heads[-1].out_features
+
+    @property
+    def architecture(self) -> str:
+        """``"causal"`` or ``"bidirectional"`` for LFM2; else what ``transformers`` calls it."""
+        if isinstance(self.backbone, TransformersConfig):
+            return self.backbone.model_type
+        return "bidirectional" if self.backbone.bidirectional else "causal"
 
     def backbone_tensors(self) -> Mapping[str, StoredTensor]:
         """Describe the backbone's tensors, by name without any ``model.`` prefix."""
@@ -139,7 +164,7 @@ class Checkpoint:
         fingerprint: dict[str, str | int | float | bool | None] = {
             "kind": "lfm2-colbert",
             "weights": weights,
-            "architecture": "bidirectional" if self.backbone.bidirectional else "causal",
+            "architecture": self.architecture,
             "dim": self.dim,
             "query_prefix": framing.query_prefix,
             "document_prefix": framing.document_prefix,
@@ -152,10 +177,12 @@ class Checkpoint:
             "masked_positions": framing.masked_positions,
             "vectors": "float32",
         }
-        # Said only where it is not the usual single matrix, so that indexes made before these
-        # could be run still open.
+        # Said only where it is not the usual, so that indexes made before it could be run still
+        # open.
         if len(self.heads) > 1 or not self.heads[0].is_plain:
             fingerprint["heads"] = json.dumps([_describe(head) for head in self.heads])
+        if framing.lower_case:
+            fingerprint["lower_case"] = True
         return fingerprint
 
 
@@ -174,7 +201,9 @@ def _check_widths(heads: Sequence[DenseHead], width: int) -> None:
         giver, width = f"Dense of {head.folder}", head.out_features
 
 
-def _special_tokens(folder: Path, backbone_config: Mapping[str, Any]) -> SpecialTokens:
+def _special_tokens(
+    folder: Path, backbone_config: Mapping[str, Any], layout: Layout
+) -> SpecialTokens:
     config = {
         **read_json(folder / "special_tokens_map.json", required=False),
         **read_json(folder / "tokenizer_config.json", required=False),
@@ -186,13 +215,31 @@ def _special_tokens(folder: Path, backbone_config: Mapping[str, Any]) -> Special
                 "'right'."
             )
     if not config:
-        # Nothing describes the tokenizer: the backbone's own word for the end of a text.
-        eos = backbone_config.get("eos_token_id")
-        return SpecialTokens(eos=eos[0] if isinstance(eos, list) else eos)
+        return _undescribed_tokens(folder, backbone_config, layout)
     return SpecialTokens(
         mask=_token_text(config.get("mask_token")),
         eos=_token_text(config.get("eos_token")),
         pad=_token_text(config.get("pad_token")),
+        # PyLate looks words up as transformers does, so one that is not a token skips all that are
+        # unknown; sentence-transformers leaves it out.
+        unk=_token_text(config.get("unk_token")) if layout == "pylate" else None,
+    )
+
+
+def _undescribed_tokens(
+    folder: Path, backbone_config: Mapping[str, Any], layout: Layout
+) -> SpecialTokens:
+    """Guess the special tokens where nothing but ``tokenizer.json`` is there."""
+    eos = backbone_config.get("eos_token_id")
+    eos = eos[0] if isinstance(eos, list) and eos else eos
+    added = read_json(folder / "tokenizer.json").get("added_tokens") or []
+    known = {token.get("content") for token in added if isinstance(token, dict)}
+    return SpecialTokens(
+        mask=next((name for name in ("[MASK]", "<mask>") if name in known), None),
+        eos=eos if isinstance(eos, int) else None,
+        unk=next((name for name in ("[UNK]", "<unk>") if name in known), None)
+        if layout == "pylate"
+        else None,
     )
 
 

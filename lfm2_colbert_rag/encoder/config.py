@@ -8,7 +8,8 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
 
 from ..errors import ModelFormatError
 
@@ -109,10 +110,13 @@ class Lfm2Config:
             ) from error
 
 
-def _is_bidirectional(config: Mapping[str, Any]) -> bool:
-    names = set(config.get("architectures") or ())
+def _architectures(config: Mapping[str, Any]) -> set[str]:
     remote = (config.get("auto_map") or {}).get("AutoModel", "")
-    names.add(str(remote).rpartition(".")[2])
+    return {*(config.get("architectures") or ()), str(remote).rpartition(".")[2]}
+
+
+def _is_bidirectional(config: Mapping[str, Any]) -> bool:
+    names = _architectures(config)
     if names & BIDIRECTIONAL_ARCHITECTURES:
         return True
     if names & CAUSAL_ARCHITECTURES:
@@ -154,6 +158,92 @@ def _rope_theta(config: Mapping[str, Any]) -> float:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TransformersConfig:
+    """A backbone that is run by the ``transformers`` library: BERT, XLM-R, ModernBERT and others.
+
+    Attributes:
+        folder: where its ``config.json`` and weights are.
+        model_type: the name that ``transformers`` knows the architecture by.
+        vocab_size: rows of the embedding table.
+        hidden_size: width of a hidden state.
+        max_positions: what the configuration says of the longest input, which for some
+            architectures is a few more than that; None where it says nothing.
+        pad_token_id: the token that fills short texts of a batch up; architectures that number
+            their positions by it leave it out.
+        token_types: whether the backbone embeds token types, which are 0 for all of a text.
+    """
+
+    folder: Path
+    model_type: str
+    vocab_size: int
+    hidden_size: int
+    max_positions: int | None = None
+    pad_token_id: int = 0
+    token_types: bool = False
+
+    @classmethod
+    def from_dict(cls, folder: Path, config: Mapping[str, Any]) -> TransformersConfig:
+        """Read a Hugging Face ``config.json``.
+
+        Args:
+            folder: where it lies.
+            config: its contents.
+
+        Raises:
+            ModelFormatError: it names no architecture, or a size is missing or impossible.
+        """
+        model_type = config.get("model_type")
+        if not model_type or not isinstance(model_type, str):
+            raise ModelFormatError(
+                f"{folder / 'config.json'} has no 'model_type', so it names no architecture."
+            )
+        # Architectures spell their width differently; transformers maps them in code.
+        return cls(
+            folder=folder,
+            model_type=model_type,
+            vocab_size=_size(folder, config, ("vocab_size",)),
+            hidden_size=_size(folder, config, ("hidden_size", "d_model", "dim", "n_embd")),
+            max_positions=_limit(config, ("max_position_embeddings", "n_positions")),
+            pad_token_id=_limit(config, ("pad_token_id",)) or 0,
+            token_types=bool(_limit(config, ("type_vocab_size",))),
+        )
+
+
+BackboneConfig: TypeAlias = Lfm2Config | TransformersConfig
+
+
+def read_backbone(folder: Path, config: Mapping[str, Any]) -> BackboneConfig:
+    """Tell the two kinds of backbones apart, and read the one at hand.
+
+    Args:
+        folder: where the ``config.json`` lies.
+        config: its contents.
+
+    Raises:
+        ModelFormatError: see ``from_dict`` of the two.
+    """
+    ours = _architectures(config) & (CAUSAL_ARCHITECTURES | BIDIRECTIONAL_ARCHITECTURES)
+    if ours or config.get("model_type") == "lfm2":
+        return Lfm2Config.from_dict(config)
+    return TransformersConfig.from_dict(folder, config)
+
+
+def _size(folder: Path, config: Mapping[str, Any], names: tuple[str, ...]) -> int:
+    size = next((config[name] for name in names if config.get(name) is not None), None)
+    if type(size) is not int or size <= 0:
+        raise ModelFormatError(
+            f"{folder / 'config.json'} must hold a positive {' or '.join(map(repr, names))}; it "
+            f"says {size!r}. A model of type {config['model_type']!r} may not be one of text alone."
+        )
+    return size
+
+
+def _limit(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+    limit = next((config[name] for name in names if config.get(name) is not None), None)
+    return limit if type(limit) is int and limit >= 0 else None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FramingConfig:
     """How a text becomes token ids, and which positions keep a vector.
 
@@ -168,7 +258,9 @@ class FramingConfig:
             token, else its end-of-sequence token, else its padding token.
         skiplist: words whose tokens get no vector in a document.
         masked_positions: ``"kept"`` leaves expansion tokens visible to the convolutions, as in
-            training; ``"zeroed"`` blanks them, as recent versions of transformers do.
+            training; ``"zeroed"`` blanks them, as recent versions of transformers do. It concerns
+            LFM2 backbones only: others have no convolutions.
+        lower_case: whether texts are put in lower case before they are tokenized.
     """
 
     query_prefix: str = "[Q] "
@@ -180,6 +272,7 @@ class FramingConfig:
     expansion_token: str | None = None
     skiplist: tuple[str, ...] = field(default=tuple(string.punctuation))
     masked_positions: MaskedPositions = "kept"
+    lower_case: bool = False
 
     def __post_init__(self) -> None:
         """Refuse lengths that leave no room for text, and unknown options."""

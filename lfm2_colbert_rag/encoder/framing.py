@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
+from tokenizers import Tokenizer, normalizers
 
 from ..errors import InputError, ModelFormatError
 from .checkpoint import Checkpoint, SpecialTokens
 from .config import FramingConfig
 from .head_tokenizer import HeadTokenizer, Tokens
+from .layouts import Layout
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +55,9 @@ class Framing:
         tokenizer_json: contents of a ``tokenizer.json``.
         config: markers, lengths, expansion and skiplist.
         special_tokens: what to expand queries with.
-        append_markers: give markers that the tokenizer lacks the ids after its last, as PyLate
-            does; otherwise they are an error.
+        layout: PyLate puts a marker after a text's first token, whatever that is, and gives
+            markers that the tokenizer lacks the ids after its last; sentence-transformers writes
+            it before the text, and one that the tokenizer lacks is an error.
 
     Raises:
         ModelFormatError: the tokenizer is unreadable, or lacks a token that the options need.
@@ -72,13 +74,16 @@ class Framing:
         config: FramingConfig,
         special_tokens: SpecialTokens | None = None,
         *,
-        append_markers: bool = True,
+        layout: Layout = "pylate",
     ) -> None:
         self.config = config
         prefixes = (config.query_prefix, config.document_prefix)
+        special = special_tokens or SpecialTokens()
         tokenizer, markers, size = _without_markers(tokenizer_json, prefixes)
+        if config.lower_case:
+            _lower_case(tokenizer)
         missing = [p for p in dict.fromkeys(prefixes) if p and p not in markers]
-        if missing and not append_markers:
+        if missing and layout != "pylate":
             raise ModelFormatError(
                 f"The prompt {missing[0]!r} is not one token of tokenizer.json; supported are "
                 "prompts that are a single added token."
@@ -87,13 +92,11 @@ class Framing:
         self._markers, self._vocabulary = markers, size + len(missing)
         self._leading, self._trailing = _template(tokenizer)
         self._tokens = HeadTokenizer(tokenizer)
-        words = (tokenizer.token_to_id(word) for word in config.skiplist)
+        self._marker_place = 1 if layout == "pylate" else len(self._leading)
         self._skipped = np.zeros(self._vocabulary, dtype=np.bool_)
-        self._skipped[[token_id for token_id in words if token_id is not None]] = True
+        self._skipped[_skipped_ids(tokenizer, config.skiplist, special.unk)] = True
         self._expansion_id = (
-            _expansion_id(tokenizer, config, special_tokens or SpecialTokens())
-            if config.query_expansion
-            else None
+            _expansion_id(tokenizer, config, special) if config.query_expansion else None
         )
 
     @property
@@ -118,8 +121,7 @@ class Framing:
             tokenizer_json,
             checkpoint.framing,
             checkpoint.special_tokens,
-            # sentence-transformers writes a prompt it has no token for as plain text.
-            append_markers=checkpoint.layout == "pylate",
+            layout=checkpoint.layout,
         )
         if framing._vocabulary > checkpoint.backbone.vocab_size:
             raise ModelFormatError(
@@ -207,9 +209,8 @@ class Framing:
             tokens.ids
         )
         if marker is not None:
-            # After the first position whatever that is: the place the model learnt it at.
-            ids.insert(1, marker)
-            of_text.insert(1, False)
+            ids.insert(self._marker_place, marker)
+            of_text.insert(self._marker_place, False)
         spans = np.zeros((len(ids), 2), dtype=np.int32)
         spans[of_text] = _spans(tokens.offsets, text)
         present = np.ones(len(ids), dtype=np.bool_)
@@ -306,6 +307,22 @@ def _template(tokenizer: Tokenizer) -> tuple[list[int], list[int]]:
     if not of_text:
         return list(encoding.ids), []
     return list(encoding.ids[: of_text[0]]), list(encoding.ids[of_text[-1] + 1 :])
+
+
+def _lower_case(tokenizer: Tokenizer) -> None:
+    steps = [normalizers.Lowercase()]
+    if tokenizer.normalizer is not None:
+        steps.append(tokenizer.normalizer)
+    tokenizer.normalizer = normalizers.Sequence(steps)
+
+
+def _skipped_ids(
+    tokenizer: Tokenizer, words: Sequence[str], unknown: str | int | None
+) -> list[int]:
+    unknown_id = tokenizer.token_to_id(unknown) if isinstance(unknown, str) else unknown
+    found = (tokenizer.token_to_id(word) for word in words)
+    ids = (unknown_id if token_id is None else token_id for token_id in found)
+    return [token_id for token_id in ids if token_id is not None]
 
 
 def _expansion_id(tokenizer: Tokenizer, config: FramingConfig, special: SpecialTokens) -> int:

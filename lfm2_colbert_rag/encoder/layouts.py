@@ -34,6 +34,8 @@ Activation = Literal[
     "softplus",
 ]
 
+_PYLATE_DOCUMENT_LENGTH = 180  # where the checkpoint says nothing
+
 _KNOWN_PACKAGES = ("pylate", "sentence_transformers")
 _KNOWN_MODULES = ("Transformer", "Dense", "MultiVectorMask", "Normalize")
 
@@ -227,23 +229,25 @@ def read_framing(folder: Path, modules: Modules) -> FramingConfig:
     # Not an option of either library: lets a checkpoint say which of the two it was trained with.
     masked = option(config, "masked_positions", FramingConfig.masked_positions)
     if modules.layout == "pylate":
-        return _pylate_framing(config, masked)
+        return _pylate_framing(config, masked, modules)
     return _multi_vector_framing(config, masked, modules)
 
 
-def _pylate_framing(config: Mapping[str, Any], masked: str) -> FramingConfig:
+def _pylate_framing(config: Mapping[str, Any], masked: str, modules: Modules) -> FramingConfig:
     default = FramingConfig()
+    transformer = read_json(modules.transformer / "sentence_bert_config.json", required=False)
     expansion = option(config, "do_query_expansion", default.query_expansion)
     return FramingConfig(
         query_prefix=option(config, "query_prefix", default.query_prefix),
         document_prefix=option(config, "document_prefix", default.document_prefix),
         query_length=option(config, "query_length", default.query_length),
-        document_length=option(config, "document_length", default.document_length),
+        document_length=option(config, "document_length", _PYLATE_DOCUMENT_LENGTH),
         query_expansion=expansion,
         attend_to_expansion_tokens=expansion
         and option(config, "attend_to_expansion_tokens", False),
         skiplist=words(config, "skiplist_words", default.skiplist),
         masked_positions=masked,  # type: ignore[arg-type]  # checked by FramingConfig
+        lower_case=option(transformer, "do_lower_case", False),
     )
 
 
@@ -270,6 +274,7 @@ def _multi_vector_framing(
         expansion_token=(expansion or {}).get("token"),
         skiplist=words(modules.mask, "skiplist_words", ()),
         masked_positions=masked,  # type: ignore[arg-type]  # checked by FramingConfig
+        lower_case=option(transformer, "do_lower_case", False),
     )
 
 

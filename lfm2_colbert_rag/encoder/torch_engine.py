@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from safetensors import safe_open
 from torch import Tensor, nn
 
-from ..errors import ConfigError, ModelFormatError
-from .checkpoint import Checkpoint, StoredTensor
+from ..errors import ConfigError
+from .checkpoint import Checkpoint
+from .config import TransformersConfig
 from .engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from .framing import FramedText
 from .heads import Head
 from .lfm2 import Lfm2Backbone, PackedBatch
+from .torch_weights import load_tensors
+from .transformers_backbone import TransformersBackbone
 
 DType = Literal["float32", "bfloat16", "float16"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -28,13 +29,14 @@ class TokenEmbedder(nn.Module):
     """Backbone and projections: packed token ids to unit vectors.
 
     Args:
-        checkpoint: for the sizes; no weights are read.
+        backbone: packed token ids to hidden states.
+        heads: hidden states to token vectors, one after another.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
+    def __init__(self, backbone: Lfm2Backbone | TransformersBackbone, heads: nn.Sequential) -> None:
         super().__init__()
-        self.backbone = Lfm2Backbone(checkpoint.backbone)
-        self.heads = nn.Sequential(*map(Head, checkpoint.heads))
+        self.backbone = backbone
+        self.heads = heads
 
     def forward(
         self, batch: PackedBatch, keep: Tensor, *, zero_masked_positions: bool = False
@@ -65,7 +67,9 @@ class TorchEncoder(CheckpointEncoder):
         query_cache: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
 
     Raises:
-        ModelFormatError: the weights do not fit the configuration, or the tokenizer does not.
+        ModelFormatError: the weights do not fit the configuration, or the tokenizer does not; or
+            nothing knows how to run the backbone.
+        MissingExtraError: the backbone needs ``transformers``, which is not installed.
         ConfigError: no such device or dtype.
     """
 
@@ -103,68 +107,36 @@ def load_embedder(checkpoint: Checkpoint, *, device: torch.device, dtype: DType)
     """Build the model and read its weights straight to where they will be used.
 
     Raises:
-        ModelFormatError: tensors are missing, unexpected, or of the wrong shape.
+        ModelFormatError: tensors are missing, unexpected, or of the wrong shape; or nothing knows
+            how to run the backbone.
+        MissingExtraError: the backbone needs ``transformers``, which is not installed.
         ConfigError: no such dtype.
     """
     if dtype not in _DTYPES:
         raise ConfigError(f"dtype must be one of {sorted(_DTYPES)}, not {dtype!r}.")
+    precision = _DTYPES[dtype]
+    with torch.device("meta"):
+        heads = nn.Sequential(*map(Head, checkpoint.heads))
+    for head, stored in zip(heads, checkpoint.head_tensors(), strict=True):
+        load_tensors(head, stored, checkpoint.folder, device=device, dtype=precision)
+    backbone = _load_backbone(checkpoint, device, precision)
+    return TokenEmbedder(backbone, heads).requires_grad_(False).eval()
+
+
+def _load_backbone(
+    checkpoint: Checkpoint, device: torch.device, dtype: torch.dtype
+) -> Lfm2Backbone | TransformersBackbone:
+    config = checkpoint.backbone
+    if isinstance(config, TransformersConfig):
+        longest = max(checkpoint.framing.query_length, checkpoint.framing.document_length)
+        return TransformersBackbone.load(config, device=device, dtype=dtype, longest_input=longest)
     # On the meta device a module has shapes but no memory; assigning the tensors as they are read
     # then peaks at one copy of the weights.
     with torch.device("meta"):
-        model = TokenEmbedder(checkpoint)
-    for module, stored in (
-        (model.backbone, checkpoint.backbone_tensors()),
-        *zip(model.heads, checkpoint.head_tensors(), strict=True),
-    ):
-        _check_tensors(module, stored, checkpoint.folder)
-        state = _read_tensors(module.state_dict(), stored, device, _DTYPES[dtype])
-        module.load_state_dict(state, strict=True, assign=True)
-    return model.requires_grad_(False).eval()
-
-
-def _check_tensors(module: nn.Module, stored: Mapping[str, StoredTensor], folder: Path) -> None:
-    # The output layer of a language model, which is tied to the embedding and not needed here.
-    found = {name: tensor.shape for name, tensor in stored.items() if name != "lm_head.weight"}
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    missing, unexpected = sorted(wanted.keys() - found), sorted(found.keys() - wanted)
-    resized = [
-        f"{name} has {found[name]}, not {wanted[name]}"
-        for name in sorted(wanted.keys() & found.keys())
-        if found[name] != wanted[name]
-    ]
-    problems = [
-        f"{what}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
-        for what, names in (
-            ("missing tensors", missing),
-            ("unexpected tensors", unexpected),
-            ("wrong shapes", resized),
-        )
-        if names
-    ]
-    if problems:
-        raise ModelFormatError(
-            f"The weights of {folder} do not fit its configuration; {'; '.join(problems)}."
-        )
-
-
-def _read_tensors(
-    names: Mapping[str, Tensor],
-    stored: Mapping[str, StoredTensor],
-    device: torch.device,
-    dtype: torch.dtype,
-) -> dict[str, Tensor]:
-    state: dict[str, Tensor] = {}
-    for file in {stored[name].file for name in names}:
-        with safe_open(file, framework="pt") as opened:
-            for name in names:
-                tensor = stored[name]
-                if tensor.file != file:
-                    continue
-                value = opened.get_tensor(tensor.key)
-                if tensor.scale_key is not None:
-                    value = value.float() * opened.get_tensor(tensor.scale_key).float()
-                state[name] = value.to(device=device, dtype=dtype)
-    return state
+        backbone = Lfm2Backbone(config)
+    stored = checkpoint.backbone_tensors()
+    load_tensors(backbone, stored, checkpoint.folder, device=device, dtype=dtype)
+    return backbone
 
 
 def _device(name: str) -> torch.device:

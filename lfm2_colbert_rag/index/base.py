@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..errors import PassageNotFoundError
 from ..scoring import score_block
-from ..types import TokenMatrix
+from ..types import TokenMatrix, Window
 from .segment import Segment
 
 
@@ -21,7 +21,7 @@ class LiveSegment:
 
     Attributes:
         segment: the immutable files.
-        live: ``(passages,)`` bool, False for deleted passages; None when all are live.
+        live: ``(windows,)`` bool, False for those of deleted passages; None when all are live.
     """
 
     segment: Segment
@@ -30,7 +30,8 @@ class LiveSegment:
     @property
     def live_count(self) -> int:
         """Number of live passages."""
-        return len(self.segment.rows) if self.live is None else int(self.live.sum())
+        rows = self.segment.rows if self.live is None else self.segment.rows[self.live]
+        return len(run_starts(rows))
 
     def without(self, rows: npt.NDArray[np.int64]) -> LiveSegment:
         """Return the same segment with more passages deleted; this one stays as it is."""
@@ -40,22 +41,25 @@ class LiveSegment:
         return LiveSegment(self.segment, ~dead if self.live is None else self.live & ~dead)
 
     def is_live(self, position: int) -> bool:
-        """Tell whether the passage at a position is live."""
+        """Tell whether the window at a position belongs to a live passage."""
         return self.live is None or bool(self.live[position])
 
 
 @dataclass(frozen=True, eq=False)
 class Ranking:
-    """Rows and their MaxSim, best first.
+    """Rows and their scores, best first.
 
     Attributes:
-        rows: ``(n,)`` int64 row numbers.
+        rows: ``(n,)`` int64 row numbers, each once.
         scores: ``(n,)`` float32, descending. Where several rows share the score of the k-th, all
             of them are here, so that whoever knows the ids can break the tie by id.
+        windows: ``(n,)`` int64, which of the row's windows gave the score, counted from 0; the
+            first of those that tie.
     """
 
     rows: npt.NDArray[np.int64]
     scores: npt.NDArray[np.float32]
+    windows: npt.NDArray[np.int64]
 
     def __len__(self) -> int:
         """Return the number of ranked rows."""
@@ -67,8 +71,10 @@ class Index(ABC):
 
     Laws that hold for every subclass (``tests/contract``):
 
-    * a score is MaxSim in float32 of the query and the stored vectors, whatever else is stored;
-    * ``search(k)`` ranks at least k rows whenever k live rows are allowed;
+    * a row's score is the largest MaxSim in float32 of the query and one of the row's windows,
+      whatever else is stored;
+    * ``search(k)`` ranks at least k rows whenever k live rows are allowed, however many windows
+      they have;
     * deleted rows, and rows outside ``rows``, never appear;
     * equal passages get equal scores.
     """
@@ -102,44 +108,56 @@ class Index(ABC):
             One ranking a query, see :class:`Ranking` for ties.
         """
 
-    def vectors(self, row: int) -> TokenMatrix:
-        """Return the stored vectors of a live row, ``(num_tokens, dim)`` float32.
+    def windows(self, row: int) -> Iterator[Window]:
+        """Yield the stored windows of a live row, in the order of the text.
 
         Raises:
             PassageNotFoundError: the row is not live in this generation.
         """
-        segment, position = self._find(row)
-        return segment.vectors[segment.span(position)].astype(np.float32)
+        segment, positions = self._find(row)
+        return map(segment.window, positions)
 
-    def token_ids(self, row: int) -> npt.NDArray[np.int32]:
-        """Return the vocabulary ids of a live row's vectors, ``(num_tokens,)`` int32.
+    def window(self, row: int, place: int) -> Window:
+        """Return one of a live row's windows, counted from 0.
 
         Raises:
             PassageNotFoundError: the row is not live in this generation.
         """
-        segment, position = self._find(row)
-        return np.array(segment.token_ids[segment.span(position)])
+        segment, positions = self._find(row)
+        return segment.window(positions[place])
 
-    def _find(self, row: int) -> tuple[Segment, int]:
+    def window_span(self, row: int, place: int) -> tuple[int, int]:
+        """Return only the characters of one of a live row's windows.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
+        segment, positions = self._find(row)
+        return segment.window_span(positions[place])
+
+    def _find(self, row: int) -> tuple[Segment, range]:
         for i in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
             live = self._segments[i]
-            position = live.segment.position(row)
-            if position is not None and live.is_live(position):
-                return live.segment, position
+            positions = live.segment.positions(row)
+            if positions and live.is_live(positions[0]):
+                return live.segment, positions
         raise PassageNotFoundError(f"row {row} is not live in this generation.")
 
     def _rescore(self, query: TokenMatrix, rows: npt.NDArray[np.int64]) -> Ranking:
-        """Score rows one by one, so that a score depends on the query and the passage only.
+        """Score windows one by one, so that a score depends on the query and the window only.
 
-        Matrix products over many passages at once may differ in the last bit with their place in
+        Matrix products over many windows at once may differ in the last bit with their place in
         the block; alone, equal passages get equal scores, and ties can be broken by id.
         """
         scores = np.empty(len(rows), dtype=np.float32)
+        windows = np.empty(len(rows), dtype=np.int64)
         for i, row in enumerate(rows):
-            vectors = self.vectors(int(row))
-            scores[i] = score_block(query, vectors, np.array([len(vectors)]))[0]
+            segment, positions = self._find(int(row))
+            each = [_score(query, segment.vectors_of(position)) for position in positions]
+            windows[i] = np.argmax(each)
+            scores[i] = each[windows[i]]
         order = np.lexsort((rows, -scores))
-        return Ranking(rows[order], scores[order])
+        return Ranking(rows[order], scores[order], windows[order])
 
     @staticmethod
     def _cut(ranking: Ranking, k: int) -> Ranking:
@@ -147,4 +165,15 @@ class Index(ABC):
         if len(ranking) <= k:
             return ranking
         kept = int((ranking.scores >= ranking.scores[k - 1]).sum())
-        return Ranking(ranking.rows[:kept], ranking.scores[:kept])
+        return Ranking(ranking.rows[:kept], ranking.scores[:kept], ranking.windows[:kept])
+
+
+def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
+    """Return where each run of equal rows starts: one place a passage."""
+    if not len(rows):
+        return np.empty(0, dtype=np.intp)
+    return np.concatenate(([0], np.flatnonzero(np.diff(rows)) + 1))
+
+
+def _score(query: TokenMatrix, vectors: TokenMatrix) -> np.float32:
+    return score_block(query, vectors, np.array([len(vectors)]))[0]

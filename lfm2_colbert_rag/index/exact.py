@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..scoring import blocks, score_block
 from ..types import TokenMatrix
-from .base import Index, LiveSegment, Ranking
+from .base import Index, LiveSegment, Ranking, run_starts
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
 BLOCK_TOKENS = 32_768
@@ -53,9 +53,9 @@ class ExactIndex(Index):
             found.append(block_rows)
             scored.append(np.stack([score_block(query, vectors, lengths) for query in queries]))
         if not found:
-            nothing = Ranking(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
-            return [nothing for _ in queries]
-        all_rows, all_scores = np.concatenate(found), np.concatenate(scored, axis=1)
+            none = np.empty(0, dtype=np.int64)
+            return [Ranking(none, none.astype(np.float32), none) for _ in queries]
+        all_rows, all_scores = _best_windows(np.concatenate(found), np.concatenate(scored, axis=1))
         return [
             self._cut(self._rescore(query, _best(all_rows, scores, k)), k)
             for query, scores in zip(queries, all_scores, strict=True)
@@ -64,7 +64,7 @@ class ExactIndex(Index):
     def _scan(
         self, rows: npt.NDArray[np.int64] | None
     ) -> Iterator[tuple[npt.NDArray[np.int64], TokenMatrix, npt.NDArray[np.int64]]]:
-        """Yield allowed passages in blocks: rows, vectors end to end, and lengths."""
+        """Yield windows of allowed passages in blocks: rows, vectors end to end, and lengths."""
         for live in self._segments:
             positions = _allowed_positions(live, rows)
             lengths = live.segment.lengths[positions]
@@ -82,22 +82,28 @@ def _allowed_positions(
     if rows is None:
         everything = np.arange(len(live.segment.rows))
         return everything if live.live is None else np.flatnonzero(live.live)
-    _, positions, _ = np.intersect1d(
-        live.segment.rows, rows, assume_unique=True, return_indices=True
-    )
-    return positions if live.live is None else positions[live.live[positions]]
+    allowed = np.isin(live.segment.rows, rows)
+    return np.flatnonzero(allowed if live.live is None else allowed & live.live)
 
 
 def _gather(
     live: LiveSegment, positions: npt.NDArray[np.intp], lengths: npt.NDArray[np.int64]
 ) -> TokenMatrix:
-    """Copy the passages at these ascending positions into one float32 array, end to end."""
+    """Copy the windows at these ascending positions into one float32 array, end to end."""
     segment = live.segment
     starts = segment.offsets[positions]
     if positions[-1] - positions[0] + 1 == len(positions):
         return segment.vectors[starts[0] : starts[-1] + lengths[-1]].astype(np.float32)
     shifts = starts - np.concatenate(([0], np.cumsum(lengths)[:-1]))
     return segment.vectors[np.arange(lengths.sum()) + np.repeat(shifts, lengths)].astype(np.float32)
+
+
+def _best_windows(
+    rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Keep each row once, with the best of its windows' scores, ``(queries, rows)``."""
+    starts = run_starts(rows)
+    return rows[starts], np.maximum.reduceat(scores, starts, axis=1)
 
 
 def _best(

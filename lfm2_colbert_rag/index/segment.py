@@ -1,37 +1,37 @@
 """Segments: immutable sets of passages' token vectors, as checksummed memory-mapped files.
 
-A segment is a folder of four arrays. It is written under a temporary name, flushed to the disk,
+A segment is a folder of six arrays. It is written under a temporary name, flushed to the disk,
 and renamed; from then on it never changes. What makes it part of an index is the catalog, which
 names it together with the size and checksum of each file.
 
-========== ================================ ==========================================
-file       shape and dtype                  content
-========== ================================ ==========================================
-vectors    ``(tokens, dim)`` float16        token vectors of all passages, end to end
-offsets    ``(passages + 1,)`` int64        where each passage starts; last = tokens
-rows       ``(passages,)`` int64            the passages' row numbers, ascending
-token_ids  ``(tokens,)`` int32              vocabulary id of each vector
-========== ================================ ==========================================
+========== ======================= ===========================================================
+file       shape and dtype         content
+========== ======================= ===========================================================
+vectors    ``(tokens, dim)``       token vectors of all windows, end to end, float16
+token_ids  ``(tokens,)`` int32     vocabulary id of each vector
+spans      ``(tokens, 2)`` int32   characters of the passage that each vector stands for
+offsets    ``(windows + 1,)``      where each window's vectors start; last = tokens, int64
+rows       ``(windows,)`` int64    row number of each window's passage, ascending; the windows of
+                                   a passage lie side by side
+windows    ``(windows, 2)`` int64  characters of the passage that each window is
+========== ======================= ===========================================================
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import IndexCorruptError
-from ..types import TokenVectors
-
-ARRAYS = ("vectors", "offsets", "rows", "token_ids")
-TEMPORARY_PREFIX = ".tmp-"
+from ..types import TokenMatrix, TokenVectors, Window
 
 
 @dataclass(frozen=True)
@@ -70,71 +70,127 @@ class Segment:
 
     info: SegmentInfo
     vectors: npt.NDArray[np.float16]
+    token_ids: npt.NDArray[np.int32]
+    spans: npt.NDArray[np.int32]
     offsets: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
-    token_ids: npt.NDArray[np.int32]
+    windows: npt.NDArray[np.int64]
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
-        """``(passages,)`` number of vectors of each passage."""
+        """``(windows,)`` number of vectors of each window."""
         return np.diff(self.offsets)
 
-    def position(self, row: int) -> int | None:
-        """Return the place of a row in this segment, or None."""
-        place = int(np.searchsorted(self.rows, row))
-        return place if place < len(self.rows) and self.rows[place] == row else None
+    def positions(self, row: int) -> range:
+        """Return the places of a row's windows in this segment; empty if it has none here."""
+        first, last = np.searchsorted(self.rows, (row, row + 1))
+        return range(int(first), int(last))
 
-    def span(self, position: int) -> slice:
-        """Return where the vectors of one passage lie."""
+    def vectors_of(self, position: int) -> TokenMatrix:
+        """Return one window's vectors, ``(num_tokens, dim)`` float32."""
+        return self.vectors[self._tokens(position)].astype(np.float32)
+
+    def window(self, position: int) -> Window:
+        """Return one window with all that is known of it."""
+        tokens = self._tokens(position)
+        encoded = TokenVectors(
+            self.vectors_of(position),
+            np.array(self.token_ids[tokens]),
+            np.array(self.spans[tokens]),
+        )
+        return Window(self.window_span(position), encoded)
+
+    def window_span(self, position: int) -> tuple[int, int]:
+        """Return the characters of its passage that one window is."""
+        start, end = self.windows[position].tolist()
+        return start, end
+
+    def _tokens(self, position: int) -> slice:
         return slice(int(self.offsets[position]), int(self.offsets[position + 1]))
 
 
-def write_segment(
-    root: Path,
-    name: str,
-    rows: Sequence[int],
-    encoded: Sequence[TokenVectors],
-    *,
-    durable: bool = True,
-) -> SegmentInfo:
-    """Write a segment so that it exists whole or not at all.
+class SegmentWriter:
+    """Writes a segment window by window, so that no more than one need be in memory.
 
     Args:
-        root: the ``segments`` folder.
-        name: the new segment's name; must be free.
-        rows: ascending row numbers, one a passage.
-        encoded: the passages' vectors, stored as float16.
-        durable: flush to the disk before the rename; off for indexes that live in memory only.
-
-    Returns:
-        What to record in the catalog.
+        folder: where the files go; made here.
+        dim: width of the vectors.
+        durable: flush to the disk; off for indexes that live in memory only.
 
     Raises:
-        OSError: the disk is full or the folder cannot be written; nothing is left behind.
+        OSError: the disk is full or the folder cannot be written. So do the methods; removing
+            the folder is up to the caller.
+
+    Example:
+        >>> writer = SegmentWriter(root / "00000001", dim=128)   # doctest: +SKIP
+        >>> writer.append(0, Window((0, len(text)), encoded))    # doctest: +SKIP
+        >>> info = writer.finish(first_row=1)                    # doctest: +SKIP
     """
-    lengths = [len(one) for one in encoded]
-    arrays: dict[str, npt.NDArray[Any]] = {
-        "vectors": np.concatenate([one.vectors for one in encoded]).astype(np.float16),
-        "offsets": np.concatenate(([0], np.cumsum(lengths))).astype(np.int64),
-        "rows": np.asarray(rows, dtype=np.int64),
-        "token_ids": np.concatenate([one.token_ids for one in encoded]).astype(np.int32),
-    }
-    temporary = root / f"{TEMPORARY_PREFIX}{name}"
-    temporary.mkdir(parents=True)
-    try:
-        files = {
-            key: _write_array(temporary / f"{key}.npy", array, durable=durable)
-            for key, array in arrays.items()
-        }
-        if durable:
-            sync_folder(temporary)
-        temporary.replace(root / name)
-        if durable:
-            sync_folder(root)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    return SegmentInfo(name, len(rows), sum(lengths), files)
+
+    def __init__(self, folder: Path, dim: int, *, durable: bool = True) -> None:
+        folder.mkdir(parents=True)
+        self._folder = folder
+        self._durable = durable
+        self._places: list[int] = []
+        self._lengths: list[int] = []
+        self._windows: list[tuple[int, int]] = []
+        with ExitStack() as opened:
+            self._vectors = opened.enter_context(_ArrayFile(folder, "vectors", np.float16, dim))
+            self._token_ids = opened.enter_context(_ArrayFile(folder, "token_ids", np.int32))
+            self._spans = opened.enter_context(_ArrayFile(folder, "spans", np.int32, 2))
+            self._opened = opened.pop_all()
+
+    def append(self, place: int, window: Window) -> None:
+        """Add a window.
+
+        Args:
+            place: which passage it belongs to, counted from 0; never less than the last.
+            window: with at least one vector, stored as float16.
+        """
+        encoded = window.encoded
+        self._vectors.extend(encoded.vectors)
+        self._token_ids.extend(encoded.token_ids)
+        self._spans.extend(encoded.spans)
+        self._places.append(place)
+        self._lengths.append(len(encoded))
+        self._windows.append(window.span)
+
+    def counts(self, passages: int) -> tuple[list[int], list[int]]:
+        """Return the windows and the vectors of each of the passages."""
+        windows = np.bincount(self._places, minlength=passages)
+        tokens = np.zeros(passages, dtype=np.int64)
+        np.add.at(tokens, self._places, self._lengths)
+        return windows.tolist(), tokens.tolist()
+
+    def close(self) -> None:
+        """Let go of the files, finished or not."""
+        self._opened.close()
+
+    def finish(self, name: str, first_row: int) -> SegmentInfo:
+        """Write what is left, and flush everything.
+
+        Args:
+            name: the segment's name to be.
+            first_row: row number of the passage at place 0.
+
+        Returns:
+            What to record in the catalog.
+        """
+        with self._opened:
+            for key, values, width in (
+                ("offsets", np.concatenate(([0], np.cumsum(self._lengths))), ()),
+                ("rows", np.array(self._places) + first_row, ()),
+                ("windows", np.array(self._windows), (2,)),
+            ):
+                with _ArrayFile(self._folder, key, np.int64, *width) as array:
+                    array.extend(values)
+                    array.finish(durable=self._durable)
+            for array in (self._vectors, self._token_ids, self._spans):
+                array.finish(durable=self._durable)
+        if self._durable:
+            sync_folder(self._folder)
+        files = {path.stem: _describe(path) for path in sorted(self._folder.glob("*.npy"))}
+        return SegmentInfo(name, len(set(self._places)), sum(self._lengths), files)
 
 
 def open_segment(root: Path, info: SegmentInfo) -> Segment:
@@ -188,31 +244,47 @@ def sync_folder(folder: Path) -> None:
 _REMEDY = "Restore the index from a backup, or build it again from the texts."
 
 
-class _HashingFile:
-    """Counts and hashes what passes through on its way into a file."""
+class _ArrayFile:
+    """An ``.npy`` file that grows by rows.
 
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self._hash = hashlib.sha256()
-        self._size = 0
+    Its header, which holds their number, is written again at the end; ``numpy.lib.format`` leaves
+    room in it for that.
+    """
 
-    def write(self, data: bytes) -> int:
-        self._hash.update(data)
-        self._size += len(data)
-        return self._file.write(data)
+    def __init__(self, folder: Path, name: str, dtype: npt.DTypeLike, *width: int) -> None:
+        self._dtype = np.dtype(dtype)
+        self._width = width
+        self._rows = 0
+        self._file = (folder / f"{name}.npy").open("wb")
+        self._write_header()
 
-    def summary(self) -> SegmentFile:
-        return SegmentFile(self._size, self._hash.hexdigest())
+    def __enter__(self) -> _ArrayFile:
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
 
-def _write_array(path: Path, array: npt.NDArray[Any], *, durable: bool) -> SegmentFile:
-    with path.open("wb") as file:
-        hashing = _HashingFile(file)
-        np.save(cast(BinaryIO, hashing), array, allow_pickle=False)
-        file.flush()
+    def extend(self, rows: npt.NDArray[np.generic]) -> None:
+        self._file.write(np.ascontiguousarray(rows, dtype=self._dtype).data)
+        self._rows += len(rows)
+
+    def finish(self, *, durable: bool) -> None:
+        self._file.seek(0)
+        self._write_header()
+        self._file.flush()
         if durable:
-            os.fsync(file.fileno())
-    return hashing.summary()
+            os.fsync(self._file.fileno())
+
+    def _write_header(self) -> None:
+        shape = (self._rows, *self._width)
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        )
+
+
+def _describe(path: Path) -> SegmentFile:
+    with path.open("rb") as file:
+        return SegmentFile(path.stat().st_size, _sha256(file))
 
 
 def _check_size(path: Path, expected: SegmentFile) -> None:

@@ -1,0 +1,72 @@
+"""What a commit changes, and what readers learn of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .index.segment import SegmentInfo
+from .types import Passage
+
+
+@dataclass(frozen=True)
+class StoredPassage:
+    """A passage as the catalog keeps it.
+
+    Attributes:
+        row: its row number.
+        passage: the passage.
+        windows: number of windows that it was cut into.
+        tokens: number of vectors of all of them.
+    """
+
+    row: int
+    passage: Passage
+    windows: int
+    tokens: int
+
+
+@dataclass(frozen=True, eq=False)
+class Changes:
+    """What a reader at one generation must know to move to a newer one.
+
+    Attributes:
+        generation: the newer generation.
+        segments: all its segments.
+        dead_rows: rows that died after the reader's generation.
+    """
+
+    generation: int
+    segments: tuple[SegmentInfo, ...]
+    dead_rows: npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sizes of one generation."""
+
+    passages: int
+    windows: int
+    deleted: int
+    tokens: int
+    segments: int
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Everything that one commit changes.
+
+    Attributes:
+        generation: the generation that it makes.
+        passages: rows to add; their numbers ascend and were never used before.
+        segment: the segment that holds them, already on the disk.
+        removed: rows that die.
+    """
+
+    generation: int
+    passages: Sequence[StoredPassage] = ()
+    segment: SegmentInfo | None = None
+    removed: Sequence[int] = ()

@@ -1,0 +1,200 @@
+"""Backbones other than LFM2, run by the ``transformers`` library.
+
+``transformers`` is imported when such a backbone is loaded, and not before. Of a checkpoint only
+JSON and safetensors are read; code that comes with it is never run, and nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .._extras import require
+from ..errors import ModelFormatError
+from .config import TransformersConfig
+from .lfm2 import PackedBatch
+from .weights import SCALE_SUFFIX
+
+_ADAPTER = "adapter_config.json"
+
+
+class TransformersBackbone(nn.Module):
+    """Token ids to hidden states with a model of ``transformers``.
+
+    Its interface is that of :class:`~lfm2_colbert_rag.encoder.lfm2.Lfm2Backbone`: sequences come
+    and go packed. In between they are padded on the right, and padding is never attended to.
+
+    Args:
+        model: takes ``input_ids`` and ``attention_mask``, both ``(B, S)``.
+        config: what is known of it.
+    """
+
+    def __init__(self, model: nn.Module, config: TransformersConfig) -> None:
+        super().__init__()
+        self.model = model
+        self.config = config
+
+    @classmethod
+    def load(
+        cls,
+        config: TransformersConfig,
+        *,
+        device: torch.device,
+        dtype: torch.dtype,
+        longest_input: int,
+    ) -> TransformersBackbone:
+        """Build the model and read its weights.
+
+        Args:
+            config: where it lies and what it is.
+            device: where to run it.
+            dtype: of weights and arithmetic.
+            longest_input: positions that it must be able to take.
+
+        Raises:
+            ModelFormatError: ``transformers`` does not know the architecture, the weights do not
+                fit it, or it cannot take inputs of that length.
+            MissingExtraError: ``transformers`` is not installed.
+        """
+        transformers = require("transformers", extra="torch")
+        if (config.folder / _ADAPTER).exists():
+            raise ModelFormatError(
+                f"{config.folder} holds an adapter ({_ADAPTER}), which is not supported. Merge it "
+                "into the model where you trained it, and save that."
+            )
+        with _quiet(transformers):
+            model = _load_model(transformers, config, dtype)
+        _check_inputs(model, config, longest_input)
+        return cls(model.to(device), config)
+
+    def forward(self, batch: PackedBatch, *, zero_masked_positions: bool = False) -> Tensor:
+        """Compute the final hidden states.
+
+        Args:
+            batch: B packed sequences of T positions in all.
+            zero_masked_positions: means nothing here; see
+                :class:`~lfm2_colbert_rag.encoder.config.FramingConfig`.
+
+        Returns:
+            ``(T, hidden)`` in the dtype of the weights.
+        """
+        del zero_masked_positions
+        present = batch.pad(torch.ones_like(batch.attention_mask))
+        # What follows the end of a text is padding to the model, whatever else pads queries:
+        # RoBERTa and its kin number the positions of all tokens that are not.
+        ids = batch.pad(batch.input_ids).masked_fill(~present, self.config.pad_token_id)
+        inputs = {"input_ids": ids, "attention_mask": batch.pad(batch.attention_mask).long()}
+        if self.config.token_types:
+            inputs["token_type_ids"] = torch.zeros_like(ids)
+        hidden: Tensor = self.model(**inputs, return_dict=True)[0]
+        return batch.unpad(hidden)
+
+
+def _load_model(transformers: Any, config: TransformersConfig, dtype: torch.dtype) -> nn.Module:
+    if config.model_type not in transformers.CONFIG_MAPPING:
+        raise ModelFormatError(
+            f"{config.folder / 'config.json'} names the model_type {config.model_type!r}, which "
+            f"neither this library nor transformers {transformers.__version__} knows; code that "
+            "comes with a checkpoint is never run. A newer transformers may know it."
+        )
+    try:
+        model, report = _from_pretrained(transformers, config, dtype)
+    # What transformers raises for a folder that does not fit itself is of any kind.
+    except Exception as error:
+        raise ModelFormatError(
+            f"transformers {transformers.__version__} cannot load the {config.model_type!r} "
+            f"backbone of {config.folder}: {type(error).__name__}: {error}"
+        ) from error
+    _check_report(report, config.folder)
+    return model
+
+
+def _check_report(report: Mapping[str, Any], folder: Path) -> None:
+    # Poolers are for sentence vectors; many checkpoints come without the one they are made with.
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    resized = sorted(str(names[0]) for names in report["mismatched_keys"])
+    scales = sorted(name for name in report["unexpected_keys"] if name.endswith(SCALE_SUFFIX))
+    for what, names in (
+        ("missing tensors", missing),
+        ("wrong shapes", resized),
+        ("int8 tensors, which are for LFM2 backbones only; scales", scales),
+    ):
+        if names:
+            raise ModelFormatError(
+                f"The weights of {folder} do not fit its configuration; {what}: "
+                f"{', '.join(names[:5])}" + (f" and {len(names) - 5} more." if names[5:] else ".")
+            )
+
+
+def _from_pretrained(
+    transformers: Any, config: TransformersConfig, dtype: torch.dtype
+) -> tuple[nn.Module, dict[str, Any]]:
+    options = {"local_files_only": True, "trust_remote_code": False}
+    folder = str(config.folder)
+    settings = transformers.AutoConfig.from_pretrained(folder, **options)
+    settings.use_cache = False
+    # Of encoder-decoders the encoder alone reads.
+    auto = (
+        transformers.AutoModelForTextEncoding
+        if getattr(settings, "is_encoder_decoder", False)
+        else transformers.AutoModel
+    )
+    # Named, so that no configuration can ask for a kernel that is fetched from elsewhere.
+    for attention in ("sdpa", "eager"):
+        try:
+            model, report = auto.from_pretrained(
+                folder,
+                config=settings,
+                dtype=dtype,
+                use_safetensors=True,
+                output_loading_info=True,
+                attn_implementation=attention,
+                **options,
+            )
+        except (ValueError, ImportError):
+            if attention == "eager":
+                raise
+            continue
+        return model, report
+    raise AssertionError("unreachable")  # pragma: no cover
+
+
+def _check_inputs(model: Any, config: TransformersConfig, longest_input: int) -> None:
+    table = model.get_input_embeddings()
+    rows = getattr(table, "num_embeddings", None)
+    if rows is None or rows < config.vocab_size:
+        raise ModelFormatError(
+            f"The {config.model_type!r} backbone of {config.folder} has no embedding table of "
+            f"{config.vocab_size} tokens, so it does not read text."
+        )
+    for name, module in model.named_modules():
+        if not name.endswith("position_embeddings") or not isinstance(module, nn.Embedding):
+            continue
+        # With a padding index, positions are numbered from the one after it.
+        offset = 0 if module.padding_idx is None else module.padding_idx + 1
+        if longest_input > module.num_embeddings - offset:
+            raise ModelFormatError(
+                f"The checkpoint asks for texts of {longest_input} positions, but its "
+                f"{config.model_type!r} backbone has {module.num_embeddings - offset}. Lower "
+                "query_length and document_length in its configuration."
+            )
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Keep transformers from reporting on the screen; what is wrong becomes an error."""
+    logging = transformers.utils.logging
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

@@ -1,0 +1,111 @@
+"""Token pooling: fewer vectors a text, each the mean of several that point the same way.
+
+Hierarchical clustering as PyLate 1.6 does it (Clavié, Chaffin and Adams, "Reducing the Footprint
+of Multi-Vector Retrieval with Minimal Performance Impact via Token Pooling", 2024).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ._extras import require
+from .errors import ConfigError, InputError
+from .types import TokenMatrix, TokenVectors
+
+
+def check_pool_factor(pool_factor: int) -> int:
+    """Return the factor if texts can be pooled by it here.
+
+    Raises:
+        ConfigError: it is no whole number above 0.
+        MissingExtraError: it is above 1, and the ``pooling`` extra is not installed.
+    """
+    if isinstance(pool_factor, bool) or not isinstance(pool_factor, int) or pool_factor < 1:
+        raise ConfigError(
+            f"pool_factor must be a whole number from 1 (no pooling) up, not {pool_factor!r}."
+        )
+    if pool_factor > 1:
+        require("scipy", extra="pooling")
+    return pool_factor
+
+
+def pool_vectors(
+    encoded: TokenVectors, pool_factor: int, protected_tokens: int = 1
+) -> TokenVectors:
+    """Replace a text's vectors by the means of clusters of them.
+
+    Clusters come from Ward's method on cosine distances. Means are not normalised: shorter ones
+    say that the members of a cluster differ.
+
+    Args:
+        encoded: ``n`` unit vectors.
+        pool_factor: how many vectors become one on average; 1 changes nothing.
+        protected_tokens: vectors at the beginning that stay as they are; PyLate protects the
+            first, a marker.
+
+    Returns:
+        The protected vectors, then at most ``max(1, (n - protected_tokens) // pool_factor)``
+        means in the order of scipy's cluster labels. A mean bears the token id and the span of the
+        member nearest to it (of several, the first). What would not become fewer is returned as
+        it is.
+
+    Raises:
+        ConfigError: a factor below 1, or fewer than no protected tokens.
+        InputError: a vector holds NaN or infinity.
+        MissingExtraError: the ``pooling`` extra is not installed.
+
+    Example:
+        >>> vectors = np.eye(3, dtype=np.float32)[[0, 1, 1, 2, 2]]
+        >>> spans = np.array([(i, i + 1) for i in range(5)], dtype=np.int32)
+        >>> encoded = TokenVectors(vectors, np.arange(5, dtype=np.int32), spans)
+        >>> pool_vectors(encoded, 2).vectors
+        array([[1., 0., 0.],
+               [0., 1., 0.],
+               [0., 0., 1.]], dtype=float32)
+    """
+    check_pool_factor(pool_factor)
+    if protected_tokens < 0:
+        raise ConfigError(f"protected_tokens must be 0 or more, not {protected_tokens}.")
+    free = encoded.vectors[protected_tokens:]
+    clusters = max(len(free) // pool_factor, 1)
+    if clusters >= len(free):
+        return encoded
+    if not np.isfinite(encoded.vectors).all():
+        raise InputError("vectors with NaN or infinity cannot be pooled; check the encoder.")
+    labels = _cluster(free, clusters)
+    means = _means(free, labels)
+    nearest = protected_tokens + _nearest(free, labels, means)
+    kept = np.concatenate((np.arange(protected_tokens), nearest))
+    vectors = np.concatenate((encoded.vectors[:protected_tokens], means))
+    return replace(
+        encoded, vectors=vectors, token_ids=encoded.token_ids[kept], spans=encoded.spans[kept]
+    )
+
+
+def _cluster(vectors: TokenMatrix, clusters: int) -> npt.NDArray[np.intp]:
+    """Return the cluster of each vector, counted from 0 without gaps."""
+    hierarchy = require("scipy.cluster.hierarchy", extra="pooling")
+    # Rounding may put equal vectors at less than no distance, which scipy refuses.
+    distances = np.maximum(1 - vectors @ vectors.T, 0)
+    tree = hierarchy.linkage(distances[np.triu_indices(len(vectors), k=1)], method="ward")
+    labels = hierarchy.fcluster(tree, t=clusters, criterion="maxclust")
+    return np.unique(labels, return_inverse=True)[1].reshape(-1)
+
+
+def _means(vectors: TokenMatrix, labels: npt.NDArray[np.intp]) -> TokenMatrix:
+    sums = np.zeros((labels.max() + 1, vectors.shape[1]), dtype=np.float32)
+    np.add.at(sums, labels, vectors)
+    counts = np.bincount(labels).astype(np.float32)
+    return np.divide(sums, counts[:, None], dtype=np.float32)
+
+
+def _nearest(
+    vectors: TokenMatrix, labels: npt.NDArray[np.intp], means: TokenMatrix
+) -> npt.NDArray[np.intp]:
+    """Return which member of each cluster lies nearest to its mean."""
+    distances = np.linalg.norm(vectors - means[labels], axis=1)
+    order = np.lexsort((np.arange(len(labels)), distances, labels))
+    return order[np.searchsorted(labels[order], np.arange(len(means)))]

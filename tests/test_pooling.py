@@ -1,0 +1,174 @@
+"""Token pooling: PyLate's clusters, what a pooled vector stands for, and an index of them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lfm2_colbert_rag import Retriever, maxsim
+from lfm2_colbert_rag.errors import ConfigError, InputError, MissingExtraError
+from lfm2_colbert_rag.pooling import pool_vectors
+from lfm2_colbert_rag.testing import HashEncoder
+from lfm2_colbert_rag.types import TokenVectors
+
+hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
+
+
+def random_text(seed: int, length: int, *, repeats: bool = False, dim: int = 8) -> TokenVectors:
+    random = np.random.default_rng(seed)
+    vectors = random.standard_normal((length, dim)).astype(np.float32)
+    if repeats and length:
+        vectors = vectors[random.integers(0, max(1, length // 2), length)]
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    places = np.arange(length, dtype=np.int32)
+    return TokenVectors(vectors, 100 + places, np.stack((places, places + 1), axis=1))
+
+
+def pylate(vectors: np.ndarray, pool_factor: int, protected_tokens: int) -> np.ndarray:
+    """``ColBERT.pool_embeddings_hierarchical`` of PyLate 1.6.0, cluster by cluster."""
+    protected, to_pool = vectors[:protected_tokens], vectors[protected_tokens:]
+    clusters = max(len(to_pool) // pool_factor, 1)
+    if clusters >= len(to_pool):
+        return vectors
+    condensed = [
+        max(0.0, 1 - float(to_pool[i] @ to_pool[j]))
+        for i in range(len(to_pool))
+        for j in range(i + 1, len(to_pool))
+    ]
+    labels = hierarchy.fcluster(
+        hierarchy.linkage(np.array(condensed), method="ward"), t=clusters, criterion="maxclust"
+    )
+    means = [
+        to_pool[labels == label].mean(axis=0)
+        for label in range(1, clusters + 1)
+        if (labels == label).any()
+    ]
+    return np.concatenate((protected, means))
+
+
+texts = st.builds(random_text, st.integers(0, 10_000), st.integers(0, 40))
+repetitive = st.builds(
+    random_text, st.integers(0, 10_000), st.integers(0, 40), repeats=st.just(True)
+)
+factors = st.integers(1, 6)
+protections = st.integers(0, 3)
+
+
+@settings(deadline=None)
+@given(encoded=texts, factor=factors, protected=protections)
+def test_agrees_with_pylate(encoded, factor, protected):
+    found = pool_vectors(encoded, factor, protected)
+    expected = pylate(encoded.vectors, factor, protected)
+    np.testing.assert_allclose(found.vectors, expected, atol=1e-6)
+
+
+@settings(deadline=None)
+@given(encoded=texts | repetitive, factor=factors, protected=protections)
+def test_laws(encoded, factor, protected):
+    pooled = pool_vectors(encoded, factor, protected)
+    free = max(0, len(encoded) - protected)
+    assert len(pooled) <= min(len(encoded), protected + max(1, free // factor))
+    assert pooled.vectors.dtype == np.float32
+    np.testing.assert_array_equal(pooled.vectors[:protected], encoded.vectors[:protected])
+    # Means are no longer than what they are the mean of.
+    assert (np.linalg.norm(pooled.vectors, axis=1) <= 1 + 1e-5).all()
+    # Ids and spans are those of members, together.
+    members = dict(zip(encoded.token_ids.tolist(), encoded.spans.tolist(), strict=True))
+    for token_id, span in zip(pooled.token_ids.tolist(), pooled.spans.tolist(), strict=True):
+        assert members[token_id] == span
+    assert len(set(pooled.token_ids.tolist())) == len(pooled)
+    if factor == 1 or free <= 1:
+        assert pooled is encoded
+
+
+def test_a_pooled_vector_bears_the_name_of_its_nearest_member():
+    angles = np.array([2.0, 0.0, 0.1, 0.3, 1.5, 1.6])
+    vectors = np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
+    spans = np.array([(0, 0), (0, 2), (3, 5), (6, 8), (9, 11), (12, 14)], dtype=np.int32)
+    encoded = TokenVectors(vectors, np.arange(6, dtype=np.int32), spans)
+    pooled = pool_vectors(encoded, 2)
+    assert sorted(pooled.token_ids.tolist()) == [0, 2, 4]
+    assert pooled.spans.tolist()[0] == [0, 0]
+
+
+def test_equal_vectors_pool_to_themselves():
+    """Rounding puts their distance below 0, at which scipy by itself takes offence."""
+    vectors = np.tile(random_text(3, 1).vectors, (9, 1))
+    spans = np.zeros((9, 2), dtype=np.int32)
+    pooled = pool_vectors(TokenVectors(vectors, np.arange(9, dtype=np.int32), spans), 2)
+    assert len(pooled) == 2
+    np.testing.assert_allclose(pooled.vectors, vectors[:2], atol=1e-6)
+
+
+@pytest.mark.parametrize("factor", [0, -1, True, 1.5, "2", None])
+def test_a_bad_factor_is_refused(factor, tmp_path):
+    with pytest.raises(ConfigError, match=r"pool_factor must be a whole number from 1 .*not"):
+        pool_vectors(random_text(1, 4), factor)
+    if factor is None:
+        return
+    with pytest.raises(ConfigError, match="pool_factor"):
+        Retriever.open(tmp_path / "i", model="hash", pool_factor=factor)
+    with pytest.raises(ConfigError, match="pool_factor"):
+        Retriever.from_texts(["a"], model="hash", pool_factor=factor)
+    assert not (tmp_path / "i").exists()
+
+
+def test_other_bad_input_is_refused():
+    with pytest.raises(ConfigError, match="protected_tokens must be 0 or more, not -1"):
+        pool_vectors(random_text(1, 4), 2, -1)
+    vectors = random_text(1, 4)
+    vectors.vectors[2, 0] = np.nan
+    with pytest.raises(InputError, match="NaN or infinity"):
+        pool_vectors(vectors, 2)
+
+
+def test_without_scipy_the_command_is_told(monkeypatch, tmp_path):
+    def missing(name: str, *arguments: object, **options: object) -> object:
+        raise ModuleNotFoundError(name=name)
+
+    monkeypatch.setattr("lfm2_colbert_rag._extras.import_module", missing)
+    with pytest.raises(MissingExtraError, match=r'pip install "lfm2-colbert-rag\[pooling\]"'):
+        Retriever.open(tmp_path / "i", model="hash", pool_factor=2)
+    assert not (tmp_path / "i").exists()
+    assert len(pool_vectors(random_text(1, 4), 1)) == 4
+
+
+TEXTS = [
+    "Hold the reset key of the router for ten seconds until the lamp blinks.",
+    "The coffee machine needs a new filter every month, and clean water.",
+    "The library opens at nine and closes at six, but not on Sundays.",
+]
+
+
+def test_an_index_of_pooled_vectors(folder):
+    encoder = HashEncoder(dim=64, document_length=12)
+    with Retriever.open(folder, model=encoder, pool_factor=2, window_overlap=2) as retriever:
+        texts = [*TEXTS, " ".join(TEXTS)]
+        retriever.add(texts, ids=["r", "c", "l", "all"])
+        stats = retriever.stats()
+        whole = Retriever.from_texts(texts, model=encoder, window_overlap=2).stats()
+        assert (stats.pool_factor, stats.windows) == (2, whole.windows)
+        assert stats.vectors < 0.7 * whole.vectors
+        asked = encoder.encode_query(["coffee filter water"])[0].vectors
+        for hit in retriever.search("coffee filter water", k=4):
+            start, end = hit.window or (0, len(hit.text))
+            whole = encoder.encode_document([hit.text[start:end]])[0]
+            pooled = pool_vectors(whole, 2).vectors.astype(np.float16)
+            assert hit.score == pytest.approx(maxsim([asked], [pooled])[0, 0], abs=1e-4)
+            for match in hit.evidence:
+                assert start <= match.passage_span[0] < match.passage_span[1] <= end
+        assert {hit.id for hit in retriever.search("coffee filter water", k=2)} == {"c", "all"}
+        words = retriever.search("coffee", k=1)[0]
+        assert words.evidence[0].strength > 0.5
+    with Retriever.open(folder, model=encoder) as again:
+        assert again.stats().pool_factor == 2
+        again.add(["coffee beans and coffee mills and more"], ids=["beans"])
+        assert again.stats().passages == 5
+        assert again.verify() == []
+
+
+def test_rerank_keeps_every_vector(folder):
+    with Retriever.open(folder, model="hash", pool_factor=3) as retriever:
+        assert retriever.rerank("reset key", TEXTS)[0].relevance == pytest.approx(1.0)
