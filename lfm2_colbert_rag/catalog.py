@@ -245,7 +245,8 @@ class Catalog:
         if version != FORMAT_VERSION:
             raise IndexFormatError(
                 f"{self._path.parent} is in format {version}; this version of the library reads "
-                f"format {FORMAT_VERSION}. Use the version that wrote it, or index again."
+                f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "
+                "in a new folder."
             )
 
     @contextmanager

@@ -76,10 +76,6 @@ class HashEncoder:
         """Return the character spans of all words of each text."""
         return [_spans(list(_WORD.finditer(text))) for text in texts]
 
-    def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the character spans of the words of each text."""
-        return [self._encode(text).spans for text in texts]
-
     def _encode(self, text: str) -> TokenVectors:
         words = list(_WORD.finditer(text))[: self._document_length]
         hashes = [_word_hash(word.group().casefold()) for word in words]

@@ -108,7 +108,7 @@ class Hit:
     metadata: dict[str, Any]
     window: tuple[int, int] | None = field(default=None, kw_only=True)
     _find_evidence: Callable[[], tuple[Match, ...]] = field(
-        default=tuple, repr=False, compare=False, kw_only=True
+        default=tuple, repr=False, compare=False
     )
 
     @property

@@ -42,7 +42,8 @@ def highlight_passage(
     from rich.text import Text
 
     matches = [(match.passage_span, match.strength) for match in telling_matches(query, hit)]
-    start, end = _window(hit.text, matches, limit)
+    anchor = matches[0][0][0] if matches else (hit.window or (0, 0))[0]
+    start, end = _window(hit.text, anchor, limit)
     inside = [((a - start, b - start), s) for (a, b), s in matches if a >= start and b <= end]
     text = highlight_words(hit.text[start:end], inside, marks=marks)
     if start > 0:
@@ -129,10 +130,9 @@ def _has_letter(text: str, span: Span) -> bool:
     return any(map(str.isalnum, text[slice(*span)]))
 
 
-def _window(text: str, matches: list[tuple[Span, float]], limit: int | None) -> Span:
+def _window(text: str, anchor: int, limit: int | None) -> Span:
     if limit is None or len(text) <= limit:
         return 0, len(text)
-    anchor = matches[0][0][0] if matches else 0
     start = min(max(0, anchor - _LEAD_IN), len(text) - limit)
     return _whole_characters(text, (start, start + limit))
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import LFM2ColBERTError
-from .options import ModelOption
+from .options import ModelOption, OverlapOption, PoolOption
 from .output import count, make_progress, note
 
 if TYPE_CHECKING:
@@ -41,12 +41,17 @@ def index(
     ],
     model: ModelOption = None,
     batch: Annotated[int, typer.Option("--batch", min=1, help="Passages in a commit.")] = BATCH,
+    window_overlap: OverlapOption = None,
+    pool_factor: PoolOption = None,
 ) -> None:
     """Index .txt, .md, .csv and .jsonl files, or whole folders of them.
 
     A line of JSON or a row of CSV is a passage: its keys are id, text, and your own metadata
     (values from CSV stay texts). A .txt or .md file is one passage. Running the command again
     replaces the passages that have the same ids, which are the paths where a file gives none.
+
+    Texts may be of any length: what is longer than the model reads at once is searched in
+    overlapping windows, and found as one passage.
 
     Everything is read and checked before the first passage is added.
     """
@@ -55,7 +60,9 @@ def index(
 
     sources = find_sources(paths, exclude=into)
     total = check(sources.files)
-    with Retriever.open(into, model=model) as retriever:
+    with Retriever.open(
+        into, model=model, window_overlap=window_overlap, pool_factor=pool_factor
+    ) as retriever:
         add_files(retriever, sources.files, total, batch)
         held = len(retriever)
     files = count(len(sources.files), "file")

@@ -8,7 +8,15 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["IndexFolder", "JsonFlag", "ModelOption", "WhereOption", "parse_where"]
+__all__ = [
+    "IndexFolder",
+    "JsonFlag",
+    "ModelOption",
+    "OverlapOption",
+    "PoolOption",
+    "WhereOption",
+    "parse_where",
+]
 
 IndexFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder of an index.", show_default=False)
@@ -30,6 +38,28 @@ ModelOption = Annotated[
         metavar="NAME",
         help="nano (comes with the library), a hub id, or a folder. An existing index knows its "
         "own.",
+        show_default=False,
+    ),
+]
+OverlapOption = Annotated[
+    int | None,
+    typer.Option(
+        "--window-overlap",
+        metavar="TOKENS",
+        min=0,
+        help="What two windows of a long text share at most; an eighth of a window by default. "
+        "Chosen when the index is made.",
+        show_default=False,
+    ),
+]
+PoolOption = Annotated[
+    int | None,
+    typer.Option(
+        "--pool-factor",
+        metavar="N",
+        min=1,
+        help="Keep about one vector for N tokens: a smaller index, a little less quality. Chosen "
+        "when the index is made; above 1 it needs the extra 'pooling'.",
         show_default=False,
     ),
 ]

@@ -31,7 +31,8 @@ def search(
 ) -> None:
     """Find the passages that answer a question, best first, with the words that matched.
 
-    With --json each passage is one line: id, score, relevance, text, metadata and evidence.
+    With --json each passage is one line: id, score, relevance, text, metadata, window (the
+    characters of the part of a long text that answered; null for all of it) and evidence.
     """
     from ..retriever import Retriever
 
@@ -65,6 +66,7 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
         "relevance": hit.relevance,
         "text": hit.text,
         "metadata": hit.metadata,
+        "window": None if hit.window is None else list(hit.window),
         "evidence": [
             {
                 "query": question[slice(*match.query_span)],

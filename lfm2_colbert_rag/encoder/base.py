@@ -68,7 +68,3 @@ class Encoder(Protocol):
             ``(num_tokens, 2)`` characters ``[start, end)`` for each text, ascending.
         """
         ...
-
-    def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the ``spans`` that ``encode_document`` would give, without the vectors."""
-        ...

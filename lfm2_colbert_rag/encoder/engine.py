@@ -126,10 +126,6 @@ class CheckpointEncoder(ABC):
         """
         return self._framing.token_spans(texts)
 
-    def document_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-        """Return the ``spans`` that ``encode_document`` would give, without the vectors."""
-        return [framed.spans[framed.keep] for framed in self._framing.document(texts)]
-
     def _encode_questions(self, texts: Sequence[str]) -> list[TokenVectors]:
         return self._encode(self._framing.query(texts))
 

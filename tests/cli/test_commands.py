@@ -36,7 +36,15 @@ def test_search_as_json(run: Run, index: str) -> None:
     lines = run("search", index, question, "-k", 3, "--json").out.splitlines()
     hits = [json.loads(line) for line in lines]
     assert len(hits) == 3
-    assert list(hits[0]) == ["id", "score", "relevance", "text", "metadata", "evidence"]
+    assert list(hits[0]) == [
+        "id",
+        "score",
+        "relevance",
+        "text",
+        "metadata",
+        "window",
+        "evidence",
+    ]
     assert hits[0]["id"] == "more/note.txt"
     train = next(match for match in hits[0]["evidence"] if match["query"] == "Zug")
     assert train["passage"] == "Zug"

@@ -101,6 +101,28 @@ def test_a_folder_without_anything_to_read(run: Run, tmp_path: Path) -> None:
     assert outcome.err.startswith("error: pictures holds no file that can be read; the kinds are")
 
 
+def test_options_of_a_new_index_are_kept(run: Run, docs: Path) -> None:
+    pytest.importorskip("scipy")
+    (docs / "readme.md").write_text("Tea is hot. " * 400 + "Zebras too.", encoding="utf-8")
+    options = ["--window-overlap", 20, "--pool-factor", 2]
+    outcome = run("index", docs, "--into", "an.index", "--model", "hash", *options)
+    assert outcome.out == "Indexed 6 passages from 4 files; an.index holds 6.\n"
+    stats = json.loads(run("stats", "an.index", "--json").out)
+    assert (stats["window_overlap"], stats["pool_factor"]) == (20, 2)
+    assert stats["windows"] == 9
+    found = json.loads(run("search", "an.index", "zebras", "--json", "-k", 1).out)
+    assert (found["id"], found["window"][1]) == ("readme.md", len(found["text"]))
+    assert "*Zebras* too." in run("search", "an.index", "zebras").out
+    assert run("index", docs, "--into", "an.index", "--pool-factor", 2).code == 0
+    refused = run("index", docs, "--into", "an.index", "--pool-factor", 3)
+    assert refused.code == 1
+    assert "an.index was made with pool_factor 2, not 3" in refused.err
+    refused = run("index", docs, "--into", "b", "--model", "hash", "--window-overlap", 512)
+    assert "window_overlap must be a whole number of tokens from 0 to 511" in refused.err
+    assert run("index", docs, "--into", "b", "--pool-factor", 0).code == 2
+    assert not Path("b").exists()
+
+
 def test_a_path_that_is_not_there_is_a_usage_error(run: Run) -> None:
     outcome = run("index", "nowhere", "--into", "i", "--model", "hash")
     assert outcome.code == 2
