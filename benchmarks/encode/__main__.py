@@ -180,7 +180,7 @@ def _measure(runs: Sequence[Runs], setting: Setting, rounds: int, console: Conso
             console.print(f"probe {one.contender.name}")
             run_probe(one, setting)
         if one.error:
-            console.print(f"[red]{one.contender.name}: {one.error}", highlight=False)
+            console.print(f"{one.contender.name}: {one.error}", style="red", markup=False)
     for number in range(rounds):
         for one in runs[:: -1 if number % 2 else 1]:
             if not one.error:
