@@ -90,7 +90,10 @@ ENVIRONMENTS = {
         Environment(
             "st-onnx",
             (
-                ("sentence-transformers==6.2.0", "optimum~=2.1.0", "onnx", "onnxruntime", "requests"),
+                (
+                    "sentence-transformers==6.2.0", "optimum~=2.1.0", "onnx", "onnxruntime",
+                    "requests",
+                ),
                 ("--no-deps", "optimum-onnx==0.1.0"),
             ),
             note="sentence-transformers[onnx]==6.2.0 cannot be installed by pip: it needs "
