@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import sys
 import time
@@ -256,7 +257,7 @@ def _accelerator(job: Job) -> dict[str, Any]:
 
 
 def _first_lines(error: BaseException) -> str:
-    """Return the first line of an error, and of the one that it came from."""
+    """Return the first line of an error, and of the one that it came from, without paths."""
     root = error
     while root.__cause__ or root.__context__:
         root = root.__cause__ or root.__context__ or root
@@ -264,7 +265,8 @@ def _first_lines(error: BaseException) -> str:
         f"{type(one).__name__}: {(str(one).strip().splitlines() or [''])[0]}"
         for one in dict.fromkeys((error, root))
     ]
-    return " – from ".join(said)
+    text = " – from ".join(said).replace(sys.prefix, "")
+    return re.sub(r" \(/[^)]*\)", "", text)[:400]
 
 
 def main() -> None:
