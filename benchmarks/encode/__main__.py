@@ -4,7 +4,7 @@
 
     python -m benchmarks.encode --scratch DIR
 
-Environments and checkpoints are made in ``DIR`` when they are not there yet; that takes about 12 GB.
+Environments and checkpoints are made in ``DIR`` when they are not there yet, in about 12 GB.
 """
 
 from __future__ import annotations
