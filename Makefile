@@ -8,8 +8,9 @@ PYTEST := $(BIN)/python -m pytest
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
-.PHONY: demo test test-core test-langchain test-llama-index test-base test-crash test-slow lint format bench \
-        bench-encode install install-dev clean
+.PHONY: demo test test-core test-langchain test-llama-index test-base test-crash \
+        test-slow agreement \
+        agreement-pylate agreement-st lint format bench bench-encode install install-dev clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -38,6 +39,17 @@ test-crash: install-dev
 
 test-slow: install-dev
 	$(PYTEST) -q -m slow
+
+# Vectors against those of the two libraries that save such checkpoints. Their pins exclude one
+# another, so each has an environment of its own. -W: their warnings are theirs.
+agreement: agreement-pylate agreement-st
+
+agreement-pylate: $(VENV)-agreement-pylate/.installed
+	$(VENV)-agreement-pylate/bin/python -m pytest -q -W ignore tests/agreement/test_pylate.py
+
+agreement-st: $(VENV)-agreement-st/.installed
+	$(VENV)-agreement-st/bin/python -m pytest -q -W ignore \
+	    tests/agreement/test_sentence_transformers.py
 
 lint: install-dev
 	$(BIN)/ruff check $(PATHS)
@@ -79,10 +91,24 @@ $(VENV)/.installed-dev: $(VENV)/.installed
 	$(PIP) install -c constraints.txt -e ".[torch,dev]" $(ADAPTERS)
 	touch $@
 
+$(VENV)-agreement-pylate/.installed: tests/agreement/pylate.txt constraints.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)-agreement-pylate
+	$(VENV)-agreement-pylate/bin/pip install -q -c constraints.txt torch
+	$(VENV)-agreement-pylate/bin/pip install -q -c constraints.txt -r $< -e .
+	$(VENV)-agreement-pylate/bin/pip install -q --no-deps pylate==1.6.0
+	touch $@
+
+$(VENV)-agreement-st/.installed: tests/agreement/sentence_transformers.txt constraints.txt \
+    pyproject.toml
+	$(PYTHON) -m venv $(VENV)-agreement-st
+	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt torch
+	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt -r $< -e .
+	touch $@
+
 $(VENV)-base/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-base
 	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio hypothesis
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -16,9 +16,16 @@ from typing import Any
 
 import torch
 from safetensors.torch import save_file
-from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
+from tokenizers import (
+    AddedToken,
+    Tokenizer,
+    decoders,
+    models,
+    normalizers,
+    pre_tokenizers,
+    trainers,
+)
 from tokenizers import processors as post_processors
-from tokenizers import trainers
 
 from .checkpoints import DIM, MARKERS, edit_json, write_json
 
@@ -33,13 +40,19 @@ _CORPUS = (
 )
 
 
-@lru_cache(maxsize=8)
 def foreign_tokenizer(kind: str, *, markers: bool = True) -> str:
-    """Train the kind of tokenizer that goes with a kind of backbone."""
-    tokenizer = {"bert": _word_pieces, "xlm-roberta": _unigrams, "modernbert": _byte_pairs}[kind]()
+    """Return the kind of tokenizer that goes with a kind of backbone."""
+    tokenizer = Tokenizer.from_str(_trained(kind))
     if markers:
         tokenizer.add_tokens([AddedToken(marker, special=False) for marker in MARKERS])
     return tokenizer.to_str()
+
+
+@lru_cache(maxsize=8)
+def _trained(kind: str) -> str:
+    # Once a process: the trainers break ties at random.
+    train = {"bert": _word_pieces, "xlm-roberta": _unigrams, "modernbert": _byte_pairs}
+    return train[kind]().to_str()
 
 
 def special_tokens(kind: str) -> dict[str, str]:

@@ -1,0 +1,134 @@
+"""Ids, vectors and MaxSim are those of sentence-transformers 6, from both layouts.
+
+Run by ``make agreement``, in an environment that has it; skipped where it is missing.
+"""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer
+from torch import nn
+
+from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
+from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
+
+from ..encoder.checkpoints import DIM, MARKERS, write_checkpoint
+from ..encoder.foreign import (
+    FOREIGN,
+    HIDDEN,
+    PLAIN_HEADS,
+    RICH_HEADS,
+    foreign_tokenizer,
+    write_backbone,
+    write_foreign,
+)
+from .texts import SCORES, TEXTS, VECTORS, difference, scores
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+CASES = [
+    *(f"{kind}, {layout}" for kind in ("lfm2", *FOREIGN) for layout in ("pylate", "multi_vector")),
+    *(f"{kind}, {how}" for kind in FOREIGN for how in ("rich heads", "made there", "attended")),
+]
+
+
+@pytest.fixture(scope="module")
+def peer() -> Any:
+    """The library, version 6 or newer: older ones know no late interaction."""
+    return pytest.importorskip("sentence_transformers", minversion="6.0")
+
+
+@pytest.fixture(scope="module", params=CASES)
+def saved(request: pytest.FixtureRequest, peer: Any, tmp_path_factory: Any) -> Any:
+    """A model of the peer's, the folder it was read from, and the one it saved itself in."""
+    kind, _, how = request.param.partition(", ")
+    place: Path = tmp_path_factory.mktemp("st")
+    if how == "made there":
+        model = make(peer, write_backbone(place / "first", kind))
+        model.save_pretrained(str(place / "first"))
+    else:
+        write(place / "first", kind, how)
+    model = peer.MultiVectorEncoder(str(place / "first"), device="cpu")
+    model.save_pretrained(str(place / "again"))
+    return model, place / "first", place / "again"
+
+
+def write(folder: Path, kind: str, how: str) -> None:
+    if kind == "lfm2":
+        write_checkpoint(folder, layout=how)
+    elif how in ("pylate", "rich heads"):
+        # With a word that the tokenizer lacks, PyLate skips unknown tokens and this peer does not;
+        # this library does as the one that wrote the folder.
+        tokenizer = Tokenizer.from_str(foreign_tokenizer(kind))
+        known = [c for c in string.punctuation if tokenizer.token_to_id(c) is not None]
+        heads = PLAIN_HEADS if how == "pylate" else RICH_HEADS
+        write_foreign(folder, kind, heads=heads, skiplist_words=known)
+    elif how == "attended":
+        expansion = {"strategy": "fixed", "attend": True, "token": None, "length": 16}
+        write_foreign(folder, kind, layout="multi_vector", query_expansion=expansion)
+    else:
+        write_foreign(folder, kind, layout=how)
+
+
+def make(peer: Any, bare: Path) -> Any:
+    """Build a model from the peer's own modules, with a head of two Dense."""
+    modules = pytest.importorskip("sentence_transformers.multi_vector_encoder.modules")
+    base = pytest.importorskip("sentence_transformers.base.modules")
+    torch.manual_seed(5)
+    on_tokens = {"module_input_name": "token_embeddings"}
+    transformer = base.Transformer(
+        str(bare),
+        document_length=64,
+        query_expansion={"strategy": "fixed", "attend": False, "token": None, "length": 20},
+    )
+    parts = [
+        transformer,
+        base.Dense(HIDDEN, HIDDEN, activation_function=nn.ReLU(), use_residual=True, **on_tokens),
+        base.Dense(HIDDEN, DIM, bias=False, activation_function=nn.Identity(), **on_tokens),
+        modules.MultiVectorMask(skiplist_words=list(string.punctuation)),
+        base.Normalize(**on_tokens),
+    ]
+    prompts = dict(zip(("query", "document"), MARKERS, strict=True))
+    return peer.MultiVectorEncoder(modules=parts, prompts=prompts, device="cpu")
+
+
+def load(folder: Path) -> TorchEncoder:
+    # Recent transformers blank masked positions at the convolutions of LFM2.
+    return TorchEncoder(Checkpoint.read(folder, masked_positions="zeroed"))
+
+
+@pytest.mark.parametrize("kind", ["query", "document"])
+def test_ids_are_equal(saved: Any, kind: str) -> None:
+    theirs, *folders = saved
+    for folder in folders:
+        framed = getattr(load(folder)._framing, kind)(TEXTS)
+        for text, ours in zip(TEXTS, framed, strict=True):
+            features = theirs.preprocess([text], prompt=theirs.prompts[kind], task=kind)
+            assert ours.input_ids.tolist() == features["input_ids"][0].tolist()
+            assert ours.attention_mask.tolist() == features["attention_mask"][0].bool().tolist()
+
+
+def test_vectors_and_scores_are_equal(
+    saved: Any, peer: Any, record_property: Callable[[str, object], None]
+) -> None:
+    """Also of what the peer saves again, always in its own layout."""
+    theirs, *folders = saved
+    their_queries, their_documents = theirs.encode_query(TEXTS), theirs.encode_document(TEXTS)
+    for folder in folders:
+        ours = load(folder)
+        queries, documents = ours.encode_query(TEXTS), ours.encode_document(TEXTS)
+        of_queries = difference(queries, their_queries)
+        of_documents = difference(documents, their_documents)
+        record_property("largest difference of a query's vector", of_queries)
+        record_property("largest difference of a document's vector", of_documents)
+        assert max(of_queries, of_documents) <= VECTORS
+        expected = np.asarray(theirs.similarity(their_queries, their_documents))
+        np.testing.assert_allclose(scores(queries, documents), expected, atol=SCORES)
+    assert Checkpoint.read(folders[-1]).layout == "sentence-transformers"
