@@ -30,6 +30,7 @@ FOLDERS = {
 }  # fmt: skip
 NAME_WORDS = 5
 
+_RESTRICTED = re.compile(r"licen[sc]e.*-N[CD]\b", re.I)
 _UNUSED = re.compile(r"%[\ds({]|\{\d|^\?|_\(|\bKGlobal")
 _INVISIBLE = re.compile(r"[\u200e\u200f\u202a-\u202e\ufeff]")
 _BLOCK = re.compile(r"</?(?:h\d|p|li|ul|ol|br|html|table|tr|td|dl|dt|dd|div)\b[^>]*>", re.I)
@@ -72,11 +73,18 @@ def paragraphs(path: Path) -> list[str]:
     return [block.strip() for block in _BLOCK.split(text) if block.strip()]
 
 
+def is_free(culture: Path) -> bool:
+    """False for a sky culture that may not be changed or sold, or does not tell its licence."""
+    files = [culture / name for name in ("info.ini", "description.en.utf8")]
+    text = "\n".join(f.read_text("utf-8", "replace") for f in files if f.exists())
+    return "licen" in text.lower() and not _RESTRICTED.search(text)
+
+
 def read_sky_cultures(folder: Path, lang: str) -> Iterator[Pair]:
-    """Yield the paragraphs of descriptions that have as many of them as the English one."""
+    """Yield the paragraphs of free descriptions with as many of them as the English one."""
     for english in sorted(folder.glob("*/description.en.utf8")):
         other = english.with_name(f"description.{FOLDERS[lang]}.utf8")
-        if not other.exists():
+        if not other.exists() or not is_free(english.parent):
             continue
         ours, theirs = paragraphs(english), paragraphs(other)
         if len(ours) == len(theirs):
