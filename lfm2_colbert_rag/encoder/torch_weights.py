@@ -9,8 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from ..errors import ModelFormatError
-from .weights import StoredTensor
+from .weights import StoredTensor, check_tensors
 
 
 def load_tensors(
@@ -33,34 +32,10 @@ def load_tensors(
     Raises:
         ModelFormatError: tensors are missing, unexpected, or of the wrong shape.
     """
-    _check_tensors(module, stored, folder)
+    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    check_tensors(stored, wanted, folder)
     state = _read_tensors(module.state_dict(), stored, device, dtype)
     module.load_state_dict(state, strict=True, assign=True)
-
-
-def _check_tensors(module: nn.Module, stored: Mapping[str, StoredTensor], folder: Path) -> None:
-    # The output layer of a language model, which is tied to the embedding and not needed here.
-    found = {name: tensor.shape for name, tensor in stored.items() if name != "lm_head.weight"}
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
-    missing, unexpected = sorted(wanted.keys() - found), sorted(found.keys() - wanted)
-    resized = [
-        f"{name} has {found[name]}, not {wanted[name]}"
-        for name in sorted(wanted.keys() & found.keys())
-        if found[name] != wanted[name]
-    ]
-    problems = [
-        f"{what}: {', '.join(names[:5])}" + (f" and {len(names) - 5} more" if names[5:] else "")
-        for what, names in (
-            ("missing tensors", missing),
-            ("unexpected tensors", unexpected),
-            ("wrong shapes", resized),
-        )
-        if names
-    ]
-    if problems:
-        raise ModelFormatError(
-            f"The weights of {folder} do not fit its configuration; {'; '.join(problems)}."
-        )
 
 
 def _read_tensors(
