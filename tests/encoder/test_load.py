@@ -72,7 +72,7 @@ def test_without_torch_the_error_holds_the_command(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(MissingExtraError, match=r'pip install "lfm2-colbert-rag\[torch\]"'):
-        load_encoder(folder)
+        load_encoder(folder, engine="torch")
 
 
 def test_a_broken_dependency_is_not_called_missing(
