@@ -13,9 +13,10 @@ from .pooling import pool_vectors
 from .types import TokenVectors, Window
 from .windows import Span, find_windows
 
-# Texts cut into windows together, and windows encoded together: enough for an encoder to make
-# batches of like length, little enough to hold (65 MB of vectors at 512 positions of 128).
-TEXTS, WINDOWS = 1024, 256
+# Texts cut into windows together, by their number and their characters, and windows encoded
+# together: enough for an encoder to make batches of like length, little enough to hold (65 MB of
+# vectors at 512 positions of 128).
+TEXTS, CHARACTERS, WINDOWS = 1024, 2_000_000, 256
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,7 @@ class PassageEncoder:
             InputError: vectors that cannot be pooled.
             MissingExtraError: pooling needs an extra that is not installed.
         """
-        for start in range(0, len(texts), TEXTS):
-            block = texts[start : start + TEXTS]
+        for start, block in _blocks(texts):
             spans = find_windows(self.encoder, block, self.overlap)
             report = _per_text(spans, progress)
             cut = ((place, span) for place, each in enumerate(spans) for span in each)
@@ -73,6 +73,17 @@ class PassageEncoder:
             # Markers have no characters, wherever their window begins.
             spans = np.where(one.spans[:, :1] < one.spans[:, 1:], one.spans + np.int32(start), 0)
             yield pool_vectors(replace(one, spans=spans), self.pool_factor)
+
+
+def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:
+    """Yield runs of texts with the place of their first; at least one text each."""
+    start, characters = 0, 0
+    for place, text in enumerate(texts):
+        characters += len(text)
+        if place > start and (characters > CHARACTERS or place - start == TEXTS):
+            yield start, texts[start:place]
+            start, characters = place, len(text)
+    yield start, texts[start:]
 
 
 def _per_text(

@@ -92,7 +92,7 @@ def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[l
     }
     # A piece of a text may have a few tokens more than it had within the text, so each is counted
     # by itself, and texts with a piece too long are cut again with less in a window.
-    lengths = dict.fromkeys(borders, room)
+    lengths = dict.fromkeys(borders, max(1, room))
     while lengths:
         for i, length in lengths.items():
             windows[i] = borders[i].cut(length, overlap)

@@ -157,10 +157,11 @@ class SegmentWriter:
 
     def counts(self, passages: int) -> tuple[list[int], list[int]]:
         """Return the windows and the vectors of each of the passages."""
-        windows = np.bincount(self._places, minlength=passages)
-        tokens = np.zeros(passages, dtype=np.int64)
-        np.add.at(tokens, self._places, self._lengths)
-        return windows.tolist(), tokens.tolist()
+        windows, tokens = [0] * passages, [0] * passages
+        for place, length in zip(self._places, self._lengths, strict=True):
+            windows[place] += 1
+            tokens[place] += length
+        return windows, tokens
 
     def close(self) -> None:
         """Let go of the files, finished or not."""
