@@ -22,6 +22,9 @@ from .weights import SCALE_SUFFIX
 
 _ADAPTER = "adapter_config.json"
 
+# Saved without their decoders, these no longer say that they have any.
+_ENCODER_DECODERS = frozenset({"mt5", "t5", "t5gemma", "umt5"})
+
 
 class TransformersBackbone(nn.Module):
     """Token ids to hidden states with a model of ``transformers``.
@@ -139,11 +142,8 @@ def _from_pretrained(
     settings = transformers.AutoConfig.from_pretrained(folder, **options)
     settings.use_cache = False
     # Of encoder-decoders the encoder alone reads.
-    auto = (
-        transformers.AutoModelForTextEncoding
-        if getattr(settings, "is_encoder_decoder", False)
-        else transformers.AutoModel
-    )
+    halved = config.model_type in _ENCODER_DECODERS or settings.is_encoder_decoder
+    auto = transformers.AutoModelForTextEncoding if halved else transformers.AutoModel
     # Named, so that no configuration can ask for a kernel that is fetched from elsewhere.
     for attention in ("sdpa", "eager"):
         try:
