@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lfm2_colbert_rag.catalog import FILE_NAME, Catalog, Commit, StoredPassage
+from lfm2_colbert_rag.catalog import FILE_NAME, Catalog
+from lfm2_colbert_rag.commits import Commit, StoredPassage
 from lfm2_colbert_rag.errors import FilterError, InputError
 from lfm2_colbert_rag.filters import matches, parse_where
 from lfm2_colbert_rag.types import Passage
@@ -162,8 +163,8 @@ filters = st.recursive(
 def test_sql_means_the_same_as_the_definition(metadata, wheres):
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog.create(Path(folder) / FILE_NAME, {}, durable=False)
-        stored = [StoredPassage(i, Passage(str(i), "t", one)) for i, one in enumerate(metadata)]
-        catalog.commit(Commit(1, stored, [1] * len(stored)))
+        stored = [StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)]
+        catalog.commit(Commit(1, stored))
         for where in wheres:
             node = parse_where(where)
             expected = [i for i, one in enumerate(metadata) if matches(node, one)]
@@ -173,8 +174,8 @@ def test_sql_means_the_same_as_the_definition(metadata, wheres):
 
 def test_a_long_list_of_operands_is_no_problem(tmp_path):
     catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
-    stored = [StoredPassage(i, Passage(str(i), "t", {"n": i})) for i in range(10)]
-    catalog.commit(Commit(1, stored, [1] * 10))
+    stored = [StoredPassage(i, Passage(str(i), "t", {"n": i}), 1, 1) for i in range(10)]
+    catalog.commit(Commit(1, stored))
     node = parse_where({"n": {"$in": [*range(3, 50_000), "x", None, True]}})
     assert catalog.select(node, 1).tolist() == list(range(3, 10))
     catalog.close()

@@ -22,6 +22,15 @@ __all__ = ["DEFAULT_MODEL", "Encoder", "load_encoder", "read_fingerprint"]
 DEFAULT_MODEL = "LiquidAI/LFM2-ColBERT-350M"
 
 _HASH = "hash"
+_MEMBERS = (
+    "name",
+    "dim",
+    "fingerprint",
+    "document_room",
+    "encode_query",
+    "encode_document",
+    "token_spans",
+)
 
 
 def load_encoder(
@@ -72,7 +81,11 @@ def load_encoder(
     if not isinstance(model, str | os.PathLike):
         if isinstance(model, Encoder):
             return model
-        raise ConfigError(f"model must be a name, a folder or an encoder, not {model!r}.")
+        missing = sorted(name for name in _MEMBERS if not hasattr(model, name))
+        raise ConfigError(
+            f"model must be a name, a folder or an encoder, not {model!r}; to be an encoder it "
+            f"lacks {', '.join(missing)}."
+        )
     if model == _HASH:
         from ..testing import HashEncoder
 
