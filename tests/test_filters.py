@@ -163,7 +163,9 @@ filters = st.recursive(
 def test_sql_means_the_same_as_the_definition(metadata, wheres):
     with tempfile.TemporaryDirectory() as folder:
         catalog = Catalog.create(Path(folder) / FILE_NAME, {}, durable=False)
-        stored = [StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)]
+        stored = [
+            StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)
+        ]
         catalog.commit(Commit(1, stored))
         for where in wheres:
             node = parse_where(where)
