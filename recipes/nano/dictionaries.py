@@ -50,10 +50,12 @@ def _words(lines: Iterable[str], limit: int) -> list[str]:
     return found[:limit]
 
 
-def read_dictd(index: Path) -> Iterator[Pair]:
-    """Yield word pairs of one FreeDict dictionary, given its ``.index`` file."""
-    source, target = index.stem.removeprefix("freedict-").split("-")
-    source, target = _CODES[source], _CODES[target]
+def read_entries(index: Path) -> Iterator[tuple[str, list[str]]]:
+    """Yield the headword and the lines of every entry of a dictionary in dictd's format, once.
+
+    Args:
+        index: its ``.index`` file; the ``.dict.dz`` lies beside it.
+    """
     with gzip.open(index.with_suffix(".dict.dz")) as file:
         body = file.read()
     seen: set[int] = set()
@@ -63,7 +65,15 @@ def read_dictd(index: Path) -> Iterator[Pair]:
         if start in seen or headword.startswith("00"):
             continue
         seen.add(start)
-        entry = body[start : start + decode_number(length)].decode("utf-8", "replace").splitlines()
+        entry = body[start : start + decode_number(length)]
+        yield headword, entry.decode("utf-8", "replace").splitlines()
+
+
+def read_dictd(index: Path) -> Iterator[Pair]:
+    """Yield word pairs of one FreeDict dictionary, given its ``.index`` file."""
+    source, target = index.stem.removeprefix("freedict-").split("-")
+    source, target = _CODES[source], _CODES[target]
+    for headword, entry in read_entries(index):
         heads = [headword] if not entry else _words(entry[:1], 1)
         for head in heads:
             for word in _words(entry[1:], 2):

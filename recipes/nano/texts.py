@@ -6,7 +6,6 @@ Any first part of the result is a fair sample of it, so labelling can stop at an
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
 import logging
 import random
@@ -16,7 +15,7 @@ from itertools import groupby
 from pathlib import Path
 
 from .corpus import PROSE_SOURCES
-from .dictionaries import decode_number
+from .dictionaries import read_entries
 from .vocabulary import source_group
 
 LOG = logging.getLogger(__name__)
@@ -50,17 +49,7 @@ def kind_of(row: dict[str, str]) -> str:
 
 def read_glosses(index: Path) -> Iterator[str]:
     """Yield ``word: definition`` for every sense of WordNet in dictd format."""
-    with gzip.open(index.with_suffix(".dict.dz")) as file:
-        body = file.read()
-    seen: set[int] = set()
-    for line in index.read_text(encoding="utf-8").splitlines():
-        headword, offset, length = line.split("\t")[:3]
-        start = decode_number(offset)
-        if start in seen or headword.startswith("00"):
-            continue
-        seen.add(start)
-        entry = body[start : start + decode_number(length)].decode("utf-8", "replace")
-        word, *lines = entry.splitlines()
+    for _, (word, *lines) in read_entries(index):
         sense = ""
         for part in lines:
             if _SENSE.match(part):
