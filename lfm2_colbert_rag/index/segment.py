@@ -1,8 +1,11 @@
 """Segments: immutable sets of passages' token vectors, as checksummed memory-mapped files.
 
-A segment is a folder of six arrays. It is written under a temporary name, flushed to the disk,
-and renamed; from then on it never changes. What makes it part of an index is the catalog, which
-names it together with the size and checksum of each file.
+A segment is a folder of arrays. It is written under a temporary name, flushed to the disk, and
+renamed; from then on it never changes. What makes it part of an index is the catalog, which names
+it together with the size and checksum of each file. There are two kinds: exact ones keep vectors as
+they are (this module), compressed ones a few bits of them (:mod:`.compressed_segment`).
+
+Files of an exact segment:
 
 ========== ======================= ===========================================================
 file       shape and dtype         content
@@ -19,27 +22,21 @@ windows    ``(windows, 2)`` int64  characters of the passage that each window is
 
 from __future__ import annotations
 
-import hashlib
-import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import IndexCorruptError
 from ..types import TokenMatrix, TokenVectors, Window
+from .arrays import ArrayFile, FileInfo, describe_arrays, open_arrays, sync_folder, write_arrays
 
-
-@dataclass(frozen=True)
-class SegmentFile:
-    """Size in bytes and SHA-256 of one file of a segment."""
-
-    size: int
-    sha256: str
+EXACT, COMPRESSED = "exact", "compressed"
 
 
 @dataclass(frozen=True)
@@ -51,12 +48,18 @@ class SegmentInfo:
         passages: number of passages, deleted ones included.
         tokens: number of token vectors.
         files: size and checksum of each array's file, by array name.
+        kind: ``"exact"`` or ``"compressed"``.
+        codebook: name of the codebook of a compressed segment.
+        energy: mean squared length of its residuals; 0 for an exact segment.
     """
 
     name: str
     passages: int
     tokens: int
-    files: Mapping[str, SegmentFile]
+    files: Mapping[str, FileInfo]
+    kind: str = EXACT
+    codebook: str | None = None
+    energy: float = 0.0
 
     @property
     def size(self) -> int:
@@ -64,19 +67,22 @@ class SegmentInfo:
         return sum(file.size for file in self.files.values())
 
 
-@dataclass(frozen=True, eq=False)
-class Segment:
-    """An opened segment; the arrays are read-only maps of its files."""
+class Segment(ABC):
+    """An opened segment; its arrays are read-only maps of its files.
+
+    Attributes:
+        info: what the catalog knows of it.
+        rows: ``(windows,)`` int64, ascending.
+        offsets: ``(windows + 1,)`` int64, where each window's vectors start.
+        windows: ``(windows, 2)`` characters of the passage that each window is.
+    """
 
     info: SegmentInfo
-    vectors: npt.NDArray[np.float16]
-    token_ids: npt.NDArray[np.int32]
-    spans: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int64]
     rows: npt.NDArray[np.int64]
-    windows: npt.NDArray[np.int64]
+    offsets: npt.NDArray[np.int64]
+    windows: npt.NDArray[np.integer]
 
-    @property
+    @cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
         """``(windows,)`` number of vectors of each window."""
         return np.diff(self.offsets)
@@ -86,17 +92,10 @@ class Segment:
         first, last = np.searchsorted(self.rows, (row, row + 1))
         return range(int(first), int(last))
 
-    def vectors_of(self, position: int) -> TokenMatrix:
-        """Return one window's vectors, ``(num_tokens, dim)`` float32."""
-        return self.vectors[self._tokens(position)].astype(np.float32)
-
     def window(self, position: int) -> Window:
         """Return one window with all that is known of it."""
-        tokens = self._tokens(position)
         encoded = TokenVectors(
-            self.vectors_of(position),
-            np.array(self.token_ids[tokens]),
-            np.array(self.spans[tokens]),
+            self.vectors_of(position), self.token_ids_of(position), self.spans_of(position)
         )
         return Window(self.window_span(position), encoded)
 
@@ -105,8 +104,66 @@ class Segment:
         start, end = self.windows[position].tolist()
         return start, end
 
+    @abstractmethod
+    def vectors_of(self, position: int) -> TokenMatrix:
+        """Return one window's vectors, ``(num_tokens, dim)`` float32."""
+
+    @abstractmethod
+    def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the vocabulary ids of one window's vectors."""
+
+    @abstractmethod
+    def spans_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the characters of the passage that one window's vectors stand for."""
+
     def _tokens(self, position: int) -> slice:
         return slice(int(self.offsets[position]), int(self.offsets[position + 1]))
+
+
+class ExactSegment(Segment):
+    """A segment of float16 vectors.
+
+    Args:
+        info: what the catalog knows of it.
+        arrays: see the module.
+    """
+
+    def __init__(self, info: SegmentInfo, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
+        self.info = info
+        self.vectors: npt.NDArray[np.float16] = arrays["vectors"]  # type: ignore[assignment]
+        self.token_ids: npt.NDArray[np.int32] = arrays["token_ids"]  # type: ignore[assignment]
+        self.spans: npt.NDArray[np.int32] = arrays["spans"]  # type: ignore[assignment]
+        self.offsets = arrays["offsets"]  # type: ignore[assignment]
+        self.rows = arrays["rows"]  # type: ignore[assignment]
+        self.windows = arrays["windows"]  # type: ignore[assignment]
+
+    def vectors_of(self, position: int) -> TokenMatrix:
+        """Return one window's vectors, ``(num_tokens, dim)`` float32."""
+        return self.vectors[self._tokens(position)].astype(np.float32)
+
+    def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the vocabulary ids of one window's vectors."""
+        return np.array(self.token_ids[self._tokens(position)])
+
+    def spans_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the characters of the passage that one window's vectors stand for."""
+        return np.array(self.spans[self._tokens(position)])
+
+
+class WindowWriter(Protocol):
+    """What writes a segment of either kind, window by window."""
+
+    def append(self, place: int, window: Window) -> None:
+        """Add a window of the passage at a place, never less than the last."""
+
+    def counts(self, passages: int) -> tuple[list[int], list[int]]:
+        """Return the windows and the vectors of each of the passages."""
+
+    def close(self) -> None:
+        """Let go of the files, finished or not."""
+
+    def finish(self, name: str, first_row: int) -> SegmentInfo:
+        """Write what is left, flush everything, and return what to record."""
 
 
 class SegmentWriter:
@@ -135,9 +192,9 @@ class SegmentWriter:
         self._lengths: list[int] = []
         self._windows: list[tuple[int, int]] = []
         with ExitStack() as opened:
-            self._vectors = opened.enter_context(_ArrayFile(folder, "vectors", np.float16, dim))
-            self._token_ids = opened.enter_context(_ArrayFile(folder, "token_ids", np.int32))
-            self._spans = opened.enter_context(_ArrayFile(folder, "spans", np.int32, 2))
+            self._vectors = opened.enter_context(ArrayFile(folder, "vectors", np.float16, dim))
+            self._token_ids = opened.enter_context(ArrayFile(folder, "token_ids", np.int32))
+            self._spans = opened.enter_context(ArrayFile(folder, "spans", np.int32, 2))
             self._opened = opened.pop_all()
 
     def append(self, place: int, window: Window) -> None:
@@ -178,127 +235,24 @@ class SegmentWriter:
             What to record in the catalog.
         """
         with self._opened:
-            for key, values, width in (
-                ("offsets", np.concatenate(([0], np.cumsum(self._lengths))), ()),
-                ("rows", np.array(self._places) + first_row, ()),
-                ("windows", np.array(self._windows), (2,)),
-            ):
-                with _ArrayFile(self._folder, key, np.int64, *width) as array:
-                    array.extend(values)
-                    array.finish(durable=self._durable)
+            arrays = {
+                "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype(np.int64),
+                "rows": np.array(self._places, dtype=np.int64) + first_row,
+                "windows": np.array(self._windows, dtype=np.int64),
+            }
+            write_arrays(self._folder, arrays, durable=self._durable)
             for array in (self._vectors, self._token_ids, self._spans):
                 array.finish(durable=self._durable)
         if self._durable:
             sync_folder(self._folder)
-        files = {path.stem: _describe(path) for path in sorted(self._folder.glob("*.npy"))}
+        files = describe_arrays(self._folder)
         return SegmentInfo(name, len(set(self._places)), sum(self._lengths), files)
 
 
-def open_segment(root: Path, info: SegmentInfo) -> Segment:
-    """Map a segment's files after checking that they are there and of the recorded size.
+def open_exact_segment(root: Path, info: SegmentInfo) -> ExactSegment:
+    """Map a segment's files.
 
     Raises:
         IndexCorruptError: a file is missing or has another size.
     """
-    arrays = {}
-    for key, expected in info.files.items():
-        path = root / info.name / f"{key}.npy"
-        _check_size(path, expected)
-        try:
-            arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise IndexCorruptError(f"{path} cannot be read: {error}. {_REMEDY}") from error
-    return Segment(info, **arrays)
-
-
-def verify_segment(root: Path, info: SegmentInfo) -> list[str]:
-    """Compare every file with its checksum.
-
-    Returns:
-        One sentence for each file that is missing, truncated or altered.
-    """
-    problems = []
-    for key, expected in info.files.items():
-        path = root / info.name / f"{key}.npy"
-        try:
-            _check_size(path, expected)
-        except IndexCorruptError as error:
-            problems.append(str(error))
-            continue
-        with path.open("rb") as file:
-            if _sha256(file) != expected.sha256:
-                problems.append(f"{path} was altered: its checksum differs. {_REMEDY}")
-    return problems
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, where the system can do so."""
-    if os.name == "nt":  # Windows has no handle to a folder that could be flushed
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-_REMEDY = "Restore the index from a backup, or build it again from the texts."
-
-
-class _ArrayFile:
-    """An ``.npy`` file that grows by rows.
-
-    Its header, which holds their number, is written again at the end; ``numpy.lib.format`` leaves
-    room in it for that.
-    """
-
-    def __init__(self, folder: Path, name: str, dtype: npt.DTypeLike, *width: int) -> None:
-        self._dtype = np.dtype(dtype)
-        self._width = width
-        self._rows = 0
-        self._file = (folder / f"{name}.npy").open("wb")
-        self._write_header()
-
-    def __enter__(self) -> _ArrayFile:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def extend(self, rows: npt.NDArray[np.generic]) -> None:
-        self._file.write(np.ascontiguousarray(rows, dtype=self._dtype).data)
-        self._rows += len(rows)
-
-    def finish(self, *, durable: bool) -> None:
-        self._file.seek(0)
-        self._write_header()
-        self._file.flush()
-        if durable:
-            os.fsync(self._file.fileno())
-
-    def _write_header(self) -> None:
-        shape = (self._rows, *self._width)
-        np.lib.format.write_array_header_1_0(
-            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        )
-
-
-def _describe(path: Path) -> SegmentFile:
-    with path.open("rb") as file:
-        return SegmentFile(path.stat().st_size, _sha256(file))
-
-
-def _check_size(path: Path, expected: SegmentFile) -> None:
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise IndexCorruptError(f"{path} is missing. {_REMEDY}") from None
-    if size != expected.size:
-        raise IndexCorruptError(f"{path} has {size} bytes instead of {expected.size}. {_REMEDY}")
-
-
-def _sha256(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
+    return ExactSegment(info, open_arrays(root / info.name, info.files))

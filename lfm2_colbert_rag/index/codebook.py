@@ -1,0 +1,204 @@
+"""The codebook: centroids of token vectors, each of one vocabulary id, and how to find near ones.
+
+Centroids are kept in int8 with a scale each; residuals are taken to what int8 can say, so nothing
+is lost by it. They lie in the order of coarse groups: a query vector is compared with the groups,
+and then with the centroids of the nearest groups only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import IndexCorruptError
+from .arrays import REMEDY, FileInfo, describe_arrays, open_arrays, sync_folder, write_arrays
+from .codec import Codec
+
+Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float32]
+
+# Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
+UNKNOWN_TOKEN = -1
+
+
+@dataclass(frozen=True)
+class CodebookInfo:
+    """What the catalog remembers of a codebook.
+
+    Attributes:
+        name: folder name under ``codebooks/``.
+        nbits: bits a dimension of the residuals.
+        centroids: their number.
+        vectors: how many vectors it was made for.
+        energy: mean squared length of their residuals.
+        files: size and checksum of each array's file, by array name.
+    """
+
+    name: str
+    nbits: int
+    centroids: int
+    vectors: int
+    energy: float
+    files: Mapping[str, FileInfo] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Centroids:
+    """Centroids that a vector can be given, side by side for each token.
+
+    Attributes:
+        values: ``(n, padded)`` int8.
+        scales: ``(n,)`` float32; a centroid is its values times its scale.
+        tokens: ``(n,)`` int32 vocabulary ids.
+    """
+
+    values: npt.NDArray[np.int8]
+    scales: Float
+    tokens: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of centroids."""
+        return len(self.values)
+
+    @classmethod
+    def rounded(cls, means: Float, tokens: npt.NDArray[np.int32]) -> Centroids:
+        """Round means to int8, each with a scale of its own."""
+        scales = (np.abs(means).max(axis=1, initial=0) / 127).astype(np.float32)
+        scales[scales == 0] = 1
+        return cls(np.rint(means / scales[:, None]).astype(np.int8), scales, tokens)
+
+    @classmethod
+    def joined(cls, parts: list[Centroids]) -> Centroids:
+        """Put centroids one after the other."""
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.scales for part in parts]),
+            np.concatenate([part.tokens for part in parts]),
+        )
+
+    def take(self, places: npt.NDArray[np.integer]) -> Centroids:
+        """Return those at some places."""
+        return Centroids(self.values[places], self.scales[places], self.tokens[places])
+
+    @cached_property
+    def halves(self) -> Float:
+        """``(n,)`` half the squared length of each."""
+        lengths: Float = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float32)
+        return lengths * self.scales * self.scales / np.float32(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """Centroids of token vectors; immutable, shared by all segments that name it.
+
+    Attributes:
+        info: what the catalog remembers of it.
+        codec: how residuals are packed.
+        rotation: ``(padded, padded)`` orthogonal; all vectors are turned by it, so that residuals
+            have like spread in every coordinate.
+        centroids: in the order of their coarse groups; a code is a place in them.
+        groups: ``(groups, padded)`` float32 unit vectors.
+        bounds: ``(groups + 1,)`` where the centroids of each group start.
+        pivots: ``(pivots, padded)`` for vectors of unknown token; may be empty.
+    """
+
+    info: CodebookInfo
+    codec: Codec
+    rotation: Float
+    centroids: Centroids
+    groups: Float
+    bounds: Int
+    pivots: Float
+
+    def __len__(self) -> int:
+        """Return the number of centroids."""
+        return len(self.centroids)
+
+    def rotate(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Pad and turn ``(n, dim)`` vectors, giving ``(n, padded)`` float32."""
+        return self.codec.pad(vectors) @ self.rotation
+
+    def restore(self, rotated: Float) -> Float:
+        """Undo :meth:`rotate`."""
+        return np.ascontiguousarray((rotated @ self.rotation.T)[:, : self.codec.dim])
+
+    def classify(self, rotated: Float, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Give vectors of unknown token the negative number of their nearest pivot."""
+        unknown = np.flatnonzero(tokens < 0)
+        if not len(unknown) or not len(self.pivots):
+            return tokens
+        tokens = tokens.copy()
+        for start in range(0, len(unknown), 65_536):
+            part = unknown[start : start + 65_536]
+            tokens[part] = -1 - np.argmax(rotated[part] @ self.pivots.T, axis=1)
+        return tokens
+
+    @cached_property
+    def order(self) -> Int:
+        """``(centroids,)`` codes, so that those of one token lie side by side."""
+        return np.argsort(self.centroids.tokens, kind="stable")
+
+    @cached_property
+    def by_token(self) -> Centroids:
+        """The centroids in that order."""
+        return self.centroids.take(self.order)
+
+    def lists(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of its files."""
+        return {
+            "rotation": self.rotation,
+            "centroids": self.centroids.values,
+            "scales": self.centroids.scales,
+            "tokens": self.centroids.tokens,
+            "groups": self.groups.astype(np.float16),
+            "bounds": self.bounds.astype(np.int32),
+            "pivots": self.pivots,
+        }
+
+    def write(self, folder: Path, *, durable: bool) -> CodebookInfo:
+        """Write its files into a new folder, and return what to record of it."""
+        folder.mkdir(parents=True)
+        write_arrays(folder, self.lists(), durable=durable)
+        if durable:
+            sync_folder(folder)
+        known = self.info
+        return CodebookInfo(
+            known.name,
+            known.nbits,
+            known.centroids,
+            known.vectors,
+            known.energy,
+            describe_arrays(folder),
+        )
+
+
+def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
+    """Map a codebook's files.
+
+    Raises:
+        IndexCorruptError: a file is missing or truncated, or contradicts the catalog.
+    """
+    arrays = open_arrays(root / info.name, info.files)
+    codec = Codec(dim, info.nbits)
+    # Searched all the time, and small: held in memory rather than mapped.
+    centroids = Centroids(*(np.array(arrays[key]) for key in ("centroids", "scales", "tokens")))
+    if centroids.values.shape != (info.centroids, codec.padded):
+        raise IndexCorruptError(
+            f"{root / info.name} holds centroids of shape {centroids.values.shape} instead of "
+            f"{(info.centroids, codec.padded)}. {REMEDY}"
+        )
+    return Codebook(
+        info,
+        codec,
+        np.array(arrays["rotation"]),
+        centroids,
+        arrays["groups"].astype(np.float32),
+        arrays["bounds"].astype(np.int64),
+        np.array(arrays["pivots"]),
+    )

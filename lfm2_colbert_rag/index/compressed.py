@@ -1,0 +1,404 @@
+"""Search over compressed vectors: votes of centroids first, then MaxSim of the few that got most.
+
+1. Each query vector is compared with the codebook's coarse groups, and with the centroids of the
+   nearest of them (:mod:`.probing`).
+2. The inverted lists of the best centroids are walked; a window's votes are the sum, over the
+   query's vectors, of the best centroid that it holds, above the last one that was walked
+   (:mod:`.voting`). What no list mentions is imputed, as in WARP (Scheerer et al., SIGIR 2025).
+3. In the order of their votes, windows are scored by those of their vectors whose centroids were
+   walked: only they are decompressed, and compared with the query vectors near them.
+4. In the order of that, windows are scored with MaxSim over all their vectors.
+
+Steps 3 and 4 end when the next window would have to beat what it is promised by more than windows
+have done lately.
+
+Where a filter leaves few vectors all of them are scored, and nothing is left to chance.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import TokenMatrix
+from .base import Index, LiveSegment, Ranking, run_starts
+from .compressed_segment import CompressedSegment
+from .exact import ExactIndex
+from .probing import Probes, find_probes
+from .scanning import refine_positions, score_positions, turned_query
+from .settings import DEFAULT_SETTINGS, SearchSettings
+from .voting import Workspaces, count_votes, marked
+
+# Vectors that are scored without asking the lists first: as quick as a search.
+SCAN_VECTORS = 24_000
+# Windows scored together, and the last ones whose surprises say what to expect of the next.
+FIRST_BATCH, RECENT = 24, 96
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How one query was answered, for people to read.
+
+    Attributes:
+        way: ``"exact"``, ``"scan"`` (every allowed vector) or ``"votes"``.
+        windows: windows that were allowed.
+        vectors: their vectors.
+        voted: windows that had most votes.
+        refined: those of them whose vectors near the query were decompressed.
+        scored: windows scored with MaxSim over all their vectors.
+        settings: what the search was told to look at; None where it scored everything.
+    """
+
+    way: str
+    windows: int
+    vectors: int
+    voted: int = 0
+    refined: int = 0
+    scored: int = 0
+    settings: SearchSettings | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """A compressed segment and which of its windows may be found; None for all."""
+
+    segment: CompressedSegment
+    allowed: npt.NDArray[np.bool_] | None
+
+    @property
+    def positions(self) -> npt.NDArray[np.int64]:
+        if self.allowed is None:
+            return np.arange(len(self.segment.rows))
+        return np.flatnonzero(self.allowed)
+
+    @property
+    def windows(self) -> int:
+        return len(self.segment.rows) if self.allowed is None else int(self.allowed.sum())
+
+    @property
+    def vectors(self) -> int:
+        if self.allowed is None:
+            return self.segment.info.tokens
+        return int(self.segment.lengths[self.allowed].sum())
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Windows of several segments, and the MaxSim that they are promised."""
+
+    owners: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
+    promises: npt.NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Candidates]) -> _Candidates:
+        return cls(
+            np.concatenate([part.owners for part in parts]),
+            np.concatenate([part.positions for part in parts]),
+            np.concatenate([part.promises for part in parts]),
+        )
+
+    def best(self, most: int) -> _Candidates:
+        """The most promising, best first."""
+        order = np.argsort(-self.promises, kind="stable")[:most]
+        return _Candidates(self.owners[order], self.positions[order], self.promises[order])
+
+    def take(self, start: int, end: int) -> _Candidates:
+        """Those at consecutive places."""
+        part = slice(start, end)
+        return _Candidates(self.owners[part], self.positions[part], self.promises[part])
+
+    def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """Yield each segment's number and the places of its windows."""
+        for number in np.unique(self.owners).tolist():
+            yield number, np.flatnonzero(self.owners == number)
+
+
+@dataclass(frozen=True, eq=False)
+class _Panel:
+    """What one segment has to say of a query."""
+
+    segment: CompressedSegment
+    turned: TokenMatrix
+    probes: Probes
+    votes: _Candidates
+    marks: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
+
+
+class _Found:
+    """Windows scored so far: their rows, scores, and places among the windows of their row."""
+
+    def __init__(self) -> None:
+        self._rows: list[npt.NDArray[np.int64]] = []
+        self._scores: list[npt.NDArray[np.float32]] = []
+        self._places: list[npt.NDArray[np.int64]] = []
+
+    def score(
+        self,
+        segment: CompressedSegment,
+        query: TokenMatrix,
+        positions: npt.NDArray[np.int64],
+    ) -> npt.NDArray[np.float32]:
+        """Score windows, and the other windows of their rows; returns the scores of the former."""
+        wanted = positions
+        if not segment.single:
+            first = np.searchsorted(segment.rows, segment.rows[positions])
+            last = np.searchsorted(segment.rows, segment.rows[positions], side="right")
+            wanted = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last)]))
+        scores = score_positions(segment, query, wanted)
+        rows = segment.rows[wanted]
+        self._rows.append(rows)
+        self._scores.append(scores)
+        self._places.append(wanted - np.searchsorted(segment.rows, rows))
+        return scores if segment.single else scores[np.searchsorted(wanted, positions)]
+
+    def ranking(self) -> Ranking:
+        """The best window of each row, best row first."""
+        if not self._rows:
+            none = np.empty(0, dtype=np.int64)
+            return Ranking(none, none.astype(np.float32), none)
+        rows, places = np.concatenate(self._rows), np.concatenate(self._places)
+        scores = np.concatenate(self._scores)
+        order = np.lexsort((places, -scores, rows))
+        best = order[run_starts(rows[order])]
+        best = best[np.lexsort((rows[best], -scores[best]))]
+        return Ranking(rows[best], scores[best], places[best])
+
+
+class CompressedIndex(Index):
+    """Approximate MaxSim over compressed segments; exact ones among them are scored exactly.
+
+    Args:
+        segments: the segments of one generation, of either kind.
+        settings: how thoroughly to search.
+        scan_vectors: up to so many allowed vectors are all scored.
+
+    Example:
+        >>> index = CompressedIndex([])
+        >>> len(index.search([np.ones((2, 4), dtype=np.float32)], k=3)[0])
+        0
+    """
+
+    def __init__(
+        self,
+        segments: Sequence[LiveSegment],
+        settings: SearchSettings = DEFAULT_SETTINGS,
+        *,
+        scan_vectors: int = SCAN_VECTORS,
+    ) -> None:
+        super().__init__(segments)
+        self._settings = settings
+        self._scan_vectors = scan_vectors
+        self._exact = ExactIndex(
+            [live for live in segments if not isinstance(live.segment, CompressedSegment)]
+        )
+        self._compressed = [
+            _Part(live.segment, live.live)
+            for live in segments
+            if isinstance(live.segment, CompressedSegment)
+        ]
+        self._workspaces = Workspaces()
+
+    def search(
+        self,
+        queries: Sequence[TokenMatrix],
+        k: int,
+        *,
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> list[Ranking]:
+        """Rank the live passages for each query."""
+        return [ranking for ranking, _ in self.search_with_plans(queries, k, rows=rows)]
+
+    def search_with_plans(
+        self,
+        queries: Sequence[TokenMatrix],
+        k: int,
+        *,
+        rows: npt.NDArray[np.int64] | None = None,
+        settings: SearchSettings | None = None,
+    ) -> list[tuple[Ranking, SearchPlan]]:
+        """Do what :meth:`search` does, and say how.
+
+        Args:
+            queries: see :meth:`search`.
+            k: see :meth:`search`.
+            rows: see :meth:`search`.
+            settings: how thoroughly to search; the index's own when None.
+        """
+        if not len(queries):
+            return []
+        parts = [part for part in (_limited(one, rows) for one in self._compressed) if part.windows]
+        exact = self._exact.search(queries, k, rows=rows)
+        chosen = self._settings if settings is None else settings
+        return [
+            self._answer(np.asarray(query, np.float32), k, parts, ranking, chosen)
+            for query, ranking in zip(queries, exact, strict=True)
+        ]
+
+    def _answer(
+        self,
+        query: TokenMatrix,
+        k: int,
+        parts: Sequence[_Part],
+        exact: Ranking,
+        settings: SearchSettings,
+    ) -> tuple[Ranking, SearchPlan]:
+        windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
+        if not parts:
+            return exact, SearchPlan("exact", len(exact), 0)
+        if vectors > self._scan_vectors and len(query):
+            ranking, plan = self._vote(query, k, parts, settings)
+            if len(ranking) >= k:
+                return self._cut(_merged(exact, ranking), k), plan
+        found = _Found()
+        for part in parts:
+            found.score(part.segment, turned_query(part.segment, query), part.positions)
+        plan = SearchPlan("scan", windows, vectors, scored=windows)
+        return self._cut(_merged(exact, found.ranking()), k), plan
+
+    def _vote(
+        self, query: TokenMatrix, k: int, parts: Sequence[_Part], settings: SearchSettings
+    ) -> tuple[Ranking, SearchPlan]:
+        """Score the windows that are promised most, until the rest can hardly matter."""
+        windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
+        settings = _widened(settings, vectors / sum(p.segment.info.tokens for p in parts))
+        with ExitStack() as borrowed:
+            panels = self._panels(query, k, parts, settings, borrowed)
+            voted = _Candidates.joined([panel.votes for panel in panels])
+            refined, looked = _refine(panels, voted, k, settings)
+        found, scored = _Found(), 0
+        surprises = np.empty(0, np.float32)
+        for start, end in _batches(len(refined), k):
+            batch = refined.take(start, end)
+            if _is_settled(found.ranking(), k, batch.promises[0], surprises, settings.caution):
+                break
+            scores = np.empty(len(batch), np.float32)
+            for number, mine in batch.by_owner():
+                panel = panels[number]
+                scores[mine] = found.score(panel.segment, panel.turned, batch.positions[mine])
+            surprises = np.concatenate((surprises, scores - batch.promises))[-RECENT:]
+            scored = end
+        plan = SearchPlan("votes", windows, vectors, len(voted), looked, scored, settings)
+        return found.ranking(), plan
+
+    def _panels(
+        self,
+        query: TokenMatrix,
+        k: int,
+        parts: Sequence[_Part],
+        settings: SearchSettings,
+        borrowed: ExitStack,
+    ) -> list[_Panel]:
+        """Let the lists of each segment vote."""
+        known: dict[str, Probes] = {}
+        panels = []
+        for number, part in enumerate(parts):
+            segment, book = part.segment, part.segment.codebook
+            turned = turned_query(segment, query)
+            if book.info.name not in known:
+                known[book.info.name] = find_probes(
+                    book, turned[: len(query)], settings.nprobe, settings.groups
+                )
+            probes = known[book.info.name].with_extra(segment.extra, len(book))
+            votes = count_votes(
+                segment, part.allowed, probes, max(settings.candidates, 4 * k), self._workspaces
+            )
+            owners = np.full(len(votes.positions), number)
+            panels.append(
+                _Panel(
+                    segment,
+                    turned,
+                    probes,
+                    _Candidates(owners, votes.positions, votes.promises),
+                    borrowed.enter_context(marked(segment, probes, self._workspaces)),
+                )
+            )
+        return panels
+
+
+def _refine(
+    panels: Sequence[_Panel], voted: _Candidates, k: int, settings: SearchSettings
+) -> tuple[_Candidates, int]:
+    """Promise windows what their vectors near the query say, in the order of their votes.
+
+    Returns:
+        Those looked at, best first, and their number.
+    """
+    voted = voted.best(max(settings.candidates, 4 * k))
+    scores = np.empty(0, np.float32)
+    for start, end in _batches(len(voted), 2 * k + FIRST_BATCH):
+        batch = voted.take(start, end)
+        surprises = (scores - voted.promises[:start])[-2 * RECENT :]
+        if len(scores) >= k:
+            likely = batch.promises[0] + surprises.mean() + settings.caution * surprises.std()
+            if likely < np.partition(scores, len(scores) - k)[-k]:
+                break
+        fresh = np.empty(len(batch), np.float32)
+        for number, mine in batch.by_owner():
+            panel = panels[number]
+            fresh[mine] = refine_positions(
+                panel.segment, panel.probes, *panel.marks, batch.positions[mine]
+            )
+        scores = np.concatenate((scores, fresh))
+    looked = len(scores)
+    return replace(voted.take(0, looked), promises=scores).best(looked), looked
+
+
+def _is_settled(
+    ranking: Ranking,
+    k: int,
+    promise: float,
+    surprises: npt.NDArray[np.float32],
+    caution: float,
+) -> bool:
+    """Tell whether a window of this promise would have to surprise too much to be among k."""
+    if len(ranking) < k:
+        return False
+    likely = promise + float(surprises.mean()) + caution * float(surprises.std())
+    return likely < float(ranking.scores[k - 1])
+
+
+def _batches(size: int, k: int) -> Iterator[tuple[int, int]]:
+    """Yield places of batches, each half as large as all before it together."""
+    start, end = 0, min(size, max(FIRST_BATCH, 2 * k))
+    while start < end:
+        yield start, end
+        start, end = end, min(size, end + max(FIRST_BATCH, end // 2))
+
+
+def _widened(settings: SearchSettings, share: float) -> SearchSettings:
+    """Walk more lists where a filter or deletions leave few of their windows."""
+    factor = min(8.0, max(share, 1e-6) ** -0.5)
+    return replace(
+        settings,
+        nprobe=round(settings.nprobe * factor),
+        groups=min(1.0, settings.groups * factor),
+    )
+
+
+def _limited(part: _Part, rows: npt.NDArray[np.int64] | None) -> _Part:
+    if rows is None:
+        return part
+    found = np.searchsorted(rows, part.segment.rows)
+    chosen = rows[np.minimum(found, len(rows) - 1)] == part.segment.rows if len(rows) else None
+    if chosen is None:
+        chosen = np.zeros(len(part.segment.rows), np.bool_)
+    return _Part(part.segment, chosen if part.allowed is None else chosen & part.allowed)
+
+
+def _merged(one: Ranking, other: Ranking) -> Ranking:
+    """Put two rankings of different rows together."""
+    if not len(one) or not len(other):
+        return one if len(one) else other
+    rows = np.concatenate((one.rows, other.rows))
+    scores = np.concatenate((one.scores, other.scores))
+    windows = np.concatenate((one.windows, other.windows))
+    order = np.lexsort((rows, -scores))
+    return Ranking(rows[order], scores[order], windows[order])

@@ -1,0 +1,228 @@
+"""Compressed segments: a code, a step and a few bits a dimension for each vector.
+
+=============== ======================== ======================================================
+file            shape and dtype          content
+=============== ======================== ======================================================
+codes           ``(tokens, 3)`` uint8    centroid and step of each vector (:mod:`.codec`)
+packed          ``(tokens, width)``      residuals, 2 or 4 bits a coordinate, uint8
+norms           ``(tokens,)`` uint8      lengths of the vectors; empty where all are 1
+spans           ``(bytes,)`` uint8       characters of each vector (``kernels.encode_spans``)
+span_sizes      ``(windows,)`` uint32    bytes of ``spans`` that each window has
+lengths         ``(windows,)`` uint32    vectors of each window
+rows            ``(windows,)`` int64     row number of each window's passage, ascending
+windows         ``(windows, 2)`` int32   characters of the passage that each window is
+list_bounds     ``(blocks + 1,)``        where the lists of each block of 65,536 windows start
+list_codes      ``(lists,)`` uint32      centroid of each list, ascending within a block
+list_sizes      ``(lists,)`` uint32      windows in each list
+listed          ``(entries,)`` uint16    windows that hold the centroid, counted within the block
+extra           ``(extra, padded)`` int8 centroids of tokens that the codebook does not know;
+extra_scales    ``(extra,)`` float32     their codes follow those of the codebook
+extra_tokens    ``(extra,)`` int32
+=============== ======================== ======================================================
+
+Vocabulary ids are not stored: a centroid belongs to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import IndexCorruptError
+from ..types import TokenMatrix
+from .arrays import REMEDY, open_arrays
+from .codebook import Centroids, Codebook
+from .codec import LENGTHS, STEPS, unpack_codes
+from .segment import Segment, SegmentInfo
+
+BLOCK_WINDOWS = 65_536
+TABLES = (STEPS, LENGTHS)
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """Inverted lists of one block of windows.
+
+    Attributes:
+        first: position of the block's first window.
+        size: its windows.
+        starts: ``(codes + 1,)`` int32, where the list of each centroid starts.
+        listed: ``(entries,)`` uint16 windows, counted from ``first``.
+    """
+
+    first: int
+    size: int
+    starts: npt.NDArray[np.int32]
+    listed: npt.NDArray[np.uint16]
+
+
+class CompressedSegment(Segment):
+    """A segment whose vectors are kept as codes and residuals.
+
+    Args:
+        info: what the catalog knows of it.
+        codebook: the codebook that it names.
+        arrays: see the module.
+    """
+
+    def __init__(
+        self, info: SegmentInfo, codebook: Codebook, arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> None:
+        self.info = info
+        self.codebook = codebook
+        self.rows = arrays["rows"]
+        self.windows = arrays["windows"]
+        self.offsets = _offsets(arrays["lengths"])
+        self.span_offsets = _offsets(arrays["span_sizes"])
+        self.spans = arrays["spans"]
+        self.store = (arrays["codes"], arrays["packed"], arrays["norms"])
+        self.extra = Centroids(
+            *(np.array(arrays[key]) for key in ("extra", "extra_scales", "extra_tokens"))
+        )
+        self._arrays = arrays
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether every passage has but one window."""
+        return len(self.rows) == self.info.passages
+
+    @property
+    def source(self) -> tuple[Any, ...]:
+        """What kernels need to decode the segment's vectors."""
+        book, codec = self.codebook.centroids, self.codebook.codec
+        return (
+            self.store,
+            book.values,
+            book.scales,
+            self.extra.values,
+            self.extra.scales,
+            TABLES,
+            (None,) * codec.width,
+            (None,) * codec.planes,
+        )
+
+    @cached_property
+    def lists(self) -> list[Lists]:
+        """The inverted lists, block by block."""
+        arrays, found, entry = self._arrays, [], 0
+        codes = len(self.codebook) + len(self.extra)
+        for number, (start, end) in enumerate(
+            zip(arrays["list_bounds"][:-1].tolist(), arrays["list_bounds"][1:].tolist(), strict=True)
+        ):
+            starts = np.zeros(codes + 1, np.int32)
+            starts[arrays["list_codes"][start:end] + np.int64(1)] = arrays["list_sizes"][start:end]
+            np.cumsum(starts, out=starts)
+            first = number * BLOCK_WINDOWS
+            size = min(BLOCK_WINDOWS, len(self.rows) - first)
+            found.append(
+                Lists(first, size, starts, arrays["listed"][entry : entry + int(starts[-1])])
+            )
+            entry += int(starts[-1])
+        return found
+
+    def rotated(self, start: int, end: int) -> TokenMatrix:
+        """Decode consecutive vectors without turning them back, ``(end - start, padded)``."""
+        from . import kernels
+
+        out = np.empty((end - start, self.codebook.codec.padded), np.float32)
+        kernels.decode_many(*self.source, start, end, out)
+        return out
+
+    def tokens_of(self, start: int, end: int) -> npt.NDArray[np.int32]:
+        """Return the vocabulary ids of consecutive vectors; -1 or less where unknown."""
+        codes, _ = unpack_codes(self.store[0][start:end])
+        known = len(self.codebook)
+        tokens = np.empty(len(codes), np.int32)
+        tokens[codes < known] = self.codebook.centroids.tokens[codes[codes < known]]
+        tokens[codes >= known] = self.extra.tokens[codes[codes >= known] - known]
+        return tokens
+
+    def vectors_of(self, position: int) -> TokenMatrix:
+        """Return one window's vectors, ``(num_tokens, dim)`` float32, as they are kept."""
+        tokens = self._tokens(position)
+        return self.codebook.restore(self.rotated(tokens.start, tokens.stop))
+
+    def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the vocabulary ids of one window's vectors."""
+        tokens = self._tokens(position)
+        return np.maximum(self.tokens_of(tokens.start, tokens.stop), -1)
+
+    def spans_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the characters of the passage that one window's vectors stand for."""
+        from . import kernels
+
+        out = np.empty((int(self.lengths[position]), 2), np.int32)
+        start, end = self.span_offsets[position : position + 2].tolist()
+        kernels.decode_spans(self.spans[start:end], int(self.windows[position, 0]), out)
+        return out
+
+    def check(self) -> list[str]:
+        """Compare the arrays with one another; one sentence a contradiction."""
+        name, vectors = self.info.name, len(self.store[0])
+        found = []
+        if self.offsets[-1] != vectors or len(self.store[1]) != vectors:
+            found.append(f"segment {name}: its windows do not cover its {vectors} vectors.")
+        if self.span_offsets[-1] != len(self.spans):
+            found.append(f"segment {name}: its windows do not cover its spans.")
+        codes = len(self.codebook) + len(self.extra)
+        for start in range(0, vectors, 1 << 20):
+            if (unpack_codes(self.store[0][start : start + (1 << 20)])[0] >= codes).any():
+                found.append(f"segment {name} names a centroid that codebook "
+                             f"{self.codebook.info.name} lacks.")
+                break
+        for lists in self.lists:
+            if len(lists.listed) and int(lists.listed.max()) >= lists.size:
+                found.append(f"segment {name}: an inverted list names a window that is not there.")
+        return [f"{problem} {REMEDY}" for problem in found]
+
+
+def open_compressed_segment(
+    root: Path, info: SegmentInfo, codebook: Codebook
+) -> CompressedSegment:
+    """Map a compressed segment's files.
+
+    Raises:
+        IndexCorruptError: a file is missing or truncated, or does not fit the codebook.
+    """
+    segment = CompressedSegment(info, codebook, open_arrays(root / info.name, info.files))
+    if segment.store[1].shape != (info.tokens, codebook.codec.width):
+        raise IndexCorruptError(
+            f"{root / info.name} holds residuals of shape {segment.store[1].shape} instead of "
+            f"{(info.tokens, codebook.codec.width)}. {REMEDY}"
+        )
+    return segment
+
+
+def invert(
+    codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.integer]
+) -> Iterator[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint16]]]:
+    """Yield the inverted lists of each block of windows: codes, sizes, and windows.
+
+    Args:
+        codes: ``(tokens, 3)`` of all windows, end to end.
+        lengths: vectors of each window.
+    """
+    offsets = _offsets(lengths)
+    for first in range(0, len(lengths), BLOCK_WINDOWS):
+        last = min(first + BLOCK_WINDOWS, len(lengths))
+        part, _ = unpack_codes(codes[int(offsets[first]) : int(offsets[last])])
+        windows = np.repeat(np.arange(last - first), lengths[first:last])
+        keys = np.unique(part * BLOCK_WINDOWS + windows)
+        found, sizes = np.unique(keys // BLOCK_WINDOWS, return_counts=True)
+        yield (
+            found.astype(np.uint32),
+            sizes.astype(np.uint32),
+            (keys % BLOCK_WINDOWS).astype(np.uint16),
+        )
+
+
+def _offsets(lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets

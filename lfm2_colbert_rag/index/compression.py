@@ -1,0 +1,306 @@
+"""Writing compressed segments: from vectors as they come, or from other segments."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import Window
+from .arrays import ArrayFile, describe_arrays, sync_folder, write_arrays
+from .clustering import unit_vectors
+from .codebook import Centroids, Codebook, Float, Int
+from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
+from .compressed_segment import CompressedSegment, invert
+from .segment import COMPRESSED, SegmentInfo
+from .workers import even_parts, in_parallel, thread_count
+
+# Vectors held in float32 before they are compressed together: 34 MB at 128 dimensions. The vectors
+# of one token are then compared with its centroids while these are in the processor's cache.
+BUFFERED = 65_536
+UNIT = int(np.searchsorted(LENGTHS, 1.0))
+
+
+class CompressedSegmentWriter:
+    """Writes a compressed segment; only a block of vectors is held in memory.
+
+    Args:
+        folder: where the files go; made here.
+        codebook: gives the centroids.
+        durable: flush to the disk.
+
+    Example:
+        >>> writer = CompressedSegmentWriter(root / "00000001", codebook)  # doctest: +SKIP
+        >>> writer.append(0, Window((0, len(text)), encoded))              # doctest: +SKIP
+        >>> info = writer.finish("00000001", first_row=1)                  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: Path, codebook: Codebook, *, durable: bool = True) -> None:
+        folder.mkdir(parents=True)
+        self._folder, self._codebook, self._durable = folder, codebook, durable
+        self._places: list[int] = []
+        self._lengths: list[int] = []
+        self._windows: list[tuple[int, int]] = []
+        self._span_sizes: list[int] = []
+        self._waiting: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]] = []
+        self._buffered = 0
+        self._energy = 0.0
+        self._unit = True
+        self._extra = _Extra(codebook)
+        with ExitStack() as opened:
+            self._files = {
+                name: opened.enter_context(ArrayFile(folder, name, np.uint8, *width))
+                for name, width in (
+                    ("codes", (CODE_BYTES,)),
+                    ("packed", (codebook.codec.width,)),
+                    ("norms", ()),
+                    ("spans", ()),
+                )
+            }
+            self._opened = opened.pop_all()
+
+    def append(self, place: int, window: Window) -> None:
+        """Add a window; see :class:`~.segment.SegmentWriter`."""
+        from . import kernels
+
+        encoded = window.encoded
+        spans = np.ascontiguousarray(encoded.spans, dtype=np.int32)
+        out = np.empty(11 * len(spans), np.uint8)
+        size = kernels.encode_spans(spans, window.span[0], out)
+        self._files["spans"].extend(out[:size])
+        self._span_sizes.append(size)
+        self._places.append(place)
+        self._lengths.append(len(encoded))
+        self._windows.append(window.span)
+        self._waiting.append((encoded.vectors, encoded.token_ids))
+        self._buffered += len(encoded)
+        if self._buffered >= BUFFERED:
+            self._flush()
+
+    def take_over(self, segment: CompressedSegment, live: npt.NDArray[np.bool_] | None) -> None:
+        """Append another segment's live windows as they are, to the last bit.
+
+        Args:
+            segment: of the same codebook; its rows follow those appended before, and the places
+                given are its row numbers.
+            live: ``(windows,)`` False for windows to leave out; None for none.
+        """
+        self._flush()
+        moved = self._extra.adopt(segment.extra)
+        positions = np.arange(len(segment.rows)) if live is None else np.flatnonzero(live)
+        for run in _runs(positions, segment.lengths):
+            start, end = int(segment.offsets[run[0]]), int(segment.offsets[run[-1] + 1])
+            self._copy(segment, start, end, moved)
+            first, last = segment.span_offsets[run[0]], segment.span_offsets[run[-1] + 1]
+            self._files["spans"].extend(segment.spans[int(first) : int(last)])
+            self._span_sizes += np.diff(segment.span_offsets[run[0] : run[-1] + 2]).tolist()
+            self._places += segment.rows[run[0] : run[-1] + 1].tolist()
+            self._lengths += segment.lengths[run[0] : run[-1] + 1].tolist()
+            self._windows += [(a, b) for a, b in segment.windows[run[0] : run[-1] + 1].tolist()]
+            self._energy += segment.info.energy * (end - start)
+
+    def counts(self, passages: int) -> tuple[list[int], list[int]]:
+        """Return the windows and the vectors of each of the passages."""
+        windows, tokens = [0] * passages, [0] * passages
+        for place, length in zip(self._places, self._lengths, strict=True):
+            windows[place] += 1
+            tokens[place] += length
+        return windows, tokens
+
+    def close(self) -> None:
+        """Let go of the files, finished or not."""
+        self._opened.close()
+
+    def finish(self, name: str, first_row: int) -> SegmentInfo:
+        """Write what is left, and flush everything; see :class:`~.segment.SegmentWriter`."""
+        self._flush()
+        with self._opened:
+            if self._unit:
+                self._files["norms"].truncate()
+            for file in self._files.values():
+                file.finish(durable=self._durable)
+        lengths = np.array(self._lengths, dtype=np.uint32)
+        codes = np.load(self._files["codes"].path, mmap_mode="r")
+        self._write_lists(codes, lengths)
+        write_arrays(
+            self._folder,
+            {
+                "lengths": lengths,
+                "rows": np.array(self._places, dtype=np.int64) + first_row,
+                "windows": np.array(self._windows, dtype=np.int32),
+                "span_sizes": np.array(self._span_sizes, dtype=np.uint32),
+                "extra": self._extra.centroids.values,
+                "extra_scales": self._extra.centroids.scales,
+                "extra_tokens": self._extra.centroids.tokens,
+            },
+            durable=self._durable,
+        )
+        if self._durable:
+            sync_folder(self._folder)
+        tokens = int(lengths.sum())
+        return SegmentInfo(
+            name,
+            len(set(self._places)),
+            tokens,
+            describe_arrays(self._folder),
+            COMPRESSED,
+            self._codebook.info.name,
+            self._energy / max(1, tokens),
+        )
+
+    def _flush(self) -> None:
+        if not self._waiting:
+            return
+        vectors = np.concatenate([vectors for vectors, _ in self._waiting])
+        tokens = np.concatenate([tokens for _, tokens in self._waiting])
+        self._waiting, self._buffered = [], 0
+        lengths = name_lengths(vectors)
+        self._unit &= bool((np.abs(LENGTHS[lengths] - 1) < 0.005).all())
+        self._files["norms"].extend(lengths)
+        rotated = self._codebook.rotate(unit_vectors(vectors))
+        tokens = self._codebook.classify(rotated, tokens)
+        codes, packed, energy = self._compress(rotated, tokens)
+        self._files["codes"].extend(codes)
+        self._files["packed"].extend(packed)
+        self._energy += energy
+
+    def _compress(
+        self, rotated: Float, tokens: npt.NDArray[np.int32]
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], float]:
+        from . import kernels
+
+        order = np.argsort(tokens, kind="stable")
+        choices = self._extra.choices(rotated, tokens)
+        firsts = np.searchsorted(choices.centroids.tokens, tokens[order])
+        lasts = np.searchsorted(choices.centroids.tokens, tokens[order], side="right")
+        codec, size = self._codebook.codec, len(order)
+        codes = np.empty((size, CODE_BYTES), np.uint8)
+        packed = np.empty((size, codec.width), np.uint8)
+        energies = in_parallel(
+            kernels.encode,
+            [
+                (
+                    rotated[order[start:end]],
+                    firsts[start:end],
+                    lasts[start:end],
+                    choices.centroids.values,
+                    choices.centroids.scales,
+                    choices.centroids.halves,
+                    choices.codes,
+                    STEPS,
+                    (None,) * codec.width,
+                    (None,) * codec.planes,
+                    codes[start:end],
+                    packed[start:end],
+                )
+                for start, end in even_parts(size, thread_count() * 4)
+            ],
+        )
+        back = np.empty(size, np.int64)
+        back[order] = np.arange(size)
+        return codes[back], packed[back], float(sum(energies))
+
+    def _copy(self, segment: CompressedSegment, start: int, end: int, moved: Int | None) -> None:
+        codes, packed, norms = (array[start:end] for array in segment.store)
+        self._files["codes"].extend(codes if moved is None else _renumber(codes, moved))
+        self._files["packed"].extend(packed)
+        self._unit &= not len(norms)
+        self._files["norms"].extend(norms if len(norms) else np.full(end - start, UNIT, np.uint8))
+
+    def _write_lists(
+        self, codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.uint32]
+    ) -> None:
+        bounds = [0]
+        with (
+            ArrayFile(self._folder, "list_codes", np.uint32) as list_codes,
+            ArrayFile(self._folder, "list_sizes", np.uint32) as list_sizes,
+            ArrayFile(self._folder, "listed", np.uint16) as listed,
+        ):
+            for found, sizes, windows in invert(codes, lengths):
+                list_codes.extend(found)
+                list_sizes.extend(sizes)
+                listed.extend(windows)
+                bounds.append(bounds[-1] + len(found))
+            for file in (list_codes, list_sizes, listed):
+                file.finish(durable=self._durable)
+        write_arrays(
+            self._folder, {"list_bounds": np.array(bounds, np.int64)}, durable=self._durable
+        )
+
+
+class _Extra:
+    """Centroids of tokens that the codebook does not know, made when they are first seen."""
+
+    def __init__(self, codebook: Codebook) -> None:
+        self._codebook = codebook
+        self.centroids = codebook.centroids.take(np.empty(0, np.int64))
+        self._known: _Choices | None = None
+
+    def choices(self, rotated: Float, tokens: npt.NDArray[np.int32]) -> _Choices:
+        """Return centroids for each of these tokens, making those that are missing."""
+        known = self._choices()
+        different = np.unique(tokens)
+        new = different[~np.isin(different, known.centroids.tokens)]
+        if len(new):
+            self._add(rotated, tokens, new)
+        return self._choices()
+
+    def adopt(self, other: Centroids) -> Int | None:
+        """Take another segment's centroids; returns its codes' new numbers, None if none."""
+        if not len(other):
+            return None
+        moved = len(self._codebook) + len(self.centroids) + np.arange(len(other))
+        self.centroids = Centroids.joined([self.centroids, other])
+        self._known = None
+        return np.concatenate((np.arange(len(self._codebook)), moved))
+
+    def _add(
+        self,
+        rotated: Float,
+        tokens: npt.NDArray[np.int32],
+        new: npt.NDArray[np.int32],
+    ) -> None:
+        chosen = np.flatnonzero(np.isin(tokens, new))
+        chosen = chosen[np.argsort(tokens[chosen], kind="stable")]
+        starts = np.searchsorted(tokens[chosen], new)
+        sizes = np.diff(np.append(starts, len(chosen)))
+        means = np.add.reduceat(rotated[chosen], starts, axis=0) / sizes[:, None]
+        fresh = Centroids.rounded(means.astype(np.float32), new)
+        self.centroids = Centroids.joined([self.centroids, fresh])
+        self._known = None
+
+    def _choices(self) -> _Choices:
+        if self._known is None:
+            book = self._codebook
+            self._known = _Choices(book.by_token, book.order)
+            if len(self.centroids):
+                joint = Centroids.joined([book.by_token, self.centroids])
+                codes = np.concatenate((book.order, len(book) + np.arange(len(self.centroids))))
+                order = np.argsort(joint.tokens, kind="stable")
+                self._known = _Choices(joint.take(order), codes[order])
+        return self._known
+
+
+@dataclass(frozen=True, eq=False)
+class _Choices:
+    """Centroids side by side for each token, and their codes."""
+
+    centroids: Centroids
+    codes: Int
+
+
+def _renumber(packed: npt.NDArray[np.uint8], moved: Int) -> npt.NDArray[np.uint8]:
+    codes, steps = unpack_codes(packed)
+    return pack_codes(moved[codes], steps)
+
+
+def _runs(positions: Int, lengths: Int) -> list[Int]:
+    """Cut ascending positions where one is missing, and where a run's vectors become many."""
+    if not len(positions):
+        return []
+    many = np.cumsum(lengths[positions]) // (BUFFERED * 4)
+    breaks = np.flatnonzero((np.diff(positions) != 1) | (np.diff(many) != 0)) + 1
+    return np.split(positions, breaks)

@@ -1,0 +1,477 @@
+# ruff: noqa: ANN001, ANN202, D103 -- numba infers the types; each kernel's comment says what it does
+# mypy: ignore-errors
+"""The inner loops, compiled by numba when first used and kept in its cache.
+
+No kernel starts threads: each works on the part that it is given and lets go of the interpreter's
+lock, so that :mod:`.workers` can run several side by side.
+
+``lanes`` and ``planes`` are tuples as long as a packed residual is wide and as its bytes hold
+coordinates. Their lengths are known when a kernel is compiled, which lets the loops over
+dimensions be unrolled: four times faster than with a width that is only known when it runs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+CODE_MASK = (1 << 19) - 1
+CODE_BITS = 19
+LOWEST = np.float32(-3.0e38)
+BUCKETS = 512
+_f = np.float32
+
+kernel = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+
+
+@kernel
+def joint_at(codes, at):
+    """Code and step of one vector, still together."""
+    return np.int64(codes[at, 0]) | (np.int64(codes[at, 1]) << 8) | (np.int64(codes[at, 2]) << 16)
+
+
+@kernel
+def nearest(vector, centroids, scales, halves, first, last, dim):
+    """The centroid of least distance: the largest dot product less half the squared length."""
+    best, most = first, LOWEST
+    for c in range(first, last):
+        dot = _f(0)
+        for j in range(dim):
+            dot += vector[j] * _f(centroids[c, j])
+        near = dot * scales[c] - halves[c]
+        if near > most:
+            best, most = c, near
+    return best
+
+
+@kernel
+def rounding_error(residual, step, half, dim):
+    """Squared error of a residual rounded to levels that lie one step apart."""
+    inverse = _f(1) / step
+    error = _f(0)
+    for j in range(dim):
+        scaled = residual[j] * inverse
+        rest = scaled - (min(max(np.floor(scaled), -half), half - _f(1)) + _f(0.5))
+        error += rest * rest
+    return error * step * step
+
+
+@kernel
+def encode(
+    vectors, firsts, lasts, centroids, scales, halves, numbers, steps, lanes, planes, codes, packed
+):
+    """Code, step and packed levels of vectors, each among the centroids [first, last).
+
+    ``numbers`` are the centroids' codes. Returns the sum of the squared residuals.
+    """
+    width, count = len(lanes), len(planes)
+    dim, nbits = width * count, 8 // count
+    half = _f(1 << (nbits - 1))
+    # The best step of a normal distribution, in deviations: Max, "Quantizing for minimum
+    # distortion", 1960, table 2.
+    ideal = _f(0.3352) if nbits == 4 else _f(0.9957)
+    residual = np.empty(dim, np.float32)
+    total = 0.0
+    for t in range(len(vectors)):
+        code = firsts[t]
+        if lasts[t] - code > 1:
+            code = nearest(vectors[t], centroids, scales, halves, code, lasts[t], dim)
+        energy = _f(0)
+        for j in range(dim):
+            residual[j] = vectors[t, j] - _f(centroids[code, j]) * scales[code]
+            energy += residual[j] * residual[j]
+        total += energy
+        deviation = max(np.sqrt(energy / _f(dim)), _f(1e-9))
+        near = np.int64(np.floor(np.log2(deviation * ideal) * 4 + 31.5))
+        best, least = 0, energy
+        for s in range(max(1, near - 2), min(31, near + 2) + 1):
+            error = rounding_error(residual, steps[s], half, dim)
+            if error < least:
+                best, least = s, error
+        inverse = _f(1) / steps[best] if best else _f(0)
+        for j in range(width):
+            packed[t, j] = 0
+        for p in range(count):
+            for j in range(width):
+                level = min(max(np.floor(residual[j + p * width] * inverse), -half), half - _f(1))
+                packed[t, j] |= np.uint8(np.uint8(level + half) << (p * nbits))
+        joint = numbers[code] | (best << CODE_BITS)
+        codes[t, 0] = joint & 255
+        codes[t, 1] = (joint >> 8) & 255
+        codes[t, 2] = joint >> 16
+    return total
+
+
+@kernel
+def decode(packed, centroid, scale, step, lanes, planes, vector):
+    """One vector from its parts; returns its length."""
+    width, count = len(lanes), len(planes)
+    nbits = 8 // count
+    low = step * (_f(0.5) - _f(1 << (nbits - 1)))
+    mask = (1 << nbits) - 1
+    for p in range(count):
+        for j in range(width):
+            level = np.int32((packed[j] >> (p * nbits)) & mask)
+            at = j + p * width
+            vector[at] = _f(centroid[at]) * scale + (_f(level) * step + low)
+    length = _f(0)
+    for j in range(width * count):
+        length += vector[j] * vector[j]
+    return np.sqrt(length)
+
+
+@kernel
+def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector):
+    """One stored vector; returns the factor that gives it its norm, or unit length."""
+    codes, packed, norms = store
+    steps, lengths = tables
+    joint = joint_at(codes, t)
+    code = joint & CODE_MASK
+    step = steps[joint >> CODE_BITS]
+    if code < len(centroids):
+        length = decode(packed[t], centroids[code], scales[code], step, lanes, planes, vector)
+    else:
+        code -= len(centroids)
+        length = decode(packed[t], extra[code], extra_scales[code], step, lanes, planes, vector)
+    norm = lengths[norms[t]] if len(norms) else _f(1)
+    return norm / max(length, _f(1e-12))
+
+
+@kernel
+def decode_many(
+    store, centroids, scales, extra, extra_scales, tables, lanes, planes, start, end, out
+):
+    """Vectors at consecutive places."""
+    for t in range(start, end):
+        row = out[t - start]
+        factor = decode_at(
+            store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, row
+        )
+        for j in range(len(row)):
+            row[j] *= factor
+
+
+@kernel
+def score_windows(
+    query,
+    store,
+    centroids,
+    scales,
+    extra,
+    extra_scales,
+    tables,
+    lanes,
+    planes,
+    starts,
+    lengths,
+    out,
+):
+    """MaxSim of windows. The query's rows are a multiple of two, the last one zero if need be."""
+    width, count = len(lanes), len(planes)
+    dim = width * count
+    rows = query.shape[0]
+    vectors = np.zeros((4, dim), np.float32)
+    factors = np.zeros(4, np.float32)
+    best = np.empty(rows, np.float32)
+    for w in range(len(starts)):
+        for i in range(rows):
+            best[i] = LOWEST
+        end = starts[w] + lengths[w]
+        for first in range(starts[w], end, 4):
+            for k in range(4):
+                t = min(first + k, end - 1)
+                factors[k] = decode_at(
+                    store,
+                    centroids,
+                    scales,
+                    extra,
+                    extra_scales,
+                    tables,
+                    lanes,
+                    planes,
+                    t,
+                    vectors[k],
+                )
+            for i in range(0, rows, 2):
+                a0, a1, a2, a3 = _f(0), _f(0), _f(0), _f(0)
+                b0, b1, b2, b3 = _f(0), _f(0), _f(0), _f(0)
+                for j in range(dim):
+                    x, y = query[i, j], query[i + 1, j]
+                    a0 += x * vectors[0, j]
+                    a1 += x * vectors[1, j]
+                    a2 += x * vectors[2, j]
+                    a3 += x * vectors[3, j]
+                    b0 += y * vectors[0, j]
+                    b1 += y * vectors[1, j]
+                    b2 += y * vectors[2, j]
+                    b3 += y * vectors[3, j]
+                a = max(max(a0 * factors[0], a1 * factors[1]), max(a2 * factors[2], a3 * factors[3]))
+                b = max(max(b0 * factors[0], b1 * factors[1]), max(b2 * factors[2], b3 * factors[3]))
+                best[i] = max(best[i], a)
+                best[i + 1] = max(best[i + 1], b)
+        total = _f(0)
+        for i in range(rows):
+            total += best[i]
+        out[w] = total
+
+
+@kernel
+def mark(ids, found, known, marks, extra_marks, on):
+    """Note, as bits, which query vectors are near each centroid; or wipe the notes out."""
+    for i in range(len(ids)):
+        bit = np.uint64(1) << np.uint64(i & 63)
+        for n in range(found[i]):
+            code = ids[i, n]
+            if code < known:
+                marks[code] = (marks[code] | bit) if on else np.uint64(0)
+            else:
+                extra_marks[code - known] = (extra_marks[code - known] | bit) if on else np.uint64(0)
+
+
+@kernel
+def refine_windows(
+    query,
+    floors,
+    marks,
+    extra_marks,
+    store,
+    centroids,
+    scales,
+    extra,
+    extra_scales,
+    tables,
+    lanes,
+    planes,
+    starts,
+    lengths,
+    out,
+):
+    """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
+
+    A vector whose centroid no query vector is near is not even decompressed.
+    """
+    dim = len(lanes) * len(planes)
+    rows = len(floors)
+    vector = np.zeros(dim, np.float32)
+    best = np.empty(rows, np.float32)
+    for w in range(len(starts)):
+        for i in range(rows):
+            best[i] = floors[i]
+        for t in range(starts[w], starts[w] + lengths[w]):
+            code = joint_at(store[0], t) & CODE_MASK
+            known = code < len(centroids)
+            near = marks[code] if known else extra_marks[code - len(centroids)]
+            if near == 0:
+                continue
+            factor = decode_at(
+                store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector
+            )
+            for i in range(rows):
+                if (near >> np.uint64(i & 63)) & np.uint64(1):
+                    dot = _f(0)
+                    for j in range(dim):
+                        dot += query[i, j] * vector[j]
+                    best[i] = max(best[i], dot * factor)
+        total = _f(0)
+        for i in range(rows):
+            total += best[i]
+        out[w] = total
+
+
+@kernel
+def probe(query, groups, bounds, centroids, scales, lanes, planes, most, ids, sims, found):
+    """The best centroids of each query vector, best first, among those of its coarse groups."""
+    dim = len(lanes) * len(planes)
+    for i in range(len(query)):
+        size = 0
+        for g in groups[i]:
+            size += bounds[g + 1] - bounds[g]
+        codes = np.empty(size, np.int32)
+        near = np.empty(size, np.float32)
+        histogram = np.zeros(BUCKETS, np.int32)
+        at = 0
+        for g in groups[i]:
+            for c in range(bounds[g], bounds[g + 1]):
+                dot = _f(0)
+                for j in range(dim):
+                    dot += query[i, j] * _f(centroids[c, j])
+                near[at] = dot * scales[c]
+                codes[at] = c
+                histogram[bucket_of(near[at])] += 1
+                at += 1
+        kept, floor = 0, BUCKETS
+        while floor > 0 and kept < most:
+            floor -= 1
+            kept += histogram[floor]
+        chosen = np.empty(kept, np.int64)
+        at = 0
+        for n in range(size):
+            if bucket_of(near[n]) >= floor:
+                chosen[at] = n
+                at += 1
+        order = np.argsort(-near[chosen])
+        found[i] = min(kept, most)
+        for n in range(found[i]):
+            ids[i, n] = codes[chosen[order[n]]]
+            sims[i, n] = near[chosen[order[n]]]
+
+
+@kernel
+def bucket_of(similarity):
+    """Place of a cosine in a histogram of BUCKETS equal parts of -1 to 1."""
+    return min(max(np.int64((similarity + _f(1)) * _f(BUCKETS / 2)), 0), BUCKETS - 1)
+
+
+@kernel
+def vote(first, last, ids, sims, found, starts, listed, touched, votes):
+    """Add what each query vector finds in the lists of its centroids to the windows' votes.
+
+    Lists are walked best first, so a window's first touch by a query vector is its largest
+    similarity. ``touched`` holds the last query vector that touched a window, above all of them for
+    windows that must not be found.
+    """
+    for i in range(first, last):
+        floor = sims[i, found[i] - 1] if found[i] else _f(0)
+        for n in range(found[i]):
+            gain = sims[i, n] - floor
+            code = ids[i, n]
+            for entry in range(starts[code], starts[code + 1]):
+                window = listed[entry]
+                if touched[window] < i:
+                    touched[window] = i
+                    votes[window] += gain
+
+
+@kernel
+def select(votes, most, highest, windows, gains):
+    """Collect the windows with most votes, at least ``most`` of them if so many have any.
+
+    Sets all votes back to 0. Returns how many were collected; those beyond the room are left out.
+    """
+    histogram = np.zeros(BUCKETS, np.int64)
+    scale = _f(BUCKETS) / max(highest, _f(1e-6))
+    for w in range(len(votes)):
+        if votes[w] > 0:
+            histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
+    kept, floor = 0, BUCKETS
+    while floor > 0 and kept < most:
+        floor -= 1
+        kept += histogram[floor]
+    at = 0
+    for w in range(len(votes)):
+        if votes[w] > 0:
+            if at < len(windows) and min(np.int64(votes[w] * scale), BUCKETS - 1) >= floor:
+                windows[at] = w
+                gains[at] = votes[w]
+                at += 1
+            votes[w] = 0
+    return at
+
+
+@kernel
+def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
+    """k-means within each group of consecutive vectors, begun at evenly spaced members."""
+    dim = len(lanes)
+    for g in range(len(starts)):
+        start, size, count, first = starts[g], ends[g] - starts[g], counts[g], firsts[g]
+        halves = np.zeros(count, np.float32)
+        sums = np.zeros((count, dim), np.float32)
+        sizes = np.zeros(count, np.int64)
+        for c in range(count):
+            at = start + (c * size) // count
+            for j in range(dim):
+                out[first + c, j] = vectors[at, j]
+        for _ in range(rounds if count > 1 else 1):
+            for c in range(count):
+                length = _f(0)
+                for j in range(dim):
+                    length += out[first + c, j] * out[first + c, j]
+                    sums[c, j] = 0
+                halves[c] = length / _f(2)
+                sizes[c] = 0
+            for t in range(start, start + size):
+                best, most = 0, LOWEST
+                for c in range(count if count > 1 else 0):
+                    dot = _f(0)
+                    for j in range(dim):
+                        dot += vectors[t, j] * out[first + c, j]
+                    if dot - halves[c] > most:
+                        best, most = c, dot - halves[c]
+                sizes[best] += 1
+                for j in range(dim):
+                    sums[best, j] += vectors[t, j]
+            for c in range(count):
+                if sizes[c]:
+                    for j in range(dim):
+                        out[first + c, j] = sums[c, j] / _f(sizes[c])
+
+
+@kernel
+def write_number(value, out, at):
+    """Seven bits a byte, lowest first, the eighth bit set while more follow."""
+    while value > 127:
+        out[at] = np.uint8((value & 127) | 128)
+        value >>= 7
+        at += 1
+    out[at] = np.uint8(value)
+    return at + 1
+
+
+@kernel
+def encode_spans(spans, begin, out):
+    """Characters of a window's vectors as one byte each where they follow one another closely.
+
+    High four bits: characters between the last span's end and this one's start; 14 for a marker,
+    which has no characters; 15 where they do not fit and a number follows (zigzag). Low four bits:
+    the span's length, 15 where a number follows. Returns the bytes written.
+    """
+    at, last = 0, begin
+    for t in range(len(spans)):
+        start, end = np.int64(spans[t, 0]), np.int64(spans[t, 1])
+        if start == 0 and end == 0:
+            out[at] = 14 << 4
+            at += 1
+            continue
+        gap, length = start - last, end - start
+        short = 0 <= gap < 14
+        head = at
+        out[head] = ((gap if short else 15) << 4) | min(length, 15)
+        at += 1
+        if not short:
+            at = write_number((gap << 1) ^ (gap >> 63), out, at)
+        if length >= 15:
+            at = write_number(length, out, at)
+        last = end
+    return at
+
+
+@kernel
+def decode_spans(packed, begin, out):
+    """Undo :func:`encode_spans`."""
+    at, last = 0, begin
+    for t in range(len(out)):
+        head = np.int64(packed[at])
+        at += 1
+        gap, length = head >> 4, head & 15
+        if gap == 14:
+            out[t, 0] = 0
+            out[t, 1] = 0
+            continue
+        for field in range(2):
+            if (gap if field == 0 else length) != 15:
+                continue
+            value, shift = np.int64(0), 0
+            while packed[at] > 127:
+                value |= np.int64(packed[at] & 127) << shift
+                shift += 7
+                at += 1
+            value |= np.int64(packed[at]) << shift
+            at += 1
+            if field == 0:
+                gap = (value >> 1) ^ -(value & 1)
+            else:
+                length = value
+        start = last + gap
+        out[t, 0] = start
+        out[t, 1] = start + length
+        last = start + length

@@ -1,0 +1,102 @@
+"""Which centroids each query vector is near, without looking at all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import TokenMatrix
+from .codebook import Centroids, Codebook
+from .workers import even_parts, in_parallel, thread_count
+
+
+@dataclass(frozen=True, eq=False)
+class Probes:
+    """The centroids whose lists are to be walked, best first, for each query vector.
+
+    Attributes:
+        query: ``(rows, padded)`` float32, the query turned like the codebook.
+        ids: ``(rows, most)`` int32 codes.
+        sims: ``(rows, most)`` float32 their similarities.
+        found: ``(rows,)`` how many of them count.
+    """
+
+    query: TokenMatrix
+    ids: npt.NDArray[np.int32]
+    sims: npt.NDArray[np.float32]
+    found: npt.NDArray[np.int64]
+
+    @property
+    def floors(self) -> npt.NDArray[np.float32]:
+        """``(rows,)`` what is assumed of windows that no list mentions: the last similarity."""
+        last = np.maximum(self.found - 1, 0)
+        return np.where(self.found, self.sims[np.arange(len(self.found)), last], 0).astype(
+            np.float32
+        )
+
+    def with_extra(self, extra: Centroids, first: int) -> Probes:
+        """Return the same with a segment's own centroids among them.
+
+        Args:
+            extra: the centroids.
+            first: their first code.
+        """
+        if not len(extra):
+            return self
+        near = (self.query @ extra.values.T.astype(np.float32)) * extra.scales
+        codes = np.broadcast_to(np.arange(first, first + len(extra), dtype=np.int32), near.shape)
+        unused = np.arange(self.sims.shape[1]) >= self.found[:, None]
+        sims = np.concatenate((np.where(unused, -np.inf, self.sims), near), axis=1)
+        ids = np.concatenate((self.ids, codes), axis=1)
+        most = min(max(self.sims.shape[1], 1), sims.shape[1])
+        order = np.argsort(-sims, axis=1, kind="stable")[:, :most]
+        found = np.minimum(self.found + len(extra), most)
+        return Probes(
+            self.query,
+            np.ascontiguousarray(np.take_along_axis(ids, order, axis=1), np.int32),
+            np.ascontiguousarray(np.take_along_axis(sims, order, axis=1), np.float32),
+            found,
+        )
+
+
+def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: float) -> Probes:
+    """Find the nearest centroids of each query vector in its nearest coarse groups.
+
+    Args:
+        codebook: the centroids.
+        query: ``(rows, padded)`` float32, turned like the codebook.
+        nprobe: centroids wanted for each vector.
+        share: part of the coarse groups to look in.
+    """
+    from . import kernels
+
+    rows, count = len(query), len(codebook.groups)
+    wanted = min(count, max(1, 2, round(share * count)))
+    near = query @ codebook.groups.T
+    groups = np.argpartition(-near, wanted - 1, axis=1)[:, :wanted] if count else near.astype(int)
+    most = min(nprobe, len(codebook))
+    ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
+    found = np.zeros(rows, np.int64)
+    codec, book = codebook.codec, codebook.centroids
+    in_parallel(
+        kernels.probe,
+        [
+            (
+                query[a:b],
+                groups[a:b],
+                codebook.bounds,
+                book.values,
+                book.scales,
+                (None,) * codec.width,
+                (None,) * codec.planes,
+                most,
+                ids[a:b],
+                sims[a:b],
+                found[a:b],
+            )
+            for a, b in even_parts(rows, thread_count())
+        ],
+    )
+    return Probes(query, ids, sims, found)

@@ -1,0 +1,104 @@
+"""MaxSim of chosen windows of a compressed segment, decompressed on the way."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import TokenMatrix
+from .compressed_segment import CompressedSegment
+from .probing import Probes
+from .workers import in_parallel, thread_count
+
+# Fewer vectors than this are scored before another thread would have started.
+WORTH_A_THREAD = 1_500
+
+
+def turned_query(segment: CompressedSegment, query: TokenMatrix) -> TokenMatrix:
+    """Turn a query like the segment's vectors; an even number of rows, the last zero if need be."""
+    turned = segment.codebook.rotate(query)
+    if len(turned) % 2:
+        turned = np.concatenate((turned, np.zeros_like(turned[:1])))
+    return np.ascontiguousarray(turned)
+
+
+def score_positions(
+    segment: CompressedSegment, query: TokenMatrix, positions: npt.NDArray[np.int64]
+) -> npt.NDArray[np.float32]:
+    """Score windows.
+
+    Args:
+        segment: holds them.
+        query: what :func:`turned_query` returns.
+        positions: ``(n,)`` their places.
+
+    Returns:
+        ``(n,)`` float32. A score depends on the query and the window only.
+    """
+    from . import kernels
+
+    scores = np.zeros(len(positions), np.float32)
+    if not len(query):
+        return scores
+    starts, lengths = segment.offsets[positions], segment.lengths[positions]
+    in_parallel(
+        kernels.score_windows,
+        [
+            (query, *segment.source, starts[a:b], lengths[a:b], scores[a:b])
+            for a, b in _shares(lengths)
+        ],
+    )
+    return scores
+
+
+def refine_positions(
+    segment: CompressedSegment,
+    probes: Probes,
+    marks: npt.NDArray[np.uint64],
+    extra_marks: npt.NDArray[np.uint64],
+    positions: npt.NDArray[np.int64],
+) -> npt.NDArray[np.float32]:
+    """Score windows by those of their vectors that lie near a query vector.
+
+    Args:
+        segment: holds them.
+        probes: the centroids near each query vector.
+        marks: ``(centroids,)`` as bits, which query vectors each centroid of the codebook is near.
+        extra_marks: the same for the segment's own centroids.
+        positions: ``(n,)`` their places.
+
+    Returns:
+        ``(n,)`` float32, close to MaxSim where many lists were walked.
+    """
+    from . import kernels
+
+    scores = np.empty(len(positions), np.float32)
+    starts, lengths = segment.offsets[positions], segment.lengths[positions]
+    in_parallel(
+        kernels.refine_windows,
+        [
+            (
+                probes.query,
+                probes.floors,
+                marks,
+                extra_marks,
+                *segment.source,
+                starts[a:b],
+                lengths[a:b],
+                scores[a:b],
+            )
+            for a, b in _shares(lengths, 8 * WORTH_A_THREAD)
+        ],
+    )
+    return scores
+
+
+def _shares(
+    lengths: npt.NDArray[np.int64], worth: int = WORTH_A_THREAD
+) -> list[tuple[int, int]]:
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    count = max(1, min(thread_count(), total // worth))
+    goals = np.arange(1, count) * total // count
+    cuts = [0, *np.searchsorted(ends, goals, side="right").tolist(), len(lengths)]
+    return [(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if a < b]
