@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
 
 import numpy as np
 
+from .backups import restore_index
 from .encoder import Encoder
 from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
@@ -26,17 +26,16 @@ from .opening import (
     discard,
     open_index,
 )
+from .operations import Operations
 from .passage_encoder import PassageEncoder
 from .pooling import check_pool_factor
-from .progress import reporting
+from .progress import ProgressLike, reporting
 from .store import StaleSnapshotError, Store
 from .types import Hit, IndexStats, Metadata, Passage, Where
 from .upsert import UpsertPlan
 
-ProgressLike: TypeAlias = "bool | Callable[[int], None] | None"
 
-
-class Retriever:
+class Retriever(Operations):
     """An index of passages that can be asked in any language of its model.
 
     Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
@@ -142,6 +141,42 @@ class Retriever:
         retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
         return retriever
 
+    @classmethod
+    def restore(
+        cls,
+        backup: PathLike,
+        path: PathLike,
+        *,
+        model: ModelLike | None = None,
+        lock_timeout: float = 10.0,
+        progress: ProgressLike = None,
+    ) -> Retriever:
+        """Bring back what :meth:`backup` wrote, in a new folder, once every file was verified.
+
+        Args:
+            backup: the copy; it is only read.
+            path: the new folder.
+            model: see :meth:`open`.
+            lock_timeout: see :meth:`open`.
+            progress: see :meth:`add`; it counts megabytes, then passages.
+
+        Returns:
+            The restored index, opened.
+
+        Raises:
+            IndexNotFoundError: the backup holds no index.
+            IndexCorruptError: the backup is broken; the message names what is.
+            IndexExistsError: the new folder is not empty.
+            IndexFormatError: the backup is in another version of the format.
+            IndexMismatchError: the backup was made with another model.
+            StorageFullError: the disk is full; nothing was left behind.
+
+        Example:
+            >>> retriever = Retriever.restore("support.backup", "support.index")  # doctest: +SKIP
+        """
+        restore_index(Path(backup), Path(path), progress=progress)
+        return cls.open(path, model=model, create=False, lock_timeout=lock_timeout)
+
     @property
     def path(self) -> Path | None:
         """The index folder; None for an index in memory."""
@@ -189,15 +224,6 @@ class Retriever:
         self._store.close()
         if self._in_memory:
             discard(self._store)
-
-    def save(self, path: PathLike) -> None:
-        """Write a copy of the index into a new folder.
-
-        Raises:
-            IndexExistsError: the folder is not empty.
-            StorageFullError: the disk is full; the partial copy was removed.
-        """
-        self._store.copy_to(Path(path))
 
     def add(
         self,
@@ -401,14 +427,6 @@ class Retriever:
             bytes_per_vector=size / held if held else 0.0,
             format_version=settings["format_version"],
         )
-
-    def verify(self) -> list[str]:
-        """Check every file of the index against its checksum.
-
-        Returns:
-            One sentence a problem; empty when all is well.
-        """
-        return self._store.verify()
 
     def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""
