@@ -51,7 +51,7 @@ def given_windows(
             if not window.fits(len(passage.text)):
                 raise InputError(
                     f"a window or a span of {passage.id!r} lies outside of its text, which has "
-                    f"{len(passage.text):,} characters. Give the text that the vectors were made of."
+                    f"{len(passage.text):,} characters. Give the text it was made of."
                 )
             yield place, window
     _check_exhausted(entries, "vectors", passages)

@@ -1,22 +1,23 @@
-"""What keeps an index in service: filters made quick, copies, checks, ways in and out."""
+"""What keeps an index in service: reading and deleting, quick filters, copies, ways in and out."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy.typing as npt
 
 from .backups import copy_index
 from .dumps import open_dump
+from .errors import InputError, PassageNotFoundError
 from .exports import ExportDType, export_index
-from .filters import field_name, parse_field
+from .filters import field_name, parse_field, parse_where
 from .given_vectors import GivenVectors, given_windows
-from .inputs import check_passages
+from .inputs import check_ids, check_passages
 from .progress import ProgressLike, reporting
 from .store import Store
-from .types import Metadata, Passage, Window
+from .types import Metadata, Passage, Where, Window
 from .verification import verify_index
 
 
@@ -24,6 +25,42 @@ class Operations:
     """The part of :class:`~lfm2_colbert_rag.Retriever` that asks no questions; needs no model."""
 
     _store: Store
+
+    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
+        """Delete passages by id or by filter, in one commit.
+
+        Args:
+            ids: ids to delete; unknown ones are ignored.
+            where: delete what matches; ``{}`` matches everything.
+
+        Returns:
+            How many passages were deleted.
+
+        Raises:
+            InputError: neither or both were given.
+            FilterError: the filter is malformed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        if ids is not None and where is None:
+            return self._store.delete(ids=check_ids(ids))
+        if where is not None and ids is None:
+            return self._store.delete(where=parse_where(where))
+        raise InputError("delete takes either ids or where; give exactly one of them.")
+
+    def get(self, ids: Sequence[str]) -> list[Passage]:
+        """Return passages by id, in the order asked.
+
+        Raises:
+            PassageNotFoundError: an id is unknown; the message names all that are.
+        """
+        wanted = check_ids(ids)
+        rows = self._store.catalog.rows_by_id(wanted, self._store.snapshot().generation)
+        missing = [id for id in wanted if id not in rows]
+        if missing:
+            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
+        passages = self._store.catalog.passages(list(rows.values()))
+        return [passages[rows[id]] for id in wanted]
 
     def create_filter_index(self, field: str) -> None:
         """Make filters on one field quick: they no longer read the metadata of every passage.
@@ -169,20 +206,11 @@ class Operations:
         passages = check_passages(texts, ids, metadata)
         dim = int(self._store.settings["dim"])
         windows = given_windows(vectors, passages, dim, token_ids)
+        if not passages:
+            list(windows)  # vectors without a text are a mistake all the same
+            return []
         with reporting(progress, len(passages), "storing") as report:
-            if not passages:
-                list(windows)  # vectors without a text are a mistake too
-                return []
-
-            def told() -> Iterable[tuple[int, Window]]:
-                known = 0
-                for place, window in windows:
-                    report(place - known)
-                    known = place
-                    yield place, window
-                report(len(passages) - known)
-
-            self._store.upsert(passages, told())
+            self._store.upsert(passages, _reported(windows, len(passages), report))
         return [passage.id for passage in passages]
 
     def import_dump(
@@ -222,3 +250,15 @@ class Operations:
             metadata=[passage.metadata for passage in matched],
             progress=progress,
         )
+
+
+def _reported(
+    windows: Iterable[tuple[int, Window]], passages: int, report: Callable[[int], None]
+) -> Iterator[tuple[int, Window]]:
+    """Report every passage once its windows are done."""
+    done = 0
+    for place, window in windows:
+        report(place - done)
+        done = place
+        yield place, window
+    report(passages - done)

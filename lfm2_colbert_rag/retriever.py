@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import weakref
 from collections.abc import Sequence
 from pathlib import Path
@@ -175,7 +176,11 @@ class Retriever(Operations):
             >>> retriever = Retriever.restore("support.backup", "support.index")  # doctest: +SKIP
         """
         restore_index(Path(backup), Path(path), progress=progress)
-        return cls.open(path, model=model, create=False, lock_timeout=lock_timeout)
+        try:
+            return cls.open(path, model=model, create=False, lock_timeout=lock_timeout)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)  # made just now, and of no use like this
+            raise
 
     @property
     def path(self) -> Path | None:
@@ -267,42 +272,6 @@ class Retriever(Operations):
             except StaleSnapshotError:  # another writer was faster; look again at what is there
                 continue
         return [passage.id for passage in passages]
-
-    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
-        """Delete passages by id or by filter, in one commit.
-
-        Args:
-            ids: ids to delete; unknown ones are ignored.
-            where: delete what matches; ``{}`` matches everything.
-
-        Returns:
-            How many passages were deleted.
-
-        Raises:
-            InputError: neither or both were given.
-            FilterError: the filter is malformed.
-            IndexLockedError: another writer held the index for too long; nothing was changed.
-            StorageFullError: the disk is full; nothing was changed.
-        """
-        if (ids is None) == (where is None):
-            raise InputError("delete takes either ids or where; give exactly one of them.")
-        if ids is not None:
-            return self._store.delete(ids=check_ids(ids))
-        return self._store.delete(where=_parse(where))
-
-    def get(self, ids: Sequence[str]) -> list[Passage]:
-        """Return passages by id, in the order asked.
-
-        Raises:
-            PassageNotFoundError: an id is unknown; the message names all that are.
-        """
-        wanted = check_ids(ids)
-        rows = self._store.catalog.rows_by_id(wanted, self._store.snapshot().generation)
-        missing = [id for id in wanted if id not in rows]
-        if missing:
-            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
-        passages = self._store.catalog.passages(list(rows.values()))
-        return [passages[rows[id]] for id in wanted]
 
     def search(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
         """Find the passages that answer a question best.

@@ -60,12 +60,19 @@ def verify_index(folder: Path, catalog: Catalog, *, progress: ProgressLike = Non
         One sentence a problem; empty when all is well. What a killed writer left behind is named
         too, although it does no harm and the next open removes it.
     """
-    problems = find_damage(folder, catalog, progress=progress)
-    return problems + _find_orphans(folder, catalog)
+    # Nothing that a damaged catalog says can be relied on, so that nothing else is looked at.
+    return catalog.check() or [
+        *_look(folder, catalog, progress),
+        *_find_orphans(folder, catalog),
+    ]
 
 
 def find_damage(folder: Path, catalog: Catalog, *, progress: ProgressLike = None) -> list[str]:
     """Do what :func:`verify_index` does, and leave out what is merely left over."""
+    return catalog.check() or _look(folder, catalog, progress)
+
+
+def _look(folder: Path, catalog: Catalog, progress: ProgressLike) -> list[str]:
     problems: list[str] = []
     for _ in range(_LOOKS):
         generation = catalog.generation()
@@ -92,9 +99,7 @@ class _Inspection:
         self._generation = generation
 
     def run(self, progress: ProgressLike) -> list[str]:
-        problems = self._catalog.check()
-        if problems:  # nothing that it says can be relied on
-            return problems
+        problems: list[str] = []
         self._dim = int(self._catalog.settings()["dim"])
         self._sizes = self._catalog.passage_sizes(self._generation)
         self._characters = dict(self._sizes[:, [0, 3]].tolist())

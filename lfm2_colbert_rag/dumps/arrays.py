@@ -115,12 +115,13 @@ def _slices(
 
 
 def _npz_ids(path: Path) -> list[str]:
-    with np.load(path, allow_pickle=False) as arrays:
+    # NumPy would leave a file open that is no archive.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return list(arrays.files)
 
 
 def _npz(path: Path, ids: list[str]) -> Iterator[GivenVectors]:
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         for id in ids:
             yield arrays[id]
 
