@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from .index.base import run_starts
 from .index.segment import Segment, SegmentInfo, open_segment, verify_segment
 from .progress import ProgressLike, reporting
 from .types import Window
+
+_Sizes: TypeAlias = npt.NDArray[np.int64]
 
 # What looks broken while others write may only have been replaced meanwhile: look again so often.
 _LOOKS = 3
@@ -82,14 +84,6 @@ def _look(folder: Path, catalog: Catalog, progress: ProgressLike) -> list[str]:
     return problems
 
 
-@dataclass(frozen=True)
-class _Held:
-    """What one segment holds, a row a passage: row number, windows, vectors; ``(n, 3)`` int64."""
-
-    name: str
-    sizes: npt.NDArray[np.int64]
-
-
 class _Inspection:
     """One look at one generation."""
 
@@ -104,14 +98,14 @@ class _Inspection:
         self._sizes = self._catalog.passage_sizes(self._generation)
         self._characters = dict(self._sizes[:, [0, 3]].tolist())
         segments = self._catalog.changes_since(-1).segments
-        held: list[_Held] = []
+        held: list[_Sizes] = []
         with reporting(progress, sum(info.passages for info in segments), "verifying") as report:
             for info in segments:
                 problems += self._inspect(info, held, report)
         return problems + list(self._compare(held, complete=len(held) == len(segments)))
 
     def _inspect(
-        self, info: SegmentInfo, held: list[_Held], report: Callable[[int], None]
+        self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]
     ) -> list[str]:
         root = self._folder / SEGMENTS
         try:
@@ -122,7 +116,7 @@ class _Inspection:
         if segment is not None:
             found = list(_check_layout(segment))
             if not found:
-                held.append(_Held(info.name, _sizes(segment)))
+                held.append(_sizes(segment))
                 found = list(self._check_windows(segment))
             problems = [f"{root / info.name}: {text} {_REMEDY}" for text in found]
         report(info.passages)
@@ -140,9 +134,9 @@ class _Inspection:
         for fault, rows in faults.items():
             yield f"{fault} in {self._name(rows)}."
 
-    def _compare(self, held: Sequence[_Held], *, complete: bool) -> Iterator[str]:
+    def _compare(self, held: Sequence[_Sizes], *, complete: bool) -> Iterator[str]:
         """Look for each live passage in the segments; where some are unreadable, some may lack."""
-        found = np.concatenate([np.empty((0, 3), dtype=np.int64), *(one.sizes for one in held)])
+        found = np.concatenate([np.empty((0, 3), dtype=np.int64), *held])
         order = np.argsort(found[:, 0], kind="stable")
         found = found[order]
         live = self._sizes[:, 0]
@@ -194,7 +188,8 @@ def _check_layout(segment: Segment) -> Iterator[str]:
         yield f"it holds {len(run_starts(rows))} passages; the catalog says {info.passages}."
 
 
-def _sizes(segment: Segment) -> npt.NDArray[np.int64]:
+def _sizes(segment: Segment) -> _Sizes:
+    """Return what a segment holds of each passage: ``(n, 3)`` row, windows and vectors."""
     starts = run_starts(segment.rows)
     if not len(starts):
         return np.empty((0, 3), dtype=np.int64)

@@ -135,13 +135,14 @@ def test_fast_plaid_becomes_an_index(tmp_path):
 
 @pytest.fixture
 def plaid(tmp_path: Path) -> Path:
-    """Return an index of two chunks, the second of which has files of its own already."""
+    """Return an index of fast-plaid that may be changed."""
     path = tmp_path / "plaid"
     shutil.copytree(PLAID / "merged", path)
     return path
 
 
 def split(path: Path) -> None:
+    """Make two chunks of it, the second of which is not merged yet."""
     for what in ("codes", "residuals"):
         merged = np.load(path / f"merged_{what}.npy")
         np.save(path / f"1.{what}.npy", merged[9:20])
