@@ -84,7 +84,8 @@ def to_sql(
         return "(" + joint.join(to_sql(child, parameters, indexed) for child in node.children) + ")"
     if isinstance(node, Not):
         return f"NOT {to_sql(node.child, parameters, indexed)}"
-    if indexed and node.path in indexed:
+    # Passages without a field are found faster in their metadata than by leaving out all others.
+    if indexed and node.path in indexed and (node.operator != "$exists" or node.operand):
         return _by_index(node, indexed[node.path], parameters)
     return _by_metadata(node, parameters)
 
@@ -139,7 +140,7 @@ def _have_tables(connection: sqlite3.Connection) -> bool:
 def _by_index(node: Comparison, field: int, parameters: dict[str, Any]) -> str:
     chosen = f"SELECT row FROM filter_values WHERE field = {field}"
     if node.operator == "$exists":
-        return f"row {'' if node.operand else 'NOT '}IN ({chosen})"
+        return f"row IN ({chosen})"
     test = _holds(node, lambda kind: f"kind = '{kind}'", "value", parameters)
     return f"row IN ({chosen} AND {test})"
 
