@@ -1,4 +1,6 @@
-"""The catalog: one SQLite file that says what an index contains. The only module that speaks SQL.
+"""The catalog: one SQLite file that says what an index contains.
+
+Only this module and ``filter_sql`` speak SQL.
 
 A *generation* is a number that grows by one with every commit. Rows of passages and segments
 carry the generation in which they were born and, once replaced or deleted, the one in which they
@@ -25,8 +27,11 @@ import numpy.typing as npt
 
 from .commits import Changes, Commit, Counts
 from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError, StorageFullError
-from .filters import And, Comparison, Filter, Not, Or, kind_of
+from .filter_sql import create_index, drop_index, indexed_fields, to_sql
+from .filters import Filter
+from .filters import Path as FieldPath
 from .index.segment import SegmentFile, SegmentInfo
+from .recent import RecentRows
 from .types import Passage
 
 FILE_NAME = "catalog.sqlite"
@@ -72,6 +77,7 @@ class Catalog:
         self._durable = durable
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._process = os.getpid()
+        self._recent = RecentRows()
         weakref.finalize(self, _close_all, self._idle)
         self._check_format()
 
@@ -131,18 +137,14 @@ class Catalog:
             connection.execute("BEGIN")
             try:
                 newest = _newest(connection)
-                segments = connection.execute(
-                    f"SELECT name, passages, tokens, files FROM segments WHERE {_ALIVE} "
-                    "ORDER BY born, name",
-                    {"generation": newest},
-                ).fetchall()
+                segments = _live_segments(connection, newest)
                 dead = connection.execute(
                     "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
                 )
                 dead_rows = np.fromiter((row for (row,) in dead), dtype=np.int64)
             finally:
                 connection.execute("COMMIT")
-        return Changes(newest, tuple(_segment_info(*row) for row in segments), np.sort(dead_rows))
+        return Changes(newest, segments, np.sort(dead_rows))
 
     def segment_names(self) -> set[str]:
         """Return the names of all segments that any generation refers to."""
@@ -158,15 +160,28 @@ class Catalog:
         return 1 if row is None else int(row[0]) + 1
 
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
-        """Return the ascending live rows whose metadata match a filter."""
-        parameters: dict[str, Any] = {"generation": generation}
-        condition = _to_sql(where, parameters)
-        with self._reading() as connection:
-            rows = connection.execute(
-                f"SELECT row FROM passages WHERE {_ALIVE} AND {condition} ORDER BY row",
-                parameters,
-            )
-            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+        """Return the ascending live rows whose metadata match a filter; asked again, at once."""
+        # By its repr: 1, 1.0 and True are equal and mean three different things.
+        return self._recent.get((repr(where), generation), lambda: self._select(where, generation))
+
+    def create_filter_index(self, path: FieldPath) -> None:
+        """Index a field of the metadata, so that filters on it need not read all passages.
+
+        Raises:
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        with self._writing() as connection:
+            create_index(connection, path)
+
+    def drop_filter_index(self, path: FieldPath) -> None:
+        """Forget the index of a field."""
+        with self._writing() as connection:
+            drop_index(connection, path)
+
+    def filter_indexes(self) -> list[FieldPath]:
+        """Return the indexed fields."""
+        with self._reading_one_state() as connection:
+            return list(indexed_fields(connection))
 
     def rows_by_id(self, ids: Sequence[str], generation: int) -> dict[str, int]:
         """Return the live row of each id that has one."""
@@ -211,21 +226,51 @@ class Catalog:
                 (commit.generation, _now(), len(commit.passages), len(commit.removed)),
             )
 
-    def copy_to(self, path: Path) -> None:
-        """Write a consistent copy of the catalog, while others read and write this one."""
+    def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
+        """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
+        with self._reading() as connection:
+            found = connection.execute(
+                f"SELECT row, windows, tokens, text FROM passages WHERE {_ALIVE} ORDER BY row",
+                {"generation": generation},
+            )
+            # Not SQL's length(), which stops at a NUL.
+            sizes = ((row, windows, tokens, len(text)) for row, windows, tokens, text in found)
+            return np.fromiter(sizes, dtype=np.dtype((np.int64, 4)))
+
+    def copy_to(self, path: Path) -> tuple[SegmentInfo, ...]:
+        """Write a consistent copy of the catalog, while others read and write this one.
+
+        Returns:
+            The live segments of the generation that was copied.
+        """
+        path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
         try:
             with self._reading() as connection:
                 connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
+            return _live_segments(target, _newest(target))
         finally:
             target.close()
 
     def check(self) -> list[str]:
         """Let SQLite check its own file; returns one sentence a problem."""
-        with self._reading() as connection:
-            found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+        try:
+            with self._reading() as connection:
+                found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+        except sqlite3.DatabaseError as error:
+            found = [str(error)]
         return [] if found == ["ok"] else [f"{self._path}: {text}" for text in found]
+
+    def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
+        parameters: dict[str, Any] = {"generation": generation}
+        with self._reading_one_state() as connection:
+            condition = to_sql(where, parameters, indexed_fields(connection))
+            rows = connection.execute(
+                f"SELECT row FROM passages WHERE {_ALIVE} AND {condition} ORDER BY row",
+                parameters,
+            )
+            return np.fromiter((row for (row,) in rows), dtype=np.int64)
 
     def _check_format(self) -> None:
         if not self._path.is_file():
@@ -264,6 +309,14 @@ class Catalog:
             connection.close()
             raise
         idle.put(connection)
+
+    @contextmanager
+    def _reading_one_state(self) -> Iterator[sqlite3.Connection]:
+        """Let several statements see the same state of the file."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            yield connection
+            connection.execute("COMMIT")
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -310,6 +363,14 @@ def _newest(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT max(generation) FROM generations").fetchone()[0])
 
 
+def _live_segments(connection: sqlite3.Connection, generation: int) -> tuple[SegmentInfo, ...]:
+    rows = connection.execute(
+        f"SELECT name, passages, tokens, files FROM segments WHERE {_ALIVE} ORDER BY born, name",
+        {"generation": generation},
+    )
+    return tuple(_segment_info(*row) for row in rows)
+
+
 def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
     rows = [
         (
@@ -334,66 +395,3 @@ def _segment_row(info: SegmentInfo) -> tuple[str, int, int, str]:
 def _segment_info(name: str, passages: int, tokens: int, files: str) -> SegmentInfo:
     parsed = {key: SegmentFile(**value) for key, value in json.loads(files).items()}
     return SegmentInfo(name, passages, tokens, parsed)
-
-
-_JSON_TYPES = {
-    "null": "'null'",
-    "boolean": "'true', 'false'",
-    "number": "'integer', 'real'",
-    "string": "'text'",
-}
-_SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
-
-
-def _to_sql(node: Filter, parameters: dict[str, Any]) -> str:
-    """Translate a filter to a condition that is never NULL, adding its operands to parameters."""
-    if isinstance(node, And | Or):
-        if not node.children:
-            return "1"
-        joint = " AND " if isinstance(node, And) else " OR "
-        return "(" + joint.join(_to_sql(child, parameters) for child in node.children) + ")"
-    if isinstance(node, Not):
-        return f"NOT {_to_sql(node.child, parameters)}"
-    return _comparison_to_sql(node, parameters)
-
-
-def _comparison_to_sql(node: Comparison, parameters: dict[str, Any]) -> str:
-    path = _bind(parameters, "$" + "".join(f'."{name}"' for name in node.path))
-    kind = f"json_type(metadata, {path})"
-    if node.operator == "$exists":
-        return f"({kind} IS {'NOT ' if node.operand else ''}NULL)"
-    scalar = _holds(node, kind, f"json_extract(metadata, {path})", parameters)
-    element = _holds(node, "type", "atom", parameters)
-    return (
-        f"CASE {kind} WHEN 'array' "
-        f"THEN EXISTS (SELECT 1 FROM json_each(metadata, {path}) WHERE {element}) "
-        f"ELSE coalesce({scalar}, 0) END"
-    )
-
-
-def _holds(node: Comparison, kind: str, value: str, parameters: dict[str, Any]) -> str:
-    """Compare one JSON value, given as SQL for its type and its content, with the operand."""
-    if node.operator == "$in":
-        return _is_among(node.operand, kind, value, parameters)
-    condition = f"{kind} IN ({_JSON_TYPES[kind_of(node.operand) or 'null']})"
-    if node.operand is not None:
-        condition += f" AND {value} {_SYMBOLS[node.operator]} {_bind(parameters, node.operand)}"
-    return f"({condition})"
-
-
-def _is_among(operands: Sequence[Any], kind: str, value: str, parameters: dict[str, Any]) -> str:
-    """One sub-select for each kind of operand, so that long lists stay short as SQL."""
-    tests = []
-    for name in sorted({kind_of(operand) or "null" for operand in operands}):
-        test = f"{kind} IN ({_JSON_TYPES[name]})"
-        if name != "null":
-            chosen = json.dumps([operand for operand in operands if kind_of(operand) == name])
-            test += f" AND {value} IN (SELECT value FROM json_each({_bind(parameters, chosen)}))"
-        tests.append(f"({test})")
-    return "(" + (" OR ".join(tests) or "0") + ")"
-
-
-def _bind(parameters: dict[str, Any], value: Any) -> str:
-    name = f"p{len(parameters)}"
-    parameters[name] = value
-    return f":{name}"

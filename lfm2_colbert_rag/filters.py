@@ -112,6 +112,26 @@ def matches(node: Filter, metadata: Mapping[str, Any]) -> bool:
     return any(test(candidate, node.operand) for candidate in candidates)
 
 
+def parse_field(name: object) -> Path:
+    r"""Check a field's name as filters write it, and split it at its dots.
+
+    Raises:
+        FilterError: it is no string, an operator, or holds what filters cannot reach.
+
+    Example:
+        >>> parse_field(r"maker.country\.code")
+        ('maker', 'country.code')
+    """
+    if not isinstance(name, str) or name.startswith("$"):
+        raise FilterError(f"a field is named by a string such as 'maker.country', not {name!r}.")
+    return _split(name)
+
+
+def field_name(path: Path) -> str:
+    r"""Write a field's name as filters do; the opposite of :func:`parse_field`."""
+    return ".".join(name.replace(".", "\\.") for name in path)
+
+
 def kind_of(value: object) -> str | None:
     """Name the comparable kind of a value: boolean, number, string, null; None for others."""
     if value is None:

@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 from .encoder import DEFAULT_MODEL, Encoder, load_encoder, read_fingerprint
 from .encoder.base import Fingerprint
 from .errors import IndexExistsError, IndexMismatchError, IndexNotFoundError
+from .folders import is_taken
 from .pooling import check_pool_factor
-from .store import Store, is_taken, new_settings
+from .store import Store, new_settings
 from .windows import check_overlap
 
 PathLike: TypeAlias = "str | os.PathLike[str]"

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TypeAlias
+
+ProgressLike: TypeAlias = "bool | Callable[[int], None] | None"
 
 # Fewer texts than this are done before a bar could be read.
 LONG = 200
@@ -12,7 +15,7 @@ LONG = 200
 
 @contextmanager
 def reporting(
-    progress: bool | Callable[[int], None] | None, total: int | None, description: str
+    progress: ProgressLike, total: int | None, description: str
 ) -> Iterator[Callable[[int], None]]:
     """Give a function to call with the number of texts just finished.
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import TypeAlias
 
 import numpy as np
 
+from .backups import restore_index
 from .encoder import Encoder
 from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
@@ -26,17 +27,16 @@ from .opening import (
     discard,
     open_index,
 )
+from .operations import Operations
 from .passage_encoder import PassageEncoder
 from .pooling import check_pool_factor
-from .progress import reporting
+from .progress import ProgressLike, reporting
 from .store import StaleSnapshotError, Store
 from .types import Hit, IndexStats, Metadata, Passage, Where
 from .upsert import UpsertPlan
 
-ProgressLike: TypeAlias = "bool | Callable[[int], None] | None"
 
-
-class Retriever:
+class Retriever(Operations):
     """An index of passages that can be asked in any language of its model.
 
     Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
@@ -142,6 +142,46 @@ class Retriever:
         retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
         return retriever
 
+    @classmethod
+    def restore(
+        cls,
+        backup: PathLike,
+        path: PathLike,
+        *,
+        model: ModelLike | None = None,
+        lock_timeout: float = 10.0,
+        progress: ProgressLike = None,
+    ) -> Retriever:
+        """Bring back what :meth:`backup` wrote, in a new folder, once every file was verified.
+
+        Args:
+            backup: the copy; it is only read.
+            path: the new folder.
+            model: see :meth:`open`.
+            lock_timeout: see :meth:`open`.
+            progress: see :meth:`add`; it counts megabytes, then passages.
+
+        Returns:
+            The restored index, opened.
+
+        Raises:
+            IndexNotFoundError: the backup holds no index.
+            IndexCorruptError: the backup is broken; the message names what is.
+            IndexExistsError: the new folder is not empty.
+            IndexFormatError: the backup is in another version of the format.
+            IndexMismatchError: the backup was made with another model.
+            StorageFullError: the disk is full; nothing was left behind.
+
+        Example:
+            >>> retriever = Retriever.restore("support.backup", "support.index")  # doctest: +SKIP
+        """
+        restore_index(Path(backup), Path(path), progress=progress)
+        try:
+            return cls.open(path, model=model, create=False, lock_timeout=lock_timeout)
+        except BaseException:
+            shutil.rmtree(path, ignore_errors=True)  # made just now, and of no use like this
+            raise
+
     @property
     def path(self) -> Path | None:
         """The index folder; None for an index in memory."""
@@ -190,15 +230,6 @@ class Retriever:
         if self._in_memory:
             discard(self._store)
 
-    def save(self, path: PathLike) -> None:
-        """Write a copy of the index into a new folder.
-
-        Raises:
-            IndexExistsError: the folder is not empty.
-            StorageFullError: the disk is full; the partial copy was removed.
-        """
-        self._store.copy_to(Path(path))
-
     def add(
         self,
         texts: Sequence[str],
@@ -241,42 +272,6 @@ class Retriever:
             except StaleSnapshotError:  # another writer was faster; look again at what is there
                 continue
         return [passage.id for passage in passages]
-
-    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
-        """Delete passages by id or by filter, in one commit.
-
-        Args:
-            ids: ids to delete; unknown ones are ignored.
-            where: delete what matches; ``{}`` matches everything.
-
-        Returns:
-            How many passages were deleted.
-
-        Raises:
-            InputError: neither or both were given.
-            FilterError: the filter is malformed.
-            IndexLockedError: another writer held the index for too long; nothing was changed.
-            StorageFullError: the disk is full; nothing was changed.
-        """
-        if (ids is None) == (where is None):
-            raise InputError("delete takes either ids or where; give exactly one of them.")
-        if ids is not None:
-            return self._store.delete(ids=check_ids(ids))
-        return self._store.delete(where=_parse(where))
-
-    def get(self, ids: Sequence[str]) -> list[Passage]:
-        """Return passages by id, in the order asked.
-
-        Raises:
-            PassageNotFoundError: an id is unknown; the message names all that are.
-        """
-        wanted = check_ids(ids)
-        rows = self._store.catalog.rows_by_id(wanted, self._store.snapshot().generation)
-        missing = [id for id in wanted if id not in rows]
-        if missing:
-            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
-        passages = self._store.catalog.passages(list(rows.values()))
-        return [passages[rows[id]] for id in wanted]
 
     def search(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
         """Find the passages that answer a question best.
@@ -401,14 +396,6 @@ class Retriever:
             bytes_per_vector=size / held if held else 0.0,
             format_version=settings["format_version"],
         )
-
-    def verify(self) -> list[str]:
-        """Check every file of the index against its checksum.
-
-        Returns:
-            One sentence a problem; empty when all is well.
-        """
-        return self._store.verify()
 
     def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""

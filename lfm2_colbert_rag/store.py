@@ -11,7 +11,6 @@ the writer's lock taken, and the folder renamed to its place among the segments.
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import os
@@ -36,22 +35,15 @@ from .errors import (
     IndexExistsError,
     IndexLockedError,
     IndexNotFoundError,
-    StorageFullError,
-    StoredIndexError,
 )
 from .filters import Filter
+from .folders import HOLDER, LOCK, SEGMENTS, STAGING, is_taken, storage_errors
 from .index import ExactIndex, Index, LiveSegment
-from .index.segment import SegmentInfo, SegmentWriter, open_segment, sync_folder, verify_segment
+from .index.segment import SegmentInfo, SegmentWriter, open_segment, sync_folder
 from .inputs import check_vectors, no_vectors
 from .types import Passage, Window
 
 logger = logging.getLogger(__name__)
-
-SEGMENTS = "segments"
-STAGING = "staging"
-LOCK = "writer.lock"
-HOLDER = "writer.json"
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 
 @dataclass(frozen=True, eq=False)
@@ -212,37 +204,15 @@ class Store:
                 self.catalog.commit(Commit(generation + 1, removed=sorted(rows)))
             return len(rows)
 
-    def copy_to(self, folder: Path) -> None:
-        """Copy one whole generation into a new folder while this one stays in use.
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep every other writer out for as long as the block lasts.
 
         Raises:
-            IndexExistsError: the target is not empty.
-            StorageFullError: the disk is full; the partial copy was removed.
+            IndexLockedError: another writer held the index for too long.
         """
-        if is_taken(folder):
-            raise IndexExistsError(f"{folder} exists and is not empty; name a new folder.")
-        temporary = folder.with_name(f".tmp-{folder.name}-{secrets.token_hex(4)}")
-        try:
-            with storage_errors(folder), self._write_lock():
-                (temporary / SEGMENTS).mkdir(parents=True)
-                for name in sorted(self.catalog.segment_names()):
-                    shutil.copytree(self.folder / SEGMENTS / name, temporary / SEGMENTS / name)
-                self.catalog.copy_to(temporary / FILE_NAME)
-            _sync_tree(temporary)
-            if folder.exists():
-                folder.rmdir()
-            temporary.replace(folder)
-        except BaseException:
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_folder(folder.parent)
-
-    def verify(self) -> list[str]:
-        """Check the catalog and every file against its checksum; one sentence a problem."""
-        problems = self.catalog.check()
-        for info in self.catalog.changes_since(-1).segments:
-            problems += verify_segment(self.folder / SEGMENTS, info)
-        return problems
+        with self._write_lock():
+            yield
 
     def size(self) -> int:
         """Return the bytes of all files in the folder."""
@@ -378,25 +348,6 @@ def _give_up(lock: BaseFileLock) -> None:
     Path(lock.lock_file).unlink(missing_ok=True)
 
 
-@contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk into an error that says that nothing was changed."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _DISK_FULL and not isinstance(error, StoredIndexError):
-            raise StorageFullError(
-                f"the disk that holds {folder} took no more data ({error.strerror}); "
-                "nothing was changed. Free some space and repeat the call."
-            ) from error
-        raise
-
-
-def is_taken(folder: Path) -> bool:
-    """Tell whether something other than an empty folder is already there."""
-    return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-
-
 def new_settings(
     model: str,
     dim: int,
@@ -414,13 +365,3 @@ def new_settings(
         "window_overlap": window_overlap,
         "pool_factor": pool_factor,
     }
-
-
-def _sync_tree(folder: Path) -> None:
-    for path in folder.rglob("*"):
-        if path.is_dir():
-            sync_folder(path)
-            continue
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-    sync_folder(folder)

@@ -70,6 +70,15 @@ class Window:
     span: tuple[int, int]
     encoded: TokenVectors
 
+    def fits(self, characters: int) -> bool:
+        """Tell whether it and all spans of its vectors lie within a text of so many characters."""
+        spans = np.concatenate(([self.span], self.encoded.spans))
+        return bool(
+            (spans[:, 0] >= 0).all()
+            and (spans[:, 0] <= spans[:, 1]).all()
+            and (spans[:, 1] <= characters).all()
+        )
+
 
 @dataclass(frozen=True)
 class Match:

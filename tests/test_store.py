@@ -363,7 +363,7 @@ def test_a_full_disk_during_save_leaves_no_partial_copy(retriever, tmp_path, mon
     def full(*_args: object, **_kwargs: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("lfm2_colbert_rag.store.shutil.copytree", full)
+    monkeypatch.setattr("lfm2_colbert_rag.backups._copy_file", full)
     with pytest.raises(StorageFullError, match="No space left"):
         retriever.save(tmp_path / "copy.index")
     assert not list(tmp_path.glob("*copy*"))

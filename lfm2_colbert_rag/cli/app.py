@@ -10,12 +10,17 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import LFM2ColBERTError
+from .backup import backup
 from .delete import delete
 from .demo import demo
 from .export import export
+from .export_model import export_model
+from .import_ import import_
 from .index import index
+from .restore import restore
 from .search import search
 from .stats import stats
+from .verify import verify
 
 __all__ = ["app", "run"]
 
@@ -34,8 +39,20 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # keeps paragraphs whole, whatever the width
     pretty_exceptions_enable=False,
 )
-for _command in (index, search, delete, stats, export, demo):
-    app.command()(_command)
+for _command in (
+    index,
+    search,
+    delete,
+    stats,
+    verify,
+    backup,
+    restore,
+    export,
+    import_,
+    export_model,
+    demo,
+):
+    app.command(_command.__name__.strip("_").replace("_", "-"))(_command)
 
 
 def _show_version(wanted: bool) -> None:

@@ -1,40 +1,31 @@
-"""``lfm2-colbert export``: a model, converted, in a folder of its own."""
+"""``lfm2-colbert export``: an index as plain files."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from .output import byte_size
+from .options import IndexFolder, NewFolder
+from .output import count
 
 __all__ = ["export"]
 
 
 def export(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="nano, a hub id, or a folder.", show_default=False),
-    ],
-    into: Annotated[
-        Path,
-        typer.Option(
-            "--into", metavar="DIR", help="A new folder for the model.", show_default=False
-        ),
-    ],
+    folder: IndexFolder,
+    into: NewFolder,
     dtype: Annotated[
-        Literal["int8", "float32", "float16", "bfloat16"],
-        typer.Option("--dtype", help="Of the weights."),
-    ] = "int8",
+        Literal["float16", "float32"], typer.Option("--dtype", help="Of the vectors.")
+    ] = "float16",
 ) -> None:
-    """Convert a model for serving without torch, into a folder that needs nothing else.
+    """Write an index as plain files: JSON Lines for the texts, .npy for the vectors.
 
-    Give the folder as --model, also on a machine without network. An index made with the model
-    opens with the export, and the other way round.
+    'lfm2-colbert import' reads the folder, and so does anything that reads JSON and NumPy's
+    arrays. (For a model, see 'lfm2-colbert export-model'.)
     """
-    from ..encoder.onnx.export import export_model
+    from ..retriever import Retriever
 
-    folder = export_model(model, into, dtype=dtype)
-    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
-    typer.echo(f"Exported {model} in {dtype} to {folder} ({byte_size(size)}).")
+    with Retriever.open(folder, create=False) as retriever:
+        exported = retriever.export(into, dtype=dtype)
+    typer.echo(f"Exported {count(exported, 'passage')} from {folder} to {into}.")

@@ -12,6 +12,7 @@ __all__ = [
     "IndexFolder",
     "JsonFlag",
     "ModelOption",
+    "NewFolder",
     "OverlapOption",
     "PoolOption",
     "WhereOption",
@@ -20,6 +21,9 @@ __all__ = [
 
 IndexFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder of an index.", show_default=False)
+]
+NewFolder = Annotated[
+    Path, typer.Option("--into", metavar="DIR", help="A new folder.", show_default=False)
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 WhereOption = Annotated[

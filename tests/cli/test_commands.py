@@ -168,7 +168,19 @@ def test_version_and_help(run: Run) -> None:
     assert run("--version").out == f"lfm2-colbert {lfm2_colbert_rag.__version__}\n"
     assert run().code in (0, 2)  # typer changed its mind
     overview = run("--help").out
-    for command in ("index", "search", "delete", "stats", "demo"):
+    for command in (
+        "index",
+        "search",
+        "delete",
+        "stats",
+        "verify",
+        "backup",
+        "restore",
+        "export",
+        "import",
+        "export-model",
+        "demo",
+    ):
         assert command in overview
         outcome = run(command, "--help")
         assert outcome.code == 0

@@ -1,0 +1,94 @@
+"""``lfm2-colbert import``: vectors that were made elsewhere, into an index."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import InputError
+from .options import ModelOption
+from .output import count
+
+if TYPE_CHECKING:
+    from ..dumps import Dump
+    from ..retriever import Retriever
+    from ..types import Passage
+
+__all__ = ["import_"]
+
+
+def import_(
+    dump: Annotated[
+        Path, typer.Argument(metavar="DUMP", help="A file or a folder.", show_default=False)
+    ],
+    into: Annotated[
+        Path,
+        typer.Option(
+            "--into",
+            metavar="DIR",
+            help="The folder of the index; made if it is not there.",
+            show_default=False,
+        ),
+    ],
+    texts: Annotated[
+        Path | None,
+        typer.Option(
+            "--texts",
+            metavar="FILE",
+            exists=True,
+            help="The texts, as .jsonl or .csv with id and text. Not for our own exports.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+) -> None:
+    """Add passages whose vectors were made elsewhere, with the same model, in one commit.
+
+    DUMP may be a folder of 'lfm2-colbert export'; a .npz or .safetensors file with one array a
+    passage under its id; a .npy file with all vectors, and token_counts.npy, lengths.npy or
+    doclens.*.json beside it; or an index of fast-plaid or PyLate. The last two know no ids: give
+    the texts in their order.
+
+    Everything is read and checked before the first passage is added.
+    """
+    from ..dumps import open_dump
+    from ..given_vectors import given_windows
+
+    opened = open_dump(dump)
+    passages = opened.match(None if texts is None else _read(texts))
+    for _ in given_windows(opened.vectors(), passages, opened.dim):
+        pass
+    with _open(into, model, opened) as retriever:
+        added = retriever.import_dump(dump, None if texts is None else passages)
+        held = len(retriever)
+    typer.echo(
+        f"Imported {count(len(added), 'passage')} from {dump} ({opened.kind}); {into} holds "
+        f"{held:,}."
+    )
+
+
+def _read(texts: Path) -> list[Passage]:
+    from .sources import check, find_sources, read
+
+    files = find_sources([texts]).files
+    check(files)
+    return [record.passage for record in read(files)]
+
+
+def _open(into: Path, model: str | None, dump: Dump) -> Retriever:
+    """Open the index; a new one is made only if the vectors have the width of its model's."""
+    from ..encoder import DEFAULT_MODEL, load_encoder
+    from ..retriever import Retriever
+    from ..store import Store
+
+    if Store.is_index(into):
+        return Retriever.open(into, model=model)
+    encoder = load_encoder(DEFAULT_MODEL if model is None else model)
+    if encoder.dim != dump.dim:
+        raise InputError(
+            f"{dump.path} holds vectors of width {dump.dim}, but those of {encoder.name} have "
+            f"{encoder.dim}. Name the model that made them with --model."
+        )
+    return Retriever.open(into, model=encoder)
