@@ -11,7 +11,8 @@ from typing import TypeAlias
 
 from .catalog import FILE_NAME, Catalog
 from .errors import IndexCorruptError, IndexNotFoundError, StoredIndexError
-from .folders import HOLDER, LOCK, SEGMENTS, STAGING, is_taken, new_folder
+from .folders import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING, is_taken, new_folder
+from .index.codebook import CodebookInfo
 from .index.segment import SegmentInfo
 from .progress import ProgressLike, reporting
 from .store import Store
@@ -82,15 +83,21 @@ def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) 
 
 def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool:
     """Copy the newest generation; False if a segment of it was removed meanwhile."""
-    segments = store.catalog.copy_to(folder / FILE_NAME)
+    segments, codebooks = store.catalog.copy_to(folder / FILE_NAME)
     (folder / SEGMENTS).mkdir()
-    total = sum(info.size for info in segments) // _BLOCK
+    (folder / CODEBOOKS).mkdir()
+    everything: list[tuple[str, SegmentInfo | CodebookInfo]]
+    everything = [(SEGMENTS, info) for info in segments]
+    everything += [(CODEBOOKS, info) for info in codebooks]
+    total = sum(info.size for _, info in everything) // _BLOCK
     with reporting(progress, total, "copying, in MB") as report:
-        for info in segments:
+        for kind, info in everything:
             try:
-                _copy_segment(store.folder / SEGMENTS / info.name, folder / SEGMENTS, info, report)
+                _copy_arrays(store.folder / kind / info.name, folder / kind, info, report)
             except FileNotFoundError as error:
-                if info.name not in {one.name for one in store.catalog.changes_since(-1).segments}:
+                changes = store.catalog.changes_since(-1)
+                names = {one.name for one in changes.segments}
+                if info.name not in names | {one.name for one in changes.codebooks}:
                     return False
                 raise IndexCorruptError(
                     f"{error.filename} is missing, so {store.folder} cannot be copied. {_REMEDY}"
@@ -98,7 +105,9 @@ def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool
     return True
 
 
-def _copy_segment(source: Path, root: Path, info: SegmentInfo, report: _Report) -> None:
+def _copy_arrays(
+    source: Path, root: Path, info: SegmentInfo | CodebookInfo, report: _Report
+) -> None:
     (root / info.name).mkdir()
     for file in sorted(source.iterdir()):
         digest = _copy_file(file, root / info.name / file.name, report)
@@ -125,7 +134,7 @@ def _copy_all(backup: Path, folder: Path, progress: ProgressLike) -> None:
 
 
 def _is_content(path: Path) -> bool:
-    return path.parts[0] not in (LOCK, HOLDER, STAGING)
+    return path.parts[0] not in (LOCK, HOLDER, OPTIMIZER, STAGING)
 
 
 def _copy_file(source: Path, target: Path, report: _Report) -> str:

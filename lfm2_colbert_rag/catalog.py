@@ -14,10 +14,10 @@ import json
 import os
 import queue
 import sqlite3
+import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -27,37 +27,27 @@ import numpy.typing as npt
 
 from .commits import Changes, Commit, Counts
 from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError, StorageFullError
-from .filter_sql import create_index, drop_index, indexed_fields, to_sql
+from .filter_sql import create_index, drop_index, indexed_fields, prune_indexes, to_sql
 from .filters import Filter
 from .filters import Path as FieldPath
-from .index.segment import SegmentFile, SegmentInfo
+from .index.codebook import CodebookInfo
+from .index.segment import SegmentInfo
 from .recent import RecentRows
+from .schema import (
+    ALIVE,
+    APPLICATION_ID,
+    FORMAT_VERSION,
+    OLDEST_VERSION,
+    SCHEMA,
+    codebooks,
+    insert_codebook,
+    insert_segment,
+    live_segments,
+    migrate,
+)
 from .types import Passage
 
 FILE_NAME = "catalog.sqlite"
-FORMAT_VERSION = 2
-APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
-
-_SCHEMA = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE generations (
-    generation INTEGER PRIMARY KEY, created TEXT NOT NULL,
-    added INTEGER NOT NULL, removed INTEGER NOT NULL
-);
-CREATE TABLE segments (
-    name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
-    files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER
-) WITHOUT ROWID;
-CREATE TABLE passages (
-    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
-    metadata TEXT NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
-    born INTEGER NOT NULL, died INTEGER
-);
-CREATE INDEX passages_by_id ON passages (id);
-CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
-CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
-"""
-_ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
 
 
 class Catalog:
@@ -93,7 +83,7 @@ class Catalog:
         try:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-            connection.executescript(_SCHEMA)
+            connection.executescript(SCHEMA)
             rows = [(key, json.dumps(value)) for key, value in settings.items()]
             connection.executemany("INSERT INTO settings VALUES (?, ?)", rows)
             connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
@@ -120,11 +110,11 @@ class Catalog:
     def counts(self, generation: int) -> Counts:
         """Count what one generation contains."""
         query = f"""
-            SELECT (SELECT count(*) FROM passages WHERE {_ALIVE}),
-                   (SELECT total(windows) FROM passages WHERE {_ALIVE}),
-                   (SELECT total(tokens) FROM passages WHERE {_ALIVE}),
-                   (SELECT total(passages) FROM segments WHERE {_ALIVE}),
-                   (SELECT count(*) FROM segments WHERE {_ALIVE})"""
+            SELECT (SELECT count(*) FROM passages WHERE {ALIVE}),
+                   (SELECT total(windows) FROM passages WHERE {ALIVE}),
+                   (SELECT total(tokens) FROM passages WHERE {ALIVE}),
+                   (SELECT total(passages) FROM segments WHERE {ALIVE}),
+                   (SELECT count(*) FROM segments WHERE {ALIVE})"""
         with self._reading() as connection:
             live, windows, tokens, held, segments = connection.execute(
                 query, {"generation": generation}
@@ -137,19 +127,83 @@ class Catalog:
             connection.execute("BEGIN")
             try:
                 newest = _newest(connection)
-                segments = _live_segments(connection, newest)
+                segments = live_segments(connection, newest)
+                books = codebooks(connection)
                 dead = connection.execute(
                     "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
                 )
                 dead_rows = np.fromiter((row for (row,) in dead), dtype=np.int64)
             finally:
                 connection.execute("COMMIT")
-        return Changes(newest, segments, np.sort(dead_rows))
+        return Changes(newest, segments, books, np.sort(dead_rows))
 
     def segment_names(self) -> set[str]:
         """Return the names of all segments that any generation refers to."""
         with self._reading() as connection:
             return {name for (name,) in connection.execute("SELECT name FROM segments")}
+
+    def codebooks(self) -> tuple[CodebookInfo, ...]:
+        """Return all codebooks, the newest last."""
+        with self._reading() as connection:
+            return codebooks(connection)
+
+    def dead_rows(self, generation: int, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Return the ascending rows from first to last that are dead in a generation."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT row FROM passages WHERE row BETWEEN ? AND ? AND died <= ? ORDER BY row",
+                (first, last, generation),
+            )
+            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+
+    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
+        """Drop what is left of passages that died long ago and that no segment holds.
+
+        Args:
+            held: ascending rows that segments hold.
+            seconds: how long ago they must have died; readers may still be at work in older
+                generations.
+
+        Returns:
+            How many were dropped.
+        """
+        limit = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
+        with self._writing() as connection:
+            dead = connection.execute(
+                "SELECT row FROM passages WHERE died <= "
+                "(SELECT max(generation) FROM generations WHERE created <= ?)",
+                (limit.isoformat(timespec="seconds"),),
+            )
+            gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
+            connection.executemany(
+                "DELETE FROM passages WHERE row = ?", [(row,) for row in gone.tolist()]
+            )
+            prune_indexes(connection)
+        return len(gone)
+
+    def changed_since(self, generation: int) -> int:
+        """Count the passages that were added and removed after a generation."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT total(added) + total(removed) FROM generations WHERE generation > ?",
+                (generation,),
+            ).fetchone()
+        return int(row[0])
+
+    def measurement(self, key: str) -> Any:
+        """Return what was measured on this index, None if nothing was."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT value FROM measurements WHERE key = ?", (key,)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a measurement; no generation is made."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO measurements VALUES (?, ?)", (key, json.dumps(value))
+            )
 
     def next_row(self) -> int:
         """Return a row number above all that were ever used."""
@@ -187,7 +241,7 @@ class Catalog:
         """Return the live row of each id that has one."""
         with self._reading() as connection:
             rows = connection.execute(
-                f"SELECT id, row FROM passages WHERE {_ALIVE} "
+                f"SELECT id, row FROM passages WHERE {ALIVE} "
                 "AND id IN (SELECT value FROM json_each(:ids))",
                 {"generation": generation, "ids": json.dumps(list(ids))},
             )
@@ -216,11 +270,14 @@ class Catalog:
                 [(commit.generation, int(row)) for row in commit.removed],
             )
             _insert_passages(connection, commit)
+            connection.executemany(
+                "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
+            )
             if commit.segment is not None:
-                connection.execute(
-                    "INSERT INTO segments VALUES (?, ?, ?, ?, ?, NULL)",
-                    (*_segment_row(commit.segment), commit.generation),
-                )
+                insert_segment(connection, commit.segment, commit.generation)
+            if commit.codebook is not None:
+                insert_codebook(connection, commit.codebook, commit.generation)
+            _drop_codebooks(connection)
             connection.execute(
                 "INSERT INTO generations VALUES (?, ?, ?, ?)",
                 (commit.generation, _now(), len(commit.passages), len(commit.removed)),
@@ -230,18 +287,18 @@ class Catalog:
         """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
         with self._reading() as connection:
             found = connection.execute(
-                f"SELECT row, windows, tokens, text FROM passages WHERE {_ALIVE} ORDER BY row",
+                f"SELECT row, windows, tokens, text FROM passages WHERE {ALIVE} ORDER BY row",
                 {"generation": generation},
             )
             # Not SQL's length(), which stops at a NUL.
             sizes = ((row, windows, tokens, len(text)) for row, windows, tokens, text in found)
             return np.fromiter(sizes, dtype=np.dtype((np.int64, 4)))
 
-    def copy_to(self, path: Path) -> tuple[SegmentInfo, ...]:
+    def copy_to(self, path: Path) -> tuple[tuple[SegmentInfo, ...], tuple[CodebookInfo, ...]]:
         """Write a consistent copy of the catalog, while others read and write this one.
 
         Returns:
-            The live segments of the generation that was copied.
+            The live segments and the codebooks of the generation that was copied.
         """
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
@@ -249,7 +306,7 @@ class Catalog:
             with self._reading() as connection:
                 connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
-            return _live_segments(target, _newest(target))
+            return live_segments(target, _newest(target)), codebooks(target)
         finally:
             target.close()
 
@@ -267,7 +324,7 @@ class Catalog:
         with self._reading_one_state() as connection:
             condition = to_sql(where, parameters, indexed_fields(connection))
             rows = connection.execute(
-                f"SELECT row FROM passages WHERE {_ALIVE} AND {condition} ORDER BY row",
+                f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
                 parameters,
             )
             return np.fromiter((row for (row,) in rows), dtype=np.int64)
@@ -287,7 +344,10 @@ class Catalog:
             ) from error
         if application != APPLICATION_ID:
             raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
-        if version != FORMAT_VERSION:
+        if version == OLDEST_VERSION:
+            with self._reading() as connection:
+                migrate(connection)
+        elif version != FORMAT_VERSION:
             raise IndexFormatError(
                 f"{self._path.parent} is in format {version}; this version of the library reads "
                 f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "
@@ -363,12 +423,16 @@ def _newest(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT max(generation) FROM generations").fetchone()[0])
 
 
-def _live_segments(connection: sqlite3.Connection, generation: int) -> tuple[SegmentInfo, ...]:
-    rows = connection.execute(
-        f"SELECT name, passages, tokens, files FROM segments WHERE {_ALIVE} ORDER BY born, name",
-        {"generation": generation},
+def _drop_codebooks(connection: sqlite3.Connection) -> None:
+    """Forget codebooks that no segment names, but the newest two.
+
+    The last but one may be in use by a writer that has not come to its commit yet.
+    """
+    connection.execute(
+        "DELETE FROM codebooks WHERE name NOT IN (SELECT name FROM codebooks "
+        "ORDER BY born DESC LIMIT 2) AND name NOT IN (SELECT json_extract(description, "
+        "'$.codebook') FROM segments WHERE json_extract(description, '$.codebook') NOT NULL)"
     )
-    return tuple(_segment_info(*row) for row in rows)
 
 
 def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
@@ -385,13 +449,3 @@ def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
         for stored in commit.passages
     ]
     connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
-
-
-def _segment_row(info: SegmentInfo) -> tuple[str, int, int, str]:
-    files = json.dumps({key: asdict(file) for key, file in info.files.items()})
-    return info.name, info.passages, info.tokens, files
-
-
-def _segment_info(name: str, passages: int, tokens: int, files: str) -> SegmentInfo:
-    parsed = {key: SegmentFile(**value) for key, value in json.loads(files).items()}
-    return SegmentInfo(name, passages, tokens, parsed)

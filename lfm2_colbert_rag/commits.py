@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from .index.codebook import CodebookInfo
 from .index.segment import SegmentInfo
 from .types import Passage
 
@@ -35,12 +36,14 @@ class Changes:
 
     Attributes:
         generation: the newer generation.
-        segments: all its segments.
+        segments: all its segments, in the order of their rows.
+        codebooks: all its codebooks, the newest last.
         dead_rows: rows that died after the reader's generation.
     """
 
     generation: int
     segments: tuple[SegmentInfo, ...]
+    codebooks: tuple[CodebookInfo, ...]
     dead_rows: npt.NDArray[np.int64]
 
 
@@ -62,11 +65,16 @@ class Commit:
     Attributes:
         generation: the generation that it makes.
         passages: rows to add; their numbers ascend and were never used before.
-        segment: the segment that holds them, already on the disk.
+        segment: the segment that holds them, or that takes the place of others; already on the
+            disk.
         removed: rows that die.
+        retired: names of segments whose live rows others hold from now on.
+        codebook: a codebook, already on the disk, that later segments are to use.
     """
 
     generation: int
     passages: Sequence[StoredPassage] = ()
     segment: SegmentInfo | None = None
     removed: Sequence[int] = ()
+    retired: Sequence[str] = ()
+    codebook: CodebookInfo | None = None

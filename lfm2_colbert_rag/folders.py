@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .errors import IndexExistsError, StorageFullError, StoredIndexError
-from .index.segment import sync_folder
+from .index.arrays import sync_folder
 
 SEGMENTS = "segments"
+CODEBOOKS = "codebooks"
 STAGING = "staging"
 LOCK = "writer.lock"
 HOLDER = "writer.json"
+OPTIMIZER = "optimizer.lock"
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from .errors import InputError
+from .errors import ConfigError, InputError
 from .filters import MAX_INTEGER
 from .types import Metadata, Passage, TokenVectors
 
@@ -219,3 +219,25 @@ def _show(value: object) -> str:
     shown = repr(value)
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
     return f"{type(value).__name__} ({shown})"
+
+
+def check_index_kind(kind: object) -> str:
+    """Return how vectors are to be kept.
+
+    Raises:
+        ConfigError: it is none of the three ways.
+    """
+    if kind not in ("exact", "compressed", "auto"):
+        raise ConfigError(f'index must be "exact", "compressed" or "auto", not {kind!r}.')
+    return str(kind)
+
+
+def check_nbits(nbits: object) -> int:
+    """Return how many bits a dimension of a compressed vector gets.
+
+    Raises:
+        ConfigError: it is neither 2 nor 4.
+    """
+    if isinstance(nbits, bool) or nbits not in (2, 4):
+        raise ConfigError(f"nbits must be 2 or 4, not {nbits!r}.")
+    return int(str(nbits))

@@ -15,6 +15,7 @@ from .encoder import DEFAULT_MODEL, Encoder, load_encoder, read_fingerprint
 from .encoder.base import Fingerprint
 from .errors import IndexExistsError, IndexMismatchError, IndexNotFoundError
 from .folders import is_taken
+from .inputs import check_index_kind, check_nbits
 from .pooling import check_pool_factor
 from .store import Store, new_settings
 from .windows import check_overlap
@@ -60,12 +61,16 @@ class IndexOptions:
     Attributes:
         window_overlap: tokens that consecutive windows of a long text share at most.
         pool_factor: how many vectors of a text become one.
+        index: ``"exact"``, ``"compressed"`` or ``"auto"``.
+        nbits: bits a dimension of compressed vectors.
     """
 
     window_overlap: int | None = None
     pool_factor: int | None = None
+    index: str | None = None
+    nbits: int | None = None
 
-    def settle(self, room: int) -> dict[str, int]:
+    def settle(self, room: int) -> dict[str, Any]:
         """Return the options of a new index.
 
         Args:
@@ -78,6 +83,8 @@ class IndexOptions:
         return {
             "window_overlap": check_overlap(self.window_overlap, room),
             "pool_factor": check_pool_factor(1 if self.pool_factor is None else self.pool_factor),
+            "index": check_index_kind("auto" if self.index is None else self.index),
+            "nbits": check_nbits(4 if self.nbits is None else self.nbits),
         }
 
     def require_same(self, folder: Path, settings: Mapping[str, Any]) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy.typing as npt
 
 from .backups import copy_index
+from .compaction import tidy
 from .dumps import open_dump
 from .errors import InputError, PassageNotFoundError
 from .exports import ExportDType, export_index
@@ -42,11 +43,14 @@ class Operations:
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
         """
-        if ids is not None and where is None:
-            return self._store.delete(ids=check_ids(ids))
         if where is not None and ids is None:
-            return self._store.delete(where=parse_where(where))
-        raise InputError("delete takes either ids or where; give exactly one of them.")
+            deleted = self._store.delete(where=parse_where(where))
+        elif ids is not None and where is None:
+            deleted = self._store.delete(ids=check_ids(ids))
+        else:
+            raise InputError("delete takes either ids or where; give exactly one of them.")
+        tidy(self._store)
+        return deleted
 
     def get(self, ids: Sequence[str]) -> list[Passage]:
         """Return passages by id, in the order asked.
@@ -211,6 +215,7 @@ class Operations:
             return []
         with reporting(progress, len(passages), "storing") as report:
             self._store.upsert(passages, _reported(windows, len(passages), report))
+        tidy(self._store)
         return [passage.id for passage in passages]
 
     def import_dump(

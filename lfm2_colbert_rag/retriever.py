@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 import shutil
 import weakref
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import overload
 
 import numpy as np
+import numpy.typing as npt
 
 from .backups import restore_index
+from .compaction import tidy
 from .encoder import Encoder
 from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
 from .filters import Filter, parse_where
 from .hits import Question, explain_row, ranked_hits, reranked_hits
+from .index import CompressedIndex, Ranking, SearchPlan
 from .inputs import check_ids, check_k, check_passages, check_query
 from .opening import (
     IndexOptions,
@@ -31,12 +36,16 @@ from .operations import Operations
 from .passage_encoder import PassageEncoder
 from .pooling import check_pool_factor
 from .progress import ProgressLike, reporting
-from .store import StaleSnapshotError, Store
-from .types import Hit, IndexStats, Metadata, Passage, Where
+from .store import Snapshot, StaleSnapshotError, Store
+from .tuning import REMEMBERED, Tuning
+from .types import Hit, Metadata, Passage, TokenMatrix, TokenVectors, Where
 from .upsert import UpsertPlan
 
+# A search that met passages which were forgotten meanwhile is repeated so often.
+_TRIES = 3
 
-class Retriever(Operations):
+
+class Retriever(Operations, Tuning):
     """An index of passages that can be asked in any language of its model.
 
     Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
@@ -59,6 +68,7 @@ class Retriever(Operations):
         self._store = store
         self._encoder = encoder
         self._in_memory = in_memory
+        self._asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         if in_memory:
             weakref.finalize(self, discard, store)
 
@@ -72,6 +82,9 @@ class Retriever(Operations):
         lock_timeout: float = 10.0,
         window_overlap: int | None = None,
         pool_factor: int | None = None,
+        index: str | None = None,
+        nbits: int | None = None,
+        target_recall: float | None = None,
     ) -> Retriever:
         """Open the index in a folder, or make an empty one there.
 
@@ -88,6 +101,15 @@ class Retriever(Operations):
             pool_factor: keep about one vector for so many tokens of a text, the mean of those
                 that are alike: a smaller index, a little less quality. Chosen when the index is
                 made, 1 (all of them) by default; more needs the ``pooling`` extra.
+            index: how vectors are kept. ``"exact"``: as they are, every one compared with every
+                query. ``"compressed"``: in a few bits, so that millions of passages are searched
+                in milliseconds. ``"auto"``, the default: exact until compression pays, at about
+                250,000 vectors. Chosen when the index is made.
+            nbits: bits a dimension of compressed vectors: 4 (about 72 bytes a vector of 128
+                dimensions, the default) or 2 (about 40). Chosen when the index is made.
+            target_recall: search a compressed index just as thoroughly as this recall@10 against
+                exact search needs, by measurements on the index itself; the first time that takes
+                as long as some tens of exact searches.
 
         Raises:
             IndexNotFoundError: there is no index and ``create`` is False.
@@ -101,10 +123,17 @@ class Retriever(Operations):
         Example:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
-        options = IndexOptions(window_overlap, pool_factor)
-        return cls(
+        options = IndexOptions(window_overlap, pool_factor, index, nbits)
+        retriever = cls(
             *open_index(Path(path), model, options, create=create, lock_timeout=lock_timeout)
         )
+        if target_recall is not None:
+            try:
+                retriever.aim_for(target_recall)
+            except BaseException:
+                retriever.close()
+                raise
+        return retriever
 
     @classmethod
     def from_texts(
@@ -117,6 +146,8 @@ class Retriever(Operations):
         progress: ProgressLike = None,
         window_overlap: int | None = None,
         pool_factor: int | None = None,
+        index: str | None = None,
+        nbits: int | None = None,
     ) -> Retriever:
         """Index texts for the life of this object; :meth:`save` keeps them.
 
@@ -130,6 +161,8 @@ class Retriever(Operations):
             progress: see :meth:`add`.
             window_overlap: see :meth:`open`.
             pool_factor: see :meth:`open`.
+            index: see :meth:`open`.
+            nbits: see :meth:`open`.
 
         Raises:
             InputError: see :meth:`add`.
@@ -137,7 +170,7 @@ class Retriever(Operations):
             ModelNotFoundError: the model cannot be found.
         """
         check_passages(texts, ids, metadata)  # before a model is loaded for nothing
-        options = IndexOptions(window_overlap, pool_factor)
+        options = IndexOptions(window_overlap, pool_factor, index, nbits)
         retriever = cls(*create_temporary(model, options), in_memory=True)
         retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
         return retriever
@@ -271,6 +304,7 @@ class Retriever(Operations):
                 break
             except StaleSnapshotError:  # another writer was faster; look again at what is there
                 continue
+        tidy(self._store)
         return [passage.id for passage in passages]
 
     def search(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
@@ -302,15 +336,15 @@ class Retriever(Operations):
         condition = None if where is None else _parse(where)
         if not texts:
             return []
-        snapshot = self._store.snapshot()
-        rows = None
-        if condition is not None:
-            rows = self._store.catalog.select(condition, snapshot.generation)
-        encoded = self.encoder.encode_query(texts)
-        rankings = snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
-        passages = self._store.catalog.passages(
-            np.unique(np.concatenate([ranking.rows for ranking in rankings])).tolist()
-        )
+        encoded = self._encode(texts)
+        self._asked.extend(one.vectors for one in encoded)
+        for _ in range(_TRIES):
+            snapshot = self._store.snapshot()
+            rankings = self._rank(snapshot, encoded, k, condition)
+            rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
+            passages = self._store.catalog.passages(rows.tolist())
+            if len(passages) == len(rows):  # else some were deleted, and forgotten, meanwhile
+                break
         questions = map(Question, texts, encoded)
         return [
             ranked_hits(question, ranking, snapshot.index, passages, k)
@@ -350,52 +384,67 @@ class Retriever(Operations):
         )
         return reranked_hits(question, passages, list(windows), limit)
 
-    def explain(self, query: str, id: str) -> Explanation:
-        """Show which words of a passage answered which words of a question.
+    @overload
+    def explain(self, query: str, id: str) -> Explanation: ...
+
+    @overload
+    def explain(
+        self, query: str, id: None = None, *, k: int = 10, where: Where | None = None
+    ) -> SearchPlan: ...
+
+    def explain(
+        self, query: str, id: str | None = None, *, k: int = 10, where: Where | None = None
+    ) -> Explanation | SearchPlan:
+        """Show which words of a passage answered a question, or how the search goes about it.
 
         Args:
             query: the question.
-            id: a passage's id.
+            id: a passage's id; without it, the search itself is explained.
+            k: see :meth:`search`; for the search itself.
+            where: see :meth:`search`; for the search itself.
 
         Returns:
-            An explanation that draws itself in a terminal (``rich.print``) and in a notebook.
+            An explanation that draws itself in a terminal (``rich.print``) and in a notebook; or
+            the plan of the search: which way was chosen, and how much it looked at.
 
         Raises:
             PassageNotFoundError: no live passage has this id.
         """
         text = check_query(query)
         snapshot = self._store.snapshot()
+        question = Question(text, self._encode([text])[0])
+        if id is None:
+            condition = None if where is None else _parse(where)
+            return self._plan(snapshot, question, check_k(k), condition)
         rows = self._store.catalog.rows_by_id(check_ids([id]), snapshot.generation)
         if id not in rows:
             raise PassageNotFoundError(f"no passage has the id {id!r}.")
-        question = Question(text, self.encoder.encode_query([text])[0])
         passage = self._store.catalog.passages([rows[id]])[rows[id]]
         return explain_row(question, rows[id], passage, snapshot.index)
 
-    def stats(self) -> IndexStats:
-        """Count what the index holds; needs no model."""
-        snapshot = self._store.snapshot()
-        counts = self._store.catalog.counts(snapshot.generation)
-        segments = [live.segment.info for live in snapshot.segments]
-        held = sum(info.tokens for info in segments)
-        size = sum(info.size for info in segments)
-        settings = self._store.settings
-        return IndexStats(
-            path=None if self.path is None else str(self.path),
-            model=self.model,
-            passages=counts.passages,
-            windows=counts.windows,
-            deleted=counts.deleted,
-            vectors=counts.tokens,
-            dim=settings["dim"],
-            window_overlap=settings["window_overlap"],
-            pool_factor=settings["pool_factor"],
-            segments=counts.segments,
-            generation=snapshot.generation,
-            bytes=self._store.size(),
-            bytes_per_vector=size / held if held else 0.0,
-            format_version=settings["format_version"],
-        )
+    def _encode(self, queries: list[str]) -> list[TokenVectors]:
+        return list(self.encoder.encode_query(queries))
+
+    def _shown_path(self) -> str | None:
+        return None if self.path is None else str(self.path)
+
+    def _allowed(self, snapshot: Snapshot, where: Filter | None) -> npt.NDArray[np.int64] | None:
+        return None if where is None else self._store.catalog.select(where, snapshot.generation)
+
+    def _rank(
+        self, snapshot: Snapshot, encoded: Sequence[TokenVectors], k: int, where: Filter | None
+    ) -> list[Ranking]:
+        rows = self._allowed(snapshot, where)
+        return snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
+
+    def _plan(
+        self, snapshot: Snapshot, question: Question, k: int, where: Filter | None
+    ) -> SearchPlan:
+        rows, index = self._allowed(snapshot, where), snapshot.index
+        if isinstance(index, CompressedIndex):
+            return index.search_with_plans([question.encoded.vectors], k, rows=rows)[0][1]
+        allowed = len(index) if rows is None else len(rows)
+        return SearchPlan("exact", allowed, 0, scored=allowed)
 
     def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""

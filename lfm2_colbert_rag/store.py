@@ -25,23 +25,39 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 from filelock import BaseFileLock, FileLock, Timeout
 
-from .catalog import FILE_NAME, FORMAT_VERSION, Catalog
-from .commits import Commit, StoredPassage
+from .catalog import FILE_NAME, Catalog
+from .commits import Changes, Commit, StoredPassage
 from .errors import (
+    IndexCorruptError,
     IndexExistsError,
     IndexLockedError,
     IndexNotFoundError,
 )
 from .filters import Filter
-from .folders import HOLDER, LOCK, SEGMENTS, STAGING, is_taken, storage_errors
-from .index import ExactIndex, Index, LiveSegment
-from .index.segment import SegmentInfo, SegmentWriter, open_segment, sync_folder
+from .folders import (
+    CODEBOOKS,
+    HOLDER,
+    LOCK,
+    OPTIMIZER,
+    SEGMENTS,
+    STAGING,
+    is_taken,
+    storage_errors,
+)
+from .index import ExactIndex, Index, LiveSegment, SearchSettings
+from .index.arrays import sync_folder
+from .index.codebook import Codebook, CodebookInfo
+from .index.compression import CompressedSegmentWriter
+from .index.segment import SegmentInfo, SegmentWriter, WindowWriter
 from .inputs import check_vectors, no_vectors
+from .schema import FORMAT_VERSION
+from .segments import SegmentOpener, make_index
 from .types import Passage, Window
+
+# A reader that finds a segment gone looks at the catalog again so often.
+_TRIES = 5
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +98,7 @@ class Store:
         self._writing = threading.Lock()
         self._refreshing = threading.Lock()
         self._snapshot = Snapshot(-1, (), ExactIndex([]))
+        self._seen = -1
         if not folder.is_dir():
             raise IndexNotFoundError(
                 f"{folder} is no folder, so it holds no index. Create one by adding to it: "
@@ -89,6 +106,8 @@ class Store:
             )
         self.catalog = Catalog(folder / FILE_NAME, durable=durable)
         self.settings = self.catalog.settings()
+        self.opener = SegmentOpener(folder, self.settings["dim"])
+        self._search_settings: SearchSettings | None = None
         self._sweep_if_free()
         self.snapshot()
 
@@ -132,15 +151,37 @@ class Store:
         if self.catalog.generation() == self._snapshot.generation:
             return self._snapshot
         with self._refreshing:
-            old = self._snapshot
-            changes = self.catalog.changes_since(old.generation)
-            if changes.generation != old.generation:
-                known = {live.segment.info.name: live for live in old.segments}
-                segments = tuple(
-                    self._live_segment(info, known, changes.dead_rows) for info in changes.segments
-                )
-                self._snapshot = Snapshot(changes.generation, segments, ExactIndex(segments))
+            for attempt in range(_TRIES):
+                try:
+                    self._refresh()
+                    break
+                except IndexCorruptError:
+                    # Another process may have replaced segments since the catalog was read.
+                    if attempt + 1 == _TRIES or self.catalog.generation() == self._seen:
+                        raise
             return self._snapshot
+
+    def set_search(self, settings: SearchSettings) -> None:
+        """Search so thoroughly from now on."""
+        with self._refreshing:
+            self._search_settings = settings
+            old = self._snapshot
+            self._snapshot = Snapshot(
+                old.generation, old.segments, make_index(old.segments, settings)
+            )
+
+    def _refresh(self) -> None:
+        old = self._snapshot
+        changes = self.catalog.changes_since(old.generation)
+        self._seen = changes.generation
+        if changes.generation == old.generation:
+            return
+        known = {live.segment.info.name: live for live in old.segments}
+        segments = tuple(self._live_segment(info, known, changes) for info in changes.segments)
+        self.opener.keep_only(changes.codebooks)
+        self._snapshot = Snapshot(
+            changes.generation, segments, make_index(segments, self._search_settings)
+        )
 
     def upsert(
         self,
@@ -164,7 +205,8 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        with self._stage() as folder, closing(self._new_segment(folder)) as writer:
+        codebook = self._codebook_for_new()
+        with self.stage() as folder, closing(self.new_segment(folder, codebook)) as writer:
             for place, window in encoded:
                 check_vectors(window.encoded, self.settings["dim"], passages[place].id)
                 with storage_errors(self.folder):
@@ -174,6 +216,7 @@ class Store:
                 raise no_vectors(passages[windows.index(0)].id)
             with self._write_lock():
                 generation = self.catalog.generation()
+                self._require(codebook)
                 if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:
                     raise StaleSnapshotError("another writer changed passages of this commit.")
                 first = self.catalog.next_row()
@@ -226,27 +269,71 @@ class Store:
         self,
         generation: int,
         passages: Sequence[StoredPassage],
-        writer: SegmentWriter,
+        writer: WindowWriter,
         staged: Path,
     ) -> None:
         replaced = self.catalog.rows_by_id([one.passage.id for one in passages], generation - 1)
         name = f"{generation:08d}-{secrets.token_hex(4)}"
-        root = self.folder / SEGMENTS
         with storage_errors(self.folder):
             segment = writer.finish(name, passages[0].row)
-            staged.replace(root / name)
-            if self._durable:
-                sync_folder(root)
+        self._publish(staged, Commit(generation, passages, segment, sorted(replaced.values())))
+
+    def replace_segments(
+        self, retired: Sequence[str], staged: Path | None, segment: SegmentInfo | None
+    ) -> bool:
+        """Let one segment take the place of others, in one commit that changes no passage.
+
+        Args:
+            retired: names of the others.
+            staged: the new segment's folder, made by :meth:`stage`.
+            segment: the new segment; None where no live row is left.
+
+        Returns:
+            False if one of the others is gone already; nothing was changed then.
+        """
+        with self._write_lock():
+            generation = self.catalog.generation() + 1
+            if not set(retired) <= self.catalog.segment_names():
+                return False
+            self._publish(staged, Commit(generation, segment=segment, retired=tuple(retired)))
+        for name in retired:
+            shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
+        return True
+
+    def add_codebook(self, staged: Path, info: CodebookInfo) -> None:
+        """Let later segments use a codebook; older ones keep theirs."""
+        with self._write_lock():
+            generation = self.catalog.generation() + 1
+            with storage_errors(self.folder):
+                (self.folder / CODEBOOKS).mkdir(exist_ok=True)
+                staged.replace(self.folder / CODEBOOKS / info.name)
+                if self._durable:
+                    sync_folder(self.folder / CODEBOOKS)
+            self.catalog.commit(Commit(generation, codebook=info))
+            named = {one.name for one in self.catalog.codebooks()}
+            for path in (self.folder / CODEBOOKS).iterdir():
+                if path.name not in named:
+                    shutil.rmtree(path, ignore_errors=True)
+
+    def _publish(self, staged: Path | None, commit: Commit) -> None:
+        """Move a finished segment to its place and name it, or leave everything as it was."""
+        root = self.folder / SEGMENTS
+        name = None if commit.segment is None else commit.segment.name
+        if staged is not None and name is not None:
+            with storage_errors(self.folder):
+                staged.replace(root / name)
+                if self._durable:
+                    sync_folder(root)
         try:
-            self.catalog.commit(Commit(generation, passages, segment, sorted(replaced.values())))
+            self.catalog.commit(commit)
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived.
-            if name not in self.catalog.segment_names():
+            if name is not None and name not in self.catalog.segment_names():
                 shutil.rmtree(root / name, ignore_errors=True)
             raise
 
     @contextmanager
-    def _stage(self) -> Iterator[Path]:
+    def stage(self) -> Iterator[Path]:
         """Give a folder for a segment in the making, which no sweep removes meanwhile."""
         with storage_errors(self.folder):
             (self.folder / STAGING).mkdir(exist_ok=True)
@@ -260,20 +347,68 @@ class Store:
             shutil.rmtree(folder, ignore_errors=True)
             _give_up(lock)
 
-    def _new_segment(self, folder: Path) -> SegmentWriter:
+    def new_segment(self, folder: Path, codebook: Codebook | None) -> WindowWriter:
+        """Return a writer of a new segment; of an exact one where there is no codebook."""
         with storage_errors(self.folder):
+            if codebook is not None:
+                return CompressedSegmentWriter(folder, codebook, durable=self._durable)
             return SegmentWriter(folder, self.settings["dim"], durable=self._durable)
 
+    def new_name(self) -> str:
+        """Return a name for a segment or a codebook that no other has."""
+        return f"{self.catalog.generation() + 1:08d}-{secrets.token_hex(4)}"
+
+    @property
+    def durable(self) -> bool:
+        """Whether commits wait for the disk."""
+        return self._durable
+
+    @contextmanager
+    def optimizing(self, timeout: float) -> Iterator[None]:
+        """Keep others from rearranging segments for as long as the block lasts.
+
+        Adding and deleting go on meanwhile.
+
+        Raises:
+            IndexLockedError: somebody else is at it.
+        """
+        lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
+        try:
+            with storage_errors(self.folder):
+                lock.acquire(timeout=timeout)
+        except Timeout:
+            raise IndexLockedError(
+                f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
+                "Nothing was changed: it is enough that one of you does."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _codebook_for_new(self) -> Codebook | None:
+        books = self.catalog.codebooks()
+        if not books or self.settings["index"] == "exact":
+            return None
+        return self.opener.codebook(books[-1])
+
+    def _require(self, codebook: Codebook | None) -> None:
+        if codebook is not None and codebook.info.name not in {
+            info.name for info in self.catalog.codebooks()
+        }:
+            raise StaleSnapshotError("the codebook was replaced twice during this commit.")
+
     def _live_segment(
-        self,
-        info: SegmentInfo,
-        known: Mapping[str, LiveSegment],
-        dead_rows: npt.NDArray[np.int64],
+        self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes
     ) -> LiveSegment:
         live = known.get(info.name)
-        if live is None:
-            live = LiveSegment(open_segment(self.folder / SEGMENTS, info))
-        return live.without(dead_rows) if len(dead_rows) else live
+        if live is not None:
+            dead = changes.dead_rows
+        else:
+            live = LiveSegment(self.opener.segment(info, changes.codebooks))
+            rows = live.segment.rows
+            dead = self.catalog.dead_rows(changes.generation, int(rows[0]), int(rows[-1]))
+        return live.without(dead) if len(dead) else live
 
     @contextmanager
     def _write_lock(self) -> Iterator[None]:
@@ -317,7 +452,8 @@ class Store:
             return
         try:
             named = self.catalog.segment_names()
-            for path in (self.folder / SEGMENTS).iterdir():
+            named |= {info.name for info in self.catalog.codebooks()}
+            for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
                 if path.name not in named:
                     _remove_orphan(path)
             for path in self.folder.glob(f"{STAGING}/*.lock"):
@@ -355,6 +491,8 @@ def new_settings(
     *,
     window_overlap: int = 0,
     pool_factor: int = 1,
+    index: str = "auto",
+    nbits: int = 4,
 ) -> dict[str, Any]:
     """Return what an index remembers of how it was made."""
     return {
@@ -364,4 +502,6 @@ def new_settings(
         "fingerprint": dict(fingerprint),
         "window_overlap": window_overlap,
         "pool_factor": pool_factor,
+        "index": index,
+        "nbits": nbits,
     }

@@ -160,6 +160,13 @@ class IndexStats:
         bytes_per_vector: size of the vector files divided by the vectors in them, deleted ones
             included; 0 for an empty index.
         format_version: version of the on-disk format.
+        index: ``"exact"``, or ``"compressed"`` once vectors are kept in a few bits.
+        nbits: how many bits a dimension; None for an exact index.
+        recall: recall@10 against exact MaxSim when it was last measured: ``recall``, ``low`` and
+            ``high`` (95 %), ``queries``, ``asked``, ``generation``; None if it never was.
+        drift: how much further new vectors lie from their centroids than those that the codebook
+            was made of (0.15 is 15 % in squared length).
+        optimize_due: why ``optimize()`` is called for; None while it is not.
     """
 
     path: str | None
@@ -176,6 +183,11 @@ class IndexStats:
     bytes: int
     bytes_per_vector: float
     format_version: int
+    index: str = "exact"
+    nbits: int | None = None
+    recall: dict[str, Any] | None = None
+    drift: float = 0.0
+    optimize_due: str | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""

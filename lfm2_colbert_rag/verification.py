@@ -12,10 +12,12 @@ from filelock import FileLock, Timeout
 
 from .catalog import FILE_NAME, Catalog
 from .errors import IndexCorruptError
-from .folders import LOCK, SEGMENTS, STAGING
+from .folders import CODEBOOKS, LOCK, SEGMENTS, STAGING
 from .index.base import run_starts
-from .index.segment import Segment, SegmentInfo, open_segment, verify_segment
+from .index.compressed_segment import CompressedSegment
+from .index.segment import Segment, SegmentInfo
 from .progress import ProgressLike, reporting
+from .segments import SegmentOpener, verify_files
 from .types import Window
 
 _Sizes: TypeAlias = npt.NDArray[np.int64]
@@ -97,7 +99,11 @@ class _Inspection:
         self._dim = int(self._catalog.settings()["dim"])
         self._sizes = self._catalog.passage_sizes(self._generation)
         self._characters = dict(self._sizes[:, [0, 3]].tolist())
-        segments = self._catalog.changes_since(-1).segments
+        changes = self._catalog.changes_since(-1)
+        segments, self._codebooks = changes.segments, changes.codebooks
+        for codebook in self._codebooks:
+            problems += verify_files(self._folder, codebook)
+        self._opener = SegmentOpener(self._folder, self._dim)
         held: list[_Sizes] = []
         with reporting(progress, sum(info.passages for info in segments), "verifying") as report:
             for info in segments:
@@ -109,12 +115,14 @@ class _Inspection:
     ) -> list[str]:
         root = self._folder / SEGMENTS
         try:
-            problems = verify_segment(root, info)
-            segment = None if problems else open_segment(root, info)
+            problems = verify_files(self._folder, info)
+            segment = None if problems else self._opener.segment(info, self._codebooks)
         except OSError as error:  # gone between two looks
             problems, segment = [str(error)], None
         if segment is not None:
             found = list(_check_layout(segment))
+            if isinstance(segment, CompressedSegment):
+                found += segment.check()
             if not found:
                 held.append(_sizes(segment))
                 found = list(self._check_windows(segment))
@@ -178,7 +186,8 @@ def _check_layout(segment: Segment) -> Iterator[str]:
         return
     if offsets[0] != 0 or (segment.lengths < 1).any() or offsets[-1] != info.tokens:
         yield f"its offsets do not ascend from 0 to its {info.tokens} vectors."
-    for name in ("vectors", "token_ids", "spans"):
+    flat = () if isinstance(segment, CompressedSegment) else ("vectors", "token_ids", "spans")
+    for name in flat:
         values = getattr(segment, name, None)
         if values is not None and len(values) != info.tokens:
             yield f"it has {len(values)} {name}, but {info.tokens} vectors by the catalog."
@@ -220,11 +229,12 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
     except (Timeout, OSError):
         return []
     try:
-        named = catalog.segment_names()
+        named = catalog.segment_names() | {info.name for info in catalog.codebooks()}
         return [
             f"{path} was left behind by a write that never finished; opening the index for "
             "writing removes it."
-            for path in [*_folders(folder / SEGMENTS), *_folders(folder / STAGING)]
+            for parent in (SEGMENTS, CODEBOOKS, STAGING)
+            for path in _folders(folder / parent)
             if path.name not in named and not _is_staged(path)
         ]
     finally:

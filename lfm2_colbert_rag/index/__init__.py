@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from .base import Index, LiveSegment, Ranking
+from .compressed import CompressedIndex, SearchPlan
 from .exact import ExactIndex
+from .settings import SearchSettings
 
-__all__ = ["ExactIndex", "Index", "LiveSegment", "Ranking"]
+__all__ = [
+    "CompressedIndex",
+    "ExactIndex",
+    "Index",
+    "LiveSegment",
+    "Ranking",
+    "SearchPlan",
+    "SearchSettings",
+]

@@ -47,6 +47,11 @@ class CodebookInfo:
     energy: float
     files: Mapping[str, FileInfo] = field(default_factory=dict)
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
 
 @dataclass(frozen=True, eq=False)
 class Centroids:

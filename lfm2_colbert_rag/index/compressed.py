@@ -151,7 +151,9 @@ class _Found:
         if not segment.single:
             first = np.searchsorted(segment.rows, segment.rows[positions])
             last = np.searchsorted(segment.rows, segment.rows[positions], side="right")
-            wanted = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last)]))
+            wanted = np.unique(
+                np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=False)])
+            )
         scores = score_positions(segment, query, wanted)
         rows = segment.rows[wanted]
         self._rows.append(rows)
@@ -242,6 +244,15 @@ class CompressedIndex(Index):
             for query, ranking in zip(queries, exact, strict=True)
         ]
 
+    def scan(self, queries: Sequence[TokenMatrix], k: int) -> list[Ranking]:
+        """Do what :meth:`search` does by scoring every live window: slow, and complete."""
+        parts = [part for part in self._compressed if part.windows]
+        exact = self._exact.search(queries, k)
+        return [
+            self._cut(_merged(ranking, _scan(np.asarray(query, np.float32), parts)), k)
+            for query, ranking in zip(queries, exact, strict=True)
+        ]
+
     def _answer(
         self,
         query: TokenMatrix,
@@ -257,11 +268,8 @@ class CompressedIndex(Index):
             ranking, plan = self._vote(query, k, parts, settings)
             if len(ranking) >= k:
                 return self._cut(_merged(exact, ranking), k), plan
-        found = _Found()
-        for part in parts:
-            found.score(part.segment, turned_query(part.segment, query), part.positions)
         plan = SearchPlan("scan", windows, vectors, scored=windows)
-        return self._cut(_merged(exact, found.ranking()), k), plan
+        return self._cut(_merged(exact, _scan(query, parts)), k), plan
 
     def _vote(
         self, query: TokenMatrix, k: int, parts: Sequence[_Part], settings: SearchSettings
@@ -321,6 +329,13 @@ class CompressedIndex(Index):
                 )
             )
         return panels
+
+
+def _scan(query: TokenMatrix, parts: Sequence[_Part]) -> Ranking:
+    found = _Found()
+    for part in parts:
+        found.score(part.segment, turned_query(part.segment, query), part.positions)
+    return found.ranking()
 
 
 def _refine(

@@ -113,7 +113,9 @@ class CompressedSegment(Segment):
         arrays, found, entry = self._arrays, [], 0
         codes = len(self.codebook) + len(self.extra)
         for number, (start, end) in enumerate(
-            zip(arrays["list_bounds"][:-1].tolist(), arrays["list_bounds"][1:].tolist(), strict=True)
+            zip(
+                arrays["list_bounds"][:-1].tolist(), arrays["list_bounds"][1:].tolist(), strict=True
+            )
         ):
             starts = np.zeros(codes + 1, np.int32)
             starts[arrays["list_codes"][start:end] + np.int64(1)] = arrays["list_sizes"][start:end]
@@ -131,7 +133,7 @@ class CompressedSegment(Segment):
         from . import kernels
 
         out = np.empty((end - start, self.codebook.codec.padded), np.float32)
-        kernels.decode_many(*self.source, start, end, out)
+        kernels.decode_many(*self.source, start, end, out)  # type: ignore[call-arg]
         return out
 
     def tokens_of(self, start: int, end: int) -> npt.NDArray[np.int32]:
@@ -164,27 +166,31 @@ class CompressedSegment(Segment):
 
     def check(self) -> list[str]:
         """Compare the arrays with one another; one sentence a contradiction."""
-        name, vectors = self.info.name, len(self.store[0])
+        vectors = len(self.store[0])
         found = []
         if self.offsets[-1] != vectors or len(self.store[1]) != vectors:
-            found.append(f"segment {name}: its windows do not cover its {vectors} vectors.")
+            found.append(f"its windows do not cover its {vectors} vectors.")
         if self.span_offsets[-1] != len(self.spans):
-            found.append(f"segment {name}: its windows do not cover its spans.")
+            found.append("its windows do not cover its spans.")
         codes = len(self.codebook) + len(self.extra)
         for start in range(0, vectors, 1 << 20):
             if (unpack_codes(self.store[0][start : start + (1 << 20)])[0] >= codes).any():
-                found.append(f"segment {name} names a centroid that codebook "
-                             f"{self.codebook.info.name} lacks.")
+                found.append(f"it names a centroid that codebook {self.codebook.info.name} lacks.")
                 break
-        for lists in self.lists:
-            if len(lists.listed) and int(lists.listed.max()) >= lists.size:
-                found.append(f"segment {name}: an inverted list names a window that is not there.")
-        return [f"{problem} {REMEDY}" for problem in found]
+        expected = invert(self.store[0], self.lengths)
+        for lists, (listed_codes, sizes, windows) in zip(self.lists, expected, strict=True):
+            present = np.diff(lists.starts)
+            same = np.array_equal(np.flatnonzero(present), listed_codes)
+            if not (
+                same
+                and np.array_equal(present[listed_codes], sizes)
+                and np.array_equal(lists.listed, windows)
+            ):
+                found.append("its inverted lists do not agree with its codes.")
+        return found
 
 
-def open_compressed_segment(
-    root: Path, info: SegmentInfo, codebook: Codebook
-) -> CompressedSegment:
+def open_compressed_segment(root: Path, info: SegmentInfo, codebook: Codebook) -> CompressedSegment:
     """Map a compressed segment's files.
 
     Raises:

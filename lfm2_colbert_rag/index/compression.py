@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,6 +49,7 @@ class CompressedSegmentWriter:
         self._waiting: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]] = []
         self._buffered = 0
         self._energy = 0.0
+        self._noise = Noise()
         self._unit = True
         self._extra = _Extra(codebook)
         with ExitStack() as opened:
@@ -101,6 +103,12 @@ class CompressedSegmentWriter:
             self._lengths += segment.lengths[run[0] : run[-1] + 1].tolist()
             self._windows += [(a, b) for a, b in segment.windows[run[0] : run[-1] + 1].tolist()]
             self._energy += segment.info.energy * (end - start)
+            self._noise.add(segment.info.noise, end - start)
+
+    def inherit_noise(self, info: SegmentInfo) -> None:
+        """Count what rounding had already done to vectors that came from another segment."""
+        self._flush()
+        self._noise.inherited += info.noise * info.tokens
 
     def counts(self, passages: int) -> tuple[list[int], list[int]]:
         """Return the windows and the vectors of each of the passages."""
@@ -149,6 +157,8 @@ class CompressedSegmentWriter:
             COMPRESSED,
             self._codebook.info.name,
             self._energy / max(1, tokens),
+            self._noise.mean,
+            first_row + self._places[0],
         )
 
     def _flush(self) -> None:
@@ -163,6 +173,7 @@ class CompressedSegmentWriter:
         rotated = self._codebook.rotate(unit_vectors(vectors))
         tokens = self._codebook.classify(rotated, tokens)
         codes, packed, energy = self._compress(rotated, tokens)
+        self._noise.sample(rotated, self._decompress(codes, packed))
         self._files["codes"].extend(codes)
         self._files["packed"].extend(packed)
         self._energy += energy
@@ -203,6 +214,34 @@ class CompressedSegmentWriter:
         back[order] = np.arange(size)
         return codes[back], packed[back], float(sum(energies))
 
+    def _decompress(
+        self, codes: npt.NDArray[np.uint8], packed: npt.NDArray[np.uint8]
+    ) -> Callable[[int, int], Float]:
+        """Return what gives back consecutive vectors of a block, of unit length."""
+        from . import kernels
+
+        book, codec = self._codebook.centroids, self._codebook.codec
+        extra = self._extra.centroids
+
+        def give(start: int, end: int) -> Float:
+            out = np.empty((end - start, codec.padded), np.float32)
+            kernels.decode_many(
+                (codes, packed, np.empty(0, np.uint8)),
+                book.values,
+                book.scales,
+                extra.values,
+                extra.scales,
+                (STEPS, LENGTHS),
+                (None,) * codec.width,
+                (None,) * codec.planes,
+                start,
+                end,
+                out,
+            )
+            return out
+
+        return give
+
     def _copy(self, segment: CompressedSegment, start: int, end: int, moved: Int | None) -> None:
         codes, packed, norms = (array[start:end] for array in segment.store)
         self._files["codes"].extend(codes if moved is None else _renumber(codes, moved))
@@ -210,9 +249,7 @@ class CompressedSegmentWriter:
         self._unit &= not len(norms)
         self._files["norms"].extend(norms if len(norms) else np.full(end - start, UNIT, np.uint8))
 
-    def _write_lists(
-        self, codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.uint32]
-    ) -> None:
+    def _write_lists(self, codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.uint32]) -> None:
         bounds = [0]
         with (
             ArrayFile(self._folder, "list_codes", np.uint32) as list_codes,
@@ -229,6 +266,43 @@ class CompressedSegmentWriter:
         write_arrays(
             self._folder, {"list_bounds": np.array(bounds, np.int64)}, durable=self._durable
         )
+
+
+class Noise:
+    """What rounding does to scores, seen on a few vectors of each block.
+
+    For stretches of about a passage's length, and vectors from elsewhere in the block as a query,
+    the best similarity is compared before and after; the variance of the difference, times the
+    number of query vectors, is that of a score.
+    """
+
+    STRETCH, QUERY, PAIRS = 96, 24, 12
+
+    def __init__(self) -> None:
+        self._sum, self._weight = 0.0, 0
+        self.inherited = 0.0
+
+    @property
+    def mean(self) -> float:
+        """Variance for one query vector."""
+        return (self._sum + self.inherited) / self._weight if self._weight else 0.0
+
+    def add(self, noise: float, weight: int) -> None:
+        """Take over what was measured for so many vectors."""
+        self._sum += noise * weight
+        self._weight += weight
+
+    def sample(self, vectors: Float, decompressed: Callable[[int, int], Float]) -> None:
+        """Measure a block."""
+        starts = np.linspace(0, max(0, len(vectors) - self.STRETCH), self.PAIRS).astype(int)
+        found = []
+        for number, start in enumerate(starts.tolist()):
+            end = min(len(vectors), start + self.STRETCH)
+            other = int(starts[(number + self.PAIRS // 2) % self.PAIRS])
+            query = vectors[other : other + self.QUERY].T
+            before = (vectors[start:end] @ query).max(axis=0)
+            found.append((decompressed(start, end) @ query).max(axis=0) - before)
+        self.add(float(np.var(np.concatenate(found))), len(vectors))
 
 
 class _Extra:

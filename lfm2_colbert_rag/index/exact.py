@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..scoring import blocks, score_block
 from ..types import TokenMatrix
 from .base import Index, LiveSegment, Ranking, run_starts
+from .segment import ExactSegment
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
 BLOCK_TOKENS = 32_768
@@ -91,6 +92,7 @@ def _gather(
 ) -> TokenMatrix:
     """Copy the windows at these ascending positions into one float32 array, end to end."""
     segment = live.segment
+    assert isinstance(segment, ExactSegment)
     starts = segment.offsets[positions]
     if positions[-1] - positions[0] + 1 == len(positions):
         return segment.vectors[starts[0] : starts[-1] + lengths[-1]].astype(np.float32)

@@ -1,4 +1,4 @@
-# ruff: noqa: ANN001, ANN202, D103 -- numba infers the types; each kernel's comment says what it does
+# ruff: noqa: ANN001 -- numba infers the types; each kernel's comment says what it does
 # mypy: ignore-errors
 """The inner loops, compiled by numba when first used and kept in its cache.
 
@@ -140,7 +140,7 @@ def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, plan
 @kernel
 def decode_many(
     store, centroids, scales, extra, extra_scales, tables, lanes, planes, start, end, out
-):
+) -> None:
     """Vectors at consecutive places."""
     for t in range(start, end):
         row = out[t - start]
@@ -165,7 +165,7 @@ def score_windows(
     starts,
     lengths,
     out,
-):
+) -> None:
     """MaxSim of windows. The query's rows are a multiple of two, the last one zero if need be."""
     width, count = len(lanes), len(planes)
     dim = width * count
@@ -205,8 +205,12 @@ def score_windows(
                     b1 += y * vectors[1, j]
                     b2 += y * vectors[2, j]
                     b3 += y * vectors[3, j]
-                a = max(max(a0 * factors[0], a1 * factors[1]), max(a2 * factors[2], a3 * factors[3]))
-                b = max(max(b0 * factors[0], b1 * factors[1]), max(b2 * factors[2], b3 * factors[3]))
+                a = max(
+                    max(a0 * factors[0], a1 * factors[1]), max(a2 * factors[2], a3 * factors[3])
+                )
+                b = max(
+                    max(b0 * factors[0], b1 * factors[1]), max(b2 * factors[2], b3 * factors[3])
+                )
                 best[i] = max(best[i], a)
                 best[i + 1] = max(best[i + 1], b)
         total = _f(0)
@@ -216,7 +220,7 @@ def score_windows(
 
 
 @kernel
-def mark(ids, found, known, marks, extra_marks, on):
+def mark(ids, found, known, marks, extra_marks, on) -> None:
     """Note, as bits, which query vectors are near each centroid; or wipe the notes out."""
     for i in range(len(ids)):
         bit = np.uint64(1) << np.uint64(i & 63)
@@ -225,7 +229,9 @@ def mark(ids, found, known, marks, extra_marks, on):
             if code < known:
                 marks[code] = (marks[code] | bit) if on else np.uint64(0)
             else:
-                extra_marks[code - known] = (extra_marks[code - known] | bit) if on else np.uint64(0)
+                extra_marks[code - known] = (
+                    (extra_marks[code - known] | bit) if on else np.uint64(0)
+                )
 
 
 @kernel
@@ -245,7 +251,7 @@ def refine_windows(
     starts,
     lengths,
     out,
-):
+) -> None:
     """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
 
     A vector whose centroid no query vector is near is not even decompressed.
@@ -279,7 +285,7 @@ def refine_windows(
 
 
 @kernel
-def probe(query, groups, bounds, centroids, scales, lanes, planes, most, ids, sims, found):
+def probe(query, groups, bounds, centroids, scales, lanes, planes, most, ids, sims, found) -> None:
     """The best centroids of each query vector, best first, among those of its coarse groups."""
     dim = len(lanes) * len(planes)
     for i in range(len(query)):
@@ -323,7 +329,7 @@ def bucket_of(similarity):
 
 
 @kernel
-def vote(first, last, ids, sims, found, starts, listed, touched, votes):
+def vote(first, last, ids, sims, found, starts, listed, touched, votes) -> None:
     """Add what each query vector finds in the lists of its centroids to the windows' votes.
 
     Lists are walked best first, so a window's first touch by a query vector is its largest
@@ -369,7 +375,7 @@ def select(votes, most, highest, windows, gains):
 
 
 @kernel
-def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
+def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out) -> None:
     """k-means within each group of consecutive vectors, begun at evenly spaced members."""
     dim = len(lanes)
     for g in range(len(starts)):
@@ -446,7 +452,7 @@ def encode_spans(spans, begin, out):
 
 
 @kernel
-def decode_spans(packed, begin, out):
+def decode_spans(packed, begin, out) -> None:
     """Undo :func:`encode_spans`."""
     at, last = 0, begin
     for t in range(len(out)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 
@@ -93,12 +95,10 @@ def refine_positions(
     return scores
 
 
-def _shares(
-    lengths: npt.NDArray[np.int64], worth: int = WORTH_A_THREAD
-) -> list[tuple[int, int]]:
+def _shares(lengths: npt.NDArray[np.int64], worth: int = WORTH_A_THREAD) -> list[tuple[int, int]]:
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     count = max(1, min(thread_count(), total // worth))
     goals = np.arange(1, count) * total // count
     cuts = [0, *np.searchsorted(ends, goals, side="right").tolist(), len(lengths)]
-    return [(a, b) for a, b in zip(cuts[:-1], cuts[1:], strict=True) if a < b]
+    return [(a, b) for a, b in itertools.pairwise(cuts) if a < b]

@@ -51,6 +51,8 @@ class SegmentInfo:
         kind: ``"exact"`` or ``"compressed"``.
         codebook: name of the codebook of a compressed segment.
         energy: mean squared length of its residuals; 0 for an exact segment.
+        noise: variance, for one query vector, of what rounding does to a score.
+        first_row: its lowest row number.
     """
 
     name: str
@@ -60,6 +62,8 @@ class SegmentInfo:
     kind: str = EXACT
     codebook: str | None = None
     energy: float = 0.0
+    noise: float = 0.0
+    first_row: int = 0
 
     @property
     def size(self) -> int:
@@ -246,7 +250,13 @@ class SegmentWriter:
         if self._durable:
             sync_folder(self._folder)
         files = describe_arrays(self._folder)
-        return SegmentInfo(name, len(set(self._places)), sum(self._lengths), files)
+        return SegmentInfo(
+            name,
+            len(set(self._places)),
+            sum(self._lengths),
+            files,
+            first_row=first_row + self._places[0],
+        )
 
 
 def open_exact_segment(root: Path, info: SegmentInfo) -> ExactSegment:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -44,7 +45,7 @@ def even_parts(size: int, parts: int) -> list[tuple[int, int]]:
     """Cut a range into consecutive parts of like size, none empty."""
     parts = max(1, min(parts, size))
     cuts = [size * part // parts for part in range(parts + 1)]
-    return [(start, end) for start, end in zip(cuts[:-1], cuts[1:], strict=True) if start < end]
+    return [(start, end) for start, end in itertools.pairwise(cuts) if start < end]
 
 
 @lru_cache(maxsize=1)

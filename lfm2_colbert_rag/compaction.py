@@ -1,0 +1,230 @@
+"""Rearranging segments: compressing exact ones, merging small ones, replacing the codebook.
+
+No passage changes by it, readers are never blocked, and adding and deleting go on meanwhile: new
+segments are written aside, and one commit lets each take the place of those that it was made of.
+Killed in between, an index is partly rearranged and whole; the next time goes on from there.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import IndexLockedError, StorageFullError
+from .folders import storage_errors
+from .index import LiveSegment
+from .index.clustering import train_codebook
+from .index.codebook import Codebook
+from .index.codec import Codec
+from .index.compressed_segment import CompressedSegment
+from .index.compression import CompressedSegmentWriter
+from .store import Store
+from .types import Window
+
+logger = logging.getLogger(__name__)
+
+Report = Callable[[int], None]
+
+# An index that may choose compresses itself at about the size at which exact search takes as long.
+AUTO_VECTORS = 250_000
+# What is asked to be compressed stays exact below the size that any search would scan anyway.
+LEAST_VECTORS = 20_000
+# Vectors from which a codebook is made: 1.5 GB in float32 at 128 dimensions.
+SAMPLE_VECTORS = 3_000_000
+# Segments of like size that are merged once there are so many of them side by side, and the share
+# of dead rows at which one is written anew.
+FAN_IN, SMALLEST_TIER = 8, 16_384
+DEAD_SHARE = 0.5
+# Segments written at once while the codebook is replaced hold no more vectors than this.
+MOST_VECTORS = 20_000_000
+
+
+def tidy(store: Store) -> None:
+    """Do what has become due after a commit; what goes wrong is put off, the commit stands."""
+    try:
+        work = wants_compression(store) or find_mergers(store)
+        if work:
+            with store.optimizing(timeout=0):
+                if wants_compression(store):
+                    compress(store)
+                while mergers := find_mergers(store):
+                    if not merge(store, mergers):
+                        break
+    except IndexLockedError:
+        logger.debug("somebody else rearranges %s already", store.folder)
+    except (StorageFullError, MemoryError) as error:
+        logger.warning("the segments of %s were not rearranged: %s", store.folder, error)
+
+
+def wants_compression(store: Store) -> bool:
+    """Tell whether an index that has no codebook yet has grown to the size of having one."""
+    kind = store.settings["index"]
+    if kind == "exact" or store.catalog.codebooks():
+        return kind != "exact" and any(
+            not isinstance(live.segment, CompressedSegment) for live in store.snapshot().segments
+        )
+    vectors = sum(live.segment.info.tokens for live in store.snapshot().segments)
+    return vectors >= (LEAST_VECTORS if kind == "compressed" else AUTO_VECTORS)
+
+
+def compress(store: Store, report: Report | None = None) -> None:
+    """Compress all exact segments, making a codebook of them if there is none.
+
+    Args:
+        store: an index, locked by :meth:`Store.optimizing`.
+        report: called with the number of passages just compressed.
+    """
+    books = store.catalog.codebooks()
+    codebook = store.opener.codebook(books[-1]) if books else new_codebook(store)
+    for live in store.snapshot().segments:
+        if not isinstance(live.segment, CompressedSegment):
+            rewrite(store, [live], codebook, report)
+
+
+def find_mergers(store: Store) -> list[LiveSegment]:
+    """Return segments to be merged, side by side and of one kind; empty when all is well."""
+    segments = store.snapshot().segments
+    for live in segments:
+        if live.live is not None and live.live.mean() < 1 - DEAD_SHARE:
+            return [live]
+    run: list[LiveSegment] = []
+    for live in segments:
+        if run and _class_of(run[-1]) != _class_of(live):
+            run = []
+        run.append(live)
+        if len(run) == FAN_IN:
+            return run
+    return []
+
+
+def merge(store: Store, segments: Sequence[LiveSegment], report: Report | None = None) -> bool:
+    """Write one segment for several of one kind, without their dead rows and as they are."""
+    first = segments[0].segment
+    codebook = first.codebook if isinstance(first, CompressedSegment) else None
+    return rewrite(store, segments, codebook, report)
+
+
+def merge_all(store: Store, report: Report | None = None) -> None:
+    """Merge all neighbours of one kind, and drop all dead rows."""
+    group: list[LiveSegment] = []
+    for live in [*store.snapshot().segments, None]:
+        if group and (
+            live is None
+            or _class_of(live)[:2] != _class_of(group[0])[:2]
+            or sum(one.segment.info.tokens for one in [*group, live]) > MOST_VECTORS
+        ):
+            if len(group) > 1 or group[0].live is not None:
+                merge(store, group, report)
+            group = []
+        if live is not None:
+            group.append(live)
+
+
+def rewrite(
+    store: Store,
+    segments: Sequence[LiveSegment],
+    codebook: Codebook | None,
+    report: Report | None = None,
+) -> bool:
+    """Write the live windows of segments into one, of a codebook or exact.
+
+    Returns:
+        False if one of them was replaced by somebody else meanwhile.
+    """
+    retired = [live.segment.info.name for live in segments]
+    if not any(live.live_count for live in segments):
+        return store.replace_segments(retired, None, None)
+    with store.stage() as folder, closing(store.new_segment(folder, codebook)) as writer:
+        for live in segments:
+            segment = live.segment
+            with storage_errors(store.folder):
+                if isinstance(segment, CompressedSegment) and segment.codebook is codebook:
+                    assert isinstance(writer, CompressedSegmentWriter)
+                    writer.take_over(segment, live.live)
+                else:
+                    for row, window in _windows(live):
+                        writer.append(row, window)
+                if isinstance(segment, CompressedSegment) and segment.codebook is not codebook:
+                    assert isinstance(writer, CompressedSegmentWriter)
+                    writer.inherit_noise(segment.info)
+            if report is not None:
+                report(live.live_count)
+        with storage_errors(store.folder):
+            info = writer.finish(store.new_name(), 0)
+        return store.replace_segments(retired, folder, info)
+
+
+def renew_codebook(store: Store, report: Report | None = None) -> None:
+    """Make a new codebook of what is stored now, and write every segment anew with it.
+
+    Compressed vectors are decompressed for it, so that each time costs a little of their accuracy;
+    see ``Retriever.optimize`` for a way that does not.
+    """
+    codebook = new_codebook(store)
+    group: list[LiveSegment] = []
+    for live in store.snapshot().segments:
+        if group and sum(one.segment.info.tokens for one in group) > MOST_VECTORS:
+            rewrite(store, group, codebook, report)
+            group = []
+        group.append(live)
+    if group:
+        rewrite(store, group, codebook, report)
+
+
+def new_codebook(store: Store) -> Codebook:
+    """Make a codebook of a sample of all live vectors, and commit it."""
+    codec = Codec(store.settings["dim"], store.settings["nbits"])
+    vectors, tokens, total = sample_vectors(store.snapshot().segments, SAMPLE_VECTORS)
+    codebook = train_codebook(store.new_name(), vectors, tokens, codec, total=total)
+    del vectors
+    with store.stage() as folder:
+        with storage_errors(store.folder):
+            info = codebook.write(folder, durable=store.durable)
+        store.add_codebook(folder, info)
+    return store.opener.codebook(info)
+
+
+def sample_vectors(
+    segments: Sequence[LiveSegment], most: int
+) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.int32], int]:
+    """Take evenly spaced windows of all segments.
+
+    Returns:
+        ``(n, dim)`` vectors and ``(n,)`` their vocabulary ids, n about ``most`` or less, and how
+        many live vectors they stand for.
+    """
+    total = sum(_live_vectors(live) for live in segments)
+    step = max(1, -(-total // most))
+    vectors, tokens = [], []
+    for live in segments:
+        segment = live.segment
+        positions = np.arange(len(segment.rows)) if live.live is None else np.flatnonzero(live.live)
+        for position in positions[::step].tolist():
+            vectors.append(segment.vectors_of(position).astype(np.float16))
+            tokens.append(segment.token_ids_of(position))
+    return np.concatenate(vectors), np.concatenate(tokens), total
+
+
+def _windows(live: LiveSegment) -> Iterator[tuple[int, Window]]:
+    segment = live.segment
+    rows = segment.rows
+    for position in range(len(rows)):
+        if live.is_live(position):
+            yield int(rows[position]), segment.window(position)
+
+
+def _live_vectors(live: LiveSegment) -> int:
+    if live.live is None:
+        return live.segment.info.tokens
+    return int(live.segment.lengths[live.live].sum())
+
+
+def _class_of(live: LiveSegment) -> tuple[str, str | None, int]:
+    """Segments of one class may be merged: like kind, like codebook, like size."""
+    info = live.segment.info
+    tier = int(np.log(max(1, info.tokens / SMALLEST_TIER)) / np.log(FAN_IN))
+    return info.kind, info.codebook, tier
