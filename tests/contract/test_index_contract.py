@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag.errors import PassageNotFoundError
 from lfm2_colbert_rag.index import ExactIndex, LiveSegment
-from lfm2_colbert_rag.index.segment import SegmentWriter, open_segment
+from lfm2_colbert_rag.index.segment import SegmentWriter, open_exact_segment
 from lfm2_colbert_rag.types import TokenVectors, Window
 
 INDEXES = {"exact": ExactIndex, "exact-tiny-blocks": lambda s: ExactIndex(s, block_tokens=3)}
@@ -40,7 +40,7 @@ def write(folder: Path, name: str, passages):
     for row, windows in passages:
         for window in windows:
             writer.append(row - first, window)
-    return open_segment(folder, writer.finish(name, first))
+    return open_exact_segment(folder, writer.finish(name, first))
 
 
 def build(make_index, folder: Path, groups, dead=()):
