@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +35,10 @@ class Probes:
         return np.where(self.found, self.sims[np.arange(len(self.found)), last], 0).astype(
             np.float32
         )
+
+    def nearest(self, most: int) -> Probes:
+        """Return the same with no more than so many centroids a query vector."""
+        return replace(self, found=np.minimum(self.found, most))
 
     def with_extra(self, extra: Centroids, first: int) -> Probes:
         """Return the same with a segment's own centroids among them.
@@ -80,11 +84,15 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
     codec, book = codebook.codec, codebook.centroids
+    # As large as the sum of all products with int8 still fits 32 bits.
+    unit = np.abs(query).max(axis=1, initial=1e-12) / min(16_000, 2**31 // (128 * codec.padded))
+    whole = np.rint(query / unit[:, None]).astype(np.int16)
     in_parallel(
         kernels.probe,
         [
             (
-                query[a:b],
+                whole[a:b],
+                unit[a:b].astype(np.float32),
                 groups[a:b],
                 codebook.bounds,
                 book.values,
