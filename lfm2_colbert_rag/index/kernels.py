@@ -1,4 +1,3 @@
-# ruff: noqa: ANN001 -- numba infers the types; each kernel's comment says what it does
 # mypy: ignore-errors
 """The inner loops, compiled by numba when first used and kept in its cache.
 
@@ -142,7 +141,7 @@ def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, plan
 @kernel
 def decode_many(
     store, centroids, scales, extra, extra_scales, tables, lanes, planes, start, end, out
-) -> None:
+):
     """Vectors at consecutive places."""
     for t in range(start, end):
         row = out[t - start]
@@ -167,7 +166,7 @@ def score_windows(
     starts,
     lengths,
     out,
-) -> None:
+):
     """MaxSim of windows. The query's rows are a multiple of two, the last one zero if need be."""
     width, count = len(lanes), len(planes)
     dim = width * count
@@ -222,7 +221,7 @@ def score_windows(
 
 
 @kernel
-def mark(ids, found, known, marks, extra_marks, on) -> None:
+def mark(ids, found, known, marks, extra_marks, on):
     """Note, as bits, which query vectors are near each centroid; or wipe the notes out."""
     for i in range(len(ids)):
         bit = np.uint64(1) << np.uint64(i & 63)
@@ -253,7 +252,7 @@ def refine_windows(
     starts,
     lengths,
     out,
-) -> None:
+):
     """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
 
     A vector whose centroid no query vector is near is not even decompressed.
@@ -337,7 +336,7 @@ def bucket_of(similarity):
 
 
 @kernel
-def vote(first, last, ids, sims, found, starts, listed, touched, votes) -> None:
+def vote(first, last, ids, sims, found, starts, listed, touched, votes):
     """Add what each query vector finds in the lists of its centroids to the windows' votes.
 
     Lists are walked best first, so a window's first touch by a query vector is its largest
@@ -383,7 +382,7 @@ def select(votes, most, highest, windows, gains):
 
 
 @kernel
-def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out) -> None:
+def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
     """k-means within each group of consecutive vectors, begun at evenly spaced members."""
     dim = len(lanes)
     for g in range(len(starts)):
@@ -460,7 +459,7 @@ def encode_spans(spans, begin, out):
 
 
 @kernel
-def decode_spans(packed, begin, out) -> None:
+def decode_spans(packed, begin, out):
     """Undo :func:`encode_spans`."""
     at, last = 0, begin
     for t in range(len(out)):

@@ -49,14 +49,21 @@ class Probes:
         """
         if not len(extra):
             return self
-        near = (self.query @ extra.values.T.astype(np.float32)) * extra.scales
-        codes = np.broadcast_to(np.arange(first, first + len(extra), dtype=np.int32), near.shape)
-        unused = np.arange(self.sims.shape[1]) >= self.found[:, None]
-        sims = np.concatenate((np.where(unused, -np.inf, self.sims), near), axis=1)
+        near = self.query @ extra.means.T
+        most = self.sims.shape[1]
+        # Where fewer were found than wanted, all count; else those above the last one.
+        rows, places = np.nonzero((near > self.floors[:, None]) | (self.found < most)[:, None])
+        counts = np.bincount(rows, minlength=len(near))
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        fresh = np.full((len(near), int(counts.max(initial=0))), -np.inf, np.float32)
+        codes = np.zeros(fresh.shape, np.int32)
+        fresh[rows, within] = near[rows, places]
+        codes[rows, within] = first + places
+        unused = np.arange(most) >= self.found[:, None]
+        sims = np.concatenate((np.where(unused, -np.inf, self.sims), fresh), axis=1)
         ids = np.concatenate((self.ids, codes), axis=1)
-        most = min(max(self.sims.shape[1], 1), sims.shape[1])
-        order = np.argsort(-sims, axis=1, kind="stable")[:, :most]
-        found = np.minimum(self.found + len(extra), most)
+        order = np.argsort(-sims, axis=1, kind="stable")[:, : max(most, 1)]
+        found = np.minimum(self.found + counts, order.shape[1])
         return Probes(
             self.query,
             np.ascontiguousarray(np.take_along_axis(ids, order, axis=1), np.int32),
