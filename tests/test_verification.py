@@ -15,7 +15,7 @@ from filelock import FileLock
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import IndexFormatError, IndexNotFoundError
-from lfm2_colbert_rag.index.segment import _describe
+from lfm2_colbert_rag.index.arrays import _describe
 from lfm2_colbert_rag.verification import verify_folder
 
 from .conftest import CORPUS
@@ -132,8 +132,8 @@ def test_a_passage_in_two_segments(retriever):
     shutil.copytree(segment, segment.with_name("00000002-twice"))
     set_catalog(
         retriever,
-        "INSERT INTO segments SELECT '00000002-twice', passages, tokens, files, born, died "
-        "FROM segments",
+        "INSERT INTO segments SELECT '00000002-twice', passages, tokens, files, born, died, "
+        "description FROM segments",
     )
     problems = verify_folder(retriever.path)
     assert len(problems) == 1
@@ -217,7 +217,7 @@ def test_what_was_replaced_meanwhile_is_no_problem(retriever, monkeypatch):
     """A segment that vanishes with its generation was merged away."""
     from lfm2_colbert_rag import verification
 
-    verify, calls = verification.verify_segment, []
+    verify, calls = verification.verify_files, []
 
     def vanish(root, info):
         calls.append(info.name)
@@ -226,7 +226,7 @@ def test_what_was_replaced_meanwhile_is_no_problem(retriever, monkeypatch):
             return ["it is gone"]
         return verify(root, info)
 
-    monkeypatch.setattr(verification, "verify_segment", vanish)
+    monkeypatch.setattr(verification, "verify_files", vanish)
     assert retriever.verify() == []
     assert len(calls) == 3
 
@@ -248,8 +248,9 @@ def test_any_segment_that_gives_windows_can_be_verified(retriever, monkeypatch):
                 return replace(window, encoded=replace(window.encoded, vectors=vectors))
             return window
 
-    real = verification.open_segment
-    monkeypatch.setattr(verification, "open_segment", lambda *args: Other(real(*args)))
+    opener = verification.SegmentOpener
+    real = opener.segment
+    monkeypatch.setattr(opener, "segment", lambda *args: Other(real(*args)))
     (problem,) = retriever.verify()
     assert "not finite" in problem
     assert "'kaffee'" in problem

@@ -204,7 +204,8 @@ def test_everything_counts_passages_rather_than_windows(long_retriever):
     long_retriever.add([LONG + " More."], ids=["manual"])
     assert long_retriever.delete(["second"]) == 1
     stats = long_retriever.stats()
-    assert (len(long_retriever), stats.passages, stats.deleted) == (3, 3, 2)
+    # Most windows were dead by then, so that the segment was written anew without them.
+    assert (len(long_retriever), stats.passages, stats.deleted) == (3, 3, 0)
     assert long_retriever.search("soap month", k=1)[0].id == "manual"
     assert long_retriever.verify() == []
 

@@ -1,0 +1,110 @@
+"""The kinds of index that the contract is held against, and passages to fill them with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from lfm2_colbert_rag.index import CompressedIndex, ExactIndex, Index, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index.clustering import train_codebook
+from lfm2_colbert_rag.index.codebook import Codebook
+from lfm2_colbert_rag.index.codec import Codec
+from lfm2_colbert_rag.index.compressed_segment import open_compressed_segment
+from lfm2_colbert_rag.index.compression import CompressedSegmentWriter
+from lfm2_colbert_rag.index.segment import (
+    Segment,
+    SegmentWriter,
+    WindowWriter,
+    open_exact_segment,
+)
+from lfm2_colbert_rag.types import TokenVectors, Window
+
+DIM = 6
+THOROUGH = SearchSettings(nprobe=10_000, groups=1.0, candidates=10_000, caution=100.0)
+
+Group = Sequence[tuple[int, Sequence[Window]]]
+
+
+def encode(seed: int, length: int, start: int = 0) -> Window:
+    """Make a window of pseudo-random unit vectors."""
+    vectors = np.random.default_rng(seed).standard_normal((length, DIM)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = vectors.astype(np.float16).astype(np.float32)
+    spans = np.stack((np.arange(length), np.arange(length) + 1), axis=1).astype(np.int32) + start
+    encoded = TokenVectors(vectors, np.arange(length, dtype=np.int32) + seed, spans)
+    return Window((start, start + length), encoded)
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A way to keep segments and to search them.
+
+    Attributes:
+        make: joins live segments to an index.
+        nbits: of the compressed segments, which are every ``every``-th; None for exact ones only.
+        every: 1 for all of them, 2 for every second.
+        tolerance: how far a vector may lie from what was stored.
+        complete: whether no better passage than those found may be missed.
+    """
+
+    make: Callable[[list[LiveSegment]], Index]
+    nbits: int | None = None
+    every: int = 1
+    tolerance: float = 0.0
+    complete: bool = True
+
+    def build(self, folder: Path, groups: Sequence[Group], dead: Iterable[int] = ()) -> Index:
+        """Write one segment a group of rows and their windows, and open them as an index."""
+        book = None if self.nbits is None else codebook_for(groups, self.nbits)
+        gone = np.array(sorted(dead), dtype=np.int64)
+        segments = []
+        for number, group in enumerate(groups):
+            chosen = book if number % self.every == 0 else None
+            segments.append(LiveSegment(write(folder / f"s{number}", group, chosen)).without(gone))
+        return self.make(segments)
+
+
+def codebook_for(groups: Sequence[Group], nbits: int, dim: int = DIM) -> Codebook:
+    """Make a codebook of all vectors."""
+    encoded = [window.encoded for group in groups for _, windows in group for window in windows]
+    return train_codebook(
+        "book",
+        np.concatenate([one.vectors for one in encoded]),
+        np.concatenate([one.token_ids for one in encoded]),
+        Codec(dim, nbits),
+    )
+
+
+def write(folder: Path, group: Group, codebook: Codebook | None, dim: int = DIM) -> Segment:
+    """Write a segment of consecutive rows and open it; an exact one without a codebook."""
+    writer: WindowWriter
+    if codebook is None:
+        writer = SegmentWriter(folder, dim, durable=False)
+    else:
+        writer = CompressedSegmentWriter(folder, codebook, durable=False)
+    first = group[0][0]
+    for row, windows in group:
+        for window in windows:
+            writer.append(row - first, window)
+    info = writer.finish(folder.name, first)
+    if codebook is None:
+        return open_exact_segment(folder.parent, info)
+    return open_compressed_segment(folder.parent, info, codebook)
+
+
+def _voting(segments: list[LiveSegment]) -> Index:
+    return CompressedIndex(segments, THOROUGH, scan_vectors=0)
+
+
+INDEXES = {
+    "exact": Kind(ExactIndex),
+    "exact-tiny-blocks": Kind(lambda segments: ExactIndex(segments, block_tokens=3)),
+    "scanned-4": Kind(CompressedIndex, 4, tolerance=0.12),
+    "scanned-2-mixed": Kind(CompressedIndex, 2, every=2, tolerance=0.5),
+    "voted-4": Kind(_voting, 4, tolerance=0.12, complete=False),
+    "voted-2": Kind(_voting, 2, tolerance=0.5, complete=False),
+    "voted-4-mixed": Kind(_voting, 4, every=2, tolerance=0.12, complete=False),
+}
