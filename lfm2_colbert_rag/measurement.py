@@ -30,6 +30,8 @@ DRAWS = 32
 NEAR_TOP = 200
 QUERY_VECTORS = 16
 SEED = 7
+# A segment with less of the index than this says nothing of its drift.
+DRIFT_SHARE = 0.005
 
 
 @dataclass(frozen=True)
@@ -156,26 +158,22 @@ def sample_queries(
 
 
 def drift(segments: Sequence[LiveSegment]) -> float:
-    """How much further vectors lie from their centroids than when the codebook was made.
+    """How much further vectors lie from the codebook than when it was made.
 
     Returns:
-        The ratio of the mean squared residuals less 1, of the worst tenth of the index by segments:
-        new material shows long before it is much of the whole.
+        Of the segment that has drifted most: how much its mean squared residual exceeds that of the
+        codebook's own vectors, as a share of it; or the share of its vectors whose vocabulary id
+        the codebook does not know, if that is more. New material shows long before it is much of
+        the whole.
     """
-    worst = 0.0
     total = sum(live.segment.info.tokens for live in segments)
+    worst = 0.0
     for live in segments:
         segment = live.segment
-        if isinstance(segment, CompressedSegment) and segment.codebook.info.energy > 0:
-            share = segment.info.tokens / max(1, total)
-            if share >= DRIFT_SHARE:
-                ratio = segment.info.energy / segment.codebook.info.energy - 1
-                worst = max(worst, ratio)
+        if isinstance(segment, CompressedSegment) and segment.info.tokens >= DRIFT_SHARE * total:
+            before = max(segment.codebook.info.energy, 1e-9)
+            worst = max(worst, segment.info.energy / before - 1, segment.info.foreign)
     return worst
-
-
-# A segment with less of the index than this says nothing of its drift.
-DRIFT_SHARE = 0.005
 
 
 def _noise(segments: Sequence[LiveSegment]) -> float:

@@ -246,7 +246,7 @@ class Tuning:
         if vectors > GROWTH * books[-1].vectors:
             return f"it has {vectors / books[-1].vectors:.1f} times the vectors of its codebook"
         if moved > DRIFT:
-            return f"new vectors lie {moved:.0%} further from their centroids than the old ones"
+            return f"new passages fit the codebook {moved:.0%} worse than those it was made of"
         return None
 
     def _what_is_due(

@@ -165,7 +165,7 @@ class IndexStats:
         recall: recall@10 against exact MaxSim when it was last measured: ``recall``, ``low`` and
             ``high`` (95 %), ``queries``, ``asked``, ``generation``; None if it never was.
         drift: how much further new vectors lie from their centroids than those that the codebook
-            was made of (0.15 is 15 % in squared length).
+            was made of, in squared length; or what share of them it has no centroid for.
         optimize_due: why ``optimize()`` is called for; None while it is not.
     """
 

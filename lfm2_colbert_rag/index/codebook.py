@@ -92,6 +92,11 @@ class Centroids:
         return Centroids(self.values[places], self.scales[places], self.tokens[places])
 
     @cached_property
+    def means(self) -> Float:
+        """``(n, padded)`` float32, the centroids themselves; for few of them."""
+        return self.values * self.scales[:, None]
+
+    @cached_property
     def halves(self) -> Float:
         """``(n,)`` half the squared length of each."""
         lengths: Float = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float32)

@@ -285,7 +285,9 @@ class CompressedIndex(Index):
         surprises = np.empty(0, np.float32)
         for start, end in _batches(len(refined), k):
             batch = refined.take(start, end)
-            if _is_settled(found.ranking(), k, batch.promises[0], surprises, settings.caution):
+            if _is_settled(
+                found.ranking(), k, batch.promises[0], surprises, settings.final_caution
+            ):
                 break
             scores = np.empty(len(batch), np.float32)
             for number, mine in batch.by_owner():
@@ -319,13 +321,14 @@ class CompressedIndex(Index):
                 segment, part.allowed, probes, max(settings.candidates, 4 * k), self._workspaces
             )
             owners = np.full(len(votes.positions), number)
+            near = probes.nearest(settings.near)
             panels.append(
                 _Panel(
                     segment,
                     turned,
-                    probes,
+                    near,
                     _Candidates(owners, votes.positions, votes.promises),
-                    borrowed.enter_context(marked(segment, probes, self._workspaces)),
+                    borrowed.enter_context(marked(segment, near, self._workspaces)),
                 )
             )
         return panels

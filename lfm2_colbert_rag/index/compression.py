@@ -53,6 +53,7 @@ class CompressedSegmentWriter:
         self._buffered = 0
         self._energy = 0.0
         self._noise = Noise()
+        self._foreign = 0
         self._unit = True
         self._extra = _Extra(codebook)
         with ExitStack() as opened:
@@ -112,6 +113,7 @@ class CompressedSegmentWriter:
             self._windows += [(a, b) for a, b in segment.windows[run[0] : run[-1] + 1].tolist()]
             self._energy += segment.info.energy * (end - start)
             self._noise.add(segment.info.noise, end - start)
+            self._foreign += round(segment.info.foreign * (end - start))
 
     def inherit_noise(self, info: SegmentInfo) -> None:
         """Count what rounding had already done to vectors that came from another segment."""
@@ -167,6 +169,7 @@ class CompressedSegmentWriter:
             self._energy / max(1, tokens),
             self._noise.mean,
             first_row + self._places[0],
+            self._foreign / max(1, tokens),
         )
 
     def _flush(self) -> None:
@@ -185,6 +188,7 @@ class CompressedSegmentWriter:
         self._files["codes"].extend(codes)
         self._files["packed"].extend(packed)
         self._energy += energy
+        self._foreign += int((unpack_codes(codes)[0] >= len(self._codebook)).sum())
 
     def _compress(
         self, rotated: Float, tokens: npt.NDArray[np.int32]

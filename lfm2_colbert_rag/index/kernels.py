@@ -1,4 +1,3 @@
-# ruff: noqa: ANN001, ANN201, C901 -- numba infers the types; each kernel's comment says what it does
 # mypy: ignore-errors
 """The inner loops, compiled by numba when first used and kept in its cache.
 
@@ -22,15 +21,17 @@ BUCKETS = 512
 _f = np.float32
 
 kernel = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+# Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
+part = njit(nogil=True, fastmath=True, error_model="numpy", cache=True, forceinline=True)
 
 
-@kernel
+@part
 def joint_at(codes, at):
     """Code and step of one vector, still together."""
     return np.int64(codes[at, 0]) | (np.int64(codes[at, 1]) << 8) | (np.int64(codes[at, 2]) << 16)
 
 
-@kernel
+@part
 def nearest(vector, centroids, scales, halves, first, last, dim):
     """The centroid of least distance: the largest dot product less half the squared length."""
     best, most = first, LOWEST
@@ -44,7 +45,7 @@ def nearest(vector, centroids, scales, halves, first, last, dim):
     return best
 
 
-@kernel
+@part
 def rounding_error(residual, step, half, dim):
     """Squared error of a residual rounded to levels that lie one step apart."""
     inverse = _f(1) / step
@@ -102,7 +103,7 @@ def encode(
     return total
 
 
-@kernel
+@part
 def decode(packed, centroid, scale, step, lanes, planes, vector):
     """One vector from its parts; returns its length."""
     width, count = len(lanes), len(planes)
@@ -120,7 +121,7 @@ def decode(packed, centroid, scale, step, lanes, planes, vector):
     return np.sqrt(length)
 
 
-@kernel
+@part
 def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector):
     """One stored vector; returns the factor that gives it its norm, or unit length."""
     codes, packed, norms = store
@@ -140,7 +141,7 @@ def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, plan
 @kernel
 def decode_many(
     store, centroids, scales, extra, extra_scales, tables, lanes, planes, start, end, out
-) -> None:
+):
     """Vectors at consecutive places."""
     for t in range(start, end):
         row = out[t - start]
@@ -165,7 +166,7 @@ def score_windows(
     starts,
     lengths,
     out,
-) -> None:
+):
     """MaxSim of windows. The query's rows are a multiple of two, the last one zero if need be."""
     width, count = len(lanes), len(planes)
     dim = width * count
@@ -220,7 +221,7 @@ def score_windows(
 
 
 @kernel
-def mark(ids, found, known, marks, extra_marks, on) -> None:
+def mark(ids, found, known, marks, extra_marks, on):
     """Note, as bits, which query vectors are near each centroid; or wipe the notes out."""
     for i in range(len(ids)):
         bit = np.uint64(1) << np.uint64(i & 63)
@@ -251,7 +252,7 @@ def refine_windows(
     starts,
     lengths,
     out,
-) -> None:
+):
     """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
 
     A vector whose centroid no query vector is near is not even decompressed.
@@ -285,8 +286,12 @@ def refine_windows(
 
 
 @kernel
-def probe(query, groups, bounds, centroids, scales, lanes, planes, most, ids, sims, found) -> None:
-    """The best centroids of each query vector, best first, among those of its coarse groups."""
+def probe(query, unit, groups, bounds, centroids, scales, lanes, planes, most, ids, sims, found):
+    """The best centroids of each query vector, best first, among those of its coarse groups.
+
+    The query comes as int16, each row in parts of its ``unit``: whole numbers are multiplied twice
+    as fast.
+    """
     dim = len(lanes) * len(planes)
     for i in range(len(query)):
         size = 0
@@ -294,17 +299,19 @@ def probe(query, groups, bounds, centroids, scales, lanes, planes, most, ids, si
             size += bounds[g + 1] - bounds[g]
         codes = np.empty(size, np.int32)
         near = np.empty(size, np.float32)
-        histogram = np.zeros(BUCKETS, np.int32)
         at = 0
         for g in groups[i]:
             for c in range(bounds[g], bounds[g + 1]):
-                dot = _f(0)
+                dot = np.int32(0)
                 for j in range(dim):
-                    dot += query[i, j] * _f(centroids[c, j])
-                near[at] = dot * scales[c]
+                    product = np.int32(np.int32(query[i, j]) * np.int32(centroids[c, j]))
+                    dot = np.int32(dot + product)
+                near[at] = _f(dot) * scales[c] * unit[i]
                 codes[at] = c
-                histogram[bucket_of(near[at])] += 1
                 at += 1
+        histogram = np.zeros(BUCKETS, np.int32)
+        for n in range(size):
+            histogram[bucket_of(near[n])] += 1
         kept, floor = 0, BUCKETS
         while floor > 0 and kept < most:
             floor -= 1
@@ -322,14 +329,14 @@ def probe(query, groups, bounds, centroids, scales, lanes, planes, most, ids, si
             sims[i, n] = near[chosen[order[n]]]
 
 
-@kernel
+@part
 def bucket_of(similarity):
     """Place of a cosine in a histogram of BUCKETS equal parts of -1 to 1."""
     return min(max(np.int64((similarity + _f(1)) * _f(BUCKETS / 2)), 0), BUCKETS - 1)
 
 
 @kernel
-def vote(first, last, ids, sims, found, starts, listed, touched, votes) -> None:
+def vote(first, last, ids, sims, found, starts, listed, touched, votes):
     """Add what each query vector finds in the lists of its centroids to the windows' votes.
 
     Lists are walked best first, so a window's first touch by a query vector is its largest
@@ -379,7 +386,7 @@ def select(votes, most, highest, windows, gains):
 
 
 @kernel
-def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out) -> None:
+def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
     """k-means within each group of consecutive vectors, begun at evenly spaced members."""
     dim = len(lanes)
     for g in range(len(starts)):
@@ -416,7 +423,7 @@ def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out) -> None:
                         out[first + c, j] = sums[c, j] / _f(sizes[c])
 
 
-@kernel
+@part
 def write_number(value, out, at):
     """Seven bits a byte, lowest first, the eighth bit set while more follow."""
     while value > 127:
@@ -456,7 +463,7 @@ def encode_spans(spans, begin, out):
 
 
 @kernel
-def decode_spans(packed, begin, out) -> None:
+def decode_spans(packed, begin, out):
     """Undo :func:`encode_spans`."""
     at, last = 0, begin
     for t in range(len(out)):

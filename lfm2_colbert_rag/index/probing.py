@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -36,6 +36,10 @@ class Probes:
             np.float32
         )
 
+    def nearest(self, most: int) -> Probes:
+        """Return the same with no more than so many centroids a query vector."""
+        return replace(self, found=np.minimum(self.found, most))
+
     def with_extra(self, extra: Centroids, first: int) -> Probes:
         """Return the same with a segment's own centroids among them.
 
@@ -45,14 +49,21 @@ class Probes:
         """
         if not len(extra):
             return self
-        near = (self.query @ extra.values.T.astype(np.float32)) * extra.scales
-        codes = np.broadcast_to(np.arange(first, first + len(extra), dtype=np.int32), near.shape)
-        unused = np.arange(self.sims.shape[1]) >= self.found[:, None]
-        sims = np.concatenate((np.where(unused, -np.inf, self.sims), near), axis=1)
+        near = self.query @ extra.means.T
+        most = self.sims.shape[1]
+        # Where fewer were found than wanted, all count; else those above the last one.
+        rows, places = np.nonzero((near > self.floors[:, None]) | (self.found < most)[:, None])
+        counts = np.bincount(rows, minlength=len(near))
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        fresh = np.full((len(near), int(counts.max(initial=0))), -np.inf, np.float32)
+        codes = np.zeros(fresh.shape, np.int32)
+        fresh[rows, within] = near[rows, places]
+        codes[rows, within] = first + places
+        unused = np.arange(most) >= self.found[:, None]
+        sims = np.concatenate((np.where(unused, -np.inf, self.sims), fresh), axis=1)
         ids = np.concatenate((self.ids, codes), axis=1)
-        most = min(max(self.sims.shape[1], 1), sims.shape[1])
-        order = np.argsort(-sims, axis=1, kind="stable")[:, :most]
-        found = np.minimum(self.found + len(extra), most)
+        order = np.argsort(-sims, axis=1, kind="stable")[:, : max(most, 1)]
+        found = np.minimum(self.found + counts, order.shape[1])
         return Probes(
             self.query,
             np.ascontiguousarray(np.take_along_axis(ids, order, axis=1), np.int32),
@@ -80,11 +91,15 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
     codec, book = codebook.codec, codebook.centroids
+    # As large as the sum of all products with int8 still fits 32 bits.
+    unit = np.abs(query).max(axis=1, initial=1e-12) / min(16_000, 2**31 // (128 * codec.padded))
+    whole = np.rint(query / unit[:, None]).astype(np.int16)
     in_parallel(
         kernels.probe,
         [
             (
-                query[a:b],
+                whole[a:b],
+                unit[a:b].astype(np.float32),
                 groups[a:b],
                 codebook.bounds,
                 book.values,

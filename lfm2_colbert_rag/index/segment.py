@@ -53,6 +53,7 @@ class SegmentInfo:
         energy: mean squared length of its residuals; 0 for an exact segment.
         noise: variance, for one query vector, of what rounding does to a score.
         first_row: its lowest row number.
+        foreign: share of its vectors whose vocabulary id the codebook does not know.
     """
 
     name: str
@@ -64,6 +65,7 @@ class SegmentInfo:
     energy: float = 0.0
     noise: float = 0.0
     first_row: int = 0
+    foreign: float = 0.0
 
     @property
     def size(self) -> int:

@@ -11,26 +11,31 @@ class SearchSettings:
 
     Attributes:
         nprobe: centroids whose lists each query vector walks.
+        near: of these centroids, how many of each query vector are near enough for the vectors that
+            belong to them to be decompressed and compared.
         groups: share of the coarse groups in which these centroids are looked for.
         candidates: most windows that are scored exactly.
         caution: candidates come in the order of their votes; scoring ends when the next would have
             to beat what its votes promise by so many standard deviations to be among the best k.
+        final_caution: the same for the windows that are scored with all their vectors.
     """
 
-    nprobe: int = 128
-    groups: float = 0.12
-    candidates: int = 2048
-    caution: float = 3.0
+    nprobe: int
+    near: int
+    groups: float
+    candidates: int
+    caution: float
+    final_caution: float
 
 
 # From fast to thorough; measured on the index itself, the first that is good enough is used.
 LADDER = (
-    SearchSettings(32, 0.06, 128, 1.5),
-    SearchSettings(64, 0.08, 256, 2.0),
-    SearchSettings(96, 0.10, 512, 2.5),
-    SearchSettings(128, 0.12, 1024, 3.0),
-    SearchSettings(192, 0.16, 2048, 3.5),
-    SearchSettings(256, 0.25, 4096, 4.0),
-    SearchSettings(512, 0.50, 16384, 6.0),
+    SearchSettings(32, 16, 0.06, 128, 1.5, 2.0),
+    SearchSettings(96, 48, 0.06, 512, 2.5, 2.5),
+    SearchSettings(192, 96, 0.08, 1024, 3.0, 3.0),
+    SearchSettings(384, 128, 0.08, 2048, 4.0, 3.0),
+    SearchSettings(512, 256, 0.08, 4096, 5.0, 3.5),
+    SearchSettings(768, 384, 0.12, 8192, 6.0, 4.0),
+    SearchSettings(1024, 512, 0.30, 16384, 8.0, 6.0),
 )
-DEFAULT_SETTINGS = LADDER[3]
+DEFAULT_SETTINGS = LADDER[4]
