@@ -155,7 +155,7 @@ def measure(
         assert isinstance(index, CompressedIndex)
         settings = [
             _time(index, rung, queries, truth) | {"rung": LADDER.index(rung) + 1}
-            for rung in LADDER[1:6]
+            for rung in LADDER[1:5]
         ]
     return {
         "passages": size,

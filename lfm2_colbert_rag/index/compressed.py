@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -75,11 +76,11 @@ class _Part:
             return np.arange(len(self.segment.rows))
         return np.flatnonzero(self.allowed)
 
-    @property
+    @cached_property
     def windows(self) -> int:
         return len(self.segment.rows) if self.allowed is None else int(self.allowed.sum())
 
-    @property
+    @cached_property
     def vectors(self) -> int:
         if self.allowed is None:
             return self.segment.info.tokens
@@ -117,7 +118,8 @@ class _Candidates:
 
     def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield each segment's number and the places of its windows."""
-        for number in np.unique(self.owners).tolist():
+        numbers = np.unique(self.owners).tolist() if self.owners.any() else [0]
+        for number in numbers[: len(self)]:
             yield number, np.flatnonzero(self.owners == number)
 
 
@@ -351,7 +353,7 @@ def _refine(
     """
     voted = voted.best(max(settings.candidates, 4 * k))
     scores = np.empty(0, np.float32)
-    for start, end in _batches(len(voted), 2 * k + FIRST_BATCH):
+    for start, end in _batches(len(voted), 2 * FIRST_BATCH + k):
         batch = voted.take(start, end)
         surprises = (scores - voted.promises[:start])[-2 * RECENT :]
         if len(scores) >= k:
@@ -384,11 +386,11 @@ def _is_settled(
 
 
 def _batches(size: int, k: int) -> Iterator[tuple[int, int]]:
-    """Yield places of batches, each half as large as all before it together."""
+    """Yield places of batches, each as large as all before it together."""
     start, end = 0, min(size, max(FIRST_BATCH, 2 * k))
     while start < end:
         yield start, end
-        start, end = end, min(size, end + max(FIRST_BATCH, end // 2))
+        start, end = end, min(size, 2 * end)
 
 
 def _widened(settings: SearchSettings, share: float) -> SearchSettings:
