@@ -285,7 +285,7 @@ class CompressedIndex(Index):
             refined, looked = _refine(panels, voted, k, settings)
         found, scored = _Found(), 0
         surprises = np.empty(0, np.float32)
-        for start, end in _batches(len(refined), k):
+        for start, end in _batches(len(refined), FIRST_BATCH + k, 0.3):
             batch = refined.take(start, end)
             if _is_settled(
                 found.ranking(), k, batch.promises[0], surprises, settings.final_caution
@@ -353,7 +353,7 @@ def _refine(
     """
     voted = voted.best(max(settings.candidates, 4 * k))
     scores = np.empty(0, np.float32)
-    for start, end in _batches(len(voted), 2 * FIRST_BATCH + k):
+    for start, end in _batches(len(voted), 3 * FIRST_BATCH + k, 1.0):
         batch = voted.take(start, end)
         surprises = (scores - voted.promises[:start])[-2 * RECENT :]
         if len(scores) >= k:
@@ -385,12 +385,12 @@ def _is_settled(
     return likely < float(ranking.scores[k - 1])
 
 
-def _batches(size: int, k: int) -> Iterator[tuple[int, int]]:
-    """Yield places of batches, each as large as all before it together."""
-    start, end = 0, min(size, max(FIRST_BATCH, 2 * k))
+def _batches(size: int, first: int, growth: float) -> Iterator[tuple[int, int]]:
+    """Yield places of batches, a share of all before it together."""
+    start, end = 0, min(size, first)
     while start < end:
         yield start, end
-        start, end = end, min(size, 2 * end)
+        start, end = end, min(size, end + max(FIRST_BATCH, int(growth * end)))
 
 
 def _widened(settings: SearchSettings, share: float) -> SearchSettings:
