@@ -40,6 +40,7 @@ class Run:
         threads: that it may use.
         limit_s: seconds that one process may take.
         queries: number of queries; None for all.
+        seconds: after which no further query is begun in one setting.
     """
 
     contender: Contender
@@ -50,6 +51,7 @@ class Run:
     threads: int
     limit_s: float
     queries: int | None = None
+    seconds: float = 60
 
     @property
     def index(self) -> Path:
@@ -65,6 +67,7 @@ def run_peer(
     threads: int,
     limit_s: float = 1800,
     queries: int | None = None,
+    seconds: float = 60,
 ) -> Result:
     """Measure a peer; whatever fails is said under ``error`` and not raised.
 
@@ -77,6 +80,7 @@ def run_peer(
         threads: that the library may use; the index is built with those of the first call.
         limit_s: seconds for the build, and for each setting.
         queries: number of queries; None for all that the passages answer.
+        seconds: after which no further query is begun in one setting, so that ``ids`` may be fewer.
 
     Returns:
         ``build``, with ``build_seconds``, ``build_peak_memory_mb``, ``disk_bytes``, ``vectors``;
@@ -91,7 +95,9 @@ def run_peer(
     except EnvironmentFailedError as error:
         return result | {"error": f"No environment: {error}"}
     result["environment_mb"] = found.size_mb
-    run = Run(contender, found.python, vectors_dir, size, scratch, threads, limit_s, queries)
+    run = Run(
+        contender, found.python, vectors_dir, size, scratch, threads, limit_s, queries, seconds
+    )
     result["build"] = _build(run)
     if "error" in result["build"]:
         return result | {"error": f"No index: {result['build']['error']}"}
@@ -111,7 +117,7 @@ def _build(run: Run) -> Result:
 
 def _search(run: Run, setting: Setting) -> Result:
     """Search with one setting in a process of its own, so that its memory is known."""
-    arguments = ["--settings", json.dumps([setting.options])]
+    arguments = ["--settings", json.dumps([setting.options]), "--seconds", str(run.seconds)]
     arguments += ["--queries", str(run.queries)] if run.queries else []
     result = _child(run, "search", arguments)
     measured = result.pop("searches", [{}])[0]
