@@ -69,10 +69,11 @@ def _plaid(probe: int, full: int, remark: str = "") -> Setting:
     return Setting(f"probe {probe}, full scores {full}{remark}", options)
 
 
-def _warp(probe: int, bound: int, t_prime: int, remark: str = "") -> Setting:
-    """Search more than the library chooses by itself; no token and no candidate is left out."""
-    options = {"nprobe": probe, "bound": bound, "t_prime": t_prime}
-    return Setting(f"nprobe {probe}, t' {t_prime}{remark}", options)
+def _warp(probe: int, t_prime: int, remark: str = "", **options: Any) -> Setting:
+    """Search more than the library chooses by itself: by default no query token is left out."""
+    chosen = {"nprobe": probe, "bound": 16 * probe, "t_prime": t_prime}
+    chosen |= {"centroid_score_threshold": 0.0} | options
+    return Setting(f"nprobe {probe}, t' {t_prime}{remark}", chosen)
 
 
 def _lance(**options: Any) -> Setting:
@@ -120,10 +121,12 @@ PEERS = (
         "plaid-warp",
         (
             Setting("automatic (default)"),
-            _warp(8, 128, 5_000, " (README's example)"),
-            _warp(16, 256, 20_000),
-            _warp(32, 512, 100_000),
-            _warp(64, 1024, 100_000),
+            _warp(8, 5_000, " (its README)", centroid_score_threshold=0.5, max_candidates=64_000),
+            _warp(32, 20_000),
+            _warp(32, 100_000),
+            _warp(64, 20_000),
+            _warp(128, 20_000),
+            _warp(256, 50_000),
         ),
         {"nbits": 4},
     ),
