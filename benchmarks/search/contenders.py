@@ -89,8 +89,9 @@ def _lancedb(name: str, label: str, build: dict[str, Any]) -> Contender:
     """
     settings = (
         _lance(),
+        _lance(refine_factor=3),
         _lance(refine_factor=10),
-        _lance(nprobes=20, refine_factor=50),
+        _lance(refine_factor=50),
         _lance(nprobes=50, refine_factor=50),
     )
     build = build | {"vectors_per_partition": 8192}
