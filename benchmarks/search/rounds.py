@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from collections.abc import Sequence
@@ -111,6 +112,8 @@ def _build(run: Run) -> Result:
         return json.loads(record.read_text(encoding="utf-8"))
     run.index.parent.mkdir(parents=True, exist_ok=True)
     result = _child(run, "build", ["--build", json.dumps(run.contender.build)])
+    if "error" in result:
+        shutil.rmtree(run.index, ignore_errors=True)
     record.write_text(json.dumps(result), encoding="utf-8")
     return result
 
