@@ -1,4 +1,4 @@
-"""The peers: how each one's index is built, and with which settings it is searched.
+"""Ours and the peers: how each one's index is built, and with which settings it is searched.
 
 PyLate is not among them: its ``PLAID`` index is fast-plaid (its default ``n_full_scores`` is 8192,
 which for recall@10 makes no difference to 4096), and its ``WARP`` index is xtr-warp-rs.
@@ -6,9 +6,12 @@ which for recall@10 makes no difference to 4096), and its ``WARP`` index is xtr-
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from lfm2_colbert_rag.index.settings import LADDER
+
+from ..encode.contenders import ENVIRONMENTS as ENCODERS
 from ..encode.contenders import Environment
 
 # Both wheels are compiled for this torch; beside 2.13 fast-plaid ends with a segmentation fault.
@@ -53,6 +56,7 @@ class Contender:
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
+        ENCODERS["ours"],
         Environment(
             "plaid-warp",
             (("fast-plaid==1.7.0.2110", "xtr-warp-rs==2.1.0.2110"),),
@@ -99,6 +103,30 @@ def _lancedb(name: str, label: str, build: dict[str, Any]) -> Contender:
     return Contender(f"lancedb-{name}", full, "lancedb", "lancedb", settings, build)
 
 
+def _ours(nbits: int) -> Contender:
+    rungs = tuple(
+        Setting(f"rung {number}{' (default)' if not number - 4 else ''}", asdict(settings))
+        for number, settings in enumerate(LADDER[:5], start=1)
+    )
+    build = {"index": "compressed", "nbits": nbits}
+    label = f"lfm2-colbert-rag · {nbits} bits"
+    return Contender(
+        f"ours-{nbits}", label, "ours", "ours", rungs[3:4] + rungs[:3] + rungs[4:], build
+    )
+
+
+OURS = (
+    _ours(4),
+    _ours(2),
+    Contender(
+        "exact",
+        "lfm2-colbert-rag · exact",
+        "ours",
+        "ours",
+        (Setting("every vector"),),
+        {"index": "exact"},
+    ),
+)
 PEERS = (
     Contender(
         "fast-plaid",

@@ -1,4 +1,4 @@
-"""Builds and searches a peer's index; runs in that peer's own environment.
+"""Builds and searches one library's index; runs in that library's own environment.
 
 ::
 
@@ -30,7 +30,16 @@ import numpy.typing as npt
 TOP = 10
 _WARM_UP = 5
 _BLOCK = 512
-_PACKAGES = ("fast-plaid", "xtr-warp-rs", "lancedb", "pyarrow", "torch", "numpy")
+_PACKAGES = (
+    "lfm2-colbert-rag",
+    "numba",
+    "fast-plaid",
+    "xtr-warp-rs",
+    "lancedb",
+    "pyarrow",
+    "torch",
+    "numpy",
+)
 
 Options = dict[str, Any]
 Result = dict[str, Any]
@@ -50,6 +59,7 @@ class Passages:
         self.offsets = np.concatenate(([0], np.cumsum(self.lengths)))
         # "c": torch warns of arrays that cannot be written.
         self.vectors = np.load(folder / "vectors.npy", mmap_mode="c")[: self.offsets[-1]]
+        self.token_ids = np.load(folder / "token_ids.npy", mmap_mode="c")[: self.offsets[-1]]
         relevant = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))["relevant"]
         kept = [number for number, places in enumerate(relevant) if min(places) < size]
         with np.load(folder / "queries.npz") as stored:
@@ -89,6 +99,50 @@ class Engine(ABC):
     @abstractmethod
     def search_many(self, queries: Sequence[Query], options: Options) -> list[list[int]]:
         """Search with many queries in the way that the library recommends for throughput."""
+
+
+class Ours(Engine):
+    """This library, through its front door; queries are encoded already and go to the index."""
+
+    def _retriever(self, **options: Any) -> Any:
+        from lfm2_colbert_rag import Retriever
+        from lfm2_colbert_rag.testing import HashEncoder
+
+        os.environ["LFM2_COLBERT_THREADS"] = str(self.threads)
+        # The encoder only gives the index its width.
+        return Retriever.open(self.index, model=HashEncoder(dim=128), **options)
+
+    def build(self, passages: Passages, options: Options) -> None:
+        """Write the index."""
+        names = [str(place) for place in range(len(passages))]
+        ids = np.split(passages.token_ids, passages.offsets[1:-1])
+        with self._retriever(**options) as retriever:
+            retriever.add_vectors(passages, names, ids=names, token_ids=ids, progress=False)
+
+    def open(self) -> None:
+        """Open the index that is there."""
+        self.retriever = self._retriever()
+
+    def search(self, query: Query, options: Options) -> list[int]:
+        """Return the places of the best passages, best first."""
+        index = self.retriever._store.snapshot().index
+        if options:
+            from lfm2_colbert_rag.index import SearchSettings
+
+            settings = SearchSettings(**options)
+            ranking = index.search_with_plans([query], TOP, settings=settings)[0][0]
+        else:
+            ranking = index.search([query], TOP)[0]
+        # Rows are counted from 1 in the order of adding.
+        return [row - 1 for row in ranking.rows[:TOP].tolist()]
+
+    def search_many(self, queries: Sequence[Query], options: Options) -> list[list[int]]:
+        """Search from several threads, each of which has one processor's worth of work."""
+        os.environ["LFM2_COLBERT_THREADS"] = "1"
+        with ThreadPoolExecutor(self.threads) as pool:
+            found = list(pool.map(lambda query: self.search(query, options), queries))
+        os.environ["LFM2_COLBERT_THREADS"] = str(self.threads)
+        return found
 
 
 class FastPlaid(Engine):
@@ -226,7 +280,12 @@ def _batches(passages: Passages, schema: Any) -> Iterator[Any]:
         yield pa.record_batch([places, vectors], schema=schema)
 
 
-ENGINES: dict[str, type[Engine]] = {"fast-plaid": FastPlaid, "xtr-warp": Warp, "lancedb": LanceDB}
+ENGINES: dict[str, type[Engine]] = {
+    "ours": Ours,
+    "fast-plaid": FastPlaid,
+    "xtr-warp": Warp,
+    "lancedb": LanceDB,
+}
 
 
 def build(engine: Engine, passages: Passages, options: Options) -> Result:
