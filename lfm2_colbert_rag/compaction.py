@@ -22,6 +22,7 @@ from .index.codebook import Codebook
 from .index.codec import Codec
 from .index.compressed_segment import CompressedSegment
 from .index.compression import CompressedSegmentWriter
+from .index.segment import WindowWriter
 from .store import Store
 from .types import Window
 
@@ -67,8 +68,8 @@ def wants_compression(store: Store) -> bool:
         return kind != "exact" and any(
             not isinstance(live.segment, CompressedSegment) for live in store.snapshot().segments
         )
-    vectors = sum(live.segment.info.tokens for live in store.snapshot().segments)
-    return vectors >= (LEAST_VECTORS if kind == "compressed" else AUTO_VECTORS)
+    vectors = sum(_live_vectors(live) for live in store.snapshot().segments)
+    return vectors > 0 and vectors >= (LEAST_VECTORS if kind == "compressed" else AUTO_VECTORS)
 
 
 def compress(store: Store, report: Report | None = None) -> None:
@@ -140,17 +141,8 @@ def rewrite(
         return store.replace_segments(retired, None, None)
     with store.stage() as folder, closing(store.new_segment(folder, codebook)) as writer:
         for live in segments:
-            segment = live.segment
             with storage_errors(store.folder):
-                if isinstance(segment, CompressedSegment) and segment.codebook is codebook:
-                    assert isinstance(writer, CompressedSegmentWriter)
-                    writer.take_over(segment, live.live)
-                else:
-                    for row, window in _windows(live):
-                        writer.append(row, window)
-                if isinstance(segment, CompressedSegment) and segment.codebook is not codebook:
-                    assert isinstance(writer, CompressedSegmentWriter)
-                    writer.inherit_noise(segment.info)
+                _move(live, writer)
             if report is not None:
                 report(live.live_count)
         with storage_errors(store.folder):
@@ -207,6 +199,20 @@ def sample_vectors(
             vectors.append(segment.vectors_of(position).astype(np.float16))
             tokens.append(segment.token_ids_of(position))
     return np.concatenate(vectors), np.concatenate(tokens), total
+
+
+def _move(live: LiveSegment, writer: WindowWriter) -> None:
+    """Write a segment's live windows: as they are where that is possible."""
+    segment = live.segment
+    if isinstance(segment, CompressedSegment):
+        assert isinstance(writer, CompressedSegmentWriter)
+        if writer.can_take_over(segment):
+            writer.take_over(segment, live.live)
+            return
+    for row, window in _windows(live):
+        writer.append(row, window)
+    if isinstance(writer, CompressedSegmentWriter):
+        writer.inherit_noise(segment.info)
 
 
 def _windows(live: LiveSegment) -> Iterator[tuple[int, Window]]:

@@ -11,13 +11,13 @@ import numpy.typing as npt
 from .backups import copy_index
 from .compaction import tidy
 from .dumps import open_dump
-from .errors import InputError, PassageNotFoundError
+from .errors import IndexLockedError, InputError, PassageNotFoundError
 from .exports import ExportDType, export_index
 from .filters import field_name, parse_field, parse_where
 from .given_vectors import GivenVectors, given_windows
 from .inputs import check_ids, check_passages
 from .progress import ProgressLike, reporting
-from .store import Store
+from .store import StaleSnapshotError, Store
 from .types import Metadata, Passage, Where, Window
 from .verification import verify_index
 
@@ -214,7 +214,13 @@ class Operations:
             list(windows)  # vectors without a text are a mistake all the same
             return []
         with reporting(progress, len(passages), "storing") as report:
-            self._store.upsert(passages, _reported(windows, len(passages), report))
+            try:
+                self._store.upsert(passages, _reported(windows, len(passages), report))
+            except StaleSnapshotError:  # what an iterator gave cannot be asked for again
+                raise IndexLockedError(
+                    f"{self._store.folder} got two new codebooks while these passages were written."
+                    " Nothing was changed: try again."
+                ) from None
         tidy(self._store)
         return [passage.id for passage in passages]
 

@@ -177,7 +177,9 @@ class Store:
         if changes.generation == old.generation:
             return
         known = {live.segment.info.name: live for live in old.segments}
-        segments = tuple(self._live_segment(info, known, changes) for info in changes.segments)
+        opened = [self._live_segment(info, known, changes) for info in changes.segments]
+        # Older formats did not record the order, and merging relies on it.
+        segments = tuple(sorted(opened, key=lambda live: int(live.segment.rows[0])))
         self.opener.keep_only(changes.codebooks)
         self._snapshot = Snapshot(
             changes.generation, segments, make_index(segments, self._search_settings)

@@ -234,6 +234,8 @@ class Tuning:
         return recall
 
     def _needs_codebook(self, snapshot: Snapshot) -> bool:
+        if not len(snapshot.index):
+            return False
         return self._codebook_is_due(snapshot, drift(snapshot.segments)) is not None
 
     def _codebook_is_due(self, snapshot: Snapshot, moved: float) -> str | None:

@@ -22,6 +22,9 @@ from .workers import even_parts, in_parallel, thread_count
 # Vectors held in float32 before they are compressed together: 34 MB at 128 dimensions. The vectors
 # of one token are then compared with its centroids while these are in the processor's cache.
 BUFFERED = 65_536
+# Centroids of their own that segments bring along when they are merged; where there would be more,
+# vectors are compressed again, so that there is one for each token, and codes never run out.
+MOST_EXTRA = 1 << 16
 UNIT = int(np.searchsorted(LENGTHS, 1.0))
 
 
@@ -82,6 +85,11 @@ class CompressedSegmentWriter:
         self._buffered += len(encoded)
         if self._buffered >= BUFFERED:
             self._flush()
+
+    def can_take_over(self, segment: CompressedSegment) -> bool:
+        """Tell whether a segment's windows can be written as they are."""
+        extra = len(self._extra.centroids) + len(segment.extra)
+        return segment.codebook.info.name == self._codebook.info.name and extra <= MOST_EXTRA
 
     def take_over(self, segment: CompressedSegment, live: npt.NDArray[np.bool_] | None) -> None:
         """Append another segment's live windows as they are, to the last bit.

@@ -359,24 +359,28 @@ def vote(first, last, ids, sims, found, starts, listed, touched, votes):
 def select(votes, most, highest, windows, gains):
     """Collect the windows with most votes, at least ``most`` of them if so many have any.
 
-    Sets all votes back to 0. Returns how many were collected; those beyond the room are left out.
+    Sets all votes back to 0. Returns how many were collected; where there is not room for all, some
+    of those with fewest votes are left out.
     """
     histogram = np.zeros(BUCKETS, np.int64)
     scale = _f(BUCKETS) / max(highest, _f(1e-6))
     for w in range(len(votes)):
         if votes[w] > 0:
             histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
-    kept, floor = 0, BUCKETS
+    kept, above, floor = 0, 0, BUCKETS
     while floor > 0 and kept < most:
         floor -= 1
+        above = kept
         kept += histogram[floor]
-    at = 0
+    at, spare = 0, len(windows) - above
     for w in range(len(votes)):
         if votes[w] > 0:
-            if at < len(windows) and min(np.int64(votes[w] * scale), BUCKETS - 1) >= floor:
+            bucket = min(np.int64(votes[w] * scale), BUCKETS - 1)
+            if bucket > floor or (bucket == floor and spare > 0):
                 windows[at] = w
                 gains[at] = votes[w]
                 at += 1
+                spare -= bucket == floor
             votes[w] = 0
     return at
 

@@ -30,6 +30,9 @@ def thread_count() -> int:
 def in_parallel(function: Callable[..., _T], parts: Sequence[tuple[object, ...]]) -> list[_T]:
     """Call a function once a part, in the calling thread and the pool's; results in order.
 
+    What no thread has begun is done by the caller, who so never waits for a pool whose threads
+    wait themselves: parts may well call this function again.
+
     Raises:
         Exception: what the first of the calls that failed raised.
     """
@@ -37,8 +40,10 @@ def in_parallel(function: Callable[..., _T], parts: Sequence[tuple[object, ...]]
         return [function(*part) for part in parts]
     pool = _pool(os.getpid(), thread_count())
     others = [pool.submit(function, *part) for part in parts[1:]]
-    first = function(*parts[0])
-    return [first, *(other.result() for other in others)]
+    results = [function(*parts[0])]
+    for part, other in zip(parts[1:], others, strict=True):
+        results.append(function(*part) if other.cancel() else other.result())
+    return results
 
 
 def even_parts(size: int, parts: int) -> list[tuple[int, int]]:
