@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -75,11 +76,11 @@ class _Part:
             return np.arange(len(self.segment.rows))
         return np.flatnonzero(self.allowed)
 
-    @property
+    @cached_property
     def windows(self) -> int:
         return len(self.segment.rows) if self.allowed is None else int(self.allowed.sum())
 
-    @property
+    @cached_property
     def vectors(self) -> int:
         if self.allowed is None:
             return self.segment.info.tokens
@@ -117,7 +118,8 @@ class _Candidates:
 
     def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
         """Yield each segment's number and the places of its windows."""
-        for number in np.unique(self.owners).tolist():
+        numbers = np.unique(self.owners).tolist() if self.owners.any() else [0]
+        for number in numbers[: len(self)]:
             yield number, np.flatnonzero(self.owners == number)
 
 
@@ -283,7 +285,7 @@ class CompressedIndex(Index):
             refined, looked = _refine(panels, voted, k, settings)
         found, scored = _Found(), 0
         surprises = np.empty(0, np.float32)
-        for start, end in _batches(len(refined), k):
+        for start, end in _batches(len(refined), FIRST_BATCH + k, 0.3):
             batch = refined.take(start, end)
             if _is_settled(
                 found.ranking(), k, batch.promises[0], surprises, settings.final_caution
@@ -351,7 +353,7 @@ def _refine(
     """
     voted = voted.best(max(settings.candidates, 4 * k))
     scores = np.empty(0, np.float32)
-    for start, end in _batches(len(voted), 2 * k + FIRST_BATCH):
+    for start, end in _batches(len(voted), 3 * FIRST_BATCH + k, 1.0):
         batch = voted.take(start, end)
         surprises = (scores - voted.promises[:start])[-2 * RECENT :]
         if len(scores) >= k:
@@ -383,12 +385,12 @@ def _is_settled(
     return likely < float(ranking.scores[k - 1])
 
 
-def _batches(size: int, k: int) -> Iterator[tuple[int, int]]:
-    """Yield places of batches, each half as large as all before it together."""
-    start, end = 0, min(size, max(FIRST_BATCH, 2 * k))
+def _batches(size: int, first: int, growth: float) -> Iterator[tuple[int, int]]:
+    """Yield places of batches, a share of all before it together."""
+    start, end = 0, min(size, first)
     while start < end:
         yield start, end
-        start, end = end, min(size, end + max(FIRST_BATCH, end // 2))
+        start, end = end, min(size, end + max(FIRST_BATCH, int(growth * end)))
 
 
 def _widened(settings: SearchSettings, share: float) -> SearchSettings:

@@ -92,7 +92,7 @@ class CompressedSegment(Segment):
         """Whether every passage has but one window."""
         return len(self.rows) == self.info.passages
 
-    @property
+    @cached_property
     def source(self) -> tuple[Any, ...]:
         """What kernels need to decode the segment's vectors."""
         book, codec = self.codebook.centroids, self.codebook.codec

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +29,7 @@ class Probes:
     sims: npt.NDArray[np.float32]
     found: npt.NDArray[np.int64]
 
-    @property
+    @cached_property
     def floors(self) -> npt.NDArray[np.float32]:
         """``(rows,)`` what is assumed of windows that no list mentions: the last similarity."""
         last = np.maximum(self.found - 1, 0)

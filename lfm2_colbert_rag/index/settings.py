@@ -20,22 +20,21 @@ class SearchSettings:
         final_caution: the same for the windows that are scored with all their vectors.
     """
 
-    nprobe: int
-    near: int
-    groups: float
-    candidates: int
-    caution: float
-    final_caution: float
+    nprobe: int = 384
+    near: int = 128
+    groups: float = 0.08
+    candidates: int = 4096
+    caution: float = 5.0
+    final_caution: float = 4.0
 
 
 # From fast to thorough; measured on the index itself, the first that is good enough is used.
 LADDER = (
     SearchSettings(32, 16, 0.06, 128, 1.5, 2.0),
     SearchSettings(96, 48, 0.06, 512, 2.5, 2.5),
-    SearchSettings(192, 96, 0.08, 1024, 3.0, 3.0),
-    SearchSettings(384, 128, 0.08, 2048, 4.0, 3.0),
-    SearchSettings(512, 256, 0.08, 4096, 5.0, 3.5),
-    SearchSettings(768, 384, 0.12, 8192, 6.0, 4.0),
+    SearchSettings(192, 96, 0.08, 2048, 4.0, 3.5),
+    SearchSettings(384, 128, 0.08, 4096, 5.0, 4.0),
+    SearchSettings(768, 256, 0.12, 8192, 6.0, 4.5),
     SearchSettings(1024, 512, 0.30, 16384, 8.0, 6.0),
 )
-DEFAULT_SETTINGS = LADDER[4]
+DEFAULT_SETTINGS = LADDER[3]
