@@ -118,7 +118,8 @@ def group_centroids(means: Float) -> tuple[Float, Int]:
 def unit_vectors(vectors: npt.NDArray[np.floating]) -> Float:
     """Scale ``(n, dim)`` vectors to unit length, as float32; lengths are kept apart."""
     wide = vectors.astype(np.float32)
-    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    wide /= np.maximum(np.sqrt(np.einsum("ij,ij->i", wide, wide)), 1e-12)[:, None]
+    return wide
 
 
 def _nearest(units: Float, groups: Float) -> Int:
@@ -204,7 +205,8 @@ def _gather(
     start: int,
     end: int,
 ) -> None:
-    out[start:end] = codec.pad(unit_vectors(vectors[order[start:end]]))
+    # take, unlike indexing, lets other threads run meanwhile
+    out[start:end] = codec.pad(unit_vectors(np.take(vectors, order[start:end], axis=0)))
 
 
 def _shares(costs: Int) -> list[tuple[int, int]]:
