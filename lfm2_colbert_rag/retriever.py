@@ -104,7 +104,7 @@ class Retriever(Operations, Tuning):
             index: how vectors are kept. ``"exact"``: as they are, every one compared with every
                 query. ``"compressed"``: in a few bits, so that millions of passages are searched
                 in milliseconds. ``"auto"``, the default: exact until compression pays, at about
-                250,000 vectors. Chosen when the index is made.
+                250,000 vectors. It may be changed later, but not back to exact once compressed.
             nbits: bits a dimension of compressed vectors: 4 (about 72 bytes a vector of 128
                 dimensions, the default) or 2 (about 40). Chosen when the index is made.
             target_recall: search a compressed index just as thoroughly as this recall@10 against
