@@ -21,7 +21,7 @@ from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
 from .filters import Filter, parse_where
 from .hits import Question, explain_row, ranked_hits, reranked_hits
-from .index import CompressedIndex, Ranking, SearchPlan
+from .index import CompressedIndex, Ranking, SearchPlan, exact_plan
 from .inputs import check_ids, check_k, check_passages, check_query
 from .opening import (
     IndexOptions,
@@ -443,8 +443,7 @@ class Retriever(Operations, Tuning):
         rows, index = self._allowed(snapshot, where), snapshot.index
         if isinstance(index, CompressedIndex):
             return index.search_with_plans([question.encoded.vectors], k, rows=rows)[0][1]
-        allowed = len(index) if rows is None else len(rows)
-        return SearchPlan("exact", allowed, 0, scored=allowed)
+        return exact_plan(snapshot.segments, rows)
 
     def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""
