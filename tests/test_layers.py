@@ -37,6 +37,7 @@ LAYERS = {
     "windows": 3,
     "commits": 3,
     "folders": 3,
+    "locks": 4,
     "given_vectors": 3,
     "schema": 3,
     "catalog": 4,

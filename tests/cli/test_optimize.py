@@ -104,7 +104,7 @@ def test_optimize_of_nothing(run: Run, index: str) -> None:
 
 
 def test_only_one_optimizes(run: Run, index: str) -> None:
-    with Retriever.open(index) as retriever, retriever._store.optimizing(timeout=0):
+    with Retriever.open(index) as retriever, retriever._store.locks.optimizing(timeout=0):
         outcome = run("optimize", index)
     assert outcome.code == 1
     assert "is being optimized by somebody else" in outcome.err
