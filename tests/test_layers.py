@@ -24,6 +24,7 @@ LAYERS = {
     "pooling": 2,
     "progress": 2,
     "recent": 2,
+    "connections": 2,
     "index.arrays": 2,
     "index.codebook": 2,
     "index.codec": 2,
@@ -117,7 +118,7 @@ def test_only_the_catalog_and_its_filters_speak_sql():
     speakers = {
         name for name, path in modules().items() if "import sqlite3" in path.read_text("utf-8")
     }
-    assert speakers == {"catalog", "filter_sql", "schema"}
+    assert speakers == {"catalog", "connections", "filter_sql", "schema"}
 
 
 def test_every_module_has_a_layer():
