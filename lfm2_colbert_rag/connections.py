@@ -1,4 +1,4 @@
-"""Connections to one SQLite file: pooled, safe to share among threads, never carried over a fork."""
+"""Connections to one SQLite file: pooled, shared among threads, never carried over a fork."""
 
 from __future__ import annotations
 
