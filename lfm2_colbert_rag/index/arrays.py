@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -55,7 +56,8 @@ class ArrayFile:
 
     def __exit__(self, *_: object) -> None:
         """Close the file, finished or not."""
-        self._file.close()
+        with suppress(OSError):  # what was not finished need not reach a disk that may be full
+            self._file.close()
 
     def extend(self, rows: npt.NDArray[np.generic]) -> None:
         """Append rows."""
