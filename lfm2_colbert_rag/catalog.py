@@ -102,6 +102,13 @@ class Catalog:
             rows = connection.execute("SELECT key, value FROM settings").fetchall()
         return {key: json.loads(value) for key, value in rows}
 
+    def change_setting(self, key: str, value: Any) -> None:
+        """Change one of the settings."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value))
+            )
+
     def generation(self) -> int:
         """Return the newest generation."""
         with self._reading() as connection:

@@ -33,6 +33,7 @@ from .errors import (
     IndexCorruptError,
     IndexExistsError,
     IndexLockedError,
+    IndexMismatchError,
     IndexNotFoundError,
 )
 from .filters import Filter
@@ -160,6 +161,27 @@ class Store:
                     if attempt + 1 == _TRIES or self.catalog.generation() == self._seen:
                         raise
             return self._snapshot
+
+    def keep_vectors(self, kind: str) -> None:
+        """Change how vectors are kept from now on; nothing is rearranged by it.
+
+        Args:
+            kind: ``"exact"``, ``"compressed"`` or ``"auto"``.
+
+        Raises:
+            IndexMismatchError: exact vectors are wanted of an index that was compressed already.
+            IndexLockedError: another writer held the index for too long.
+        """
+        if kind == self.settings["index"]:
+            return
+        with self._write_lock():
+            if kind == "exact" and self.catalog.codebooks():
+                raise IndexMismatchError(
+                    f"{self.folder} was compressed already, so that its vectors are no longer "
+                    "exact. Index the texts again in a new folder."
+                )
+            self.catalog.change_setting("index", kind)
+            self.settings = self.catalog.settings()
 
     def set_search(self, settings: SearchSettings) -> None:
         """Search so thoroughly from now on."""

@@ -216,6 +216,9 @@ def main() -> None:
         return
     shutil.rmtree(folder, ignore_errors=True)
     result = {"machine": describe(), **grow(folder, options.most, Console())}
+    if RESULT.exists():  # larger sizes of an earlier run stay
+        known = json.loads(RESULT.read_text(encoding="utf-8"))["points"]
+        result["points"] += [point for point in known if point["passages"] > options.most]
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

@@ -135,7 +135,7 @@ class CompressedSegment(Segment):
         from . import kernels
 
         out = np.empty((end - start, self.codebook.codec.padded), np.float32)
-        kernels.decode_many(*self.source, start, end, out)  # type: ignore[call-arg]
+        kernels.decode_many(*self.source, start, end, out)
         return out
 
     def tokens_of(self, start: int, end: int) -> npt.NDArray[np.int32]:

@@ -11,6 +11,9 @@ dimensions be unrolled: four times faster than with a width that is only known w
 
 from __future__ import annotations
 
+import logging
+from pathlib import Path
+
 import numpy as np
 from numba import njit
 
@@ -20,9 +23,25 @@ LOWEST = np.float32(-3.0e38)
 BUCKETS = 512
 _f = np.float32
 
-kernel = njit(nogil=True, fastmath=True, error_model="numpy", cache=True)
+logger = logging.getLogger(__name__)
+
+
+def _compiler(**options):
+    """Keep what is compiled where numba finds a place for it, beside this file or in its cache."""
+
+    def compile_later(function):
+        chosen = {"nogil": True, "fastmath": True, "error_model": "numpy", **options}
+        try:
+            return njit(cache=True, **chosen)(function)
+        except RuntimeError:  # no folder can be written: compiled again by every process
+            return njit(**chosen)(function)
+
+    return compile_later
+
+
+kernel = _compiler()
 # Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
-part = njit(nogil=True, fastmath=True, error_model="numpy", cache=True, forceinline=True)
+part = _compiler(forceinline=True)
 
 
 @part
@@ -492,3 +511,18 @@ def decode_spans(packed, begin, out):
         out[t, 0] = start
         out[t, 1] = start + length
         last = start + length
+
+
+def _say_if_compiling():
+    """Tell people why the first use takes so long."""
+    folder = score_windows.stats.cache_path
+    if folder is None or not any(Path(folder).glob("kernels.score_windows*.nbi")):
+        logger.warning(
+            "compiling the search kernels for this machine: half a minute, once%s",
+            " a process, as no cache folder can be written (set NUMBA_CACHE_DIR)"
+            if folder is None
+            else "",
+        )
+
+
+_say_if_compiling()

@@ -23,14 +23,16 @@ from lfm2_colbert_rag.index.segment import (
 from lfm2_colbert_rag.types import TokenVectors, Window
 
 DIM = 6
-THOROUGH = SearchSettings(nprobe=10_000, groups=1.0, candidates=10_000, caution=100.0)
+THOROUGH = SearchSettings(
+    nprobe=10_000, near=10_000, groups=1.0, candidates=10_000, caution=100.0, final_caution=100.0
+)
 
 Group = Sequence[tuple[int, Sequence[Window]]]
 
 
-def encode(seed: int, length: int, start: int = 0) -> Window:
+def encode(seed: int, length: int, start: int = 0, dim: int = DIM) -> Window:
     """Make a window of pseudo-random unit vectors."""
-    vectors = np.random.default_rng(seed).standard_normal((length, DIM)).astype(np.float32)
+    vectors = np.random.default_rng(seed).standard_normal((length, dim)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     vectors = vectors.astype(np.float16).astype(np.float32)
     spans = np.stack((np.arange(length), np.arange(length) + 1), axis=1).astype(np.int32) + start

@@ -1,0 +1,142 @@
+"""How vectors are kept in a few bits: what is packed is unpacked, and little is lost."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.index.codec import (
+    LENGTHS,
+    MOST_CENTROIDS,
+    STEPS,
+    Codec,
+    name_lengths,
+    pack_codes,
+    unpack_codes,
+)
+
+from .made import corpus, segment
+
+SHAPES = [(6, 4), (6, 2), (20, 2), (128, 4)]
+
+
+@given(data=st.data(), dim=st.integers(1, 40), nbits=st.sampled_from((2, 4)))
+def test_levels_come_back_as_packed(data, dim, nbits):
+    codec = Codec(dim, nbits)
+    assert codec.padded >= dim
+    assert codec.width * 8 == codec.padded * nbits
+    shape = (data.draw(st.integers(0, 5)), codec.padded)
+    levels = data.draw(arrays.arrays(np.uint8, shape, elements=st.integers(0, codec.levels - 1)))
+    packed = codec.pack(levels)
+    assert packed.shape == (shape[0], codec.width)
+    np.testing.assert_array_equal(codec.unpack(packed), levels)
+
+
+@given(st.lists(st.tuples(st.integers(0, MOST_CENTROIDS - 1), st.integers(0, 31))))
+def test_codes_and_steps_share_three_bytes(pairs):
+    codes = np.array([code for code, _ in pairs], dtype=np.int64)
+    steps = np.array([step for _, step in pairs], dtype=np.int64)
+    packed = pack_codes(codes, steps)
+    assert packed.shape == (len(pairs), 3)
+    for found, expected in zip(unpack_codes(packed), (codes, steps), strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("nbits", [0, 1, 3, 8])
+def test_other_numbers_of_bits_are_refused(nbits):
+    with pytest.raises(ConfigError, match=f"nbits must be 2 or 4, not {nbits}"):
+        Codec(8, nbits)
+
+
+@given(st.floats(0, 8))
+def test_a_length_is_kept_within_one_percent_up_to_one_and_two_above(length):
+    kept = float(LENGTHS[name_lengths(np.array([[length, 0.0]], dtype=np.float32))[0]])
+    margin = 0.0026 if length <= 1 else 0.021 * length
+    assert abs(kept - length) <= margin
+
+
+@pytest.fixture(params=SHAPES, ids=str)
+def kept(request, tmp_path):
+    """Return a segment, and the residuals of its vectors as they were before rounding."""
+    dim, nbits = request.param
+    group = corpus(60, dim)
+    made = segment(tmp_path / "s", group, nbits, dim)
+    vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
+    codes, _ = unpack_codes(made.store[0])
+    book = made.codebook.centroids
+    centroids = book.values[codes] * book.scales[codes, None]
+    return made, made.codebook.rotate(vectors), centroids
+
+
+def rounded(made, centroids: np.ndarray) -> np.ndarray:
+    """Centroids plus levels times steps, in plain NumPy."""
+    codec = made.codebook.codec
+    steps = STEPS[unpack_codes(made.store[0])[1]][:, None]
+    levels = codec.unpack(made.store[1]).astype(np.float32)
+    return centroids + (levels + 0.5 - codec.levels / 2) * steps
+
+
+def test_kernels_decode_what_numpy_decodes(kept):
+    made, _, centroids = kept
+    vectors = rounded(made, centroids)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(made.rotated(0, len(vectors)), vectors, atol=1e-5)
+    restored = made.codebook.restore(vectors)
+    places = zip(made.offsets[:-1].tolist(), made.offsets[1:].tolist(), strict=True)
+    for position, (start, end) in enumerate(places):
+        np.testing.assert_allclose(made.vectors_of(position), restored[start:end], atol=1e-5)
+
+
+def test_what_is_not_cut_off_errs_by_half_a_step_at_most(kept):
+    made, vectors, centroids = kept
+    steps = STEPS[unpack_codes(made.store[0])[1]][:, None]
+    within = np.abs(vectors - centroids) <= steps * made.codebook.codec.levels / 2
+    errors = np.abs(rounded(made, centroids) - vectors)
+    assert within.mean() > 0.9
+    assert (errors <= steps / 2 + 1e-5)[within].all()
+
+
+def test_no_other_step_would_be_much_better(kept):
+    made, vectors, centroids = kept
+    levels = made.codebook.codec.levels
+    residuals = (vectors - centroids)[:, None, :]
+    chosen = ((rounded(made, centroids) - vectors) ** 2).sum(axis=1)
+    steps = STEPS[1:, None]
+    each = np.clip(np.floor(residuals / steps), -levels / 2, levels / 2 - 1) + 0.5
+    best = ((each * steps - residuals) ** 2).sum(axis=2).min(axis=1)
+    # A few steps around the ideal one are tried; with few coordinates the best may be another.
+    margin = 1.02 if vectors.shape[1] > 16 else 1.25
+    assert chosen.mean() <= margin * best.mean() + 1e-6
+
+
+def test_a_vector_gets_the_nearest_centroid_of_its_token(kept):
+    made, vectors, centroids = kept
+    book = made.codebook.centroids
+    tokens = made.tokens_of(0, len(vectors))
+    every = book.values * book.scales[:, None]
+    for vector, token, chosen in zip(vectors, tokens, centroids, strict=True):
+        own = every[book.tokens == token]
+        nearest = ((own - vector) ** 2).sum(axis=1).min()
+        assert ((chosen - vector) ** 2).sum() <= nearest + 1e-5
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 1000), scale=st.floats(0.25, 1.0))
+def test_pooled_vectors_keep_their_length(tmp_path_factory, seed, scale):
+    """And their direction; a mean of unit vectors is shorter than they are."""
+    group = corpus(8, 6, seed)
+    for _, windows in group:
+        for one in windows:
+            one.encoded.vectors[:] *= scale
+    made = segment(tmp_path_factory.mktemp("s") / "s", group, 4, 6)
+    vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
+    found = np.concatenate([made.vectors_of(place) for place in range(len(made.rows))])
+    np.testing.assert_allclose(
+        np.linalg.norm(found, axis=1), np.linalg.norm(vectors, axis=1), rtol=0.0101
+    )
+    cosines = (found * vectors).sum(axis=1) / np.linalg.norm(found, axis=1) / scale
+    assert cosines.min() > 0.97
