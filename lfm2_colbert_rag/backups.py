@@ -46,7 +46,7 @@ def copy_index(store: Store, target: Path, *, progress: ProgressLike = None) -> 
     """
     with new_folder(target) as folder:
         for attempt in range(1, _TRIES + 1):
-            with store.writing() if attempt == _TRIES else nullcontext():
+            with store.locks.writing() if attempt == _TRIES else nullcontext():
                 if _copy_generation(store, folder, progress):
                     return
             _empty(folder)

@@ -12,12 +12,9 @@ from __future__ import annotations
 
 import json
 import os
-import queue
 import sqlite3
 import time
-import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -26,7 +23,8 @@ import numpy as np
 import numpy.typing as npt
 
 from .commits import Changes, Commit, Counts
-from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError, StorageFullError
+from .connections import Connections
+from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
 from .filter_sql import create_index, drop_index, indexed_fields, prune_indexes, to_sql
 from .filters import Filter
 from .filters import Path as FieldPath
@@ -50,7 +48,7 @@ from .types import Passage
 FILE_NAME = "catalog.sqlite"
 
 
-class Catalog:
+class Catalog(Connections):
     """Access to the catalog of one index folder; safe to use from several threads.
 
     Args:
@@ -63,12 +61,8 @@ class Catalog:
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._path = path
-        self._durable = durable
-        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
-        self._process = os.getpid()
+        super().__init__(path, durable=durable)
         self._recent = RecentRows()
-        weakref.finalize(self, _close_all, self._idle)
         self._check_format()
 
     @classmethod
@@ -92,15 +86,18 @@ class Catalog:
         temporary.replace(path)
         return cls(path, durable=durable)
 
-    def close(self) -> None:
-        """Close all connections; a later call opens new ones."""
-        _close_all(self._idle)
-
     def settings(self) -> dict[str, Any]:
         """Return the settings written at creation."""
         with self._reading() as connection:
             rows = connection.execute("SELECT key, value FROM settings").fetchall()
         return {key: json.loads(value) for key, value in rows}
+
+    def change_setting(self, key: str, value: Any) -> None:
+        """Change one of the settings."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value))
+            )
 
     def generation(self) -> int:
         """Return the newest generation."""
@@ -353,66 +350,6 @@ class Catalog:
                 f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "
                 "in a new folder."
             )
-
-    @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        if self._process != os.getpid():  # SQLite connections must not cross a fork
-            self._idle, self._process = queue.LifoQueue(), os.getpid()
-        idle = self._idle
-        try:
-            connection = idle.get_nowait()
-        except queue.Empty:
-            connection = self._connect()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        idle.put(connection)
-
-    @contextmanager
-    def _reading_one_state(self) -> Iterator[sqlite3.Connection]:
-        """Let several statements see the same state of the file."""
-        with self._reading() as connection:
-            connection.execute("BEGIN")
-            yield connection
-            connection.execute("COMMIT")
-
-    @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _storage_errors(self._path), self._reading() as connection:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
-
-    def _connect(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, timeout=60
-        )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
-        return connection
-
-
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise StorageFullError(
-                f"the disk that holds {path.parent} took no more data ({error}); "
-                "nothing was changed. Free some space and repeat the call."
-            ) from error
-        raise
-
-
-def _close_all(idle: queue.LifoQueue[sqlite3.Connection]) -> None:
-    while True:
-        try:
-            idle.get_nowait().close()
-        except queue.Empty:
-            return
 
 
 def _now() -> str:

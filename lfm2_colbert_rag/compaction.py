@@ -49,7 +49,7 @@ def tidy(store: Store) -> None:
     try:
         work = wants_compression(store) or find_mergers(store)
         if work:
-            with store.optimizing(timeout=0):
+            with store.locks.optimizing(timeout=0):
                 if wants_compression(store):
                     compress(store)
                 while mergers := find_mergers(store):
@@ -76,7 +76,7 @@ def compress(store: Store, report: Report | None = None) -> None:
     """Compress all exact segments, making a codebook of them if there is none.
 
     Args:
-        store: an index, locked by :meth:`Store.optimizing`.
+        store: an index, locked by :meth:`FolderLocks.optimizing`.
         report: called with the number of passages just compressed.
     """
     books = store.catalog.codebooks()
@@ -139,7 +139,7 @@ def rewrite(
     retired = [live.segment.info.name for live in segments]
     if not any(live.live_count for live in segments):
         return store.replace_segments(retired, None, None)
-    with store.stage() as folder, closing(store.new_segment(folder, codebook)) as writer:
+    with store.locks.stage() as folder, closing(store.new_segment(folder, codebook)) as writer:
         for live in segments:
             with storage_errors(store.folder):
                 _move(live, writer)
@@ -173,7 +173,7 @@ def new_codebook(store: Store) -> Codebook:
     vectors, tokens, total = sample_vectors(store.snapshot().segments, SAMPLE_VECTORS)
     codebook = train_codebook(store.new_name(), vectors, tokens, codec, total=total)
     del vectors
-    with store.stage() as folder:
+    with store.locks.stage() as folder:
         with storage_errors(store.folder):
             info = codebook.write(folder, durable=store.durable)
         store.add_codebook(folder, info)

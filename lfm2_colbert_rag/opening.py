@@ -94,6 +94,8 @@ class IndexOptions:
             IndexMismatchError: one differs.
         """
         for name, wanted in asdict(self).items():
+            if name == "index":  # may be changed, see Store.keep_vectors
+                continue
             if wanted is not None and (wanted != settings[name] or isinstance(wanted, bool)):
                 raise IndexMismatchError(
                     f"{folder} was made with {name} {settings[name]}, not {wanted!r}. Leave "
@@ -124,6 +126,8 @@ def open_index(
     expected = store.settings["fingerprint"]
     try:
         options.require_same(folder, store.settings)
+        if options.index is not None:
+            store.keep_vectors(check_index_kind(options.index))
         if model is None:
             return store, LazyEncoder(store.settings["model"], expected)
         _require_same(folder, expected, read_fingerprint(model))

@@ -87,7 +87,7 @@ class Operations:
             ['lang']
         """
         path = parse_field(field)
-        with self._store.writing():
+        with self._store.locks.writing():
             self._store.catalog.create_filter_index(path)
 
     def drop_filter_index(self, field: str) -> None:
@@ -98,7 +98,7 @@ class Operations:
             IndexLockedError: another writer held the index for too long; nothing was changed.
         """
         path = parse_field(field)
-        with self._store.writing():
+        with self._store.locks.writing():
             self._store.catalog.drop_filter_index(path)
 
     def filter_indexes(self) -> list[str]:

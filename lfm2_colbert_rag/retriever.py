@@ -21,7 +21,7 @@ from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
 from .filters import Filter, parse_where
 from .hits import Question, explain_row, ranked_hits, reranked_hits
-from .index import CompressedIndex, Ranking, SearchPlan
+from .index import CompressedIndex, Ranking, SearchPlan, exact_plan
 from .inputs import check_ids, check_k, check_passages, check_query
 from .opening import (
     IndexOptions,
@@ -104,7 +104,7 @@ class Retriever(Operations, Tuning):
             index: how vectors are kept. ``"exact"``: as they are, every one compared with every
                 query. ``"compressed"``: in a few bits, so that millions of passages are searched
                 in milliseconds. ``"auto"``, the default: exact until compression pays, at about
-                250,000 vectors. Chosen when the index is made.
+                250,000 vectors. It may be changed later, but not back to exact once compressed.
             nbits: bits a dimension of compressed vectors: 4 (about 72 bytes a vector of 128
                 dimensions, the default) or 2 (about 40). Chosen when the index is made.
             target_recall: search a compressed index just as thoroughly as this recall@10 against
@@ -443,8 +443,7 @@ class Retriever(Operations, Tuning):
         rows, index = self._allowed(snapshot, where), snapshot.index
         if isinstance(index, CompressedIndex):
             return index.search_with_plans([question.encoded.vectors], k, rows=rows)[0][1]
-        allowed = len(index) if rows is None else len(rows)
-        return SearchPlan("exact", allowed, 0, scored=allowed)
+        return exact_plan(snapshot.segments, rows)
 
     def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""

@@ -11,38 +11,28 @@ the writer's lock taken, and the folder renamed to its place among the segments.
 
 from __future__ import annotations
 
-import json
 import logging
-import os
 import secrets
 import shutil
-import socket
 import threading
-import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-
-from filelock import BaseFileLock, FileLock, Timeout
 
 from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, StoredPassage
 from .errors import (
     IndexCorruptError,
     IndexExistsError,
-    IndexLockedError,
+    IndexMismatchError,
     IndexNotFoundError,
 )
 from .filters import Filter
 from .folders import (
     CODEBOOKS,
-    HOLDER,
-    LOCK,
-    OPTIMIZER,
     SEGMENTS,
-    STAGING,
     is_taken,
     storage_errors,
 )
@@ -52,6 +42,7 @@ from .index.codebook import Codebook, CodebookInfo
 from .index.compression import CompressedSegmentWriter
 from .index.segment import SegmentInfo, SegmentWriter, WindowWriter
 from .inputs import check_vectors, no_vectors
+from .locks import FolderLocks
 from .schema import FORMAT_VERSION
 from .segments import SegmentOpener, make_index
 from .types import Passage, Window
@@ -92,10 +83,7 @@ class Store:
     def __init__(self, folder: Path, *, lock_timeout: float = 10.0, durable: bool = True) -> None:
         self.folder = folder
         self._durable = durable
-        self._lock_timeout = lock_timeout
-        # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
-        self._file_lock = FileLock(folder / LOCK, thread_local=False)
-        self._writing = threading.Lock()
+        self.locks = FolderLocks(folder, lock_timeout)
         self._refreshing = threading.Lock()
         self._snapshot = Snapshot(-1, (), ExactIndex([]))
         self._seen = -1
@@ -108,7 +96,7 @@ class Store:
         self.settings = self.catalog.settings()
         self.opener = SegmentOpener(folder, self.settings["dim"])
         self._search_settings: SearchSettings | None = None
-        self._sweep_if_free()
+        self.locks.sweep(self._named)
         self.snapshot()
 
     @classmethod
@@ -161,6 +149,27 @@ class Store:
                         raise
             return self._snapshot
 
+    def keep_vectors(self, kind: str) -> None:
+        """Change how vectors are kept from now on; nothing is rearranged by it.
+
+        Args:
+            kind: ``"exact"``, ``"compressed"`` or ``"auto"``.
+
+        Raises:
+            IndexMismatchError: exact vectors are wanted of an index that was compressed already.
+            IndexLockedError: another writer held the index for too long.
+        """
+        if kind == self.settings["index"]:
+            return
+        with self.locks.writing():
+            if kind == "exact" and self.catalog.codebooks():
+                raise IndexMismatchError(
+                    f"{self.folder} was compressed already, so that its vectors are no longer "
+                    "exact. Index the texts again in a new folder."
+                )
+            self.catalog.change_setting("index", kind)
+            self.settings = self.catalog.settings()
+
     def set_search(self, settings: SearchSettings) -> None:
         """Search so thoroughly from now on."""
         with self._refreshing:
@@ -208,7 +217,7 @@ class Store:
             StorageFullError: the disk is full; nothing was changed.
         """
         codebook = self._codebook_for_new()
-        with self.stage() as folder, closing(self.new_segment(folder, codebook)) as writer:
+        with self.locks.stage() as folder, closing(self.new_segment(folder, codebook)) as writer:
             for place, window in encoded:
                 check_vectors(window.encoded, self.settings["dim"], passages[place].id)
                 with storage_errors(self.folder):
@@ -216,7 +225,7 @@ class Store:
             windows, tokens = writer.counts(len(passages))
             if 0 in windows:
                 raise no_vectors(passages[windows.index(0)].id)
-            with self._write_lock():
+            with self.locks.writing():
                 generation = self.catalog.generation()
                 self._require(codebook)
                 if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:
@@ -238,7 +247,7 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        with self._write_lock():
+        with self.locks.writing():
             generation = self.catalog.generation()
             rows: set[int] = set()
             if ids is not None:
@@ -248,16 +257,6 @@ class Store:
             if rows:
                 self.catalog.commit(Commit(generation + 1, removed=sorted(rows)))
             return len(rows)
-
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Keep every other writer out for as long as the block lasts.
-
-        Raises:
-            IndexLockedError: another writer held the index for too long.
-        """
-        with self._write_lock():
-            yield
 
     def size(self) -> int:
         """Return the bytes of all files in the folder."""
@@ -293,7 +292,7 @@ class Store:
         Returns:
             False if one of the others is gone already; nothing was changed then.
         """
-        with self._write_lock():
+        with self.locks.writing():
             generation = self.catalog.generation() + 1
             if not set(retired) <= self.catalog.segment_names():
                 return False
@@ -304,7 +303,7 @@ class Store:
 
     def add_codebook(self, staged: Path, info: CodebookInfo) -> None:
         """Let later segments use a codebook; older ones keep theirs."""
-        with self._write_lock():
+        with self.locks.writing():
             generation = self.catalog.generation() + 1
             with storage_errors(self.folder):
                 (self.folder / CODEBOOKS).mkdir(exist_ok=True)
@@ -334,21 +333,6 @@ class Store:
                 shutil.rmtree(root / name, ignore_errors=True)
             raise
 
-    @contextmanager
-    def stage(self) -> Iterator[Path]:
-        """Give a folder for a segment in the making, which no sweep removes meanwhile."""
-        with storage_errors(self.folder):
-            (self.folder / STAGING).mkdir(exist_ok=True)
-            lock = None
-            while lock is None:  # a sweep may get at the new lock file first
-                lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
-        folder = Path(lock.lock_file).with_suffix("")
-        try:
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            _give_up(lock)
-
     def new_segment(self, folder: Path, codebook: Codebook | None) -> WindowWriter:
         """Return a writer of a new segment; of an exact one where there is no codebook."""
         with storage_errors(self.folder):
@@ -365,28 +349,9 @@ class Store:
         """Whether commits wait for the disk."""
         return self._durable
 
-    @contextmanager
-    def optimizing(self, timeout: float) -> Iterator[None]:
-        """Keep others from rearranging segments for as long as the block lasts.
-
-        Adding and deleting go on meanwhile.
-
-        Raises:
-            IndexLockedError: somebody else is at it.
-        """
-        lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
-        try:
-            with storage_errors(self.folder):
-                lock.acquire(timeout=timeout)
-        except Timeout:
-            raise IndexLockedError(
-                f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
-                "Nothing was changed: it is enough that one of you does."
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+    def _named(self) -> set[str]:
+        """Names of all segments and codebooks that the catalog knows."""
+        return self.catalog.segment_names() | {info.name for info in self.catalog.codebooks()}
 
     def _codebook_for_new(self) -> Codebook | None:
         books = self.catalog.codebooks()
@@ -411,79 +376,6 @@ class Store:
             rows = live.segment.rows
             dead = self.catalog.dead_rows(changes.generation, int(rows[0]), int(rows[-1]))
         return live.without(dead) if len(dead) else live
-
-    @contextmanager
-    def _write_lock(self) -> Iterator[None]:
-        deadline = time.monotonic() + self._lock_timeout
-        if not self._writing.acquire(timeout=max(self._lock_timeout, 0)):
-            raise self._locked()
-        try:
-            with storage_errors(self.folder):
-                self._file_lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
-            try:
-                self._write_holder()
-                yield
-            finally:
-                self._file_lock.release()
-        except Timeout:
-            raise self._locked() from None
-        finally:
-            self._writing.release()
-
-    def _write_holder(self) -> None:
-        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
-        with suppress(OSError):  # the lock counts; who holds it is only told in its error
-            (self.folder / HOLDER).write_text(json.dumps(holder))
-
-    def _locked(self) -> IndexLockedError:
-        who = "another writer"
-        with suppress(OSError, ValueError, KeyError):
-            holder = json.loads((self.folder / HOLDER).read_text())
-            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
-            who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
-        return IndexLockedError(
-            f"{self.folder} is being written by {who}; waited {self._lock_timeout:g} s. "
-            "Nothing was changed: try again, or open with a longer lock_timeout."
-        )
-
-    def _sweep_if_free(self) -> None:
-        """Remove what a killed writer left behind, unless someone is writing right now."""
-        try:
-            self._file_lock.acquire(timeout=0)
-        except (Timeout, OSError):  # a writer at work, or a folder that we may only read
-            return
-        try:
-            named = self.catalog.segment_names()
-            named |= {info.name for info in self.catalog.codebooks()}
-            for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
-                if path.name not in named:
-                    _remove_orphan(path)
-            for path in self.folder.glob(f"{STAGING}/*.lock"):
-                lock = _try_lock(path)
-                if lock is not None:  # else somebody is writing it right now
-                    _remove_orphan(path.with_suffix(""))
-                    _give_up(lock)
-        finally:
-            self._file_lock.release()
-
-
-def _remove_orphan(folder: Path) -> None:
-    logger.info("removing %s, left behind by a write that never finished", folder)
-    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _try_lock(path: Path) -> BaseFileLock | None:
-    lock = FileLock(path, thread_local=False)
-    with suppress(Timeout):
-        lock.acquire(timeout=0)
-        return lock
-    return None
-
-
-def _give_up(lock: BaseFileLock) -> None:
-    """Release a lock whose file nobody will need again."""
-    lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def new_settings(

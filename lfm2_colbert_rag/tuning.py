@@ -134,7 +134,7 @@ class Tuning:
         """
         store = self._store
         with (
-            store.optimizing(timeout=0),
+            store.locks.optimizing(timeout=0),
             reporting(progress, 2 * len(store.snapshot().index), "optimizing") as report,
         ):
             if wants_compression(store):

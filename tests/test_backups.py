@@ -122,7 +122,7 @@ def test_a_backup_is_one_whole_commit_while_others_write(retriever, tmp_path):
 
 
 def test_a_backup_does_not_wait_for_a_writer(retriever, tmp_path):
-    with Retriever.open(retriever.path, lock_timeout=0) as second, retriever._store.writing():
+    with Retriever.open(retriever.path, lock_timeout=0) as second, retriever._store.locks.writing():
         second.backup(tmp_path / "b")
     assert verify_folder(tmp_path / "b") == []
 
@@ -150,7 +150,7 @@ def test_the_last_try_keeps_writers_out(retriever, tmp_path, monkeypatch):
     tried: list[bool] = []
 
     def never(*_args: object) -> bool:
-        tried.append(retriever._store._writing.locked())
+        tried.append(retriever._store.locks._writing.locked())
         return len(tried) == 3
 
     monkeypatch.setattr(backups, "_copy_generation", never)
@@ -159,7 +159,7 @@ def test_the_last_try_keeps_writers_out(retriever, tmp_path, monkeypatch):
     tried.clear()
     with (
         Retriever.open(retriever.path, lock_timeout=0) as second,
-        retriever._store.writing(),
+        retriever._store.locks.writing(),
         pytest.raises(IndexLockedError),
     ):
         second.backup(tmp_path / "c")

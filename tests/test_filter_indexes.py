@@ -185,7 +185,7 @@ def test_values_of_forgotten_rows_can_be_pruned(tmp_path):
 def test_another_writer_is_waited_for(retriever):
     with (
         Retriever.open(retriever.path, lock_timeout=0) as second,
-        retriever._store.writing(),
+        retriever._store.locks.writing(),
         pytest.raises(IndexLockedError),
     ):
         second.create_filter_index("lang")

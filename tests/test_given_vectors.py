@@ -179,7 +179,7 @@ def test_a_held_index_is_waited_for(retriever, state):
     before = state(retriever)
     with (
         Retriever.open(retriever.path, lock_timeout=0) as second,
-        retriever._store.writing(),
+        retriever._store.locks.writing(),
         pytest.raises(IndexLockedError),
     ):
         second.add_vectors([GOOD], ["one"])

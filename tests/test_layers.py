@@ -24,6 +24,7 @@ LAYERS = {
     "pooling": 2,
     "progress": 2,
     "recent": 2,
+    "connections": 2,
     "index.arrays": 2,
     "index.codebook": 2,
     "index.codec": 2,
@@ -37,6 +38,7 @@ LAYERS = {
     "windows": 3,
     "commits": 3,
     "folders": 3,
+    "locks": 4,
     "given_vectors": 3,
     "schema": 3,
     "catalog": 4,
@@ -116,7 +118,7 @@ def test_only_the_catalog_and_its_filters_speak_sql():
     speakers = {
         name for name, path in modules().items() if "import sqlite3" in path.read_text("utf-8")
     }
-    assert speakers == {"catalog", "filter_sql", "schema"}
+    assert speakers == {"catalog", "connections", "filter_sql", "schema"}
 
 
 def test_every_module_has_a_layer():

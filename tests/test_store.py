@@ -37,7 +37,7 @@ HOLD_THE_LOCK = """
     from pathlib import Path
     from lfm2_colbert_rag.store import Store
     store = Store(Path(sys.argv[1]))
-    with store._write_lock():
+    with store.locks.writing():
         print("held", flush=True)
         time.sleep(60)
 """

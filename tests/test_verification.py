@@ -182,7 +182,7 @@ def test_orphans_are_named_unless_somebody_writes(retriever):
     assert "opening the index for writing removes it" in problems[0]
     with FileLock(left.with_suffix(".lock")):
         assert len(retriever.verify()) == 1
-    with retriever._store.writing():
+    with retriever._store.locks.writing():
         assert retriever.verify() == []
     Retriever.open(retriever.path).close()
     assert retriever.verify() == []

@@ -17,6 +17,7 @@ from .export import export
 from .export_model import export_model
 from .import_ import import_
 from .index import index
+from .optimize import optimize
 from .restore import restore
 from .search import search
 from .stats import stats
@@ -44,6 +45,7 @@ for _command in (
     search,
     delete,
     stats,
+    optimize,
     verify,
     backup,
     restore,

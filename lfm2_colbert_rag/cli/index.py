@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import LFM2ColBERTError
-from .options import ModelOption, OverlapOption, PoolOption
+from .options import BitsOption, IndexKindOption, ModelOption, OverlapOption, PoolOption
 from .output import count, make_progress, note
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def index(
     batch: Annotated[int, typer.Option("--batch", min=1, help="Passages in a commit.")] = BATCH,
     window_overlap: OverlapOption = None,
     pool_factor: PoolOption = None,
+    kind: IndexKindOption = None,
+    nbits: BitsOption = None,
 ) -> None:
     """Index .txt, .md, .csv and .jsonl files, or whole folders of them.
 
@@ -61,7 +63,12 @@ def index(
     sources = find_sources(paths, exclude=into)
     total = check(sources.files)
     with Retriever.open(
-        into, model=model, window_overlap=window_overlap, pool_factor=pool_factor
+        into,
+        model=model,
+        window_overlap=window_overlap,
+        pool_factor=pool_factor,
+        index=kind,
+        nbits=nbits,
     ) as retriever:
         add_files(retriever, sources.files, total, batch)
         held = len(retriever)

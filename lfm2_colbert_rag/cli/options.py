@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
 __all__ = [
+    "BitsOption",
     "IndexFolder",
+    "IndexKind",
+    "IndexKindOption",
     "JsonFlag",
     "ModelOption",
     "NewFolder",
     "OverlapOption",
     "PoolOption",
+    "TargetOption",
     "WhereOption",
     "parse_where",
 ]
@@ -64,6 +68,36 @@ PoolOption = Annotated[
         min=1,
         help="Keep about one vector for N tokens: a smaller index, a little less quality. Chosen "
         "when the index is made; above 1 it needs the extra 'pooling'.",
+        show_default=False,
+    ),
+]
+IndexKind = Literal["exact", "compressed", "auto"]
+IndexKindOption = Annotated[
+    IndexKind | None,
+    typer.Option(
+        "--index",
+        help="exact: vectors as they are, all compared with every question. compressed: a few "
+        "bits a dimension, for millions of passages. auto, the default: exact until compression "
+        "pays. Chosen when the index is made.",
+        show_default=False,
+    ),
+]
+BitsOption = Annotated[
+    int | None,
+    typer.Option(
+        "--nbits",
+        metavar="2|4",
+        help="Bits a dimension of compressed vectors; 4 by default. Chosen when the index is made.",
+        show_default=False,
+    ),
+]
+TargetOption = Annotated[
+    float | None,
+    typer.Option(
+        "--target-recall",
+        metavar="SHARE",
+        help="Search a compressed index as thoroughly as this recall@10 needs, such as 0.95. "
+        "Measured on the index itself the first time, and remembered by it.",
         show_default=False,
     ),
 ]

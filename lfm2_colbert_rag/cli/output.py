@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 __all__ = ["byte_size", "count", "echo_json", "make_console", "make_progress", "note", "plain"]
 
 
-def make_console() -> Console:
-    """Return a console on stdout that colours nothing by itself."""
+def make_console(*, stderr: bool = False) -> Console:
+    """Return a console on stdout, or on stderr, that colours nothing by itself."""
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, stderr=stderr)
 
 
 def make_progress() -> Progress:

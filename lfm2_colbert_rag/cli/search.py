@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import IndexFolder, JsonFlag, WhereOption, parse_where
+from .options import IndexFolder, JsonFlag, TargetOption, WhereOption, parse_where
 from .output import echo_json, make_console, note, plain
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from ..retriever import Retriever
     from ..types import Hit
 
 __all__ = ["hit_to_dict", "search"]
@@ -27,17 +28,22 @@ def search(
     ],
     k: Annotated[int, typer.Option("-k", min=1, help="How many passages.")] = 5,
     where: WhereOption = None,
+    target_recall: TargetOption = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Say how the search went about it, too.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Find the passages that answer a question, best first, with the words that matched.
 
     With --json each passage is one line: id, score, relevance, text, metadata, window (the
-    characters of the part of a long text that answered; null for all of it) and evidence.
+    characters of the part of a long text that answered; null for all of it) and evidence. With
+    --plan a last line has the key plan, and nothing else.
     """
     from ..retriever import Retriever
 
     wanted = parse_where(where)
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder, create=False, target_recall=target_recall) as retriever:
         hits = retriever.search(question, k, where=wanted)
         if as_json:
             for hit in hits:
@@ -48,6 +54,8 @@ def search(
         else:
             held = "The index is empty." if not len(retriever) else "No passage matches --where."
             note(held)
+        if plan:
+            _show_plan(retriever, question, k, wanted, as_json=as_json)
 
 
 def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
@@ -98,6 +106,16 @@ def _table(question: str, hits: list[Hit], *, marks: bool) -> Table:
         passage.append_text(highlight_passage(question, hit, limit=SHOWN, marks=marks))
         table.add_row(str(rank), f"{hit.relevance:.2f}", passage)
     return table
+
+
+def _show_plan(
+    retriever: Retriever, question: str, k: int, where: dict[str, Any] | None, *, as_json: bool
+) -> None:
+    plan = retriever.explain(question, k=k, where=where)
+    if as_json:
+        echo_json({"plan": plan.to_dict()})
+    else:
+        make_console(stderr=True).print(plan)
 
 
 def _metadata_line(metadata: dict[str, Any]) -> str:

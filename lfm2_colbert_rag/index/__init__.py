@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from .base import Index, LiveSegment, Ranking
-from .compressed import CompressedIndex, SearchPlan
+from .compressed import CompressedIndex
 from .exact import ExactIndex
+from .plan import SearchPlan, exact_plan
 from .settings import SearchSettings
 
 __all__ = [
@@ -15,4 +16,5 @@ __all__ = [
     "Ranking",
     "SearchPlan",
     "SearchSettings",
+    "exact_plan",
 ]

@@ -94,6 +94,12 @@ def write_arrays(folder: Path, arrays: Mapping[str, npt.NDArray[Any]], *, durabl
             file.finish(durable=durable)
 
 
+def narrow(values: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    """Return whole numbers in the smallest type that holds them."""
+    low, high = (int(values.min()), int(values.max())) if values.size else (0, 0)
+    return values.astype(np.promote_types(np.min_scalar_type(low), np.min_scalar_type(high)))
+
+
 def describe_arrays(folder: Path) -> dict[str, FileInfo]:
     """Return what to remember of a folder's arrays, by name."""
     return {path.stem: _describe(path) for path in sorted(folder.glob("*.npy"))}

@@ -18,7 +18,7 @@ from .workers import in_parallel, thread_count
 
 # One centroid for about a hundred vectors of a token, none split below 64, none into more than a
 # thousand: more cost more to search and to keep than they gain.
-VECTORS_A_CENTROID, SMALLEST_SPLIT, MOST_SPLITS = 100, 64, 1024
+VECTORS_A_CENTROID, SMALLEST_SPLIT, MOST_SPLITS = 100, 64, 256
 ROUNDS = 4
 ENERGY_SAMPLE = 100_000
 SEED = 20_240
@@ -68,19 +68,20 @@ def train_codebook(
     ends = np.append(starts[1:], len(order))
     counts = _fit(choose_counts((ends - starts) * total // max(1, len(vectors))), ends - starts)
     firsts = np.concatenate(([0], np.cumsum(counts)))
-    turned = np.empty((len(order), codec.padded), np.float32)
-    in_parallel(_turn, [(blank, vectors, order, turned, *part) for part in _blocks(len(order))])
+    grouped = np.empty((len(order), codec.padded), np.float32)
+    in_parallel(_gather, [(codec, vectors, order, grouped, *part) for part in _blocks(len(order))])
     means = np.empty((firsts[-1], codec.padded), np.float32)
     lanes = (None,) * codec.padded
     in_parallel(
         kernels.cluster,
         [
-            (turned, starts[a:b], ends[a:b], counts[a:b], firsts[a:b], ROUNDS, lanes, means)
+            (grouped, starts[a:b], ends[a:b], counts[a:b], firsts[a:b], ROUNDS, lanes, means)
             for a, b in _shares((ends - starts) * counts * ROUNDS)
         ],
     )
+    means = means @ rotation  # distances do not change by it, so only the means need be turned
     centroids = Centroids.rounded(means, np.repeat(tokens[order][starts], counts))
-    energy = _energy(turned, centroids, firsts, ends - starts, codec)
+    energy = _energy(grouped, rotation, centroids, firsts, ends - starts, codec)
     groups, member_of = group_centroids(means)
     places = np.argsort(member_of, kind="stable")
     return Codebook(
@@ -117,7 +118,8 @@ def group_centroids(means: Float) -> tuple[Float, Int]:
 def unit_vectors(vectors: npt.NDArray[np.floating]) -> Float:
     """Scale ``(n, dim)`` vectors to unit length, as float32; lengths are kept apart."""
     wide = vectors.astype(np.float32)
-    return wide / np.maximum(np.linalg.norm(wide, axis=1, keepdims=True), 1e-12)
+    wide /= np.maximum(np.sqrt(np.einsum("ij,ij->i", wide, wide)), 1e-12)[:, None]
+    return wide
 
 
 def _nearest(units: Float, groups: Float) -> Int:
@@ -128,13 +130,20 @@ def _nearest(units: Float, groups: Float) -> Int:
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def _energy(turned: Float, centroids: Centroids, firsts: Int, sizes: Int, codec: Codec) -> float:
+def _energy(
+    grouped: Float,
+    rotation: Float,
+    centroids: Centroids,
+    firsts: Int,
+    sizes: Int,
+    codec: Codec,
+) -> float:
     """Mean squared residual of a sample of the vectors that the centroids were made of."""
     from . import kernels
 
-    step = max(1, len(turned) // ENERGY_SAMPLE)
+    step = max(1, len(grouped) // ENERGY_SAMPLE)
     group = np.repeat(np.arange(len(sizes)), sizes)[::step]
-    chosen = turned[::step]
+    chosen = grouped[::step] @ rotation
     total = kernels.encode(
         chosen,
         firsts[:-1][group],
@@ -188,15 +197,16 @@ def _blocks(size: int) -> list[tuple[int, int]]:
     return [(start, min(size, start + 65_536)) for start in range(0, size, 65_536)]
 
 
-def _turn(
-    blank: Codebook,
+def _gather(
+    codec: Codec,
     vectors: npt.NDArray[np.floating],
     order: Int,
     out: Float,
     start: int,
     end: int,
 ) -> None:
-    out[start:end] = blank.rotate(unit_vectors(vectors[order[start:end]]))
+    # take, unlike indexing, lets other threads run meanwhile
+    out[start:end] = codec.pad(unit_vectors(np.take(vectors, order[start:end], axis=0)))
 
 
 def _shares(costs: Int) -> list[tuple[int, int]]:

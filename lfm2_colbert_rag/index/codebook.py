@@ -1,8 +1,8 @@
 """The codebook: centroids of token vectors, each of one vocabulary id, and how to find near ones.
 
-Centroids are kept in int8 with a scale each; residuals are taken to what int8 can say, so nothing
-is lost by it. They lie in the order of coarse groups: a query vector is compared with the groups,
-and then with the centroids of the nearest groups only.
+Centroids are kept in four bits a coordinate with a scale each; residuals are taken to what four
+bits can say, so little is lost by it. They lie in the order of coarse groups: a query vector is
+compared with the groups, and then with the centroids of the nearest groups only.
 """
 
 from __future__ import annotations
@@ -17,7 +17,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import IndexCorruptError
-from .arrays import REMEDY, FileInfo, describe_arrays, open_arrays, sync_folder, write_arrays
+from .arrays import (
+    REMEDY,
+    FileInfo,
+    describe_arrays,
+    narrow,
+    open_arrays,
+    sync_folder,
+    write_arrays,
+)
 from .codec import Codec
 
 Int = npt.NDArray[np.int64]
@@ -25,6 +33,8 @@ Float = npt.NDArray[np.float32]
 
 # Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
 UNKNOWN_TOKEN = -1
+# Coordinates of centroids are whole numbers of at most this size, times a scale.
+LARGEST = 7
 
 
 @dataclass(frozen=True)
@@ -58,8 +68,8 @@ class Centroids:
     """Centroids that a vector can be given, side by side for each token.
 
     Attributes:
-        values: ``(n, padded)`` int8.
-        scales: ``(n,)`` float32; a centroid is its values times its scale.
+        values: ``(n, padded)`` int8, from -7 to 7.
+        scales: ``(n,)`` float32 that float16 can hold; a centroid is its values times its scale.
         tokens: ``(n,)`` int32 vocabulary ids.
     """
 
@@ -73,10 +83,31 @@ class Centroids:
 
     @classmethod
     def rounded(cls, means: Float, tokens: npt.NDArray[np.int32]) -> Centroids:
-        """Round means to int8, each with a scale of its own."""
-        scales = (np.abs(means).max(axis=1, initial=0) / 127).astype(np.float32)
+        """Round means to whole numbers, each with a scale of its own."""
+        scales = np.abs(means).max(axis=1, initial=0) / LARGEST
+        scales = np.minimum(scales, 6e4).astype(np.float16).astype(np.float32)
         scales[scales == 0] = 1
-        return cls(np.rint(means / scales[:, None]).astype(np.int8), scales, tokens)
+        values = np.clip(np.rint(means / scales[:, None]), -LARGEST, LARGEST)
+        return cls(values.astype(np.int8), scales, tokens)
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, npt.NDArray[Any]], prefix: str = "") -> Centroids:
+        """Take from arrays what :meth:`arrays` gave."""
+        packed = arrays[f"{prefix}centroids"]
+        codec = Codec(2 * packed.shape[1], 4)
+        return cls(
+            codec.unpack(packed).astype(np.int8) - np.int8(LARGEST + 1),
+            arrays[f"{prefix}scales"].astype(np.float32),
+            arrays[f"{prefix}tokens"].astype(np.int32),
+        )
+
+    def arrays(self, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
+        """Return what is written to files: two coordinates a byte, and small numbers."""
+        return {
+            f"{prefix}centroids": Codec(self.values.shape[1], 4).pack(self.values + (LARGEST + 1)),
+            f"{prefix}scales": self.scales.astype(np.float16),
+            f"{prefix}tokens": narrow(self.tokens),
+        }
 
     @classmethod
     def joined(cls, parts: list[Centroids]) -> Centroids:
@@ -163,11 +194,9 @@ class Codebook:
         """Return the arrays of its files."""
         return {
             "rotation": self.rotation,
-            "centroids": self.centroids.values,
-            "scales": self.centroids.scales,
-            "tokens": self.centroids.tokens,
+            **self.centroids.arrays(),
             "groups": self.groups.astype(np.float16),
-            "bounds": self.bounds.astype(np.int32),
+            "bounds": narrow(self.bounds),
             "pivots": self.pivots,
         }
 
@@ -197,7 +226,7 @@ def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
     arrays = open_arrays(root / info.name, info.files)
     codec = Codec(dim, info.nbits)
     # Searched all the time, and small: held in memory rather than mapped.
-    centroids = Centroids(*(np.array(arrays[key]) for key in ("centroids", "scales", "tokens")))
+    centroids = Centroids.read(arrays)
     if centroids.values.shape != (info.centroids, codec.padded):
         raise IndexCorruptError(
             f"{root / info.name} holds centroids of shape {centroids.values.shape} instead of "

@@ -29,6 +29,7 @@ from ..types import TokenMatrix
 from .base import Index, LiveSegment, Ranking, run_starts
 from .compressed_segment import CompressedSegment
 from .exact import ExactIndex
+from .plan import SearchPlan, exact_plan
 from .probing import Probes, find_probes
 from .scanning import refine_positions, score_positions, turned_query
 from .settings import DEFAULT_SETTINGS, SearchSettings
@@ -38,29 +39,6 @@ from .voting import Workspaces, count_votes, marked
 SCAN_VECTORS = 24_000
 # Windows scored together, and the last ones whose surprises say what to expect of the next.
 FIRST_BATCH, RECENT = 24, 96
-
-
-@dataclass(frozen=True)
-class SearchPlan:
-    """How one query was answered, for people to read.
-
-    Attributes:
-        way: ``"exact"``, ``"scan"`` (every allowed vector) or ``"votes"``.
-        windows: windows that were allowed.
-        vectors: their vectors.
-        voted: windows that had most votes.
-        refined: those of them whose vectors near the query were decompressed.
-        scored: windows scored with MaxSim over all their vectors.
-        settings: what the search was told to look at; None where it scored everything.
-    """
-
-    way: str
-    windows: int
-    vectors: int
-    voted: int = 0
-    refined: int = 0
-    scored: int = 0
-    settings: SearchSettings | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,6 +218,9 @@ class CompressedIndex(Index):
             return []
         parts = [part for part in (_limited(one, rows) for one in self._compressed) if part.windows]
         exact = self._exact.search(queries, k, rows=rows)
+        if not parts:
+            plan = exact_plan(self._segments, rows)
+            return [(ranking, plan) for ranking in exact]
         chosen = self._settings if settings is None else settings
         return [
             self._answer(np.asarray(query, np.float32), k, parts, ranking, chosen)
@@ -264,8 +245,6 @@ class CompressedIndex(Index):
         settings: SearchSettings,
     ) -> tuple[Ranking, SearchPlan]:
         windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
-        if not parts:
-            return exact, SearchPlan("exact", len(exact), 0)
         if vectors > self._scan_vectors and len(query):
             ranking, plan = self._vote(query, k, parts, settings)
             if len(ranking) >= k:

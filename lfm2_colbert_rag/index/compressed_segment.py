@@ -7,20 +7,23 @@ codes           ``(tokens, 3)`` uint8    centroid and step of each vector (:mod:
 packed          ``(tokens, width)``      residuals, 2 or 4 bits a coordinate, uint8
 norms           ``(tokens,)`` uint8      lengths of the vectors; empty where all are 1
 spans           ``(bytes,)`` uint8       characters of each vector (``kernels.encode_spans``)
-span_sizes      ``(windows,)`` uint32    bytes of ``spans`` that each window has
-lengths         ``(windows,)`` uint32    vectors of each window
-rows            ``(windows,)`` int64     row number of each window's passage, ascending
-windows         ``(windows, 2)`` int32   characters of the passage that each window is
+span_sizes      ``(windows,)``           bytes of ``spans`` that each window has
+lengths         ``(windows,)``           vectors of each window
+row_steps       ``(windows,)``           row number of each window's passage less that of the one
+                                         before it; the first is in the catalog
+windows         ``(windows, 2)``         characters of the passage that each window is
 list_bounds     ``(blocks + 1,)``        where the lists of each block of 65,536 windows start
-list_codes      ``(lists,)`` uint32      centroid of each list, ascending within a block
-list_sizes      ``(lists,)`` uint32      windows in each list
+list_steps      ``(lists,)``             centroid of each list less that of the one before it,
+                                         within a block
+list_sizes      ``(lists,)``             windows in each list
 listed          ``(entries,)`` uint16    windows that hold the centroid, counted within the block
-extra           ``(extra, padded)`` int8 centroids of tokens that the codebook does not know;
-extra_scales    ``(extra,)`` float32     their codes follow those of the codebook
-extra_tokens    ``(extra,)`` int32
+extra_centroids ``(extra, padded / 2)``  centroids of tokens that the codebook does not know;
+extra_scales    ``(extra,)`` float16     their codes follow those of the codebook
+extra_tokens    ``(extra,)``
 =============== ======================== ======================================================
 
-Vocabulary ids are not stored: a centroid belongs to one.
+Whole numbers have the smallest type that holds them. Vocabulary ids are not stored: a
+centroid belongs to one.
 """
 
 from __future__ import annotations
@@ -76,15 +79,13 @@ class CompressedSegment(Segment):
     ) -> None:
         self.info = info
         self.codebook = codebook
-        self.rows = arrays["rows"]
+        self.rows = info.first_row + np.cumsum(arrays["row_steps"], dtype=np.int64)
         self.windows = arrays["windows"]
         self.offsets = _offsets(arrays["lengths"])
         self.span_offsets = _offsets(arrays["span_sizes"])
         self.spans = arrays["spans"]
         self.store = (arrays["codes"], arrays["packed"], arrays["norms"])
-        self.extra = Centroids(
-            *(np.array(arrays[key]) for key in ("extra", "extra_scales", "extra_tokens"))
-        )
+        self.extra = Centroids.read(arrays, "extra_")
         self._arrays = arrays
 
     @cached_property
@@ -118,7 +119,8 @@ class CompressedSegment(Segment):
             )
         ):
             starts = np.zeros(codes + 1, np.int32)
-            starts[arrays["list_codes"][start:end] + np.int64(1)] = arrays["list_sizes"][start:end]
+            listed_codes = np.cumsum(arrays["list_steps"][start:end], dtype=np.int64)
+            starts[listed_codes + 1] = arrays["list_sizes"][start:end]
             np.cumsum(starts, out=starts)
             first = number * BLOCK_WINDOWS
             size = min(BLOCK_WINDOWS, len(self.rows) - first)
@@ -133,7 +135,7 @@ class CompressedSegment(Segment):
         from . import kernels
 
         out = np.empty((end - start, self.codebook.codec.padded), np.float32)
-        kernels.decode_many(*self.source, start, end, out)  # type: ignore[call-arg]
+        kernels.decode_many(*self.source, start, end, out)
         return out
 
     def tokens_of(self, start: int, end: int) -> npt.NDArray[np.int32]:

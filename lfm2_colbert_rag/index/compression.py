@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import Window
-from .arrays import ArrayFile, describe_arrays, sync_folder, write_arrays
+from .arrays import ArrayFile, describe_arrays, narrow, sync_folder, write_arrays
 from .clustering import unit_vectors
 from .codebook import Centroids, Codebook, Float, Int
 from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
@@ -142,17 +142,15 @@ class CompressedSegmentWriter:
                 file.finish(durable=self._durable)
         lengths = np.array(self._lengths, dtype=np.uint32)
         codes = np.load(self._files["codes"].path, mmap_mode="r")
-        self._write_lists(codes, lengths)
         write_arrays(
             self._folder,
             {
-                "lengths": lengths,
-                "rows": np.array(self._places, dtype=np.int64) + first_row,
-                "windows": np.array(self._windows, dtype=np.int32),
-                "span_sizes": np.array(self._span_sizes, dtype=np.uint32),
-                "extra": self._extra.centroids.values,
-                "extra_scales": self._extra.centroids.scales,
-                "extra_tokens": self._extra.centroids.tokens,
+                "lengths": narrow(lengths),
+                "row_steps": narrow(np.diff(self._places, prepend=self._places[0])),
+                "windows": narrow(np.array(self._windows)),
+                "span_sizes": narrow(np.array(self._span_sizes)),
+                **self._extra.centroids.arrays("extra_"),
+                **self._lists(codes, lengths),
             },
             durable=self._durable,
         )
@@ -261,23 +259,23 @@ class CompressedSegmentWriter:
         self._unit &= not len(norms)
         self._files["norms"].extend(norms if len(norms) else np.full(end - start, UNIT, np.uint8))
 
-    def _write_lists(self, codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.uint32]) -> None:
-        bounds = [0]
-        with (
-            ArrayFile(self._folder, "list_codes", np.uint32) as list_codes,
-            ArrayFile(self._folder, "list_sizes", np.uint32) as list_sizes,
-            ArrayFile(self._folder, "listed", np.uint16) as listed,
-        ):
+    def _lists(
+        self, codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.uint32]
+    ) -> dict[str, npt.NDArray[np.integer]]:
+        """Write the lists' windows, and return the small arrays that say whose they are."""
+        steps, counts, bounds = [], [], [0]
+        with ArrayFile(self._folder, "listed", np.uint16) as listed:
             for found, sizes, windows in invert(codes, lengths):
-                list_codes.extend(found)
-                list_sizes.extend(sizes)
+                steps.append(narrow(np.diff(found, prepend=0)))
+                counts.append(narrow(sizes))
                 listed.extend(windows)
                 bounds.append(bounds[-1] + len(found))
-            for file in (list_codes, list_sizes, listed):
-                file.finish(durable=self._durable)
-        write_arrays(
-            self._folder, {"list_bounds": np.array(bounds, np.int64)}, durable=self._durable
-        )
+            listed.finish(durable=self._durable)
+        return {
+            "list_steps": np.concatenate(steps),
+            "list_sizes": np.concatenate(counts),
+            "list_bounds": np.array(bounds, np.int64),
+        }
 
 
 class Noise:

@@ -173,6 +173,7 @@ def test_version_and_help(run: Run) -> None:
         "search",
         "delete",
         "stats",
+        "optimize",
         "verify",
         "backup",
         "restore",

@@ -51,7 +51,7 @@ def test_damage_is_named_and_the_exit_code_is_1(run: Run, index: str) -> None:
 
 
 def test_verifying_works_while_the_index_is_in_use(run: Run, index: str) -> None:
-    with Retriever.open(index) as retriever, retriever._store.writing():
+    with Retriever.open(index) as retriever, retriever._store.locks.writing():
         assert run("verify", index).code == 0
 
 

@@ -1,0 +1,130 @@
+"""How a search went about it, for people: rich in a terminal, HTML in a notebook."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from .base import LiveSegment
+from .settings import SearchSettings
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_WAYS = {
+    "exact": "every allowed vector was compared, as it was encoded",
+    "scan": "every allowed vector was compared, decompressed",
+    "votes": "centroids voted, and the most promising windows were compared",
+}
+_MEANINGS = {
+    "windows": "were allowed",
+    "vectors": "they have",
+    "voted": "windows had most votes",
+    "refined": "of them were compared by their vectors near the query",
+    "scored": "windows were compared by all their vectors",
+}
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How one query was answered; it draws itself in a terminal and in a notebook.
+
+    Attributes:
+        way: ``"exact"``, ``"scan"`` (every allowed vector) or ``"votes"``.
+        windows: windows that were allowed.
+        vectors: their vectors.
+        voted: windows that had most votes.
+        refined: those of them whose vectors near the query were decompressed.
+        scored: windows scored with MaxSim over all their vectors.
+        settings: what the search was told to look at; None where it scored everything.
+
+    Example:
+        >>> print(SearchPlan("scan", windows=2, vectors=9, scored=2))
+        scan: every allowed vector was compared, decompressed
+          windows        2  were allowed
+          vectors        9  they have
+          scored         2  windows were compared by all their vectors
+    """
+
+    way: str
+    windows: int
+    vectors: int
+    voted: int = 0
+    refined: int = 0
+    scored: int = 0
+    settings: SearchSettings | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
+    def __rich__(self) -> RenderableType:
+        """Draw a table for the terminal."""
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.title, table.title_justify = self._title(), "left"
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value, meaning in self._rows():
+            table.add_row(name, value, meaning)
+        return table
+
+    def __str__(self) -> str:
+        """Write one line a step."""
+        rows = [f"  {name:<8} {value:>7}  {meaning}" for name, value, meaning in self._rows()]
+        return "\n".join([self._title(), *rows])
+
+    def _repr_html_(self) -> str:
+        """Draw a table for a notebook."""
+        rows = "".join(
+            f'<tr><th>{name}</th><td style="text-align:right">{value}</td>'
+            f"<td>{html.escape(meaning)}</td></tr>"
+            for name, value, meaning in self._rows()
+        )
+        return f"<div><b>{html.escape(self._title())}</b><table>{rows}</table></div>"
+
+    def _title(self) -> str:
+        return f"{self.way}: {_WAYS[self.way]}"
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        skipped = ("voted", "refined") if self.settings is None else ()
+        rows = [
+            (name, f"{getattr(self, name):,}", meaning)
+            for name, meaning in _MEANINGS.items()
+            if name not in skipped
+        ]
+        if self.settings is not None:
+            named = (
+                f"{name.replace('_', ' ')} {value:,.4g}"
+                if isinstance(value, float)
+                else f"{name} {value:,}"
+                for name, value in asdict(self.settings).items()
+            )
+            rows.append(("settings", "", ", ".join(named)))
+        return rows
+
+
+def exact_plan(
+    segments: Sequence[LiveSegment], rows: npt.NDArray[np.int64] | None = None
+) -> SearchPlan:
+    """Return the plan of a search that scores everything.
+
+    Args:
+        segments: what is searched.
+        rows: ascending rows to which the search is limited; None for all.
+    """
+    windows = vectors = 0
+    for live in segments:
+        allowed = np.ones(len(live.segment.rows), np.bool_) if live.live is None else live.live
+        if rows is not None:
+            allowed = allowed & np.isin(live.segment.rows, rows)
+        windows += int(allowed.sum())
+        vectors += int(live.segment.lengths[allowed].sum())
+    return SearchPlan("exact", windows, vectors, scored=windows)
