@@ -19,7 +19,8 @@ from lfm2_colbert_rag.testing import HashEncoder
 from .grown import always_vote, compress_early
 
 ids = st.sampled_from([f"p{number}" for number in range(25)])
-words = st.sampled_from([f"w{number}" for number in range(40)])
+# No two of these words share a vocabulary id.
+words = st.sampled_from([f"v{number}" for number in range(40)])
 texts = st.lists(words, min_size=1, max_size=6).map(" ".join)
 metadata = st.fixed_dictionaries({"n": st.integers(0, 3), "even": st.booleans()})
 filters = st.sampled_from(
