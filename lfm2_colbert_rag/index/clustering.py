@@ -57,7 +57,9 @@ def train_codebook(
         CodebookInfo(name, codec.nbits, 0, total, 0.0),
         codec,
         rotation,
-        Centroids.rounded(np.empty((0, codec.padded), np.float32), np.empty(0, np.int32)),
+        Centroids.rounded(
+            np.empty((0, codec.padded), np.float32), np.empty(0, np.int32), codec.nbits
+        ),
         np.empty((0, codec.padded), np.float32),
         np.zeros(1, np.int64),
         pivots,
@@ -80,7 +82,7 @@ def train_codebook(
         ],
     )
     means = means @ rotation  # distances do not change by it, so only the means need be turned
-    centroids = Centroids.rounded(means, np.repeat(tokens[order][starts], counts))
+    centroids = Centroids.rounded(means, np.repeat(tokens[order][starts], counts), codec.nbits)
     energy = _energy(grouped, rotation, centroids, firsts, ends - starts, codec)
     groups, member_of = group_centroids(means)
     places = np.argsort(member_of, kind="stable")

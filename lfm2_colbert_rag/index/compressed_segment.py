@@ -17,7 +17,7 @@ list_steps      ``(lists,)``             centroid of each list less that of the 
                                          within a block
 list_sizes      ``(lists,)``             windows in each list
 listed          ``(entries,)`` uint16    windows that hold the centroid, counted within the block
-extra_centroids ``(extra, padded / 2)``  centroids of tokens that the codebook does not know;
+extra_centroids as in the codebook       centroids of tokens that the codebook does not know;
 extra_scales    ``(extra,)`` float16     their codes follow those of the codebook
 extra_tokens    ``(extra,)``
 =============== ======================== ======================================================

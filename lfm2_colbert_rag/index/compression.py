@@ -149,7 +149,7 @@ class CompressedSegmentWriter:
                 "row_steps": narrow(np.diff(self._places, prepend=self._places[0])),
                 "windows": narrow(np.array(self._windows)),
                 "span_sizes": narrow(np.array(self._span_sizes)),
-                **self._extra.centroids.arrays("extra_"),
+                **self._extra.centroids.arrays(self._codebook.codec.nbits, "extra_"),
                 **self._lists(codes, lengths),
             },
             durable=self._durable,
@@ -352,7 +352,8 @@ class _Extra:
         starts = np.searchsorted(tokens[chosen], new)
         sizes = np.diff(np.append(starts, len(chosen)))
         means = np.add.reduceat(rotated[chosen], starts, axis=0) / sizes[:, None]
-        fresh = Centroids.rounded(means.astype(np.float32), new)
+        nbits = self._codebook.codec.nbits
+        fresh = Centroids.rounded(means.astype(np.float32), new, nbits)
         self.centroids = Centroids.joined([self.centroids, fresh])
         self._known = None
 
