@@ -172,6 +172,8 @@ class CompressedSegment(Segment):
         found = []
         if self.offsets[-1] != vectors or len(self.store[1]) != vectors:
             found.append(f"its windows do not cover its {vectors} vectors.")
+        if len(self.store[2]) not in (0, vectors):
+            found.append(f"it has {len(self.store[2])} lengths for its {vectors} vectors.")
         if self.span_offsets[-1] != len(self.spans):
             found.append("its windows do not cover its spans.")
         codes = len(self.codebook) + len(self.extra)
@@ -179,17 +181,25 @@ class CompressedSegment(Segment):
             if (unpack_codes(self.store[0][start : start + (1 << 20)])[0] >= codes).any():
                 found.append(f"it names a centroid that codebook {self.codebook.info.name} lacks.")
                 break
-        expected = invert(self.store[0], self.lengths)
-        for lists, (listed_codes, sizes, windows) in zip(self.lists, expected, strict=True):
-            present = np.diff(lists.starts)
-            same = np.array_equal(np.flatnonzero(present), listed_codes)
-            if not (
-                same
-                and np.array_equal(present[listed_codes], sizes)
-                and np.array_equal(lists.listed, windows)
-            ):
-                found.append("its inverted lists do not agree with its codes.")
+        if not found and not self._lists_agree():
+            found.append("its inverted lists do not agree with its codes.")
         return found
+
+    def _lists_agree(self) -> bool:
+        """Tell whether the lists are those that the codes make."""
+        expected = invert(self.store[0], self.lengths)
+        try:
+            for lists, (codes, sizes, windows) in zip(self.lists, expected, strict=True):
+                present = np.diff(lists.starts)
+                if not (
+                    np.array_equal(np.flatnonzero(present), codes)
+                    and np.array_equal(present[codes], sizes)
+                    and np.array_equal(lists.listed, windows)
+                ):
+                    return False
+        except (ValueError, IndexError):
+            return False
+        return True
 
 
 def open_compressed_segment(root: Path, info: SegmentInfo, codebook: Codebook) -> CompressedSegment:

@@ -1,0 +1,199 @@
+"""Indexes of the format before compression are brought to this one when they are opened."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import IndexFormatError
+from lfm2_colbert_rag.verification import verify_folder
+
+from .grown import add, answers, compress_early, kinds, sentences
+
+TABLES = """
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generations (
+    generation INTEGER PRIMARY KEY, created TEXT NOT NULL,
+    added INTEGER NOT NULL, removed INTEGER NOT NULL
+);
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
+    metadata TEXT NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    born INTEGER NOT NULL, died INTEGER
+);
+CREATE INDEX passages_by_id ON passages (id);
+CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
+CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
+PRAGMA application_id = 0x4C464D32;
+PRAGMA user_version = 2;
+"""
+COLUMNS = {
+    "generations": "generation, created, added, removed",
+    "segments": "name, passages, tokens, files, born, died",
+    "passages": "row, id, text, metadata, windows, tokens, born, died",
+}
+
+
+def as_format_2(folder: Path) -> None:
+    """Write an exact index's catalog anew with the tables and settings of format 2."""
+    old = folder / "newer.sqlite"
+    (folder / "catalog.sqlite").rename(old)
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.executescript(TABLES)
+    connection.execute("ATTACH ? AS newer", (str(old),))
+    for table, columns in COLUMNS.items():
+        connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
+    connection.execute(
+        "INSERT INTO settings SELECT * FROM newer.settings WHERE key NOT IN ('index', 'nbits')"
+    )
+    connection.execute("UPDATE settings SET value = '2' WHERE key = 'format_version'")
+    connection.execute("DELETE FROM sqlite_sequence")
+    connection.execute("INSERT INTO sqlite_sequence SELECT * FROM newer.sqlite_sequence")
+    connection.commit()
+    connection.close()
+    old.unlink()
+
+
+@pytest.fixture
+def older(folder):
+    """Return the folder of an index of format 2: two segments, one passage of them deleted."""
+    with Retriever.open(folder, model="hash") as retriever:
+        add(retriever, 60)
+        add(retriever, 40, seed=1)
+        retriever.delete(["s0-7"])
+        expected = answers(retriever)
+    as_format_2(folder)
+    return folder, expected
+
+
+def user_version(folder: Path) -> int:
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return int(version)
+
+
+def test_an_older_index_answers_as_it_did(older):
+    folder, expected = older
+    with Retriever.open(folder) as retriever:
+        assert answers(retriever) == expected
+        stats = retriever.stats()
+        assert (stats.format_version, stats.index, stats.passages) == (3, "exact", 99)
+        assert retriever.verify() == []
+        assert add(retriever, 2, seed=2) == ["s2-0", "s2-1"]
+        assert retriever.delete(["s0-8"]) == 1
+    assert user_version(folder) == 3
+    with Retriever.open(folder, index="auto", nbits=4) as again:
+        assert len(again) == 100
+
+
+def test_an_older_index_may_grow_to_a_compressed_one(older, monkeypatch):
+    folder, _ = older
+    compress_early(monkeypatch)
+    with Retriever.open(folder) as retriever:
+        add(retriever, 5, seed=2)
+        assert set(kinds(retriever)) == {"compressed"}
+        retriever.optimize()
+        assert kinds(retriever) == ["compressed"]
+        assert retriever.search(sentences(60, 0)[5], k=1)[0].id == "s0-5"
+        assert retriever.verify() == []
+
+
+def test_segments_that_were_migrated_are_merged_in_the_order_of_their_rows(older):
+    """Also where one of them was written anew before."""
+    folder, _ = older
+    with Retriever.open(folder) as retriever:
+        retriever.delete([f"s0-{number}" for number in range(45)])
+        expected = answers(retriever)
+        retriever.optimize()
+        (live,) = retriever._store.snapshot().segments
+        assert (np.diff(live.segment.rows) >= 0).all()
+        assert answers(retriever) == expected
+        assert retriever.verify() == []
+
+
+def test_several_may_open_an_older_index_at_once(older):
+    folder, expected = older
+    found: list[object] = []
+
+    def work() -> None:
+        with Retriever.open(folder) as retriever:
+            found.append(answers(retriever))
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [expected] * 6
+    assert verify_folder(folder) == []
+
+
+def test_an_older_backup_is_restored(older, tmp_path):
+    folder, expected = older
+    shutil.copytree(folder, tmp_path / "backup")
+    before = (tmp_path / "backup" / "catalog.sqlite").read_bytes()
+    with Retriever.restore(tmp_path / "backup", tmp_path / "new") as retriever:
+        assert answers(retriever) == expected
+    assert (tmp_path / "backup" / "catalog.sqlite").read_bytes() == before
+
+
+def test_fields_that_were_indexed_stay_so(older):
+    folder, _ = older
+    with Retriever.open(folder) as retriever:
+        retriever.create_filter_index("seed")
+        expected = [hit.id for hit in retriever.search("w1 w2", k=50, where={"seed": 1})]
+        assert len(expected) == 40
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    for statement in (
+        "DROP TABLE codebooks",
+        "DROP TABLE measurements",
+        "ALTER TABLE segments DROP COLUMN description",
+        "DELETE FROM settings WHERE key IN ('index', 'nbits')",
+        "PRAGMA user_version = 2",
+    ):
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+    with Retriever.open(folder) as retriever:
+        assert retriever.filter_indexes() == ["seed"]
+        assert [h.id for h in retriever.search("w1 w2", k=50, where={"seed": 1})] == expected
+
+
+def test_the_format_before_that_is_refused(older):
+    folder, _ = older
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("PRAGMA user_version = 1")
+    connection.close()
+    with pytest.raises(IndexFormatError, match=r"format 1.*reads format 3"):
+        Retriever.open(folder)
+    assert user_version(folder) == 1
+
+
+def test_a_migration_that_fails_leaves_the_older_index(older):
+    folder, expected = older
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("CREATE TABLE measurements (in_the_way TEXT)")
+    connection.commit()
+    connection.close()
+    with pytest.raises(sqlite3.OperationalError):
+        Retriever.open(folder)
+    assert user_version(folder) == 2
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("DROP TABLE measurements")
+    settings = dict(connection.execute("SELECT key, value FROM settings"))
+    connection.close()
+    assert json.loads(settings["format_version"]) == 2
+    with Retriever.open(folder) as retriever:
+        assert answers(retriever) == expected
