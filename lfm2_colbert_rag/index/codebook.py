@@ -1,9 +1,9 @@
 """The codebook: centroids of token vectors, each of one vocabulary id, and how to find near ones.
 
-Centroids are kept in whole numbers with a scale each, and residuals are taken to what these can say:
-in 8 bits a coordinate beside residuals of 4, which loses nothing, and in 4 beside residuals of 2, where
-room counts and the loss is small against theirs. They lie in the order of coarse groups: a query vector is
-compared with the groups, and then with the centroids of the nearest groups only.
+Centroids are kept in whole numbers with a scale each, and residuals are taken to what these can
+say: in 8 bits a coordinate beside residuals of 4, which loses nothing, and in 4 beside residuals of
+2, where room counts and the loss is small against theirs. They lie in the order of coarse groups: a
+query vector is compared with the groups, and then with the centroids of the nearest groups only.
 """
 
 from __future__ import annotations
