@@ -27,7 +27,7 @@ from .arrays import (
     sync_folder,
     write_arrays,
 )
-from .codec import Codec
+from .codec import LENGTHS, STEPS, Codec, unit_vectors
 
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float32]
@@ -48,6 +48,8 @@ class CodebookInfo:
         centroids: their number.
         vectors: how many vectors it was made for.
         energy: mean squared length of their residuals.
+        natural: whether vectors are kept with the lengths they have, none above 1, rather than as
+            directions with lengths aside. Means of unit vectors are, as pooling makes them.
         files: size and checksum of each array's file, by array name.
     """
 
@@ -56,6 +58,7 @@ class CodebookInfo:
     centroids: int
     vectors: int
     energy: float
+    natural: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
 
     @property
@@ -171,6 +174,19 @@ class Codebook:
         """Pad and turn ``(n, dim)`` vectors, giving ``(n, padded)`` float32."""
         return self.codec.pad(vectors) @ self.rotation
 
+    def prepare(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Pad vectors and scale them to unit length, unless lengths are kept; as float32."""
+        return self.codec.pad(vectors if self.info.natural else unit_vectors(vectors))
+
+    def turn(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Prepare vectors and turn them."""
+        return self.prepare(vectors) @ self.rotation
+
+    @property
+    def tables(self) -> tuple[Float, Float]:
+        """What kernels need to know of steps and lengths."""
+        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS
+
     def restore(self, rotated: Float) -> Float:
         """Undo :meth:`rotate`."""
         return np.ascontiguousarray((rotated @ self.rotation.T)[:, : self.codec.dim])
@@ -219,6 +235,7 @@ class Codebook:
             known.centroids,
             known.vectors,
             known.energy,
+            known.natural,
             describe_arrays(folder),
         )
 
