@@ -51,7 +51,7 @@ def check_ids(ids: object, what: str = "ids") -> list[str]:
     """
     if isinstance(ids, str) or not isinstance(ids, Sequence):
         raise InputError(f"{what} must be a list of strings, not {_show(ids)}.")
-    return [_check_id(one, place) for place, one in enumerate(ids)]
+    return [_check_id(one, f"id {place}") for place, one in enumerate(ids)]
 
 
 def check_passages(
@@ -82,9 +82,42 @@ def check_passages(
             )
         _check_length("metadata", metadata, texts)
     return [
-        _check_passage(text, id, None if metadata is None else metadata[place], place)
+        _check_passage(
+            text, id, None if metadata is None else metadata[place], f"text {place} (id {id!r})"
+        )
         for place, (text, id) in enumerate(zip(texts, known_ids, strict=True))
     ]
+
+
+def check_streamed(item: object, place: int) -> Passage:
+    """Return one passage of a stream.
+
+    Args:
+        item: a passage, or a mapping with ``id``, ``text`` and perhaps ``metadata``.
+        place: how many came before it.
+
+    Raises:
+        InputError: it is neither, has no id, has other keys, or cannot be stored.
+    """
+    what = f"the passage at place {place:,} of the stream"
+    if isinstance(item, Passage):
+        item = vars(item)
+    if not isinstance(item, Mapping):
+        raise InputError(
+            f"{what} must be a Passage, or a mapping with id, text and metadata, not {_show(item)}."
+        )
+    if unknown := [key for key in item if key not in ("id", "text", "metadata")]:
+        raise InputError(
+            f"{what} has the key {unknown[0]!r}; known are id, text and metadata. Put fields of "
+            "your own into the metadata."
+        )
+    if not item.get("id"):
+        raise InputError(
+            f"{what} has no id. Give each one of its own, by which it is known when the stream is "
+            "given again."
+        )
+    id = _check_id(item["id"], f"the id of {what}")
+    return _check_passage(item.get("text"), id, item.get("metadata"), f"{what} (id {id!r})")
 
 
 def check_text(text: object, what: str) -> str:
@@ -137,8 +170,7 @@ def no_vectors(id: str) -> InputError:
     return InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
 
 
-def _check_passage(text: object, id: str, metadata: object, place: int) -> Passage:
-    what = f"text {place} (id {id!r})"
+def _check_passage(text: object, id: str, metadata: object, what: str) -> Passage:
     checked = check_text(text, what)
     if not checked.strip():
         raise InputError(f"{what} is empty: {checked[:_SHOWN]!r}. Leave it out.")
@@ -194,12 +226,12 @@ def _check_integer(value: int, where: str) -> int:
     return value
 
 
-def _check_id(id: object, place: int) -> str:
+def _check_id(id: object, what: str) -> str:
     if not isinstance(id, str):
-        raise InputError(f"id {place} must be a string, not {_show(id)}; write str(id).")
+        raise InputError(f"{what} must be a string, not {_show(id)}; write str(id).")
     if not id:
-        raise InputError(f"id {place} is empty; give each passage an id, or pass ids=None.")
-    return _check_string(id, f"id {place}")
+        raise InputError(f"{what} is empty; give each passage an id, or pass ids=None.")
+    return _check_string(id, what)
 
 
 def _check_length(name: str, values: Sequence[object], texts: Sequence[object]) -> None:

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 
 from .encoder import Encoder
-from .pooling import pool_vectors
+from .pooling import in_text_order, pool_vectors
 from .types import TokenVectors, Window
 from .windows import Span, find_windows
 
@@ -72,7 +72,8 @@ class PassageEncoder:
         for (_, (start, _)), one in zip(part, encoded, strict=True):
             # Markers have no characters, wherever their window begins.
             spans = np.where(one.spans[:, :1] < one.spans[:, 1:], one.spans + np.int32(start), 0)
-            yield pool_vectors(replace(one, spans=spans), self.pool_factor)
+            pooled = pool_vectors(replace(one, spans=spans), self.pool_factor)
+            yield in_text_order(pooled) if self.pool_factor > 1 else pooled
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:

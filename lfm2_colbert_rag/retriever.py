@@ -14,8 +14,8 @@ from typing import overload
 import numpy as np
 import numpy.typing as npt
 
+from .adding import Adding
 from .backups import restore_index
-from .compaction import tidy
 from .encoder import Encoder
 from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
@@ -34,18 +34,16 @@ from .opening import (
 )
 from .operations import Operations
 from .passage_encoder import PassageEncoder
-from .pooling import check_pool_factor
-from .progress import ProgressLike, reporting
-from .store import Snapshot, StaleSnapshotError, Store
+from .progress import ProgressLike
+from .store import Snapshot, Store
 from .tuning import REMEMBERED, Tuning
 from .types import Hit, Metadata, Passage, TokenMatrix, TokenVectors, Where
-from .upsert import UpsertPlan
 
 # A search that met passages which were forgotten meanwhile is repeated so often.
 _TRIES = 3
 
 
-class Retriever(Operations, Tuning):
+class Retriever(Adding, Operations, Tuning):
     """An index of passages that can be asked in any language of its model.
 
     Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
@@ -263,50 +261,6 @@ class Retriever(Operations, Tuning):
         if self._in_memory:
             discard(self._store)
 
-    def add(
-        self,
-        texts: Sequence[str],
-        *,
-        ids: Sequence[str] | None = None,
-        metadata: Sequence[Metadata | None] | None = None,
-        progress: ProgressLike = None,
-    ) -> list[str]:
-        """Add passages, or replace those with the same id, in one commit.
-
-        A passage whose text is already stored under its id is not encoded again.
-
-        Args:
-            texts: the passages, of any length; an empty list is fine and commits nothing. A text
-                beyond the model's document length is searched in overlapping windows, and found
-                as one passage: the best window decides.
-            ids: one unique string a text; made up when left out.
-            metadata: one JSON object (or None) a text.
-            progress: called with the number of texts just encoded; True or False forces a
-                progress bar on or off; None shows one when the work is long.
-
-        Returns:
-            The ids, in the order of the texts.
-
-        Raises:
-            InputError: something in the input is wrong; nothing was changed.
-            IndexLockedError: another writer held the index for too long; nothing was changed.
-            StorageFullError: the disk is full; nothing was changed.
-
-        Example:
-            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
-            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
-            ['reset']
-        """
-        passages = check_passages(texts, ids, metadata)
-        while passages:
-            try:
-                self._upsert(passages, progress)
-                break
-            except StaleSnapshotError:  # another writer was faster; look again at what is there
-                continue
-        tidy(self._store)
-        return [passage.id for passage in passages]
-
     def search(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
         """Find the passages that answer a question best.
 
@@ -444,25 +398,6 @@ class Retriever(Operations, Tuning):
         if isinstance(index, CompressedIndex):
             return index.search_with_plans([question.encoded.vectors], k, rows=rows)[0][1]
         return exact_plan(snapshot.segments, rows)
-
-    def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
-        """Commit passages, encoding only texts that are not stored under their id already."""
-        snapshot = self._store.snapshot()
-        rows = self._store.catalog.rows_by_id([p.id for p in passages], snapshot.generation)
-        stored = self._store.catalog.passages(list(rows.values()))
-        plan = UpsertPlan.make(passages, {id: (row, stored[row]) for id, row in rows.items()})
-        if not plan.changed:
-            return
-        texts = plan.texts_to_encode()
-        with reporting(progress, len(texts), "encoding") as report:
-            fresh = self._passage_encoder().encode(texts, report) if texts else ()
-            windows = plan.windows(fresh, snapshot.index)
-            self._store.upsert(plan.changed, windows, unchanged=plan.relied_on)
-
-    def _passage_encoder(self) -> PassageEncoder:
-        settings = self._store.settings
-        pool_factor = check_pool_factor(settings["pool_factor"])
-        return PassageEncoder(self.encoder, settings["window_overlap"], pool_factor)
 
 
 def _parse(where: Where | None) -> Filter:

@@ -54,6 +54,7 @@ LAYERS = {
     "compaction": 6,
     "backups": 6,
     "exports": 6,
+    "adding": 7,
     "operations": 7,
     "tuning": 7,
     "retriever": 8,

@@ -64,6 +64,16 @@ def build_corpus(evaluation: Path, parallel: Iterable[Path], size: int) -> Corpu
     return Corpus([text for _, text in mixed[:size]], *map(list, zip(*kept, strict=True)))
 
 
+def remembered_texts(folder: Path, evaluation: Path, parallel: Path, size: int) -> list[str]:
+    """Make a corpus once, and return its passages; ``parallel`` is the folder of its files."""
+    path = folder / f"texts_{size}.json"
+    if not path.exists():
+        corpus = build_corpus(evaluation, parallel.glob("*.jsonl.gz"), size)
+        path.write_text(json.dumps(corpus.passages), encoding="utf-8")
+    texts: list[str] = json.loads(path.read_text(encoding="utf-8"))
+    return texts
+
+
 def _judged(
     evaluation: Path, chance: random.Random
 ) -> tuple[dict[str, str], list[str], list[list[str]]]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,11 +17,11 @@ if TYPE_CHECKING:
     from collections import Counter
 
     from ..retriever import Retriever
-    from .sources import Record, SourceFile
+    from .sources import SourceFile
 
 __all__ = ["add_files", "index"]
 
-BATCH = 512
+BATCH = 1024
 
 
 def index(
@@ -55,7 +54,9 @@ def index(
     Texts may be of any length: what is longer than the model reads at once is searched in
     overlapping windows, and found as one passage.
 
-    Everything is read and checked before the first passage is added.
+    Everything is read and checked before the first passage is added, and then read again bit by
+    bit: files may be larger than memory. Each batch is a commit; should the command be stopped,
+    run it again to add the rest.
     """
     from ..retriever import Retriever
     from .sources import check, find_sources
@@ -71,11 +72,13 @@ def index(
         nbits=nbits,
     ) as retriever:
         add_files(retriever, sources.files, total, batch)
-        held = len(retriever)
+        held, due = len(retriever), retriever.stats(measure=False).optimize_due
     files = count(len(sources.files), "file")
     typer.echo(f"Indexed {count(total, 'passage')} from {files}; {into} holds {held:,}.")
     if sources.skipped:
         note(_describe_skipped(sources.skipped))
+    if due:
+        note(f"Time for 'lfm2-colbert optimize {into}': {due}.")
 
 
 def add_files(
@@ -94,36 +97,19 @@ def add_files(
     """
     from .sources import read
 
-    added = 0
+    passages = (record.passage for record in read(files))
     try:
         with make_progress() as progress:
             task = progress.add_task("Indexing", total=total)
-            for records in _batches(read(files), batch):
-                _add(retriever, records, partial(progress.advance, task))
-                added += len(records)
-                progress.update(task, completed=added)  # known texts are not encoded again
-    except (LFM2ColBERTError, OSError, KeyboardInterrupt):
-        if added:
-            note(
-                f"{added:,} of {count(total, 'passage')} are in the index. Run the same command "
-                "again to add the rest."
-            )
+            retriever.add_stream(passages, batch=batch, progress=partial(progress.advance, task))
+    except LFM2ColBERTError:  # says itself what was committed
         raise
-
-
-def _add(retriever: Retriever, records: list[Record], progress: Callable[[int], None]) -> None:
-    passages = [record.passage for record in records]
-    retriever.add(
-        [passage.text for passage in passages],
-        ids=[passage.id for passage in passages],
-        metadata=[passage.metadata for passage in passages],
-        progress=progress,
-    )
-
-
-def _batches(records: Iterator[Record], size: int) -> Iterator[list[Record]]:
-    while batch := list(islice(records, size)):
-        yield batch
+    except (OSError, KeyboardInterrupt):
+        note(
+            f"{retriever.path} holds {count(len(retriever), 'passage')} now. Run the same command "
+            "again to add the rest."
+        )
+        raise
 
 
 def _describe_skipped(skipped: Counter[str]) -> str:

@@ -78,7 +78,7 @@ IndexKindOption = Annotated[
         "--index",
         help="exact: vectors as they are, all compared with every question. compressed: a few "
         "bits a dimension, for millions of passages. auto, the default: exact until compression "
-        "pays. Chosen when the index is made.",
+        "pays. May be changed later, but not back to exact.",
         show_default=False,
     ),
 ]

@@ -6,7 +6,9 @@ before the first passage is added, and then read again.
 
 from __future__ import annotations
 
+import hashlib
 import os
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -65,8 +67,10 @@ def find_sources(paths: Sequence[Path], *, exclude: Path | None = None) -> Sourc
     return sources
 
 
-def check(files: Iterable[SourceFile]) -> int:
+def check(files: Sequence[SourceFile]) -> int:
     """Read everything once, so that a broken line is found before anything is added.
+
+    Eight bytes a passage are kept meanwhile.
 
     Args:
         files: the files to read.
@@ -77,15 +81,10 @@ def check(files: Iterable[SourceFile]) -> int:
     Raises:
         InputError: a line cannot be used, or two passages have the same id.
     """
-    places: dict[str, str] = {}
-    for record in read(files):
-        first = places.setdefault(record.passage.id, record.place)
-        if first is not record.place:  # the id was there already
-            raise InputError(
-                f"the id {record.passage.id!r} is used twice: in {first}, and in {record.place}. "
-                "Give each passage an id of its own."
-            )
-    return len(places)
+    seen = array("Q", (_digest(record.passage.id) for record in read(files)))
+    if suspects := _repeated(seen):
+        _refuse_repeated(files, suspects)
+    return len(seen)
 
 
 def read(files: Iterable[SourceFile]) -> Iterator[Record]:
@@ -102,6 +101,33 @@ def read(files: Iterable[SourceFile]) -> Iterator[Record]:
     """
     for file in files:
         yield from READERS[file.path.suffix.lower()](file)
+
+
+def _digest(id: str) -> int:
+    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
+
+
+def _repeated(seen: array[int]) -> set[int]:
+    """Return the values that are there more than once."""
+    import numpy as np
+
+    values = np.sort(np.frombuffer(seen, np.uint64))
+    return set(values[1:][values[1:] == values[:-1]].tolist())
+
+
+def _refuse_repeated(files: Iterable[SourceFile], suspects: set[int]) -> None:
+    """Look for two passages of the same id among those whose digests are not unique."""
+    places: dict[str, str] = {}
+    for record in read(files):
+        id = record.passage.id
+        if _digest(id) not in suspects:
+            continue
+        if id in places:
+            raise InputError(
+                f"the id {id!r} is used twice: in {places[id]}, and in {record.place}. "
+                "Give each passage an id of its own."
+            )
+        places[id] = record.place
 
 
 def _walk(folder: Path, exclude: Path | None) -> Iterator[Path]:

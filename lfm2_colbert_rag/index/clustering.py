@@ -8,12 +8,13 @@ up. It gives up nothing: vectors of one token lie together.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from .codebook import UNKNOWN_TOKEN, Centroids, Codebook, CodebookInfo, Float, Int
-from .codec import CODE_BYTES, MOST_CENTROIDS, STEPS, Codec
+from .codec import CODE_BYTES, LENGTHS, MOST_CENTROIDS, STEPS, Codec, name_lengths, unit_vectors
 from .workers import in_parallel, thread_count
 
 # One centroid for about a hundred vectors of a token, none split below 64, none into more than a
@@ -54,10 +55,12 @@ def train_codebook(
     rotation = _rotation(codec.padded)
     pivots = _pivots(vectors[token_ids < 0], codec, rotation)
     blank = Codebook(
-        CodebookInfo(name, codec.nbits, 0, total, 0.0),
+        CodebookInfo(name, codec.nbits, 0, total, 0.0, _is_natural(vectors)),
         codec,
         rotation,
-        Centroids.rounded(np.empty((0, codec.padded), np.float32), np.empty(0, np.int32)),
+        Centroids.rounded(
+            np.empty((0, codec.padded), np.float32), np.empty(0, np.int32), codec.nbits
+        ),
         np.empty((0, codec.padded), np.float32),
         np.zeros(1, np.int64),
         pivots,
@@ -69,7 +72,7 @@ def train_codebook(
     counts = _fit(choose_counts((ends - starts) * total // max(1, len(vectors))), ends - starts)
     firsts = np.concatenate(([0], np.cumsum(counts)))
     grouped = np.empty((len(order), codec.padded), np.float32)
-    in_parallel(_gather, [(codec, vectors, order, grouped, *part) for part in _blocks(len(order))])
+    in_parallel(_gather, [(blank, vectors, order, grouped, *part) for part in _blocks(len(order))])
     means = np.empty((firsts[-1], codec.padded), np.float32)
     lanes = (None,) * codec.padded
     in_parallel(
@@ -80,12 +83,12 @@ def train_codebook(
         ],
     )
     means = means @ rotation  # distances do not change by it, so only the means need be turned
-    centroids = Centroids.rounded(means, np.repeat(tokens[order][starts], counts))
+    centroids = Centroids.rounded(means, np.repeat(tokens[order][starts], counts), codec.nbits)
     energy = _energy(grouped, rotation, centroids, firsts, ends - starts, codec)
     groups, member_of = group_centroids(means)
     places = np.argsort(member_of, kind="stable")
     return Codebook(
-        CodebookInfo(name, codec.nbits, len(centroids), total, energy),
+        replace(blank.info, centroids=len(centroids), energy=energy),
         codec,
         rotation,
         centroids.take(places),
@@ -113,13 +116,6 @@ def group_centroids(means: Float) -> tuple[Float, Int]:
         lengths = np.linalg.norm(sums, axis=1, keepdims=True)
         groups = np.where(lengths > 0, sums / np.maximum(lengths, 1e-12), groups)
     return groups.astype(np.float16).astype(np.float32), _nearest(units, groups)
-
-
-def unit_vectors(vectors: npt.NDArray[np.floating]) -> Float:
-    """Scale ``(n, dim)`` vectors to unit length, as float32; lengths are kept apart."""
-    wide = vectors.astype(np.float32)
-    wide /= np.maximum(np.sqrt(np.einsum("ij,ij->i", wide, wide)), 1e-12)[:, None]
-    return wide
 
 
 def _nearest(units: Float, groups: Float) -> Int:
@@ -161,6 +157,15 @@ def _energy(
     return float(total) / max(1, len(chosen))
 
 
+def _is_natural(vectors: npt.NDArray[np.floating]) -> bool:
+    """Tell whether there are vectors shorter than 1, and none that is longer."""
+    lengths = [
+        LENGTHS[name_lengths(vectors[a:b].astype(np.float32))] for a, b in _blocks(len(vectors))
+    ]
+    found = np.unique(np.concatenate(lengths)) if lengths else np.ones(1)
+    return bool(found[0] < 1 and found[-1] <= 1)
+
+
 def _rotation(width: int) -> Float:
     drawn = np.random.default_rng(SEED).standard_normal((width, width))
     return np.linalg.qr(drawn)[0].astype(np.float32)
@@ -180,7 +185,7 @@ def _classified(
     unknown = np.flatnonzero(tokens <= UNKNOWN_TOKEN)
     for start in range(0, len(unknown), 65_536):
         part = unknown[start : start + 65_536]
-        tokens[part] = blank.classify(blank.rotate(unit_vectors(vectors[part])), tokens[part])
+        tokens[part] = blank.classify(blank.turn(vectors[part]), tokens[part])
     return tokens
 
 
@@ -198,7 +203,7 @@ def _blocks(size: int) -> list[tuple[int, int]]:
 
 
 def _gather(
-    codec: Codec,
+    blank: Codebook,
     vectors: npt.NDArray[np.floating],
     order: Int,
     out: Float,
@@ -206,7 +211,7 @@ def _gather(
     end: int,
 ) -> None:
     # take, unlike indexing, lets other threads run meanwhile
-    out[start:end] = codec.pad(unit_vectors(np.take(vectors, order[start:end], axis=0)))
+    out[start:end] = blank.prepare(np.take(vectors, order[start:end], axis=0))
 
 
 def _shares(costs: Int) -> list[tuple[int, int]]:

@@ -1,8 +1,9 @@
 """The codebook: centroids of token vectors, each of one vocabulary id, and how to find near ones.
 
-Centroids are kept in four bits a coordinate with a scale each; residuals are taken to what four
-bits can say, so little is lost by it. They lie in the order of coarse groups: a query vector is
-compared with the groups, and then with the centroids of the nearest groups only.
+Centroids are kept in whole numbers with a scale each, and residuals are taken to what these can
+say: in 8 bits a coordinate beside residuals of 4, which loses nothing, and in 4 beside residuals of
+2, where room counts and the loss is small against theirs. They lie in the order of coarse groups: a
+query vector is compared with the groups, and then with the centroids of the nearest groups only.
 """
 
 from __future__ import annotations
@@ -26,15 +27,15 @@ from .arrays import (
     sync_folder,
     write_arrays,
 )
-from .codec import Codec
+from .codec import LENGTHS, STEPS, Codec, unit_vectors
 
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float32]
 
 # Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
 UNKNOWN_TOKEN = -1
-# Coordinates of centroids are whole numbers of at most this size, times a scale.
-LARGEST = 7
+# Coordinates of centroids are whole numbers of at most this size, by the bits of the residuals.
+LARGEST = {4: 127, 2: 7}
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class CodebookInfo:
         centroids: their number.
         vectors: how many vectors it was made for.
         energy: mean squared length of their residuals.
+        natural: whether vectors are kept with the lengths they have, none above 1, rather than as
+            directions with lengths aside. Means of unit vectors are, as pooling makes them.
         files: size and checksum of each array's file, by array name.
     """
 
@@ -55,6 +58,7 @@ class CodebookInfo:
     centroids: int
     vectors: int
     energy: float
+    natural: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
 
     @property
@@ -68,7 +72,7 @@ class Centroids:
     """Centroids that a vector can be given, side by side for each token.
 
     Attributes:
-        values: ``(n, padded)`` int8, from -7 to 7.
+        values: ``(n, padded)`` int8.
         scales: ``(n,)`` float32 that float16 can hold; a centroid is its values times its scale.
         tokens: ``(n,)`` int32 vocabulary ids.
     """
@@ -82,29 +86,34 @@ class Centroids:
         return len(self.values)
 
     @classmethod
-    def rounded(cls, means: Float, tokens: npt.NDArray[np.int32]) -> Centroids:
+    def rounded(cls, means: Float, tokens: npt.NDArray[np.int32], nbits: int) -> Centroids:
         """Round means to whole numbers, each with a scale of its own."""
-        scales = np.abs(means).max(axis=1, initial=0) / LARGEST
+        largest = LARGEST[nbits]
+        scales = np.abs(means).max(axis=1, initial=0) / largest
         scales = np.minimum(scales, 6e4).astype(np.float16).astype(np.float32)
         scales[scales == 0] = 1
-        values = np.clip(np.rint(means / scales[:, None]), -LARGEST, LARGEST)
+        values = np.clip(np.rint(means / scales[:, None]), -largest, largest)
         return cls(values.astype(np.int8), scales, tokens)
 
     @classmethod
     def read(cls, arrays: Mapping[str, npt.NDArray[Any]], prefix: str = "") -> Centroids:
         """Take from arrays what :meth:`arrays` gave."""
-        packed = arrays[f"{prefix}centroids"]
-        codec = Codec(2 * packed.shape[1], 4)
+        values = np.array(arrays[f"{prefix}centroids"])
+        if values.dtype == np.uint8:
+            values = Codec(2 * values.shape[1], 4).unpack(values).astype(np.int8) - np.int8(8)
         return cls(
-            codec.unpack(packed).astype(np.int8) - np.int8(LARGEST + 1),
+            values,
             arrays[f"{prefix}scales"].astype(np.float32),
             arrays[f"{prefix}tokens"].astype(np.int32),
         )
 
-    def arrays(self, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
-        """Return what is written to files: two coordinates a byte, and small numbers."""
+    def arrays(self, nbits: int, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
+        """Return what is written to files: two coordinates a byte where they fit."""
+        values: npt.NDArray[Any] = self.values
+        if LARGEST[nbits] < 8:
+            values = Codec(values.shape[1], 4).pack(values + 8)
         return {
-            f"{prefix}centroids": Codec(self.values.shape[1], 4).pack(self.values + (LARGEST + 1)),
+            f"{prefix}centroids": values,
             f"{prefix}scales": self.scales.astype(np.float16),
             f"{prefix}tokens": narrow(self.tokens),
         }
@@ -165,6 +174,19 @@ class Codebook:
         """Pad and turn ``(n, dim)`` vectors, giving ``(n, padded)`` float32."""
         return self.codec.pad(vectors) @ self.rotation
 
+    def prepare(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Pad vectors and scale them to unit length, unless lengths are kept; as float32."""
+        return self.codec.pad(vectors if self.info.natural else unit_vectors(vectors))
+
+    def turn(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Prepare vectors and turn them."""
+        return self.prepare(vectors) @ self.rotation
+
+    @property
+    def tables(self) -> tuple[Float, Float]:
+        """What kernels need to know of steps and lengths."""
+        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS
+
     def restore(self, rotated: Float) -> Float:
         """Undo :meth:`rotate`."""
         return np.ascontiguousarray((rotated @ self.rotation.T)[:, : self.codec.dim])
@@ -194,7 +216,7 @@ class Codebook:
         """Return the arrays of its files."""
         return {
             "rotation": self.rotation,
-            **self.centroids.arrays(),
+            **self.centroids.arrays(self.codec.nbits),
             "groups": self.groups.astype(np.float16),
             "bounds": narrow(self.bounds),
             "pivots": self.pivots,
@@ -213,6 +235,7 @@ class Codebook:
             known.centroids,
             known.vectors,
             known.energy,
+            known.natural,
             describe_arrays(folder),
         )
 

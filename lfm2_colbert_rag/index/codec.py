@@ -4,7 +4,8 @@ A vector v is kept as the centroid c nearest to it among those of its token, and
 v - c in ``nbits`` a dimension: every coordinate becomes the nearest of ``2**nbits`` levels that lie
 one *step* apart around zero. Each vector has its own step, chosen from :data:`STEPS` so that the
 error is least; a vector far from all centroids is therefore kept more coarsely, but never cut
-off. What comes back is c plus the levels times the step, scaled to the length that the vector had.
+off. What comes back is c plus the levels times the step, scaled to the length that the vector had;
+or as it is, where the codebook says that vectors have the lengths they have.
 
 Coordinates are packed in planes: byte j holds the coordinates j, j + width, j + 2 width and so
 on, lowest bits first, so that unpacking is one shift and one mask for a whole plane.
@@ -119,6 +120,13 @@ def pack_codes(
     """Join what :func:`unpack_codes` splits."""
     joint = codes.astype("<u4") | (steps.astype("<u4") << np.uint32(CODE_BITS))
     return np.ascontiguousarray(joint.view(np.uint8).reshape(-1, 4)[:, :CODE_BYTES])
+
+
+def unit_vectors(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Scale ``(n, dim)`` vectors to unit length, as float32; lengths are kept apart."""
+    wide = vectors.astype(np.float32)
+    wide /= np.maximum(np.sqrt(np.einsum("ij,ij->i", wide, wide)), 1e-12)[:, None]
+    return wide
 
 
 def name_lengths(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:

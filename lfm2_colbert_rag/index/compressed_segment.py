@@ -5,7 +5,8 @@ file            shape and dtype          content
 =============== ======================== ======================================================
 codes           ``(tokens, 3)`` uint8    centroid and step of each vector (:mod:`.codec`)
 packed          ``(tokens, width)``      residuals, 2 or 4 bits a coordinate, uint8
-norms           ``(tokens,)`` uint8      lengths of the vectors; empty where all are 1
+norms           ``(tokens,)`` uint8      lengths of the vectors; empty where all are 1 or the
+                                         codebook keeps vectors as long as they are
 spans           ``(bytes,)`` uint8       characters of each vector (``kernels.encode_spans``)
 span_sizes      ``(windows,)``           bytes of ``spans`` that each window has
 lengths         ``(windows,)``           vectors of each window
@@ -17,7 +18,7 @@ list_steps      ``(lists,)``             centroid of each list less that of the 
                                          within a block
 list_sizes      ``(lists,)``             windows in each list
 listed          ``(entries,)`` uint16    windows that hold the centroid, counted within the block
-extra_centroids ``(extra, padded / 2)``  centroids of tokens that the codebook does not know;
+extra_centroids as in the codebook       centroids of tokens that the codebook does not know;
 extra_scales    ``(extra,)`` float16     their codes follow those of the codebook
 extra_tokens    ``(extra,)``
 =============== ======================== ======================================================
@@ -41,11 +42,10 @@ from ..errors import IndexCorruptError
 from ..types import TokenMatrix
 from .arrays import REMEDY, open_arrays
 from .codebook import Centroids, Codebook
-from .codec import LENGTHS, STEPS, unpack_codes
+from .codec import unpack_codes
 from .segment import Segment, SegmentInfo
 
 BLOCK_WINDOWS = 65_536
-TABLES = (STEPS, LENGTHS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +103,7 @@ class CompressedSegment(Segment):
             book.scales,
             self.extra.values,
             self.extra.scales,
-            TABLES,
+            self.codebook.tables,
             (None,) * codec.width,
             (None,) * codec.planes,
         )

@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from ..types import Window
 from .arrays import ArrayFile, describe_arrays, narrow, sync_folder, write_arrays
-from .clustering import unit_vectors
 from .codebook import Centroids, Codebook, Float, Int
 from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
 from .compressed_segment import CompressedSegment, invert
@@ -149,7 +148,7 @@ class CompressedSegmentWriter:
                 "row_steps": narrow(np.diff(self._places, prepend=self._places[0])),
                 "windows": narrow(np.array(self._windows)),
                 "span_sizes": narrow(np.array(self._span_sizes)),
-                **self._extra.centroids.arrays("extra_"),
+                **self._extra.centroids.arrays(self._codebook.codec.nbits, "extra_"),
                 **self._lists(codes, lengths),
             },
             durable=self._durable,
@@ -176,10 +175,11 @@ class CompressedSegmentWriter:
         vectors = np.concatenate([vectors for vectors, _ in self._waiting])
         tokens = np.concatenate([tokens for _, tokens in self._waiting])
         self._waiting, self._buffered = [], 0
-        lengths = name_lengths(vectors)
-        self._unit &= bool((np.abs(LENGTHS[lengths] - 1) < 0.005).all())
-        self._files["norms"].extend(lengths)
-        rotated = self._codebook.rotate(unit_vectors(vectors))
+        if not self._codebook.info.natural:
+            lengths = name_lengths(vectors)
+            self._unit &= bool((np.abs(LENGTHS[lengths] - 1) < 0.005).all())
+            self._files["norms"].extend(lengths)
+        rotated = self._codebook.turn(vectors)
         tokens = self._codebook.classify(rotated, tokens)
         codes, packed, energy = self._compress(rotated, tokens)
         self._noise.sample(rotated, self._decompress(codes, packed))
@@ -227,7 +227,7 @@ class CompressedSegmentWriter:
     def _decompress(
         self, codes: npt.NDArray[np.uint8], packed: npt.NDArray[np.uint8]
     ) -> Callable[[int, int], Float]:
-        """Return what gives back consecutive vectors of a block, of unit length."""
+        """Return what gives back consecutive vectors of a block as they were compressed."""
         from . import kernels
 
         book, codec = self._codebook.centroids, self._codebook.codec
@@ -241,7 +241,7 @@ class CompressedSegmentWriter:
                 book.scales,
                 extra.values,
                 extra.scales,
-                (STEPS, LENGTHS),
+                self._codebook.tables,
                 (None,) * codec.width,
                 (None,) * codec.planes,
                 start,
@@ -352,7 +352,8 @@ class _Extra:
         starts = np.searchsorted(tokens[chosen], new)
         sizes = np.diff(np.append(starts, len(chosen)))
         means = np.add.reduceat(rotated[chosen], starts, axis=0) / sizes[:, None]
-        fresh = Centroids.rounded(means.astype(np.float32), new)
+        nbits = self._codebook.codec.nbits
+        fresh = Centroids.rounded(means.astype(np.float32), new, nbits)
         self.centroids = Centroids.joined([self.centroids, fresh])
         self._known = None
 

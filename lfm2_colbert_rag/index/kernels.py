@@ -142,7 +142,10 @@ def decode(packed, centroid, scale, step, lanes, planes, vector):
 
 @part
 def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector):
-    """One stored vector; returns the factor that gives it its norm, or unit length."""
+    """One stored vector; returns the factor that gives it its norm, or unit length.
+
+    Without a table of lengths it is as long as it should be.
+    """
     codes, packed, norms = store
     steps, lengths = tables
     joint = joint_at(codes, t)
@@ -153,6 +156,8 @@ def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, plan
     else:
         code -= len(centroids)
         length = decode(packed[t], extra[code], extra_scales[code], step, lanes, planes, vector)
+    if len(lengths) == 0:
+        return _f(1)
     norm = lengths[norms[t]] if len(norms) else _f(1)
     return norm / max(length, _f(1e-12))
 

@@ -9,6 +9,7 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import StorageFullError
+from lfm2_colbert_rag.store import Store
 
 from .conftest import Run
 
@@ -135,24 +136,41 @@ def test_the_target_is_never_a_folder_of_something_else(run: Run, docs: Path) ->
     assert "holds no index" in outcome.err
 
 
-def test_what_is_committed_before_a_failure_is_said(
-    run: Run, docs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    add, calls = Retriever.add, []
+FAILURES = {
+    "full": (
+        StorageFullError("the disk is full; nothing was changed."),
+        [
+            "error: the disk is full; nothing was changed. The first 4 of the stream were "
+            "committed before and stay. Give the whole stream again to go on: what is stored is "
+            "skipped."
+        ],
+    ),
+    "stopped": (
+        KeyboardInterrupt(),
+        [
+            "i holds 4 passages now. Run the same command again to add the rest.",
+            "error: interrupted",
+        ],
+    ),
+}
 
-    def add_once(self: Retriever, *args: object, **options: object) -> object:
+
+@pytest.mark.parametrize("name", FAILURES)
+def test_what_is_committed_before_a_failure_is_said(
+    run: Run, docs: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    failure, said = FAILURES[name]
+    upsert, calls = Store.upsert, []
+
+    def upsert_twice(self: Store, *args: object, **options: object) -> None:
         calls.append(args)
         if len(calls) > 2:
-            raise StorageFullError("the disk is full; nothing was changed.")
-        return add(self, *args, **options)
+            raise failure
+        upsert(self, *args, **options)
 
-    monkeypatch.setattr(Retriever, "add", add_once)
+    monkeypatch.setattr(Store, "upsert", upsert_twice)
     outcome = run("index", docs, "--into", "i", "--model", "hash", "--batch", 2)
-    assert outcome.code == 1
-    assert outcome.err.splitlines() == [
-        "4 of 6 passages are in the index. Run the same command again to add the rest.",
-        "error: the disk is full; nothing was changed.",
-    ]
+    assert outcome.err.splitlines() == said
     with Retriever.open("i") as retriever:
         assert len(retriever) == 4
 

@@ -65,7 +65,7 @@ def test_a_segments_own_centroids_compete_with_the_codebooks(made, nprobe):
     chance = np.random.default_rng(5)
     means = chance.standard_normal((9, query.shape[1])).astype(np.float32)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
-    extra = Centroids.rounded(means, np.arange(9, dtype=np.int32))
+    extra = Centroids.rounded(means, np.arange(9, dtype=np.int32), 4)
     probes = find_probes(segment_made.codebook, query, nprobe, 1.0).with_extra(extra, known)
     both = np.concatenate((similarities(*made), query @ extra.means.T), axis=1)
     for row, found in enumerate(probes.found.tolist()):
