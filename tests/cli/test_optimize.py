@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
 
 from .conftest import Run
 
@@ -117,7 +118,7 @@ def test_search_shows_its_plan(run: Run, compressed: str) -> None:
     assert outcome.err.startswith("votes: centroids voted")
     for name in ("windows", "vectors", "voted", "refined", "scored", "settings  "):
         assert f"\n{name}" in outcome.err
-    assert "nprobe 512" in outcome.err
+    assert f"nprobe {DEFAULT_SETTINGS.nprobe}" in outcome.err
 
 
 def test_search_gives_its_plan_as_json(run: Run, compressed: str) -> None:
