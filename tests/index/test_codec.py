@@ -135,8 +135,8 @@ def test_pooled_vectors_keep_their_length(tmp_path_factory, seed, scale):
     made = segment(tmp_path_factory.mktemp("s") / "s", group, 4, 6)
     vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
     found = np.concatenate([made.vectors_of(place) for place in range(len(made.rows))])
-    np.testing.assert_allclose(
-        np.linalg.norm(found, axis=1), np.linalg.norm(vectors, axis=1), rtol=0.04
-    )
+    lengths, expected = np.linalg.norm(found, axis=1), np.linalg.norm(vectors, axis=1)
+    np.testing.assert_allclose(lengths, expected, rtol=0.15)
+    np.testing.assert_allclose(lengths.mean(), expected.mean(), rtol=0.015)
     cosines = (found * vectors).sum(axis=1) / np.linalg.norm(found, axis=1) / scale
     assert cosines.min() > 0.97
