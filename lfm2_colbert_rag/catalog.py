@@ -38,10 +38,12 @@ from .schema import (
     OLDEST_VERSION,
     SCHEMA,
     codebooks,
+    drop_codebooks,
     insert_codebook,
     insert_segment,
     live_segments,
     migrate,
+    resize_passages,
 )
 from .types import Passage
 
@@ -267,6 +269,7 @@ class Catalog(Connections):
                 [(commit.generation, int(row)) for row in commit.removed],
             )
             _insert_passages(connection, commit)
+            resize_passages(connection, commit.resized)
             connection.executemany(
                 "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
             )
@@ -274,7 +277,7 @@ class Catalog(Connections):
                 insert_segment(connection, commit.segment, commit.generation)
             if commit.codebook is not None:
                 insert_codebook(connection, commit.codebook, commit.generation)
-            _drop_codebooks(connection)
+            drop_codebooks(connection)
             connection.execute(
                 "INSERT INTO generations VALUES (?, ?, ?, ?)",
                 (commit.generation, _now(), len(commit.passages), len(commit.removed)),
@@ -358,18 +361,6 @@ def _now() -> str:
 
 def _newest(connection: sqlite3.Connection) -> int:
     return int(connection.execute("SELECT max(generation) FROM generations").fetchone()[0])
-
-
-def _drop_codebooks(connection: sqlite3.Connection) -> None:
-    """Forget codebooks that no segment names, but the newest two.
-
-    The last but one may be in use by a writer that has not come to its commit yet.
-    """
-    connection.execute(
-        "DELETE FROM codebooks WHERE name NOT IN (SELECT name FROM codebooks "
-        "ORDER BY born DESC LIMIT 2) AND name NOT IN (SELECT json_extract(description, "
-        "'$.codebook') FROM segments WHERE json_extract(description, '$.codebook') NOT NULL)"
-    )
 
 
 def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:

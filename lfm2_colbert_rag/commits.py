@@ -70,6 +70,8 @@ class Commit:
         removed: rows that die.
         retired: names of segments whose live rows others hold from now on.
         codebook: a codebook, already on the disk, that later segments are to use.
+        resized: row, windows and vectors of passages that ``segment`` holds with other numbers of
+            them than the catalog says.
     """
 
     generation: int
@@ -78,3 +80,4 @@ class Commit:
     removed: Sequence[int] = ()
     retired: Sequence[str] = ()
     codebook: CodebookInfo | None = None
+    resized: Sequence[tuple[int, int, int]] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -111,6 +111,26 @@ def insert_codebook(connection: sqlite3.Connection, info: CodebookInfo, generati
     connection.execute(
         "INSERT INTO codebooks VALUES (?, ?, ?, ?)",
         (info.name, json.dumps(description), _write_files(info.files), generation),
+    )
+
+
+def drop_codebooks(connection: sqlite3.Connection) -> None:
+    """Forget codebooks that no segment names, but the newest two.
+
+    The last but one may be in use by a writer that has not come to its commit yet.
+    """
+    connection.execute(
+        "DELETE FROM codebooks WHERE name NOT IN (SELECT name FROM codebooks "
+        "ORDER BY born DESC LIMIT 2) AND name NOT IN (SELECT json_extract(description, "
+        "'$.codebook') FROM segments WHERE json_extract(description, '$.codebook') NOT NULL)"
+    )
+
+
+def resize_passages(connection: sqlite3.Connection, sizes: Sequence[tuple[int, int, int]]) -> None:
+    """Change the numbers of windows and vectors of passages, given behind their rows."""
+    connection.executemany(
+        "UPDATE passages SET windows = ?, tokens = ? WHERE row = ?",
+        [(windows, tokens, row) for row, windows, tokens in sizes],
     )
 
 

@@ -280,7 +280,11 @@ class Store:
         self._publish(staged, Commit(generation, passages, segment, sorted(replaced.values())))
 
     def replace_segments(
-        self, retired: Sequence[str], staged: Path | None, segment: SegmentInfo | None
+        self,
+        retired: Sequence[str],
+        staged: Path | None,
+        segment: SegmentInfo | None,
+        resized: Sequence[tuple[int, int, int]] = (),
     ) -> bool:
         """Let one segment take the place of others, in one commit that changes no passage.
 
@@ -288,6 +292,7 @@ class Store:
             retired: names of the others.
             staged: the new segment's folder, made by :meth:`stage`.
             segment: the new segment; None where no live row is left.
+            resized: see :class:`~lfm2_colbert_rag.commits.Commit`.
 
         Returns:
             False if one of the others is gone already; nothing was changed then.
@@ -296,7 +301,8 @@ class Store:
             generation = self.catalog.generation() + 1
             if not set(retired) <= self.catalog.segment_names():
                 return False
-            self._publish(staged, Commit(generation, segment=segment, retired=tuple(retired)))
+            commit = Commit(generation, segment=segment, retired=tuple(retired), resized=resized)
+            self._publish(staged, commit)
         for name in retired:
             shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
         return True

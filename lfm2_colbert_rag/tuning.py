@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any
@@ -23,7 +23,9 @@ from .errors import ConfigError
 from .index import CompressedIndex, SearchSettings
 from .index.settings import LADDER
 from .measurement import Recall, drift, measure_ladder, measure_recall, sample_queries
+from .passage_encoder import PassageEncoder
 from .progress import ProgressLike, reporting
+from .reencoding import reencode as reencode_texts
 from .store import Snapshot, Store
 from .types import IndexStats, TokenMatrix, TokenVectors
 
@@ -45,6 +47,9 @@ class Tuning:
     _asked: deque[TokenMatrix]
 
     def _encode(self, queries: list[str]) -> list[TokenVectors]:
+        raise NotImplementedError
+
+    def _passage_encoder(self) -> PassageEncoder:
         raise NotImplementedError
 
     def _shown_path(self) -> str | None:
@@ -112,7 +117,11 @@ class Tuning:
         return self._measure(self._store.snapshot(), sample, None, given)
 
     def optimize(
-        self, *, forget_after: float = 3600.0, progress: ProgressLike = None
+        self,
+        *,
+        reencode: bool = False,
+        forget_after: float = 3600.0,
+        progress: ProgressLike = None,
     ) -> IndexStats:
         """Bring the index to its best: compress, merge, drop what was deleted, renew the codebook.
 
@@ -120,6 +129,11 @@ class Tuning:
         lose a little each time. Searching, adding and deleting go on meanwhile.
 
         Args:
+            reencode: encode all stored texts again, and compress the vectors of that: the quality
+                of an index that is made now, for the time of making one. The vectors lie on the
+                disk as they are until all are encoded, 256 bytes each at 128 dimensions. Vectors
+                that were given by :meth:`add_vectors` cannot be told from others, and are replaced
+                by what the model makes of their texts.
             forget_after: texts of passages that were deleted or replaced so many seconds ago are
                 removed from the disk; readers at work in an older generation may need younger
                 ones.
@@ -131,34 +145,46 @@ class Tuning:
         Raises:
             IndexLockedError: somebody else is optimizing.
             StorageFullError: the disk is full; what was finished until then stays.
+            ModelNotFoundError: texts are to be encoded, and the model is not there.
         """
         store = self._store
+        encoder = self._passage_encoder() if reencode else None
+        steps = 2 if encoder is None else 3
         with (
             store.locks.optimizing(timeout=0),
-            reporting(progress, 2 * len(store.snapshot().index), "optimizing") as report,
+            reporting(progress, steps * len(store.snapshot().index), "optimizing") as report,
         ):
-            if wants_compression(store):
-                compress(store, report)
-            if self._needs_codebook(store.snapshot()):
-                renew_codebook(store, report)
+            self._renew(encoder, report)
             while mergers := find_mergers(store):
                 merge(store, mergers, report)
             merge_all(store, report)
             self._forget(forget_after)
         return self.stats(measure=True)
 
-    def optimize_in_background(self) -> Future[IndexStats]:
+    def optimize_in_background(self, *, reencode: bool = False) -> Future[IndexStats]:
         """Start :meth:`optimize` in a thread; the future gives its result or its error."""
         future: Future[IndexStats] = Future()
 
         def work() -> None:
             try:
-                future.set_result(self.optimize(progress=False))
+                future.set_result(self.optimize(reencode=reencode, progress=False))
             except BaseException as error:
                 future.set_exception(error)
 
         threading.Thread(target=work, name="lfm2-colbert-optimize", daemon=True).start()
         return future
+
+    def _renew(self, encoder: PassageEncoder | None, report: Callable[[int], None]) -> None:
+        """Compress what is exact, with a codebook that fits."""
+        store, due = self._store, False
+        if encoder is not None:
+            reencode_texts(store, encoder, report)
+            due = wants_compression(store)
+        elif wants_compression(store):
+            compress(store, report)
+        if due or self._needs_codebook(store.snapshot()):
+            renew_codebook(store, report)
+            store.catalog.remember("ladder", None)
 
     def aim_for(self, target_recall: float) -> SearchSettings | None:
         """Search just as thoroughly as this recall@10 needs, by measurement.

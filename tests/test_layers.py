@@ -52,6 +52,7 @@ LAYERS = {
     "verification": 5,
     "opening": 6,
     "compaction": 6,
+    "reencoding": 6,
     "backups": 6,
     "exports": 6,
     "adding": 7,

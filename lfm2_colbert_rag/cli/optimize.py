@@ -20,6 +20,14 @@ COMPARED = ("index", "segments", "deleted", "bytes", "bytes_per_vector", "recall
 
 def optimize(
     folder: IndexFolder,
+    reencode: Annotated[
+        bool,
+        typer.Option(
+            "--reencode",
+            help="Encode all texts again, for the quality of an index made now. Takes as long as "
+            "indexing them.",
+        ),
+    ] = False,
     forget_after: Annotated[
         float,
         typer.Option(
@@ -40,7 +48,7 @@ def optimize(
 
     with Retriever.open(folder, create=False) as retriever:
         before = retriever.stats().to_dict()
-        after = retriever.optimize(forget_after=forget_after).to_dict()
+        after = retriever.optimize(reencode=reencode, forget_after=forget_after).to_dict()
     if as_json:
         echo_json({"before": before, "after": after})
     else:

@@ -99,6 +99,16 @@ def test_optimize_shows_what_changed(run: Run, index: str) -> None:
     assert list(again["after"]) == list(json.loads(run("stats", index, "--json").out))
 
 
+def test_optimize_encodes_again(run: Run, compressed: str) -> None:
+    before = run("search", compressed, "zebras", "--json", "-k", 1).out
+    outcome = run("optimize", compressed, "--reencode", "--json")
+    assert (outcome.code, outcome.err) == (0, "")
+    assert json.loads(outcome.out)["after"]["index"] == "compressed"
+    after = run("search", compressed, "zebras", "--json", "-k", 1).out
+    assert json.loads(after)["id"] == json.loads(before)["id"] == "zebra"
+    assert run("verify", compressed).code == 0
+
+
 def test_optimize_of_nothing(run: Run, index: str) -> None:
     assert run("optimize", "nowhere").err.startswith("error: nowhere holds no index")
     assert run("optimize", index, "--forget-after", -1).code == 2
