@@ -190,7 +190,7 @@ def test_optimizing_twice_changes_nothing(grown):
 
 
 def test_a_second_optimizer_is_told(grown):
-    with Retriever.open(grown.path) as other, grown._store.optimizing(timeout=0):
+    with Retriever.open(grown.path) as other, grown._store.locks.optimizing(timeout=0):
         with pytest.raises(IndexLockedError, match=r"support\.index is being optimized"):
             other.optimize()
         with pytest.raises(TimeoutError):
@@ -373,7 +373,7 @@ def test_a_codebook_that_is_replaced_twice_meanwhile(folder):
 
         def twice() -> None:
             for _ in range(3):
-                with other._store.optimizing(timeout=10):
+                with other._store.locks.optimizing(timeout=10):
                     compaction.renew_codebook(other._store)
 
         def matrices():
