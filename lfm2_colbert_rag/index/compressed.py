@@ -33,7 +33,7 @@ from .plan import SearchPlan, exact_plan
 from .probing import Probes, find_probes
 from .scanning import refine_positions, score_positions, turned_query
 from .settings import DEFAULT_SETTINGS, SearchSettings
-from .voting import Workspaces, count_votes, marked
+from .voting import Nearness, Workspaces, count_votes, noted
 
 # Vectors that are scored without asking the lists first: as quick as a search.
 SCAN_VECTORS = 24_000
@@ -109,7 +109,7 @@ class _Panel:
     turned: TokenMatrix
     probes: Probes
     votes: _Candidates
-    marks: tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]
+    nearness: Nearness
 
 
 class _Found:
@@ -309,7 +309,7 @@ class CompressedIndex(Index):
                     turned,
                     near,
                     _Candidates(owners, votes.positions, votes.promises),
-                    borrowed.enter_context(marked(segment, near, self._workspaces)),
+                    borrowed.enter_context(noted(segment, near, self._workspaces)),
                 )
             )
         return panels
@@ -343,7 +343,7 @@ def _refine(
         for number, mine in batch.by_owner():
             panel = panels[number]
             fresh[mine] = refine_positions(
-                panel.segment, panel.probes, *panel.marks, batch.positions[mine]
+                panel.segment, panel.probes, panel.nearness, batch.positions[mine]
             )
         scores = np.concatenate((scores, fresh))
     looked = len(scores)

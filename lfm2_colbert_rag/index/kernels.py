@@ -17,10 +17,14 @@ from pathlib import Path
 import numpy as np
 from numba import njit
 
+from . import simd
+
 CODE_MASK = (1 << 19) - 1
 CODE_BITS = 19
 LOWEST = np.float32(-3.0e38)
 BUCKETS = 512
+# Vectors of a window that are looked at together.
+BLOCK = 256
 _f = np.float32
 
 logger = logging.getLogger(__name__)
@@ -204,6 +208,9 @@ def score_windows(
         end = starts[w] + lengths[w]
         for first in range(starts[w], end, 4):
             for k in range(4):
+                ahead = joint_at(store[0], min(first + 4 + k, end - 1)) & CODE_MASK
+                if ahead < len(centroids):
+                    simd.prefetch(centroids, ahead)
                 t = min(first + k, end - 1)
                 factors[k] = decode_at(
                     store,
@@ -245,78 +252,98 @@ def score_windows(
 
 
 @kernel
-def mark(ids, found, known, marks, extra_marks, on):
-    """Note, as bits, which query vectors are near each centroid; or wipe the notes out."""
+def note_near(ids, sims, found, slots, starts, rows, near):
+    """Turn what each query vector is near into what each centroid is near.
+
+    A centroid's entry in ``slots``, 0 before, becomes its number from 1 on; the query vectors that
+    number n is near are ``rows[starts[n] : starts[n + 1]]``, their similarities ``near`` there.
+    """
+    count = 0
     for i in range(len(ids)):
-        bit = np.uint64(1) << np.uint64(i & 63)
         for n in range(found[i]):
             code = ids[i, n]
-            if code < known:
-                marks[code] = (marks[code] | bit) if on else np.uint64(0)
-            else:
-                extra_marks[code - known] = (
-                    (extra_marks[code - known] | bit) if on else np.uint64(0)
-                )
+            if slots[code] == 0:
+                count += 1
+                slots[code] = count
+                starts[count + 1] = 0
+            starts[slots[code] + 1] += 1
+    starts[0], starts[1] = 0, 0
+    for n in range(1, count + 1):
+        starts[n + 1] += starts[n]
+    at = starts[: count + 1].copy()
+    for i in range(len(ids)):
+        for n in range(found[i]):
+            slot = slots[ids[i, n]]
+            rows[at[slot]] = i
+            near[at[slot]] = sims[i, n]
+            at[slot] += 1
+
+
+@kernel
+def forget_near(ids, found, slots):
+    """Wipe out the numbers that :func:`note_near` gave."""
+    for i in range(len(ids)):
+        for n in range(found[i]):
+            slots[ids[i, n]] = 0
 
 
 @kernel
 def refine_windows(
-    query,
-    floors,
-    marks,
-    extra_marks,
-    store,
-    centroids,
-    scales,
-    extra,
-    extra_scales,
-    tables,
-    lanes,
-    planes,
-    starts,
-    lengths,
-    out,
-):
+    query, units, offsets, floors, slots, pairs, store, tables, lanes, planes, chunks, starts,
+    lengths, out,
+):  # fmt: skip
     """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
 
-    A vector whose centroid no query vector is near is not even decompressed.
+    A vector whose centroid no query vector is near is not even looked at. The product with the
+    centroid is known; that with the residual is one of whole numbers. What rounding did to the
+    vector's length is passed over.
     """
-    dim = len(lanes) * len(planes)
-    rows = len(floors)
-    vector = np.zeros(dim, np.float32)
-    best = np.empty(rows, np.float32)
+    codes, packed, norms = store
+    steps, known_lengths = tables
+    firsts, rows, near = pairs
+    width, count = len(lanes), len(planes)
+    nbits = np.uint8(8 // count)
+    mask = np.uint8((1 << nbits) - 1)
+    levels = np.zeros((1, simd.LANES * len(chunks)), np.int16)
+    places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    best = np.empty(len(floors), np.float32)
     for w in range(len(starts)):
-        for i in range(rows):
-            best[i] = floors[i]
-        for t in range(starts[w], starts[w] + lengths[w]):
-            code = joint_at(store[0], t) & CODE_MASK
-            known = code < len(centroids)
-            near = marks[code] if known else extra_marks[code - len(centroids)]
-            if near == 0:
-                continue
-            factor = decode_at(
-                store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector
-            )
-            for i in range(rows):
-                if (near >> np.uint64(i & 63)) & np.uint64(1):
-                    dot = _f(0)
-                    for j in range(dim):
-                        dot += query[i, j] * vector[j]
-                    best[i] = max(best[i], dot * factor)
+        best[:] = floors
+        end = starts[w] + lengths[w]
+        for first in range(starts[w], end, BLOCK):
+            kept = 0
+            for t in range(first, min(first + BLOCK, end)):
+                joint = joint_at(codes, t)
+                if slots[joint & CODE_MASK]:
+                    simd.prefetch(packed, t)
+                    places[kept], joints[kept] = t, joint
+                    kept += 1
+            for n in range(kept):
+                t, slot = places[n], slots[joints[n] & CODE_MASK]
+                for p in range(count):
+                    for j in range(width):
+                        level = np.uint8(packed[t, j] >> np.uint8(np.uint8(p) * nbits))
+                        levels[0, j + p * width] = np.int16(np.uint8(level & mask))
+                step = steps[joints[n] >> CODE_BITS]
+                norm = known_lengths[norms[t]] if len(norms) else _f(1)
+                for pair in range(firsts[slot], firsts[slot + 1]):
+                    i = np.int64(rows[pair])
+                    dot = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
+                    best[i] = max(best[i], (near[pair] + dot * step) * norm)
         total = _f(0)
-        for i in range(rows):
+        for i in range(len(floors)):
             total += best[i]
         out[w] = total
 
 
 @kernel
-def probe(query, unit, groups, bounds, centroids, scales, lanes, planes, most, ids, sims, found):
+def probe(query, unit, groups, bounds, centroids, scales, chunks, most, ids, sims, found):
     """The best centroids of each query vector, best first, among those of its coarse groups.
 
-    The query comes as int16, each row in parts of its ``unit``: whole numbers are multiplied twice
-    as fast.
+    The query comes as int16, each row in parts of its ``unit``.
     """
-    dim = len(lanes) * len(planes)
+    dim, whole = centroids.shape[1], simd.LANES * len(chunks)
+    dots = np.empty(simd.TOGETHER, np.int32)
     for i in range(len(query)):
         size = 0
         for g in groups[i]:
@@ -325,14 +352,21 @@ def probe(query, unit, groups, bounds, centroids, scales, lanes, planes, most, i
         near = np.empty(size, np.float32)
         at = 0
         for g in groups[i]:
-            for c in range(bounds[g], bounds[g + 1]):
-                dot = np.int32(0)
-                for j in range(dim):
-                    product = np.int32(np.int32(query[i, j]) * np.int32(centroids[c, j]))
-                    dot = np.int32(dot + product)
-                near[at] = _f(dot) * scales[c] * unit[i]
-                codes[at] = c
-                at += 1
+            c = bounds[g]
+            while c < bounds[g + 1]:
+                together = 1
+                if c + simd.TOGETHER <= bounds[g + 1]:
+                    together = simd.TOGETHER
+                    simd.dots(query, i, centroids, c, dots, chunks)
+                else:
+                    dots[0] = simd.dot(query, i, centroids, c, chunks)
+                for n in range(together):
+                    for j in range(whole, dim):
+                        dots[n] += np.int32(query[i, j]) * np.int32(centroids[c + n, j])
+                    near[at] = _f(dots[n]) * scales[c + n] * unit[i]
+                    codes[at] = c + n
+                    at += 1
+                c += together
         histogram = np.zeros(BUCKETS, np.int32)
         for n in range(size):
             histogram[bucket_of(near[n])] += 1

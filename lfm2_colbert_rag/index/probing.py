@@ -19,12 +19,16 @@ class Probes:
 
     Attributes:
         query: ``(rows, padded)`` float32, the query turned like the codebook.
+        whole: ``(rows, at least padded)`` int16, the same in parts of ``units``; zeros fill the last sixteen.
+        units: ``(rows,)`` float32.
         ids: ``(rows, most)`` int32 codes.
         sims: ``(rows, most)`` float32 their similarities.
         found: ``(rows,)`` how many of them count.
     """
 
     query: TokenMatrix
+    whole: npt.NDArray[np.int16]
+    units: npt.NDArray[np.float32]
     ids: npt.NDArray[np.int32]
     sims: npt.NDArray[np.float32]
     found: npt.NDArray[np.int64]
@@ -36,6 +40,15 @@ class Probes:
         return np.where(self.found, self.sims[np.arange(len(self.found)), last], 0).astype(
             np.float32
         )
+
+    @cached_property
+    def sums(self) -> npt.NDArray[np.float32]:
+        """``(rows,)`` the sum of each query vector's coordinates."""
+        return self.query.sum(axis=1)
+
+    def offsets(self, nbits: int) -> npt.NDArray[np.float32]:
+        """``(rows,)`` what a residual of levels 0 gives at a step of 1."""
+        return self.sums * np.float32(0.5 - (1 << (nbits - 1)))
 
     def nearest(self, most: int) -> Probes:
         """Return the same with no more than so many centroids a query vector."""
@@ -65,11 +78,11 @@ class Probes:
         ids = np.concatenate((self.ids, codes), axis=1)
         order = np.argsort(-sims, axis=1, kind="stable")[:, : max(most, 1)]
         found = np.minimum(self.found + counts, order.shape[1])
-        return Probes(
-            self.query,
-            np.ascontiguousarray(np.take_along_axis(ids, order, axis=1), np.int32),
-            np.ascontiguousarray(np.take_along_axis(sims, order, axis=1), np.float32),
-            found,
+        return replace(
+            self,
+            ids=np.ascontiguousarray(np.take_along_axis(ids, order, axis=1), np.int32),
+            sims=np.ascontiguousarray(np.take_along_axis(sims, order, axis=1), np.float32),
+            found=found,
         )
 
 
@@ -92,21 +105,18 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
     codec, book = codebook.codec, codebook.centroids
-    # As large as the sum of all products with int8 still fits 32 bits.
-    unit = np.abs(query).max(axis=1, initial=1e-12) / min(16_000, 2**31 // (128 * codec.padded))
-    whole = np.rint(query / unit[:, None]).astype(np.int16)
+    whole, units = _in_whole_numbers(query)
     in_parallel(
         kernels.probe,
         [
             (
                 whole[a:b],
-                unit[a:b].astype(np.float32),
+                units[a:b],
                 groups[a:b],
                 codebook.bounds,
                 book.values,
                 book.scales,
-                (None,) * codec.width,
-                (None,) * codec.planes,
+                (None,) * (codec.padded // kernels.simd.LANES),
                 most,
                 ids[a:b],
                 sims[a:b],
@@ -115,4 +125,15 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
             for a, b in even_parts(rows, thread_count())
         ],
     )
-    return Probes(query, ids, sims, found)
+    return Probes(query, whole, units, ids, sims, found)
+
+
+def _in_whole_numbers(query: TokenMatrix) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
+    """Return a query's rows as int16, and what one of these numbers stands for."""
+    rows, padded = query.shape
+    # As large as the sum of all products with int8 still fits 32 bits.
+    largest = min(16_000, 2**31 // (128 * padded))
+    units = (np.abs(query).max(axis=1, initial=1e-12) / largest).astype(np.float32)
+    whole = np.zeros((rows, -(-padded // 16) * 16), np.int16)
+    np.rint(query / units[:, None], out=whole[:, :padded], casting="unsafe")
+    return whole, units

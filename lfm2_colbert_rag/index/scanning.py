@@ -10,6 +10,7 @@ import numpy.typing as npt
 from ..types import TokenMatrix
 from .compressed_segment import CompressedSegment
 from .probing import Probes
+from .voting import Nearness
 from .workers import in_parallel, thread_count
 
 # Fewer vectors than this are scored before another thread would have started.
@@ -56,8 +57,7 @@ def score_positions(
 def refine_positions(
     segment: CompressedSegment,
     probes: Probes,
-    marks: npt.NDArray[np.uint64],
-    extra_marks: npt.NDArray[np.uint64],
+    nearness: Nearness,
     positions: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.float32]:
     """Score windows by those of their vectors that lie near a query vector.
@@ -65,8 +65,7 @@ def refine_positions(
     Args:
         segment: holds them.
         probes: the centroids near each query vector.
-        marks: ``(centroids,)`` as bits, which query vectors each centroid of the codebook is near.
-        extra_marks: the same for the segment's own centroids.
+        nearness: the query vectors near each centroid.
         positions: ``(n,)`` their places.
 
     Returns:
@@ -76,19 +75,14 @@ def refine_positions(
 
     scores = np.empty(len(positions), np.float32)
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
+    codec = segment.codebook.codec
+    asked = probes.whole, probes.units, probes.offsets(codec.nbits), probes.floors
+    known = nearness.slots, nearness.pairs, segment.store, segment.codebook.tables
+    shape = (None,) * codec.width, (None,) * codec.planes, (None,) * -(-codec.padded // 16)
     in_parallel(
         kernels.refine_windows,
         [
-            (
-                probes.query,
-                probes.floors,
-                marks,
-                extra_marks,
-                *segment.source,
-                starts[a:b],
-                lengths[a:b],
-                scores[a:b],
-            )
+            (*asked, *known, *shape, starts[a:b], lengths[a:b], scores[a:b])
             for a, b in _shares(lengths, 8 * WORTH_A_THREAD)
         ],
     )

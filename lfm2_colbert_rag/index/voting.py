@@ -54,31 +54,41 @@ class Workspaces:
                 self._free.setdefault((len(array), array.dtype.str), []).append(array)
 
 
+@dataclass(frozen=True, eq=False)
+class Nearness:
+    """Which query vectors each centroid is near.
+
+    Attributes:
+        slots: ``(codes,)`` int32, a number from 1 on for the centroids that some are near; else 0.
+        pairs: where the query vectors of each number start, their rows, and their similarities.
+    """
+
+    slots: npt.NDArray[np.int32]
+    pairs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]
+
+
 @contextmanager
-def marked(
+def noted(
     segment: CompressedSegment, probes: Probes, workspaces: Workspaces
-) -> Iterator[tuple[npt.NDArray[np.uint64], npt.NDArray[np.uint64]]]:
-    """Give, for each centroid, bits that say which query vectors it is near.
+) -> Iterator[Nearness]:
+    """Note which query vectors each centroid is near.
 
     Args:
         segment: whose centroids.
         probes: what was found near.
         workspaces: where to take arrays from.
-
-    Yields:
-        One array for the codebook's centroids and one for the segment's own.
     """
     from . import kernels
 
-    known = len(segment.codebook)
-    marks = workspaces.borrow(known, np.uint64)
-    extra = workspaces.borrow(len(segment.extra), np.uint64)
-    kernels.mark(probes.ids, probes.found, known, marks, extra, True)
+    slots = workspaces.borrow(len(segment.codebook) + len(segment.extra), np.int32)
+    size = int(probes.found.sum())
+    pairs = np.empty(size + 2, np.int64), np.empty(size, np.int32), np.empty(size, np.float32)
+    kernels.note_near(probes.ids, probes.sims, probes.found, slots, *pairs)
     try:
-        yield marks, extra
+        yield Nearness(slots, pairs)
     finally:
-        kernels.mark(probes.ids, probes.found, known, marks, extra, False)
-        workspaces.give_back(marks, extra)
+        kernels.forget_near(probes.ids, probes.found, slots)
+        workspaces.give_back(slots)
 
 
 def count_votes(
