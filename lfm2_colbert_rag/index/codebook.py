@@ -137,6 +137,14 @@ class Centroids:
         return self.values * self.scales[:, None]
 
     @cached_property
+    def wide(self) -> npt.NDArray[np.int8]:
+        """The values with zeros up to a multiple of sixteen columns, as kernels want them."""
+        missing = -self.values.shape[1] % 16
+        if not missing:
+            return self.values
+        return np.pad(self.values, ((0, 0), (0, missing)))
+
+    @cached_property
     def halves(self) -> Float:
         """``(n,)`` half the squared length of each."""
         lengths: Float = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float32)
@@ -201,6 +209,11 @@ class Codebook:
             part = unknown[start : start + 65_536]
             tokens[part] = -1 - np.argmax(rotated[part] @ self.pivots.T, axis=1)
         return tokens
+
+    @cached_property
+    def group_of(self) -> npt.NDArray[np.int32]:
+        """``(centroids,)`` the coarse group of each."""
+        return np.repeat(np.arange(len(self.groups), dtype=np.int32), np.diff(self.bounds))
 
     @cached_property
     def order(self) -> Int:

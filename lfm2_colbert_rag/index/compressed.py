@@ -6,10 +6,12 @@
    query's vectors, of the best centroid that it holds, above the last one that was walked
    (:mod:`.voting`). What no list mentions is imputed, as in WARP (Scheerer et al., SIGIR 2025).
 3. In the order of their votes, windows are scored by those of their vectors whose centroids were
-   walked: only they are decompressed, and compared with the query vectors near them.
-4. In the order of that, windows are scored with MaxSim over all their vectors.
+   walked: only they are looked at, and compared with the query vectors near them.
+4. In the order of that, the query vectors that found little so far are compared with all vectors
+   of a window that can be near.
+5. In the order of that, windows are scored with MaxSim over all their vectors.
 
-Steps 3 and 4 end when the next window would have to beat what it is promised by more than windows
+Steps 3 to 5 end when the next window would have to beat what it is promised by more than windows
 have done lately.
 
 Where a filter leaves few vectors all of them are scored, and nothing is left to chance.
@@ -37,8 +39,30 @@ from .voting import Nearness, Workspaces, count_votes, noted
 
 # Vectors that are scored without asking the lists first: as quick as a search.
 SCAN_VECTORS = 24_000
-# Windows scored together, and the last ones whose surprises say what to expect of the next.
-FIRST_BATCH, RECENT = 24, 96
+# The last windows whose surprises say what to expect of the next.
+RECENT = 96
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """How a stage of the search goes through its candidates.
+
+    Attributes:
+        first: windows of the first batch, beside the k wanted.
+        more: windows of the others, at least.
+        growth: windows of the others, as a share of all before.
+        margin: see :func:`.scanning.refine_positions`.
+    """
+
+    first: int
+    more: int
+    growth: float
+    margin: float = 0.0
+
+
+_REFINEMENT = _Stage(72, 36, 1.0)
+_COMPLETION = _Stage(30, 15, 0.3, margin=0.1)
+_SCORING = _Stage(6, 8, 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,7 +110,7 @@ class _Candidates:
 
     def best(self, most: int) -> _Candidates:
         """The most promising, best first."""
-        order = np.argsort(-self.promises, kind="stable")[:most]
+        order = np.argsort(-self.promises)[:most]
         return _Candidates(self.owners[order], self.positions[order], self.promises[order])
 
     def take(self, start: int, end: int) -> _Candidates:
@@ -94,10 +118,12 @@ class _Candidates:
         part = slice(start, end)
         return _Candidates(self.owners[part], self.positions[part], self.promises[part])
 
-    def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64] | slice]]:
         """Yield each segment's number and the places of its windows."""
-        numbers = np.unique(self.owners).tolist() if self.owners.any() else [0]
-        for number in numbers[: len(self)]:
+        if not self.owners.any():
+            yield 0, slice(None)
+            return
+        for number in np.unique(self.owners).tolist():
             yield number, np.flatnonzero(self.owners == number)
 
 
@@ -140,6 +166,14 @@ class _Found:
         self._scores.append(scores)
         self._places.append(wanted - np.searchsorted(segment.rows, rows))
         return scores if segment.single else scores[np.searchsorted(wanted, positions)]
+
+    def least(self, k: int) -> float:
+        """What a window must beat to be among the best k rows; less while there are fewer."""
+        if all(len(places) == 0 or not places.any() for places in self._places):
+            scores = np.concatenate(self._scores) if self._scores else np.empty(0, np.float32)
+            return _least(scores, k)
+        ranking = self.ranking()
+        return float(ranking.scores[k - 1]) if len(ranking) >= k else -np.inf
 
     def ranking(self) -> Ranking:
         """The best window of each row, best row first."""
@@ -260,21 +294,22 @@ class CompressedIndex(Index):
         settings = _widened(settings, vectors / sum(p.segment.info.tokens for p in parts))
         with ExitStack() as borrowed:
             panels = self._panels(query, k, parts, settings, borrowed)
-            voted = _Candidates.joined([panel.votes for panel in panels])
-            refined, looked = _refine(panels, voted, k, settings)
+            voted = _Candidates.joined([panel.votes for panel in panels]).best(
+                max(settings.candidates, 4 * k)
+            )
+            refined, looked = _narrowed(panels, voted, k, settings.caution, _REFINEMENT)
+            completed, _ = _narrowed(panels, refined, k, settings.final_caution, _COMPLETION)
         found, scored = _Found(), 0
-        surprises = np.empty(0, np.float32)
-        for start, end in _batches(len(refined), FIRST_BATCH + k, 0.3):
-            batch = refined.take(start, end)
-            if _is_settled(
-                found.ranking(), k, batch.promises[0], surprises, settings.final_caution
-            ):
+        surprises = _Surprises(RECENT)
+        for start, end in _batches(len(completed), _SCORING, k):
+            batch = completed.take(start, end)
+            if found.least(k) > surprises.likely(batch.promises[0], settings.final_caution):
                 break
             scores = np.empty(len(batch), np.float32)
             for number, mine in batch.by_owner():
                 panel = panels[number]
                 scores[mine] = found.score(panel.segment, panel.turned, batch.positions[mine])
-            surprises = np.concatenate((surprises, scores - batch.promises))[-RECENT:]
+            surprises.note(scores - batch.promises)
             scored = end
         plan = SearchPlan("votes", windows, vectors, len(voted), looked, scored, settings)
         return found.ranking(), plan
@@ -322,54 +357,68 @@ def _scan(query: TokenMatrix, parts: Sequence[_Part]) -> Ranking:
     return found.ranking()
 
 
-def _refine(
-    panels: Sequence[_Panel], voted: _Candidates, k: int, settings: SearchSettings
+def _narrowed(
+    panels: Sequence[_Panel], voted: _Candidates, k: int, caution: float, stage: _Stage
 ) -> tuple[_Candidates, int]:
-    """Promise windows what their vectors near the query say, in the order of their votes.
+    """Promise windows what their vectors near the query say, in the order of their promises.
 
     Returns:
         Those looked at, best first, and their number.
     """
-    voted = voted.best(max(settings.candidates, 4 * k))
     scores = np.empty(0, np.float32)
-    for start, end in _batches(len(voted), 3 * FIRST_BATCH + k, 1.0):
+    surprises = _Surprises(2 * RECENT)
+    for start, end in _batches(len(voted), stage, k):
         batch = voted.take(start, end)
-        surprises = (scores - voted.promises[:start])[-2 * RECENT :]
-        if len(scores) >= k:
-            likely = batch.promises[0] + surprises.mean() + settings.caution * surprises.std()
-            if likely < np.partition(scores, len(scores) - k)[-k]:
-                break
+        if _least(scores, k) > surprises.likely(batch.promises[0], caution):
+            break
         fresh = np.empty(len(batch), np.float32)
         for number, mine in batch.by_owner():
             panel = panels[number]
             fresh[mine] = refine_positions(
-                panel.segment, panel.probes, panel.nearness, batch.positions[mine]
+                panel.segment, panel.probes, panel.nearness, batch.positions[mine], stage.margin
             )
         scores = np.concatenate((scores, fresh))
+        surprises.note(fresh - batch.promises)
     looked = len(scores)
     return replace(voted.take(0, looked), promises=scores).best(looked), looked
 
 
-def _is_settled(
-    ranking: Ranking,
-    k: int,
-    promise: float,
-    surprises: npt.NDArray[np.float32],
-    caution: float,
-) -> bool:
-    """Tell whether a window of this promise would have to surprise too much to be among k."""
-    if len(ranking) < k:
-        return False
-    likely = promise + float(surprises.mean()) + caution * float(surprises.std())
-    return likely < float(ranking.scores[k - 1])
+class _Surprises:
+    """By how much windows did better than they were promised, lately.
+
+    Args:
+        most: how many of the last ones count.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._values = np.empty(0, np.float32)
+
+    def note(self, values: npt.NDArray[np.float32]) -> None:
+        """Add the next ones."""
+        self._values = np.concatenate((self._values, values))[-self._most :]
+
+    def likely(self, promise: float, caution: float) -> float:
+        """The most that a window of this promise is expected to reach."""
+        count = len(self._values)
+        if not count:
+            return np.inf
+        mean = float(np.add.reduce(self._values)) / count
+        spread = max(float(np.dot(self._values, self._values)) / count - mean * mean, 0.0) ** 0.5
+        return float(promise) + mean + caution * spread
 
 
-def _batches(size: int, first: int, growth: float) -> Iterator[tuple[int, int]]:
-    """Yield places of batches, a share of all before it together."""
-    start, end = 0, min(size, first)
+def _least(scores: npt.NDArray[np.float32], k: int) -> float:
+    """The k-th largest of some scores; less while there are fewer."""
+    return float(np.partition(scores, len(scores) - k)[-k]) if len(scores) >= k else -np.inf
+
+
+def _batches(size: int, stage: _Stage, k: int) -> Iterator[tuple[int, int]]:
+    """Yield the places of the batches of a stage."""
+    start, end = 0, min(size, stage.first + k)
     while start < end:
         yield start, end
-        start, end = end, min(size, end + max(FIRST_BATCH, int(growth * end)))
+        start, end = end, min(size, end + max(stage.more, int(stage.growth * end)))
 
 
 def _widened(settings: SearchSettings, share: float) -> SearchSettings:

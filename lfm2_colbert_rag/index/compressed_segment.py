@@ -99,9 +99,9 @@ class CompressedSegment(Segment):
         book, codec = self.codebook.centroids, self.codebook.codec
         return (
             self.store,
-            book.values,
+            book.wide,
             book.scales,
-            self.extra.values,
+            self.extra.wide,
             self.extra.scales,
             self.codebook.tables,
             (None,) * codec.width,

@@ -19,8 +19,9 @@ class Probes:
 
     Attributes:
         query: ``(rows, padded)`` float32, the query turned like the codebook.
-        whole: ``(rows, at least padded)`` int16, the same in parts of ``units``; zeros fill the last sixteen.
+        whole: ``(rows, sixteens)`` int16, the same in parts of ``units``, zeros at the end.
         units: ``(rows,)`` float32.
+        coarse: ``(rows, groups)`` float32 similarities to the codebook's coarse groups.
         ids: ``(rows, most)`` int32 codes.
         sims: ``(rows, most)`` float32 their similarities.
         found: ``(rows,)`` how many of them count.
@@ -29,6 +30,7 @@ class Probes:
     query: TokenMatrix
     whole: npt.NDArray[np.int16]
     units: npt.NDArray[np.float32]
+    coarse: npt.NDArray[np.float32]
     ids: npt.NDArray[np.int32]
     sims: npt.NDArray[np.float32]
     found: npt.NDArray[np.int64]
@@ -100,11 +102,11 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     rows, count = len(query), len(codebook.groups)
     wanted = min(count, max(1, 2, round(share * count)))
     near = query @ codebook.groups.T
-    groups = np.argpartition(-near, wanted - 1, axis=1)[:, :wanted] if count else near.astype(int)
+    groups = np.argsort(-near, axis=1)[:, :wanted]
     most = min(nprobe, len(codebook))
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
-    codec, book = codebook.codec, codebook.centroids
+    book = codebook.centroids
     whole, units = _in_whole_numbers(query)
     in_parallel(
         kernels.probe,
@@ -114,9 +116,9 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
                 units[a:b],
                 groups[a:b],
                 codebook.bounds,
-                book.values,
+                book.wide,
                 book.scales,
-                (None,) * (codec.padded // kernels.simd.LANES),
+                chunks(codebook.codec.padded),
                 most,
                 ids[a:b],
                 sims[a:b],
@@ -125,7 +127,12 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
             for a, b in even_parts(rows, thread_count())
         ],
     )
-    return Probes(query, whole, units, ids, sims, found)
+    return Probes(query, whole, units, near, ids, sims, found)
+
+
+def chunks(width: int) -> tuple[None, ...]:
+    """Return, as the length of a tuple, how many sixteens hold a row."""
+    return (None,) * -(-width // 16)
 
 
 def _in_whole_numbers(query: TokenMatrix) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
@@ -134,6 +141,6 @@ def _in_whole_numbers(query: TokenMatrix) -> tuple[npt.NDArray[np.int16], npt.ND
     # As large as the sum of all products with int8 still fits 32 bits.
     largest = min(16_000, 2**31 // (128 * padded))
     units = (np.abs(query).max(axis=1, initial=1e-12) / largest).astype(np.float32)
-    whole = np.zeros((rows, -(-padded // 16) * 16), np.int16)
+    whole = np.zeros((rows, 16 * len(chunks(padded))), np.int16)
     np.rint(query / units[:, None], out=whole[:, :padded], casting="unsafe")
     return whole, units

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..types import TokenMatrix
 from .compressed_segment import CompressedSegment
-from .probing import Probes
+from .probing import Probes, chunks
 from .voting import Nearness
 from .workers import in_parallel, thread_count
 
@@ -59,6 +59,7 @@ def refine_positions(
     probes: Probes,
     nearness: Nearness,
     positions: npt.NDArray[np.int64],
+    margin: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Score windows by those of their vectors that lie near a query vector.
 
@@ -67,6 +68,8 @@ def refine_positions(
         probes: the centroids near each query vector.
         nearness: the query vectors near each centroid.
         positions: ``(n,)`` their places.
+        margin: query vectors that find nothing so much above their last centroid's similarity are
+            compared with all vectors; none of them at 0.
 
     Returns:
         ``(n,)`` float32, close to MaxSim where many lists were walked.
@@ -76,13 +79,19 @@ def refine_positions(
     scores = np.empty(len(positions), np.float32)
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
     codec = segment.codebook.codec
-    asked = probes.whole, probes.units, probes.offsets(codec.nbits), probes.floors
-    known = nearness.slots, nearness.pairs, segment.store, segment.codebook.tables
-    shape = (None,) * codec.width, (None,) * codec.planes, (None,) * -(-codec.padded // 16)
+    asked = (
+        probes.whole,
+        probes.units,
+        probes.offsets(codec.nbits),
+        probes.floors,
+        np.float32(margin),
+    )
+    coarse = segment.codebook.group_of, probes.coarse
+    known = coarse, nearness.slots, nearness.pairs, segment.source, chunks(codec.padded)
     in_parallel(
         kernels.refine_windows,
         [
-            (*asked, *known, *shape, starts[a:b], lengths[a:b], scores[a:b])
+            (*asked, *known, starts[a:b], lengths[a:b], scores[a:b])
             for a, b in _shares(lengths, 8 * WORTH_A_THREAD)
         ],
     )
@@ -90,9 +99,11 @@ def refine_positions(
 
 
 def _shares(lengths: npt.NDArray[np.int64], worth: int = WORTH_A_THREAD) -> list[tuple[int, int]]:
-    ends = np.cumsum(lengths)
-    total = int(ends[-1]) if len(ends) else 0
-    count = max(1, min(thread_count(), total // worth))
+    """Cut windows into parts of like many vectors, one for each thread that is worth it."""
+    total = int(lengths.sum())
+    count = min(thread_count(), total // worth)
+    if count <= 1:
+        return [(0, len(lengths))] if len(lengths) else []
     goals = np.arange(1, count) * total // count
-    cuts = [0, *np.searchsorted(ends, goals, side="right").tolist(), len(lengths)]
-    return [(a, b) for a, b in itertools.pairwise(cuts) if a < b]
+    cuts = np.searchsorted(np.cumsum(lengths), goals, side="right").tolist()
+    return [(a, b) for a, b in itertools.pairwise((0, *cuts, len(lengths))) if a < b]

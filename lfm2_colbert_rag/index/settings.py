@@ -20,7 +20,7 @@ class SearchSettings:
         final_caution: the same for the windows that are scored with all their vectors.
     """
 
-    nprobe: int = 384
+    nprobe: int = 256
     near: int = 128
     groups: float = 0.08
     candidates: int = 4096
@@ -31,9 +31,9 @@ class SearchSettings:
 # From fast to thorough; measured on the index itself, the first that is good enough is used.
 LADDER = (
     SearchSettings(32, 16, 0.06, 128, 1.5, 2.0),
-    SearchSettings(96, 48, 0.06, 512, 2.5, 2.5),
-    SearchSettings(192, 96, 0.08, 2048, 4.0, 3.5),
-    SearchSettings(384, 128, 0.08, 4096, 5.0, 4.0),
+    SearchSettings(96, 64, 0.05, 512, 2.5, 2.5),
+    SearchSettings(160, 112, 0.06, 2048, 4.0, 4.0),
+    SearchSettings(256, 128, 0.08, 4096, 5.0, 4.0),
     SearchSettings(768, 256, 0.12, 8192, 6.0, 4.5),
     SearchSettings(1024, 512, 0.30, 16384, 8.0, 6.0),
 )

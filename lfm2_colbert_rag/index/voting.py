@@ -68,9 +68,7 @@ class Nearness:
 
 
 @contextmanager
-def noted(
-    segment: CompressedSegment, probes: Probes, workspaces: Workspaces
-) -> Iterator[Nearness]:
+def noted(segment: CompressedSegment, probes: Probes, workspaces: Workspaces) -> Iterator[Nearness]:
     """Note which query vectors each centroid is near.
 
     Args:

@@ -15,6 +15,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+FEATURE = "+avx2"
 LANES = 16
 TOGETHER = 8
 
@@ -97,7 +98,7 @@ def _words(builder, start, at, dtype):
 
 def _pair_sums(context, builder, a, b):
     """Sixteen products, neighbours added: eight int32."""
-    if "+avx2" in context.codegen().magic_tuple()[2]:
+    if FEATURE in context.codegen().magic_tuple()[2]:
         kind = ir.FunctionType(_SUMS, [_WORDS, _WORDS])
         name = "llvm.x86.avx2.pmadd.wd"
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b])
@@ -113,7 +114,9 @@ def _summed(builder, sums):
         for n in range(0, TOGETHER, 2)
     ]
     low, high = [
-        _halved(builder, *pairs[n : n + 2], (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15))
+        _halved(
+            builder, *pairs[n : n + 2], (0, 1, 8, 9, 4, 5, 12, 13), (2, 3, 10, 11, 6, 7, 14, 15)
+        )
         for n in (0, 2)
     ]
     return _halved(builder, low, high, (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))

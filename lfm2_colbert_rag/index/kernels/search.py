@@ -1,8 +1,7 @@
 # mypy: ignore-errors
-"""The inner loops, compiled by numba when first used and kept in its cache.
+"""Coding vectors, and the stages of a search over them.
 
-No kernel starts threads: each works on the part that it is given and lets go of the interpreter's
-lock, so that :mod:`.workers` can run several side by side.
+These are in one module because numba compiles a kernel again only when its own file has changed.
 
 ``lanes`` and ``planes`` are tuples as long as a packed residual is wide and as its bytes hold
 coordinates. Their lengths are known when a kernel is compiled, which lets the loops over
@@ -11,41 +10,19 @@ dimensions be unrolled: four times faster than with a width that is only known w
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
 import numpy as np
-from numba import njit
 
 from . import simd
+from .compiling import LOWEST, kernel, part
+from .compiling import number as _f
 
 CODE_MASK = (1 << 19) - 1
 CODE_BITS = 19
-LOWEST = np.float32(-3.0e38)
 BUCKETS = 512
 # Vectors of a window that are looked at together.
 BLOCK = 256
-_f = np.float32
-
-logger = logging.getLogger(__name__)
-
-
-def _compiler(**options):
-    """Keep what is compiled where numba finds a place for it, beside this file or in its cache."""
-
-    def compile_later(function):
-        chosen = {"nogil": True, "fastmath": True, "error_model": "numpy", **options}
-        try:
-            return njit(cache=True, **chosen)(function)
-        except RuntimeError:  # no folder can be written: compiled again by every process
-            return njit(**chosen)(function)
-
-    return compile_later
-
-
-kernel = _compiler()
-# Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
-part = _compiler(forceinline=True)
+# By how much a vector can be nearer to a query vector than its coarse group is.
+REACH = _f(0.3)
 
 
 @part
@@ -287,23 +264,47 @@ def forget_near(ids, found, slots):
             slots[ids[i, n]] = 0
 
 
+@part
+def unpack_levels(packed, lanes, planes, levels):
+    """The levels of a packed residual, counted from 0, as one row of int16."""
+    width, count = len(lanes), len(planes)
+    nbits = np.uint8(8 // count)
+    mask = np.uint8((1 << nbits) - 1)
+    for p in range(count):
+        for j in range(width):
+            level = np.uint8(packed[j] >> np.uint8(np.uint8(p) * nbits))
+            levels[0, j + p * width] = np.int16(np.uint8(level & mask))
+
+
 @kernel
 def refine_windows(
-    query, units, offsets, floors, slots, pairs, store, tables, lanes, planes, chunks, starts,
-    lengths, out,
-):  # fmt: skip
+    query,
+    units,
+    offsets,
+    floors,
+    margin,
+    coarse,
+    slots,
+    pairs,
+    source,
+    chunks,
+    starts,
+    lengths,
+    out,
+):
     """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
 
     A vector whose centroid no query vector is near is not even looked at. The product with the
     centroid is known; that with the residual is one of whole numbers. What rounding did to the
     vector's length is passed over.
+
+    A query vector whose best is less than ``margin`` above its floor may have missed a better one:
+    it is compared with all vectors.
     """
+    store, _, _, _, _, tables, lanes, planes = source
     codes, packed, norms = store
     steps, known_lengths = tables
     firsts, rows, near = pairs
-    width, count = len(lanes), len(planes)
-    nbits = np.uint8(8 // count)
-    mask = np.uint8((1 << nbits) - 1)
     levels = np.zeros((1, simd.LANES * len(chunks)), np.int16)
     places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
     best = np.empty(len(floors), np.float32)
@@ -320,37 +321,75 @@ def refine_windows(
                     kept += 1
             for n in range(kept):
                 t, slot = places[n], slots[joints[n] & CODE_MASK]
-                for p in range(count):
-                    for j in range(width):
-                        level = np.uint8(packed[t, j] >> np.uint8(np.uint8(p) * nbits))
-                        levels[0, j + p * width] = np.int16(np.uint8(level & mask))
+                unpack_levels(packed[t], lanes, planes, levels)
                 step = steps[joints[n] >> CODE_BITS]
                 norm = known_lengths[norms[t]] if len(norms) else _f(1)
                 for pair in range(firsts[slot], firsts[slot + 1]):
                     i = np.int64(rows[pair])
                     dot = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
                     best[i] = max(best[i], (near[pair] + dot * step) * norm)
-        total = _f(0)
-        for i in range(len(floors)):
-            total += best[i]
-        out[w] = total
+        if margin > 0:
+            compare_all(
+                query, units, offsets, floors, margin, coarse, source, chunks,
+                starts[w], end, levels, best,
+            )  # fmt: skip
+        out[w] = best.sum()
+
+
+@part
+def compare_all(
+    query, units, offsets, floors, margin, coarse, source, chunks, start, end, levels, best
+):
+    """Compare the query vectors that have found little with all vectors of a window.
+
+    Left out is what cannot be near: centroids of coarse groups too far from the query vector.
+    """
+    store, centroids, scales, extra, extra_scales, tables, lanes, planes = source
+    codes, packed, norms = store
+    steps, known_lengths = tables
+    group_of, groups = coarse
+    rows = np.empty(len(floors), np.int64)
+    count = 0
+    for i in range(len(floors)):
+        if best[i] < floors[i] + margin:
+            if best[i] <= floors[i]:  # assumed, not found
+                best[i] = LOWEST
+            rows[count] = i
+            count += 1
+    for t in range(start, end if count else start):
+        joint = joint_at(codes, t)
+        code, unpacked = joint & CODE_MASK, False
+        step = steps[joint >> CODE_BITS]
+        norm = known_lengths[norms[t]] if len(norms) else _f(1)
+        for n in range(count):
+            i = rows[n]
+            if code < len(centroids) and groups[i, group_of[code]] + REACH < best[i]:
+                continue
+            if not unpacked:
+                unpack_levels(packed[t], lanes, planes, levels)
+                unpacked = True
+            if code < len(centroids):
+                near = _f(simd.dot(query, i, centroids, code, chunks)) * scales[code]
+            else:
+                more = code - len(centroids)
+                near = _f(simd.dot(query, i, extra, more, chunks)) * extra_scales[more]
+            rest = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
+            best[i] = max(best[i], (near * units[i] + rest * step) * norm)
 
 
 @kernel
 def probe(query, unit, groups, bounds, centroids, scales, chunks, most, ids, sims, found):
     """The best centroids of each query vector, best first, among those of its coarse groups.
 
-    The query comes as int16, each row in parts of its ``unit``.
+    The query comes as int16, each row in parts of its ``unit``; its groups nearest first, so that
+    what is worth keeping is soon known.
     """
-    dim, whole = centroids.shape[1], simd.LANES * len(chunks)
     dots = np.empty(simd.TOGETHER, np.int32)
+    histogram = np.empty(BUCKETS, np.int32)
+    room = 2 * most + 2 * simd.TOGETHER
+    codes, near = np.empty(room, np.int32), np.empty(room, np.float32)
     for i in range(len(query)):
-        size = 0
-        for g in groups[i]:
-            size += bounds[g + 1] - bounds[g]
-        codes = np.empty(size, np.int32)
-        near = np.empty(size, np.float32)
-        at = 0
+        kept, floor = 0, LOWEST
         for g in groups[i]:
             c = bounds[g]
             while c < bounds[g + 1]:
@@ -361,30 +400,41 @@ def probe(query, unit, groups, bounds, centroids, scales, chunks, most, ids, sim
                 else:
                     dots[0] = simd.dot(query, i, centroids, c, chunks)
                 for n in range(together):
-                    for j in range(whole, dim):
-                        dots[n] += np.int32(query[i, j]) * np.int32(centroids[c + n, j])
-                    near[at] = _f(dots[n]) * scales[c + n] * unit[i]
-                    codes[at] = c + n
-                    at += 1
+                    similarity = _f(dots[n]) * scales[c + n] * unit[i]
+                    # Without a branch, which the machine could not foresee.
+                    near[kept], codes[kept] = similarity, c + n
+                    kept += np.int64(similarity > floor)
                 c += together
-        histogram = np.zeros(BUCKETS, np.int32)
-        for n in range(size):
-            histogram[bucket_of(near[n])] += 1
-        kept, floor = 0, BUCKETS
-        while floor > 0 and kept < most:
-            floor -= 1
-            kept += histogram[floor]
-        chosen = np.empty(kept, np.int64)
-        at = 0
-        for n in range(size):
-            if bucket_of(near[n]) >= floor:
-                chosen[at] = n
-                at += 1
-        order = np.argsort(-near[chosen])
+                if kept > room - 2 * simd.TOGETHER:
+                    kept, floor = keep_largest(near, codes, kept, most, histogram)
+        if kept > most + most // 8:
+            kept, floor = keep_largest(near, codes, kept, most, histogram)
+        order = np.argsort(-near[:kept])
         found[i] = min(kept, most)
         for n in range(found[i]):
-            ids[i, n] = codes[chosen[order[n]]]
-            sims[i, n] = near[chosen[order[n]]]
+            ids[i, n] = codes[order[n]]
+            sims[i, n] = near[order[n]]
+
+
+@part
+def keep_largest(near, codes, size, most, histogram):
+    """Keep ``most`` of the largest similarities, or a few more; returns how many, and a floor.
+
+    What lies below the floor is not among them.
+    """
+    histogram[:] = 0
+    for n in range(size):
+        histogram[bucket_of(near[n])] += 1
+    kept, least = 0, BUCKETS
+    while least > 0 and kept < most:
+        least -= 1
+        kept += histogram[least]
+    floor = _f(least) * _f(2.0 / BUCKETS) - _f(1) if kept < 2 * most else LOWEST
+    at = 0
+    for n in range(size):
+        near[at], codes[at] = near[n], codes[n]
+        at += np.int64(near[n] >= floor)
+    return min(at, 2 * most), floor
 
 
 @part
@@ -441,127 +491,3 @@ def select(votes, most, highest, windows, gains):
                 spare -= bucket == floor
             votes[w] = 0
     return at
-
-
-@kernel
-def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
-    """k-means within each group of consecutive vectors, begun at evenly spaced members."""
-    dim = len(lanes)
-    for g in range(len(starts)):
-        start, size, count, first = starts[g], ends[g] - starts[g], counts[g], firsts[g]
-        halves = np.zeros(count, np.float32)
-        sums = np.zeros((count, dim), np.float32)
-        sizes = np.zeros(count, np.int64)
-        for c in range(count):
-            at = start + (c * size) // count
-            for j in range(dim):
-                out[first + c, j] = vectors[at, j]
-        for _ in range(rounds if count > 1 else 1):
-            for c in range(count):
-                length = _f(0)
-                for j in range(dim):
-                    length += out[first + c, j] * out[first + c, j]
-                    sums[c, j] = 0
-                halves[c] = length / _f(2)
-                sizes[c] = 0
-            for t in range(start, start + size):
-                best, most = 0, LOWEST
-                for c in range(count if count > 1 else 0):
-                    dot = _f(0)
-                    for j in range(dim):
-                        dot += vectors[t, j] * out[first + c, j]
-                    if dot - halves[c] > most:
-                        best, most = c, dot - halves[c]
-                sizes[best] += 1
-                for j in range(dim):
-                    sums[best, j] += vectors[t, j]
-            for c in range(count):
-                if sizes[c]:
-                    for j in range(dim):
-                        out[first + c, j] = sums[c, j] / _f(sizes[c])
-
-
-@part
-def write_number(value, out, at):
-    """Seven bits a byte, lowest first, the eighth bit set while more follow."""
-    while value > 127:
-        out[at] = np.uint8((value & 127) | 128)
-        value >>= 7
-        at += 1
-    out[at] = np.uint8(value)
-    return at + 1
-
-
-@kernel
-def encode_spans(spans, begin, out):
-    """Characters of a window's vectors as one byte each where they follow one another closely.
-
-    High four bits: characters between the last span's end and this one's start; 14 for a marker,
-    which has no characters; 15 where they do not fit and a number follows (zigzag). Low four bits:
-    the span's length, 15 where a number follows. Returns the bytes written.
-    """
-    at, last = 0, begin
-    for t in range(len(spans)):
-        start, end = np.int64(spans[t, 0]), np.int64(spans[t, 1])
-        if start == 0 and end == 0:
-            out[at] = 14 << 4
-            at += 1
-            continue
-        gap, length = start - last, end - start
-        short = 0 <= gap < 14
-        head = at
-        out[head] = ((gap if short else 15) << 4) | min(length, 15)
-        at += 1
-        if not short:
-            at = write_number((gap << 1) ^ (gap >> 63), out, at)
-        if length >= 15:
-            at = write_number(length, out, at)
-        last = end
-    return at
-
-
-@kernel
-def decode_spans(packed, begin, out):
-    """Undo :func:`encode_spans`."""
-    at, last = 0, begin
-    for t in range(len(out)):
-        head = np.int64(packed[at])
-        at += 1
-        gap, length = head >> 4, head & 15
-        if gap == 14:
-            out[t, 0] = 0
-            out[t, 1] = 0
-            continue
-        for field in range(2):
-            if (gap if field == 0 else length) != 15:
-                continue
-            value, shift = np.int64(0), 0
-            while packed[at] > 127:
-                value |= np.int64(packed[at] & 127) << shift
-                shift += 7
-                at += 1
-            value |= np.int64(packed[at]) << shift
-            at += 1
-            if field == 0:
-                gap = (value >> 1) ^ -(value & 1)
-            else:
-                length = value
-        start = last + gap
-        out[t, 0] = start
-        out[t, 1] = start + length
-        last = start + length
-
-
-def _say_if_compiling():
-    """Tell people why the first use takes so long."""
-    folder = score_windows.stats.cache_path
-    if folder is None or not any(Path(folder).glob("kernels.score_windows*.nbi")):
-        logger.warning(
-            "compiling the search kernels for this machine: half a minute, once%s",
-            " a process, as no cache folder can be written (set NUMBA_CACHE_DIR)"
-            if folder is None
-            else "",
-        )
-
-
-_say_if_compiling()

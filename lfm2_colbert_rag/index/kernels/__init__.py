@@ -1,0 +1,57 @@
+# mypy: ignore-errors
+"""The inner loops of a compressed index, compiled by numba when first used.
+
+No kernel starts threads: each works on the part that it is given and lets go of the interpreter's
+lock, so that :mod:`..workers` can run several side by side.
+"""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from .clusters import cluster
+from .search import (
+    decode_many,
+    encode,
+    forget_near,
+    note_near,
+    probe,
+    refine_windows,
+    score_windows,
+    select,
+    vote,
+)
+from .spans import decode_spans, encode_spans
+
+__all__ = [
+    "cluster",
+    "decode_many",
+    "decode_spans",
+    "encode",
+    "encode_spans",
+    "forget_near",
+    "note_near",
+    "probe",
+    "refine_windows",
+    "score_windows",
+    "select",
+    "vote",
+]
+
+logger = logging.getLogger(__name__)
+
+
+def _say_if_compiling():
+    """Tell people why the first use takes so long."""
+    folder = score_windows.stats.cache_path
+    if folder is None or not any(Path(folder).glob("search.score_windows*.nbi")):
+        logger.warning(
+            "compiling the search kernels for this machine: half a minute, once%s",
+            " a process, as no cache folder can be written (set NUMBA_CACHE_DIR)"
+            if folder is None
+            else "",
+        )
+
+
+_say_if_compiling()

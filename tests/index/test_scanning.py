@@ -1,0 +1,81 @@
+"""What the quick ways of scoring say is what the slow one says, up to what they leave out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from lfm2_colbert_rag.index.probing import find_probes
+from lfm2_colbert_rag.index.scanning import refine_positions, score_positions, turned_query
+from lfm2_colbert_rag.index.voting import Workspaces, noted
+
+from .made import corpus, questions, segment
+
+
+@pytest.fixture(params=[(16, 4), (20, 2), (128, 4)], ids=str)
+def made(request, tmp_path):
+    dim, nbits = request.param
+    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim)
+    return segment_made, turned_query(segment_made, questions(1, dim)[0])
+
+
+def decoded(made, position: int) -> np.ndarray:
+    """Return a window's vectors as the codec gives them, before their length is put right."""
+    segment_made, _ = made
+    return segment_made.rotated(
+        int(segment_made.offsets[position]), int(segment_made.offsets[position + 1])
+    )
+
+
+def plain(made, position: int) -> float:
+    """MaxSim of a window over its decompressed vectors."""
+    _, query = made
+    return float((query @ decoded(made, position).T).max(axis=1).sum())
+
+
+def test_scores_are_maxsim_of_the_decompressed_vectors(made):
+    segment_made, query = made
+    positions = np.arange(len(segment_made.rows))
+    scores = score_positions(segment_made, query, positions)
+    expected = [plain(made, position) for position in positions.tolist()]
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("near", [4, 10_000])
+def test_refined_scores_approach_maxsim_once_the_doubtful_rows_are_compared(made, near):
+    """With a margin that doubts every row, only the rounded lengths are left out."""
+    segment_made, query = made
+    rows = len(query) - (len(query) % 2 and not query[-1].any())
+    probes = find_probes(segment_made.codebook, query[:rows], near, 1.0)
+    probes = probes.with_extra(segment_made.extra, len(segment_made.codebook))
+    positions = np.arange(len(segment_made.rows))
+    expected = np.array([plain(made, position) for position in positions.tolist()])
+    with noted(segment_made, probes, Workspaces()) as nearness:
+        few = refine_positions(segment_made, probes, nearness, positions)
+        all_rows = refine_positions(segment_made, probes, nearness, positions, 10.0)
+    spread = 0.02 if segment_made.codebook.codec.nbits == 4 else 0.12
+    for scores in (all_rows, few) if near > 1000 else (all_rows,):
+        errors = np.abs(scores - expected) / rows
+        assert errors.mean() < spread
+        assert errors.max() < 3 * spread  # vectors of far groups are passed over
+
+
+def test_notes_are_wiped_out(made):
+    segment_made, query = made
+    probes = find_probes(segment_made.codebook, query, 5, 1.0)
+    workspaces = Workspaces()
+    with noted(segment_made, probes, workspaces) as nearness:
+        slots, (starts, rows, near) = nearness.slots, nearness.pairs
+        found = {
+            (int(rows[pair]), code)
+            for code in np.flatnonzero(slots).tolist()
+            for pair in range(starts[slots[code]], starts[slots[code] + 1])
+        }
+        wanted = {
+            (row, code)
+            for row, count in enumerate(probes.found.tolist())
+            for code in probes.ids[row, :count].tolist()
+        }
+        assert found == wanted
+        assert len(near) == len(wanted)
+    assert not slots.any()
