@@ -7,7 +7,8 @@ are alone for a while, which says what writes cost them::
 
     python -m benchmarks.concurrency --texts corpus.jsonl --scratch DIR [--minutes 10]
 
-``corpus.jsonl`` has a ``text`` a line, some thousands. Writes ``benchmarks/results/concurrency.json``.
+``corpus.jsonl`` has a ``text`` a line, some thousands. Readers rest a twentieth of a second between
+questions, as people do longer. Writes ``benchmarks/results/concurrency.json``.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from .encode.machine import describe
 RESULT = Path(__file__).parent / "results" / "concurrency.json"
 READERS, K, TWINS = 4, 10, 200
 ALONE_SECONDS = 30.0
+REST = 0.05
 
 Result = dict[str, Any]
 
@@ -62,6 +64,7 @@ def read(folder: str, seed: int, texts: list[str], stop: Event, results: Any) ->
                     errors.append(f"torn: {name} has {versions}")
             except Exception as error:  # whatever it is, it must not happen
                 errors.append(f"{type(error).__name__}: {error}")
+            time.sleep(REST)
     results.put({"times": times, "errors": errors, "twins": twins})
 
 
