@@ -6,8 +6,9 @@ What a segment or a codebook is made of on the disk. Files are opened without ``
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -120,6 +121,20 @@ def open_arrays(folder: Path, files: Mapping[str, FileInfo]) -> dict[str, npt.ND
         except (OSError, ValueError) as error:
             raise IndexCorruptError(f"{path} cannot be read: {error}. {REMEDY}") from error
     return arrays
+
+
+def let_go(arrays: Iterable[npt.NDArray[Any]]) -> None:
+    """Unmap the pages of arrays that were read once; the system's cache still has them.
+
+    A process that streams through mapped files would otherwise look, and be billed, as if it held
+    them. Where the system cannot do so nothing happens, as with arrays that are not mapped.
+    """
+    if not hasattr(mmap, "MADV_DONTNEED"):
+        return
+    for array in arrays:
+        pages = getattr(array, "_mmap", None)
+        if pages is not None:
+            pages.madvise(mmap.MADV_DONTNEED)
 
 
 def verify_arrays(folder: Path, files: Mapping[str, FileInfo]) -> list[str]:

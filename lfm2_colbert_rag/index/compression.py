@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import Window
-from .arrays import ArrayFile, describe_arrays, narrow, sync_folder, write_arrays
+from .arrays import ArrayFile, describe_arrays, let_go, narrow, sync_folder, write_arrays
 from .codebook import Centroids, Codebook, Float, Int
 from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
 from .compressed_segment import CompressedSegment, invert
@@ -113,6 +113,7 @@ class CompressedSegmentWriter:
             self._energy += segment.info.energy * (end - start)
             self._noise.add(segment.info.noise, end - start)
             self._foreign += round(segment.info.foreign * (end - start))
+            let_go((*segment.store, segment.spans))
 
     def inherit_noise(self, info: SegmentInfo) -> None:
         """Count what rounding had already done to vectors that came from another segment."""
