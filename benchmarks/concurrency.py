@@ -19,7 +19,7 @@ import multiprocessing as mp
 import random
 import shutil
 import time
-from multiprocessing.synchronize import Event
+from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ RESULT = Path(__file__).parent / "results" / "concurrency.json"
 READERS, K, TWINS = 4, 10, 200
 ALONE_SECONDS = 30.0
 REST = 0.05
+WARM_UP = 600.0
 
 Result = dict[str, Any]
 
@@ -43,11 +44,14 @@ def passage(text: str, version: int) -> str:
     return f"{text}\nv{version}"
 
 
-def read(folder: str, seed: int, texts: list[str], stop: Event, results: Any) -> None:
+def read(
+    folder: str, seed: int, texts: list[str], ready: Barrier, stop: Event, results: Any
+) -> None:
     """Ask until told to stop, and check every answer."""
     chance, times, errors, twins = random.Random(seed), [], [], 0
     with Retriever.open(folder) as retriever:
         retriever.search("warm up")
+        ready.wait(WARM_UP)
         while not stop.is_set():
             words = chance.choice(texts).split()
             start = chance.randrange(max(1, len(words) - 6))
@@ -83,11 +87,12 @@ def check(hits: list[Any]) -> list[str]:
     return wrong
 
 
-def write(folder: str, texts: list[str], stop: Event, results: Any) -> None:
+def write(folder: str, texts: list[str], ready: Barrier, stop: Event, results: Any) -> None:
     """Replace, add and delete until told to stop."""
     chance, commits, optimized, version, errors = random.Random(1), 0, 0, 0, []
     added: list[str] = []
     with Retriever.open(folder) as retriever:
+        ready.wait(WARM_UP)
         while not stop.is_set():
             version += 1
             number = chance.randrange(TWINS)
@@ -117,12 +122,16 @@ def run(folder: Path, texts: list[str], seconds: float, *, writing: bool) -> Res
     """Let readers work for a while, with the writer or without."""
     context = mp.get_context("spawn")
     stop, results, written = context.Event(), context.Queue(), context.Queue()
-    arguments = [(str(folder), seed, texts, stop, results) for seed in range(READERS)]
+    ready = context.Barrier(READERS + writing + 1)
+    arguments = [(str(folder), seed, texts, ready, stop, results) for seed in range(READERS)]
     processes = [context.Process(target=read, args=one) for one in arguments]
     if writing:
-        processes.append(context.Process(target=write, args=(str(folder), texts, stop, written)))
+        processes.append(
+            context.Process(target=write, args=(str(folder), texts, ready, stop, written))
+        )
     for process in processes:
         process.start()
+    ready.wait(WARM_UP)
     time.sleep(seconds)
     stop.set()
     outcomes = [results.get(timeout=300) for _ in range(READERS)]
