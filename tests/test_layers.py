@@ -18,6 +18,7 @@ LAYERS = {
     "types": 1,
     "filters": 1,
     "_extras": 1,
+    "textfiles": 1,
     "filter_sql": 2,
     "inputs": 2,
     "scoring": 2,
@@ -59,8 +60,9 @@ LAYERS = {
     "operations": 7,
     "tuning": 7,
     "retriever": 8,
-    "cli": 9,
-    "": 10,
+    "evaluation": 9,
+    "cli": 10,
+    "": 11,
 }
 # The registry of encoders names the test double, and the command line prints the version.
 EXCEPTIONS = {("encoder", "testing"), ("cli", "")}

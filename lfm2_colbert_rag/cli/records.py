@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, TypeAlias
+from typing import Any, TypeAlias
 
 from ..errors import InputError
 from ..inputs import check_passages
+from ..textfiles import numbered_lines, parse_object, refuse_bytes
 from ..types import Passage
 
 __all__ = ["READERS", "SUFFIXES", "Record", "SourceFile"]
@@ -48,26 +48,21 @@ def _read_whole(file: SourceFile) -> Iterator[Record]:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         number = content.count(b"\n", 0, error.start) + 1
-        _refuse_bytes(f"{file.path}, line {number}")
+        refuse_bytes(f"{file.path}, line {number}")
     yield _record({"text": text}, file.name, str(file.path), {"source": file.name})
 
 
 def _read_jsonl(file: SourceFile) -> Iterator[Record]:
-    for number, line in _lines(file):
+    for number, line in numbered_lines(file.path):
         place = f"{file.path}, line {number}"
         if not line.strip():
             continue
-        try:
-            fields = json.loads(line, parse_constant=_refuse_constant)
-        except (ValueError, RecursionError) as error:
-            raise InputError(f"{place}: not a JSON object ({error}).") from None
-        if not isinstance(fields, dict):
-            raise InputError(f"{place}: not a JSON object, but {line.strip()[:40]}")
+        fields = parse_object(line, place)
         yield _record(fields, f"{file.name}#{number}", place)
 
 
 def _read_csv(file: SourceFile) -> Iterator[Record]:
-    rows = csv.reader((line for _, line in _lines(file)), strict=True)
+    rows = csv.reader((line for _, line in numbered_lines(file.path)), strict=True)
     header: list[str] | None = None
     number = 1
     while True:
@@ -100,16 +95,6 @@ def _check_header(row: list[str], place: str) -> list[str]:
     return header
 
 
-def _lines(file: SourceFile) -> Iterator[tuple[int, str]]:
-    """Yield the lines of a file with their numbers; undecodable bytes name their line."""
-    with file.path.open("rb") as stream:
-        for number, line in enumerate(stream, 1):
-            try:
-                yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
-            except UnicodeDecodeError:
-                _refuse_bytes(f"{file.path}, line {number}")
-
-
 def _record(
     fields: dict[str, Any], default_id: str, place: str, metadata: dict[str, Any] | None = None
 ) -> Record:
@@ -129,14 +114,6 @@ def _record(
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
     return Record(passage, place)
-
-
-def _refuse_bytes(place: str) -> NoReturn:
-    raise InputError(f"{place}: these bytes are not UTF-8. Save the file as UTF-8 and try again.")
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 _Reader: TypeAlias = Callable[[SourceFile], Iterator[Record]]

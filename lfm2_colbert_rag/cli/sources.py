@@ -6,9 +6,7 @@ before the first passage is added, and then read again.
 
 from __future__ import annotations
 
-import hashlib
 import os
-from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +14,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from ..errors import InputError
+from ..textfiles import IdDigests
 from .records import READERS, SUFFIXES, Record, SourceFile
 
 __all__ = ["Record", "SourceFile", "Sources", "check", "find_sources", "read"]
@@ -81,8 +80,10 @@ def check(files: Sequence[SourceFile]) -> int:
     Raises:
         InputError: a line cannot be used, or two passages have the same id.
     """
-    seen = array("Q", (_digest(record.passage.id) for record in read(files)))
-    if suspects := _repeated(seen):
+    seen = IdDigests()
+    for record in read(files):
+        seen.add(record.passage.id)
+    if suspects := seen.repeated():
         _refuse_repeated(files, suspects)
     return len(seen)
 
@@ -103,24 +104,12 @@ def read(files: Iterable[SourceFile]) -> Iterator[Record]:
         yield from READERS[file.path.suffix.lower()](file)
 
 
-def _digest(id: str) -> int:
-    return int.from_bytes(hashlib.blake2b(id.encode(), digest_size=8).digest(), "little")
-
-
-def _repeated(seen: array[int]) -> set[int]:
-    """Return the values that are there more than once."""
-    import numpy as np
-
-    values = np.sort(np.frombuffer(seen, np.uint64))
-    return set(values[1:][values[1:] == values[:-1]].tolist())
-
-
 def _refuse_repeated(files: Iterable[SourceFile], suspects: set[int]) -> None:
     """Look for two passages of the same id among those whose digests are not unique."""
     places: dict[str, str] = {}
     for record in read(files):
         id = record.passage.id
-        if _digest(id) not in suspects:
+        if IdDigests.digest(id) not in suspects:
             continue
         if id in places:
             raise InputError(

@@ -1,0 +1,133 @@
+"""The queries that went worst: what should have been found, what came instead, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ..errors import PassageNotFoundError
+from ..retriever import Retriever
+from ..types import Hit, Match
+from .datasets import Dataset
+from .results import Answer, Failure, Mark, ModeResult
+
+__all__ = ["collect_failures"]
+
+_LOOKED = 1000  # hits among which the right passage is looked for
+_EXPECTED, _FOUND = 3, 3  # passages of each kind that are shown
+_SHOWN = 420  # characters of a passage
+_LEAD_IN = 80  # characters before its first match
+
+
+def collect_failures(
+    retriever: Retriever, dataset: Dataset, result: ModeResult, most: int
+) -> tuple[Failure, ...]:
+    """Ask the worst queries again, deeper, and collect their evidence.
+
+    Args:
+        retriever: the index.
+        dataset: queries and judgements.
+        result: what a mode gave; the first measure decides which queries are worst, of equal ones
+            the smaller id comes first. Queries with a perfect value are never among them.
+        most: how many queries.
+    """
+    values = next(iter(result.per_query.values()))
+    worst = sorted(
+        (value, query)
+        for query, value in values.items()
+        if value < 1 and any(grade > 0 for grade in dataset.qrels[query].values())
+    )
+    options: dict[str, Any] = {} if result.mode == "late" else {"mode": result.mode}
+    failures = []
+    for value, query in worst[:most]:
+        text = dataset.queries[query]
+        looked = max(1, min(_LOOKED, dataset.passages))
+        hits = retriever.search_many([text], looked, **options)[0]
+        grades = dataset.qrels[query]
+        failures.append(
+            Failure(
+                query,
+                text,
+                value,
+                _expected(retriever, text, hits, grades),
+                tuple(
+                    _from_hit(text, hit, rank, grades.get(hit.id))
+                    for rank, hit in enumerate(hits[:_FOUND], 1)
+                ),
+                looked,
+            )
+        )
+    return tuple(failures)
+
+
+def _expected(
+    retriever: Retriever, query: str, hits: Sequence[Hit], grades: Mapping[str, int]
+) -> tuple[Answer, ...]:
+    ranks = {hit.id: rank for rank, hit in enumerate(hits, 1)}
+    relevant = sorted((-grade, id) for id, grade in grades.items() if grade > 0)
+    answers = []
+    for negative, id in relevant[:_EXPECTED]:
+        if id in ranks:
+            answers.append(_from_hit(query, hits[ranks[id] - 1], ranks[id], -negative))
+        else:
+            answers.append(_not_found(retriever, query, id, -negative))
+    return tuple(answers)
+
+
+def _from_hit(query: str, hit: Hit, rank: int, grade: int | None) -> Answer:
+    matches = telling(query, hit.text, hit.evidence)
+    text, marks, asked = _excerpt(hit.text, matches, hit.window)
+    return Answer(hit.id, rank, grade, text, hit.score, hit.relevance, marks, asked)
+
+
+def _not_found(retriever: Retriever, query: str, id: str, grade: int) -> Answer:
+    try:
+        explained = retriever.explain(query, id)
+    except PassageNotFoundError:  # judgements of missing passages were kept
+        return Answer(id, None, grade, "")
+    passage = explained.passage
+    matches = telling(query, passage.text, explained.matches)
+    text, marks, asked = _excerpt(passage.text, matches, explained.window)
+    return Answer(id, None, grade, text, None, None, marks, asked)
+
+
+def telling(query: str, text: str, matches: Sequence[Match]) -> list[Match]:
+    """Return the matches that are above their average, without punctuation.
+
+    Every word of a question has a best match, and how strong matches are differs from model to
+    model; only the comparison within one passage says which words made it.
+
+    Args:
+        query: what was asked.
+        text: the passage.
+        matches: its evidence.
+    """
+    words = [
+        match
+        for match in matches
+        if _has_letter(query, match.query_span) and _has_letter(text, match.passage_span)
+    ]
+    average = sum(match.strength for match in words) / max(1, len(words))
+    return [match for match in words if match.strength >= average - 1e-6]
+
+
+def _has_letter(text: str, span: tuple[int, int]) -> bool:
+    return any(map(str.isalnum, text[slice(*span)]))
+
+
+def _excerpt(
+    text: str, matches: Sequence[Match], window: tuple[int, int] | None
+) -> tuple[str, tuple[Mark, ...], tuple[Mark, ...]]:
+    """Return a part of a text around its strongest match, and the matches within it."""
+    anchor = matches[0].passage_span[0] if matches else (window or (0, 0))[0]
+    start = min(max(0, anchor - _LEAD_IN), max(0, len(text) - _SHOWN))
+    end = min(len(text), start + _SHOWN)
+    inside = [m for m in matches if m.passage_span[0] >= start and m.passage_span[1] <= end]
+    head, tail = "…" if start else "", "…" if end < len(text) else ""
+    shift = start - len(head)
+    marks = (
+        Mark(m.passage_span[0] - shift, m.passage_span[1] - shift, round(m.strength, 3))
+        for m in inside
+    )
+    asked = (Mark(*m.query_span, round(m.strength, 3)) for m in matches)
+    return f"{head}{text[start:end]}{tail}", tuple(marks), tuple(asked)
