@@ -13,6 +13,7 @@ from .comparing import Comparison, compare
 from .datasets import Dataset, DatasetFamily
 from .evaluating import evaluate, evaluate_family, score_run
 from .loading import is_family, load_dataset, load_family
+from .reporting import write_report
 from .results import Estimate, Evaluation, ModeResult, load_evaluations, save_evaluations
 from .runs import read_run, write_qrels, write_run
 
@@ -34,5 +35,6 @@ __all__ = [
     "save_evaluations",
     "score_run",
     "write_qrels",
+    "write_report",
     "write_run",
 ]

@@ -13,7 +13,15 @@ from ..inputs import check_streamed
 from ..textfiles import IdDigests
 from ..types import Passage
 
-__all__ = ["Corpus", "Dataset", "DatasetFamily", "Missing", "PlacedCorpus", "check_missing"]
+__all__ = [
+    "Corpus",
+    "Dataset",
+    "DatasetFamily",
+    "Missing",
+    "PlacedCorpus",
+    "check_missing",
+    "grade_problem",
+]
 
 Missing: TypeAlias = Literal["error", "keep", "drop"]
 """What becomes of judgements of passages that are not there.
@@ -170,7 +178,8 @@ class Dataset:
                     f"among the {len(self.queries):,} queries."
                 )
             for passage, grade in grades.items():
-                check_grade(grade, self._where(query, passage))
+                if problem := grade_problem(grade):
+                    raise InputError(f"{self._where(query, passage)}: {problem}")
 
     def _where(self, query: str, passage: str) -> str:
         place = self.place(query, passage) if self.place is not None else ""
@@ -302,26 +311,16 @@ def check_missing(missing: object) -> None:
         raise ConfigError(f'missing must be "error", "keep" or "drop", not {missing!r}.')
 
 
-def check_grade(grade: object, place: str) -> int:
-    """Return a grade that is a whole number of at least 0.
-
-    Args:
-        grade: the grade.
-        place: where it was read, for the message.
-
-    Raises:
-        InputError: anything else.
-    """
+def grade_problem(grade: object) -> str | None:
+    """Say what is wrong with a grade; None where it is a whole number of at least 0."""
     if isinstance(grade, bool) or not isinstance(grade, int):
-        raise InputError(
-            f"{place}: the grade {grade!r} is no whole number; 0 is not relevant, 1 or more is."
-        )
+        return f"the grade {grade!r} is no whole number; 0 is not relevant, 1 or more is."
     if grade < 0:
-        raise InputError(
-            f"{place}: the grade {grade} is below 0, which measures do not agree about; write 0 "
-            "for what is not relevant."
+        return (
+            f"the grade {grade} is below 0, which measures do not agree about; write 0 for what "
+            "is not relevant."
         )
-    return grade
+    return None
 
 
 def _check_queries(queries: object) -> None:

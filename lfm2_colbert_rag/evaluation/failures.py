@@ -118,9 +118,8 @@ def _has_letter(text: str, span: tuple[int, int]) -> bool:
 def _excerpt(
     text: str, matches: Sequence[Match], window: tuple[int, int] | None
 ) -> tuple[str, tuple[Mark, ...], tuple[Mark, ...]]:
-    """Return a part of a text around its strongest match, and the matches within it."""
-    anchor = matches[0].passage_span[0] if matches else (window or (0, 0))[0]
-    start = min(max(0, anchor - _LEAD_IN), max(0, len(text) - _SHOWN))
+    """Return a part of a text with the most of its matches, and those matches."""
+    start = _best_start(text, matches) if matches else (window or (0, 0))[0]
     end = min(len(text), start + _SHOWN)
     inside = [m for m in matches if m.passage_span[0] >= start and m.passage_span[1] <= end]
     head, tail = "…" if start else "", "…" if end < len(text) else ""
@@ -131,3 +130,18 @@ def _excerpt(
     )
     asked = (Mark(*m.query_span, round(m.strength, 3)) for m in matches)
     return f"{head}{text[start:end]}{tail}", tuple(marks), tuple(asked)
+
+
+def _best_start(text: str, matches: Sequence[Match]) -> int:
+    """Return where an excerpt has to begin to show the most of the matches."""
+
+    def shown(start: int) -> float:
+        return sum(
+            match.strength
+            for match in matches
+            if match.passage_span[0] >= start and match.passage_span[1] <= start + _SHOWN
+        )
+
+    latest = max(0, len(text) - _SHOWN)
+    starts = (min(max(0, match.passage_span[0] - _LEAD_IN), latest) for match in matches)
+    return max(sorted(starts), key=shown)

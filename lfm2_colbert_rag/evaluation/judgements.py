@@ -10,7 +10,7 @@ from typing import Any
 
 from ..errors import InputError
 from ..textfiles import numbered_lines, parse_object
-from .datasets import check_grade
+from .datasets import grade_problem
 
 __all__ = ["Judgements"]
 
@@ -78,7 +78,13 @@ class Judgements:
 def _from_object(fields: dict[str, Any], place: str) -> tuple[str, str, int]:
     query, passage = (_pick(fields, names, place) for names in (_QUERY, _PASSAGE))
     given = [fields[name] for name in _GRADE if name in fields]
-    return query, passage, check_grade(given[0], place) if given else 1
+    return query, passage, _check_grade(given[0], place) if given else 1
+
+
+def _check_grade(grade: Any, place: str) -> int:
+    if problem := grade_problem(grade):
+        raise InputError(f"{place}: {problem}")
+    return int(grade)
 
 
 def _pick(fields: dict[str, Any], names: tuple[str, ...], place: str) -> str:
@@ -117,4 +123,4 @@ def _from_columns(line: str, place: str) -> tuple[str, str, int]:
         raise InputError(
             f"{place}: the grade {grade!r} is no whole number; 0 is not relevant, 1 or more is."
         )
-    return query, passage, check_grade(int(grade), place)
+    return query, passage, _check_grade(int(grade), place)

@@ -197,7 +197,7 @@ def _read_queries(path: Path, name: str, line_break: str | None) -> dict[str, st
             fields = parse_object(line, place)
             id, text = _id(fields, place), _text(fields, name, place, line_break)
         else:
-            id, tab, text = (part.strip() for part in line.partition("\t"))
+            id, text = (part.strip() for part in line.partition("\t")[::2])
             if "\t" not in line or not id:
                 raise InputError(
                     f"{place}: neither a JSON object nor an id, a tab and a text, but "
