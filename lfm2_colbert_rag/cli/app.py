@@ -13,6 +13,7 @@ from ..errors import LFM2ColBERTError
 from .backup import backup
 from .delete import delete
 from .demo import demo
+from .evaluate import evaluate
 from .export import export
 from .export_model import export_model
 from .import_ import import_
@@ -52,6 +53,7 @@ for _command in (
     export,
     import_,
     export_model,
+    evaluate,
     demo,
 ):
     app.command(_command.__name__.strip("_").replace("_", "-"))(_command)

@@ -238,6 +238,8 @@ class DatasetFamily:
         name: what to call it in a report.
         languages: the languages, in the order wanted.
         make: gives the dataset of a query language and a passage language.
+        query_languages: in which to ask; all when None.
+        passage_languages: in which to search; all when None.
 
     Example:
         >>> family = load_family("xquad", languages=["en", "ar"])  # doctest: +SKIP
@@ -292,6 +294,11 @@ class DatasetFamily:
             for some in (queries, passages)
         )
         return replace(self, query_languages=asked, passage_languages=searched)
+
+    def sample(self, most: int) -> DatasetFamily:
+        """Return the same family with fewer queries; see :meth:`Dataset.sample`."""
+        make = self.make
+        return replace(self, make=lambda asked, searched: make(asked, searched).sample(most))
 
     def _require(self, language: str) -> str:
         if language not in self.languages:

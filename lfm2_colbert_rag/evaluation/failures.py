@@ -120,6 +120,7 @@ def _excerpt(
 ) -> tuple[str, tuple[Mark, ...], tuple[Mark, ...]]:
     """Return a part of a text with the most of its matches, and those matches."""
     start = _best_start(text, matches) if matches else (window or (0, 0))[0]
+    start = _word_start(text, start)
     end = min(len(text), start + _SHOWN)
     inside = [m for m in matches if m.passage_span[0] >= start and m.passage_span[1] <= end]
     head, tail = "…" if start else "", "…" if end < len(text) else ""
@@ -145,3 +146,11 @@ def _best_start(text: str, matches: Sequence[Match]) -> int:
     latest = max(0, len(text) - _SHOWN)
     starts = (min(max(0, match.passage_span[0] - _LEAD_IN), latest) for match in matches)
     return max(sorted(starts), key=shown)
+
+
+def _word_start(text: str, start: int) -> int:
+    """Move a start behind the next space, if that is near; scripts without spaces keep it."""
+    if start == 0:
+        return 0
+    space = text.find(" ", start, start + _LEAD_IN // 2)
+    return start if space < 0 else space + 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import pairwise
 
 from .comparing import METHOD
 from .report_style import STYLE
@@ -26,12 +27,13 @@ def to_html(evaluations: Sequence[Evaluation]) -> str:
     first = evaluations[0]
     title = first.dataset if len(evaluations) == 1 else first.dataset.split(" ")[0]
     maps = grids(evaluations)
+    means = _means(evaluations) + _legend(first)
+    sections = [_section("All pairs" if maps else "Means", means)]
+    if maps:
+        sections.insert(0, _section("Query language × passage language", _maps(maps)))
     body = [
         f"<header><h1>{escape(title)}</h1>{_facts(evaluations)}</header>",
-        _section("Means", _means(evaluations) + _legend(first))
-        if not maps
-        else _section("Query language × passage language", "".join(map(_grid, maps))),
-        _section("All pairs", _means(evaluations) + _legend(first)) if maps else "",
+        *sections,
         _notes(evaluations),
         _failures(evaluations),
     ]
@@ -115,6 +117,13 @@ def _legend(evaluation: Evaluation) -> str:
     return f'<p class="dim">{escape(text)}</p>'
 
 
+def _maps(maps: Sequence[Grid]) -> str:
+    return (
+        '<p class="dim">Rows: language of the query. Columns: language of the passages.</p>'
+        f'<div class="maps">{"".join(map(_grid, maps))}</div>'
+    )
+
+
 def _grid(grid: Grid) -> str:
     head = "".join(f"<th>{escape(language)}</th>" for language in grid.passages)
     rows = []
@@ -123,8 +132,7 @@ def _grid(grid: Grid) -> str:
         rows.append(f"<tr><th>{escape(query)}</th>{''.join(cells)}</tr>")
     caption = f"{grid.measure} · {grid.mode}"
     return (
-        f'<figure><figcaption><b>{escape(caption)}</b> <span class="dim">rows: language of the '
-        "query; columns: language of the passages</span></figcaption>"
+        f"<figure><figcaption><b>{escape(caption)}</b></figcaption>"
         f'<div class="scroll"><table class="map"><thead><tr><th></th>{head}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div></figure>"
     )
@@ -145,7 +153,7 @@ def _cell(grid: Grid, query: str, passage: str) -> str:
 
 def _colour(value: float) -> str:
     value = min(1.0, max(0.0, value))
-    for (low, start), (high, end) in zip(_SCALE, _SCALE[1:], strict=False):
+    for (low, start), (high, end) in pairwise(_SCALE):
         if value <= high:
             share = (value - low) / (high - low)
             mixed = (round(a + share * (b - a)) for a, b in zip(start, end, strict=True))

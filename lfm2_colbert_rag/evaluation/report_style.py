@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = ["STYLE"]
 
 STYLE = """
-:root{color-scheme:light dark;--ink:#14212b;--dim:#5d6b76;--line:#d9e0e5;--paper:#fff;--soft:#f5f7f8;
---main:#16608a;--good:#1f7a4d;--bad:#b3382c}
+:root{color-scheme:light dark;--ink:#14212b;--dim:#5d6b76;--line:#d9e0e5;--paper:#fff;
+--soft:#f5f7f8;--main:#16608a;--good:#1f7a4d;--bad:#b3382c}
 @media (prefers-color-scheme:dark){:root{--ink:#e6ebee;--dim:#9aa7b0;--line:#34414b;--paper:#12191f;
 --soft:#1a242c;--main:#6db4dc;--good:#5cc48e;--bad:#f08a7d}}
 *{box-sizing:border-box}
@@ -21,7 +21,7 @@ h3 u{text-decoration-color:var(--main);text-decoration-thickness:2px;text-underl
 p{margin:4px 0 8px}.dim{color:var(--dim);font-weight:400}
 dl{display:flex;flex-wrap:wrap;gap:8px 28px;margin:0}dl div{min-width:70px}
 dt{font-size:12px;color:var(--dim)}dd{margin:0;font-weight:600;overflow-wrap:anywhere}
-.scroll{overflow-x:auto}
+.scroll{overflow-x:auto;margin-bottom:10px}
 table{border-collapse:collapse}th{text-align:start;font-weight:600}
 th,td{padding:8px 16px 8px 0;border-bottom:1px solid var(--line);vertical-align:top}
 thead th{font-size:12px;color:var(--dim);border-bottom:2px solid var(--line)}
@@ -32,9 +32,10 @@ background:var(--soft);border-radius:3px}
 .bar i{position:absolute;top:0;bottom:0;background:var(--main);opacity:.35;border-radius:3px}
 .bar u{position:absolute;top:-1px;bottom:-1px;width:2px;background:var(--main)}
 .up{color:var(--good)}.down{color:var(--bad)}
-figure{margin:0 0 24px}figcaption{margin-bottom:6px}
-.map td,.map th{padding:9px 6px;border:2px solid var(--paper);text-align:center;min-width:60px;
-font-variant-numeric:tabular-nums}
+.maps{display:flex;flex-wrap:wrap;gap:8px 40px}figure{margin:0 0 20px;max-width:100%}
+figcaption{margin-bottom:6px}
+.map td,.map th{padding:9px 6px;vertical-align:middle;border:2px solid var(--paper);
+text-align:center;min-width:60px;font-variant-numeric:tabular-nums}
 .map thead th,.map tbody th{color:var(--ink);font-size:13px}.map .none{background:var(--soft)}
 article{border:1px solid var(--line);border-radius:8px;padding:14px 16px;margin:0 0 14px;
 break-inside:avoid}

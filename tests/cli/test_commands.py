@@ -180,6 +180,7 @@ def test_version_and_help(run: Run) -> None:
         "export",
         "import",
         "export-model",
+        "evaluate",
         "demo",
     ):
         assert command in overview

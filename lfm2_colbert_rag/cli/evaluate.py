@@ -1,0 +1,319 @@
+"""``lfm2-colbert evaluate``: how good retrieval is on judged queries."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import IndexKindOption, JsonFlag, ModelOption
+from .output import count, echo_json, make_console, note, plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from ..evaluation import Comparison, Dataset, DatasetFamily, Evaluation
+
+__all__ = ["evaluate"]
+
+_FILE = {"metavar": "FILE", "show_default": False}
+
+
+def evaluate(
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="A folder with corpus.jsonl, queries.jsonl and qrels.jsonl, or as BEIR has it.",
+            show_default=False,
+        ),
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option("--corpus", help="Passages, as JSON Lines.", **_FILE)
+    ] = None,
+    queries: Annotated[
+        Path | None,
+        typer.Option("--queries", help="Queries: JSON Lines, or lines of id, tab, text.", **_FILE),
+    ] = None,
+    qrels: Annotated[
+        Path | None,
+        typer.Option("--qrels", help="Judgements: JSON Lines, TREC's or BEIR's.", **_FILE),
+    ] = None,
+    index: Annotated[
+        Path | None,
+        typer.Option(
+            "--index",
+            metavar="DIR",
+            help="Ask this index; otherwise the corpus is indexed for the time being.",
+            show_default=False,
+        ),
+    ] = None,
+    model: ModelOption = None,
+    kind: IndexKindOption = None,
+    mode: Annotated[
+        str, typer.Option("--mode", metavar="LIST", help="late, lexical, hybrid.")
+    ] = "late",
+    measures: Annotated[
+        str, typer.Option("--measures", metavar="LIST", help="Such as nDCG@10,R@100,AP.")
+    ] = "nDCG@10,R@10,RR@10",
+    k: Annotated[
+        int | None,
+        typer.Option(
+            "-k",
+            min=1,
+            help="Hits a query; what the measures need if left out.",
+            show_default=False,
+        ),
+    ] = None,
+    languages: Annotated[
+        str | None,
+        typer.Option(
+            "--languages",
+            metavar="LIST",
+            help="Of a folder in several languages, such as XQuAD: ask in each, search in each.",
+            show_default=False,
+        ),
+    ] = None,
+    queries_lang: Annotated[
+        str | None,
+        typer.Option(
+            "--queries-lang", metavar="LIST", help="Ask in these only.", show_default=False
+        ),
+    ] = None,
+    passages_lang: Annotated[
+        str | None,
+        typer.Option(
+            "--passages-lang", metavar="LIST", help="Search in these only.", show_default=False
+        ),
+    ] = None,
+    most: Annotated[
+        int | None,
+        typer.Option(
+            "--max-queries",
+            metavar="N",
+            min=1,
+            help="At most so many queries, evenly spaced.",
+            show_default=False,
+        ),
+    ] = None,
+    titles: Annotated[
+        bool | None,
+        typer.Option(
+            "--titles/--no-titles",
+            help="Put titles before texts; by default for BEIR's files only.",
+            show_default=False,
+        ),
+    ] = None,
+    missing: Annotated[
+        str,
+        typer.Option(
+            "--missing",
+            metavar="error|keep|drop",
+            help="What to do with judgements of passages that are not there: keep counts them "
+            "as not found.",
+        ),
+    ] = "error",
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="DIR",
+            help="Write report.html, report.md, evaluation.json and TREC run files there.",
+            show_default=False,
+        ),
+    ] = None,
+    compare: Annotated[
+        tuple[Path, Path] | None,
+        typer.Option(
+            "--compare",
+            metavar="A.json B.json",
+            help="Compare two evaluations that were written before, and do nothing else.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure retrieval on your own queries and judgements.
+
+    Every judged query is asked; measures come from ir-measures, with bootstrap intervals. With
+    several modes, arrows mark those that differ from the first by more than chance.
+
+    Without --index, the passages are indexed with --model in a temporary folder. --json prints
+    everything that --compare needs: one evaluation, or for several languages one a pair.
+    """
+    if compare is not None:
+        _compare(*compare, as_json=as_json)
+        return
+    from ..evaluation import save_evaluations, write_report
+
+    source = _source(data, corpus, queries, qrels, index, titles, missing)
+    source = _choose(source, languages, queries_lang, passages_lang, most)
+    options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
+    evaluations = _evaluate(source, index, {**options, "model": model, "index": kind})
+    if report is not None:
+        datasets = [next(iter(source)) if _is_family(source) else source]
+        written = write_report(evaluations, report, datasets=datasets)  # type: ignore[arg-type]
+        note(f"Wrote {count(len(written), 'file')}; open {written[0]}.")
+    if as_json:
+        typer.echo(save_evaluations(evaluations))
+        return
+    console = make_console()
+    console.print(_table(evaluations))
+    for line in dict.fromkeys(line for one in evaluations for line in one.notes):
+        note(line)
+
+
+def _list(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _is_family(source: Dataset | DatasetFamily) -> bool:
+    return hasattr(source, "pairs")
+
+
+def _source(
+    data: Path | None,
+    corpus: Path | None,
+    queries: Path | None,
+    qrels: Path | None,
+    index: Path | None,
+    titles: bool | None,
+    missing: Any,
+) -> Dataset | DatasetFamily:
+    from ..evaluation import is_family, load_dataset, load_family
+
+    single = corpus is None and queries is None and qrels is None
+    if data is None and (queries is None or qrels is None):
+        raise typer.BadParameter(
+            "name the data: --data DIR, or --queries and --qrels with --corpus or --index."
+        )
+    if data is None and corpus is None and index is None:
+        raise typer.BadParameter("name the passages: --corpus FILE, or --index DIR.")
+    if data is not None and single and is_family(data):
+        if index is not None:
+            raise typer.BadParameter(
+                f"{data} is in several languages, each with an index of its own; leave out --index."
+            )
+        return load_family(data, titles=titles, missing=missing)
+    return load_dataset(
+        data, corpus=corpus, queries=queries, qrels=qrels, titles=titles, missing=missing
+    )
+
+
+def _choose(
+    source: Dataset | DatasetFamily,
+    languages: str | None,
+    queries_lang: str | None,
+    passages_lang: str | None,
+    most: int | None,
+) -> Dataset | DatasetFamily:
+    from ..evaluation import Dataset
+
+    named = languages or queries_lang or passages_lang
+    if isinstance(source, Dataset):
+        if named:
+            raise typer.BadParameter("the data is in one language; leave the languages out.")
+        return source if most is None else source.sample(most)
+    asked, searched = (
+        _list(some) if some else (_list(languages) if languages else None)
+        for some in (queries_lang, passages_lang)
+    )
+    chosen = source.only(asked, searched)
+    return chosen if most is None else chosen.sample(most)
+
+
+def _evaluate(
+    source: Dataset | DatasetFamily, index: Path | None, options: dict[str, Any]
+) -> list[Evaluation]:
+    from ..evaluation import Dataset, evaluate_family
+    from ..evaluation import evaluate as evaluate_one
+    from ..retriever import Retriever
+
+    if not isinstance(source, Dataset):
+        return evaluate_family(source, worst=3, **options)
+    if index is None:
+        return [evaluate_one(None, source, **options)]
+    model = options.pop("model")
+    with Retriever.open(index, model=model, create=False) as retriever:
+        return [evaluate_one(retriever, source, **options)]
+
+
+def _table(evaluations: Sequence[Evaluation]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    from ..evaluation.reporting import differences
+
+    measures = evaluations[0].measures
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))
+    for column in ("dataset", "mode"):
+        table.add_column(column, overflow="fold")
+    for measure in measures:
+        table.add_column(measure, justify="right")
+    table.add_column("queries", justify="right")
+    for one in evaluations:
+        differs = differences(one)
+        for mode, result in one.modes.items():
+            cells = []
+            for measure in measures:
+                mean, difference = result.means[measure], differs.get((mode, measure))
+                sign = difference.sign if difference is not None else ""
+                cells.append(f"{mean.mean:.3f}{sign}\n({mean.low:.3f}–{mean.high:.3f})")
+            table.add_row(plain(one.dataset), plain(mode), *cells, f"{one.queries:,}")
+    return table
+
+
+def _compare(first: Path, second: Path, *, as_json: bool) -> None:
+    from ..evaluation import compare, load_evaluations
+
+    before = {one.dataset: one for one in load_evaluations(first)}
+    after = {one.dataset: one for one in load_evaluations(second)}
+    if len(before) == len(after) == 1:
+        pairs = [(*before.values(), *after.values())]
+    else:
+        pairs = [(before[name], after[name]) for name in before if name in after]
+    if not pairs:
+        raise typer.BadParameter(
+            f"{first} and {second} have no dataset in common: {', '.join(before)} here, "
+            f"{', '.join(after)} there."
+        )
+    found = [
+        (mode, one)
+        for a, b in pairs
+        for mode in a.modes
+        if mode in b.modes or len(a.modes) == len(b.modes) == 1
+        for one in compare(a, b, mode_a=mode)
+    ]
+    if not found:
+        raise typer.BadParameter(f"{first} and {second} have no mode in common.")
+    if as_json:
+        echo_json([{"mode": mode, **one.to_dict()} for mode, one in found])
+    else:
+        make_console().print(_comparison(found))
+
+
+def _comparison(found: Sequence[tuple[str, Comparison]]) -> Table:
+    from rich import box
+    from rich.table import Table
+
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))
+    for column in ("dataset", "mode", "measure"):
+        table.add_column(column, overflow="fold")
+    for column in ("first", "second", "difference", "p", "better", "worse"):
+        table.add_column(column, justify="right")
+    for mode, one in found:
+        table.add_row(
+            plain(one.dataset),
+            plain(mode),
+            one.measure,
+            f"{one.first:.3f}",
+            f"{one.second:.3f}",
+            f"{one.difference:+.3f}\n{one.low:+.3f} to {one.high:+.3f}",
+            f"{one.p:.4f}",
+            f"{one.better:,}",
+            f"{one.worse:,}",
+        )
+    return table
