@@ -16,6 +16,7 @@ __all__ = ["collect_failures"]
 _LOOKED = 1000  # hits among which the right passage is looked for
 _EXPECTED, _FOUND = 3, 3  # passages of each kind that are shown
 _SHOWN = 420  # characters of a passage
+_ALIKE = 0.01  # strengths closer than this are alike: vectors are kept in 16 bits
 _LEAD_IN = 80  # characters before its first match
 
 
@@ -108,7 +109,7 @@ def telling(query: str, text: str, matches: Sequence[Match]) -> list[Match]:
         if _has_letter(query, match.query_span) and _has_letter(text, match.passage_span)
     ]
     average = sum(match.strength for match in words) / max(1, len(words))
-    return [match for match in words if match.strength >= average - 1e-6]
+    return [match for match in words if match.strength >= average - _ALIKE]
 
 
 def _has_letter(text: str, span: tuple[int, int]) -> bool:

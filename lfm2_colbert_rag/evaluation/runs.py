@@ -114,13 +114,14 @@ def write_run(run: Run, path: Path | str, *, name: str = "lfm2-colbert-rag") -> 
     Args:
         run: the hits.
         path: the file to write.
-        name: what to call the run, in its last column.
+        name: what to call the run, in its last column; spaces in it become hyphens.
 
     Raises:
         InputError: an id that this format cannot hold; nothing is written.
     """
+    tag = "-".join(name.split()) or "run"
     lines = [
-        f"{_word(query)} Q0 {_word(passage)} {rank} {score!r} {_word(name)}\n"
+        f"{_word(query)} Q0 {_word(passage)} {rank} {score!r} {tag}\n"
         for query, scores in sorted(run.items())
         for rank, (passage, score) in enumerate(scores.items(), 1)
     ]
