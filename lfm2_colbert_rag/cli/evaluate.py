@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import IndexKindOption, JsonFlag, ModelOption
+from .options import JsonFlag, ModelOption
 from .output import count, echo_json, make_console, note, plain
 
 if TYPE_CHECKING:
@@ -52,7 +52,6 @@ def evaluate(
         ),
     ] = None,
     model: ModelOption = None,
-    kind: IndexKindOption = None,
     mode: Annotated[
         str, typer.Option("--mode", metavar="LIST", help="late, lexical, hybrid.")
     ] = "late",
@@ -147,15 +146,15 @@ def evaluate(
     if compare is not None:
         _compare(*compare, as_json=as_json)
         return
-    from ..evaluation import save_evaluations, write_report
+    from ..evaluation import Dataset, save_evaluations, write_report
 
     source = _source(data, corpus, queries, qrels, index, titles, missing)
     source = _choose(source, languages, queries_lang, passages_lang, most)
     options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
-    evaluations = _evaluate(source, index, {**options, "model": model, "index": kind})
+    evaluations = _evaluate(source, index, {**options, "model": model})
     if report is not None:
-        datasets = [next(iter(source)) if _is_family(source) else source]
-        written = write_report(evaluations, report, datasets=datasets)  # type: ignore[arg-type]
+        judged = source if isinstance(source, Dataset) else next(iter(source))
+        written = write_report(evaluations, report, datasets=[judged])
         note(f"Wrote {count(len(written), 'file')}; open {written[0]}.")
     if as_json:
         typer.echo(save_evaluations(evaluations))
@@ -168,10 +167,6 @@ def evaluate(
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _is_family(source: Dataset | DatasetFamily) -> bool:
-    return hasattr(source, "pairs")
 
 
 def _source(

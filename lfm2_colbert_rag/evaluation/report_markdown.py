@@ -10,7 +10,10 @@ from .results import Answer, Evaluation, Failure
 
 __all__ = ["to_markdown"]
 
-_SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\`*_[]<>|#&"} | {"\n": " ", "\r": " "})
+_SPECIAL = str.maketrans(
+    {c: f"\\{c}" for c in "\\`*_[]|#"}
+    | {"<": "&lt;", ">": "&gt;", "&": "&amp;", "\n": " ", "\r": " "}
+)
 
 
 def to_markdown(evaluations: Sequence[Evaluation]) -> str:
