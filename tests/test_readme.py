@@ -1,4 +1,4 @@
-"""The README's Python runs as pasted, in a fresh folder."""
+"""The Python of the README and of the pages beside it runs as pasted, in a fresh folder."""
 
 from __future__ import annotations
 
@@ -8,32 +8,47 @@ from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parents[1] / "README.md"
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHOWN = re.compile(r"^ *print\(.*# ?> (.*)$", re.MULTILINE)
 
 
-def blocks() -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```", README.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+def blocks(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text("utf-8"), re.DOTALL | re.MULTILINE)
+
+
+ALL = [
+    pytest.param(page, block, id=f"{page.name}-{number}")
+    for page in PAGES
+    for number, block in enumerate(blocks(page), 1)
+]
 
 
 def needs(block: str) -> list[str]:
     roots = re.findall(r"^(?:from|import) (\w+)", block, re.MULTILINE)
+    if "lfm2_colbert_rag.evaluation" in block:
+        roots.append("ir_measures")
     return [name for name in roots if importlib.util.find_spec(name) is None]
 
 
-@pytest.mark.parametrize("block", blocks())
-def test_block_runs(block, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize(("page", "block"), ALL)
+def test_block_runs(page, block, tmp_path, monkeypatch, capsys):
     missing = needs(block)
     if missing:
         pytest.skip(f"not installed: {', '.join(missing)}")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    exec(compile(block, str(README), "exec"), {"__name__": "readme"})
+    exec(compile(block, str(page), "exec"), {"__name__": "readme"})
     printed = capsys.readouterr().out.splitlines()
-    for shown in re.findall(r"^print\(.*#> (.*)$", block, re.MULTILINE):
+    for shown in SHOWN.findall(block):
         assert shown in printed
 
 
 def test_there_are_blocks_for_each_way_in():
-    text = "\n".join(blocks())
+    text = "\n".join(blocks(ROOT / "README.md"))
     for name in ("from lfm2_colbert_rag import", "langchain_lfm2_colbert", "llama_index"):
         assert name in text
+
+
+def test_what_blocks_print_is_compared():
+    assert any(SHOWN.search(param.values[1]) for param in ALL)
