@@ -25,10 +25,17 @@ ALL = [
 
 
 def needs(block: str) -> list[str]:
-    roots = re.findall(r"^(?:from|import) (\w+)", block, re.MULTILINE)
-    if "lfm2_colbert_rag.evaluation" in block:
-        roots.append("ir_measures")
-    return [name for name in roots if importlib.util.find_spec(name) is None]
+    names = re.findall(r"^(?:from|import) ([\w.]+)", block, re.MULTILINE)
+    if "lfm2_colbert_rag.evaluation" in names:
+        names.append("ir_measures")
+    return [name for name in names if not is_there(name)]
+
+
+def is_there(name: str) -> bool:
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # a package above it is missing
+        return False
 
 
 @pytest.mark.parametrize(("page", "block"), ALL)
