@@ -4,10 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .evaluate_options import (
+    AskedIndexOption,
+    CompareOption,
+    CorpusOption,
+    DataOption,
+    DepthOption,
+    LanguagesOption,
+    MeasuresOption,
+    MissingOption,
+    ModesOption,
+    MostOption,
+    PassageLanguagesOption,
+    QrelsOption,
+    QueriesOption,
+    QueryLanguagesOption,
+    ReportOption,
+    TitlesOption,
+)
 from .options import JsonFlag, ModelOption
 from .output import count, echo_json, make_console, note, plain
 
@@ -18,121 +36,25 @@ if TYPE_CHECKING:
 
 __all__ = ["evaluate"]
 
-_FILE = {"metavar": "FILE", "show_default": False}
-
 
 def evaluate(
-    data: Annotated[
-        Path | None,
-        typer.Option(
-            "--data",
-            metavar="DIR",
-            help="A folder with corpus.jsonl, queries.jsonl and qrels.jsonl, or as BEIR has it.",
-            show_default=False,
-        ),
-    ] = None,
-    corpus: Annotated[
-        Path | None, typer.Option("--corpus", help="Passages, as JSON Lines.", **_FILE)
-    ] = None,
-    queries: Annotated[
-        Path | None,
-        typer.Option("--queries", help="Queries: JSON Lines, or lines of id, tab, text.", **_FILE),
-    ] = None,
-    qrels: Annotated[
-        Path | None,
-        typer.Option("--qrels", help="Judgements: JSON Lines, TREC's or BEIR's.", **_FILE),
-    ] = None,
-    index: Annotated[
-        Path | None,
-        typer.Option(
-            "--index",
-            metavar="DIR",
-            help="Ask this index; otherwise the corpus is indexed for the time being.",
-            show_default=False,
-        ),
-    ] = None,
+    data: DataOption = None,
+    corpus: CorpusOption = None,
+    queries: QueriesOption = None,
+    qrels: QrelsOption = None,
+    index: AskedIndexOption = None,
     model: ModelOption = None,
-    mode: Annotated[
-        str, typer.Option("--mode", metavar="LIST", help="late, lexical, hybrid.")
-    ] = "late",
-    measures: Annotated[
-        str, typer.Option("--measures", metavar="LIST", help="Such as nDCG@10,R@100,AP.")
-    ] = "nDCG@10,R@10,RR@10",
-    k: Annotated[
-        int | None,
-        typer.Option(
-            "-k",
-            min=1,
-            help="Hits a query; what the measures need if left out.",
-            show_default=False,
-        ),
-    ] = None,
-    languages: Annotated[
-        str | None,
-        typer.Option(
-            "--languages",
-            metavar="LIST",
-            help="Of a folder in several languages, such as XQuAD: ask in each, search in each.",
-            show_default=False,
-        ),
-    ] = None,
-    queries_lang: Annotated[
-        str | None,
-        typer.Option(
-            "--queries-lang", metavar="LIST", help="Ask in these only.", show_default=False
-        ),
-    ] = None,
-    passages_lang: Annotated[
-        str | None,
-        typer.Option(
-            "--passages-lang", metavar="LIST", help="Search in these only.", show_default=False
-        ),
-    ] = None,
-    most: Annotated[
-        int | None,
-        typer.Option(
-            "--max-queries",
-            metavar="N",
-            min=1,
-            help="At most so many queries, evenly spaced.",
-            show_default=False,
-        ),
-    ] = None,
-    titles: Annotated[
-        bool | None,
-        typer.Option(
-            "--titles/--no-titles",
-            help="Put titles before texts; by default for BEIR's files only.",
-            show_default=False,
-        ),
-    ] = None,
-    missing: Annotated[
-        str,
-        typer.Option(
-            "--missing",
-            metavar="error|keep|drop",
-            help="What to do with judgements of passages that are not there: keep counts them "
-            "as not found.",
-        ),
-    ] = "error",
-    report: Annotated[
-        Path | None,
-        typer.Option(
-            "--report",
-            metavar="DIR",
-            help="Write report.html, report.md, evaluation.json and TREC run files there.",
-            show_default=False,
-        ),
-    ] = None,
-    compare: Annotated[
-        tuple[Path, Path] | None,
-        typer.Option(
-            "--compare",
-            metavar="A.json B.json",
-            help="Compare two evaluations that were written before, and do nothing else.",
-            show_default=False,
-        ),
-    ] = None,
+    mode: ModesOption = "late",
+    measures: MeasuresOption = "nDCG@10,R@10,RR@10",
+    k: DepthOption = None,
+    languages: LanguagesOption = None,
+    queries_lang: QueryLanguagesOption = None,
+    passages_lang: PassageLanguagesOption = None,
+    most: MostOption = None,
+    titles: TitlesOption = None,
+    missing: MissingOption = "error",
+    report: ReportOption = None,
+    compare: CompareOption = None,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure retrieval on your own queries and judgements.
