@@ -15,7 +15,7 @@ __all__ = ["to_html"]
 
 # Ends of the heat map's scale, from 0 to 1, as red, green and blue.
 _SCALE = ((0.0, (246, 244, 238)), (0.5, (140, 196, 201)), (1.0, (16, 78, 112)))
-_DARK = 0.62  # from here up, letters on the colour are white
+_DARK = 0.75  # from here up, letters on the colour are white
 
 
 def to_html(evaluations: Sequence[Evaluation]) -> str:
@@ -219,7 +219,7 @@ def _marked(text: str, marks: Sequence[Mark], *, underline: bool = False) -> str
         if underline:
             parts.append(f"<u>{word}</u>")
         else:
-            shade = 0.15 + 0.55 * max(0.0, min(1.0, mark.strength))
+            shade = 0.12 + 0.4 * max(0.0, min(1.0, mark.strength))
             parts.append(
                 f'<mark style="background:rgba(240,160,30,{shade:.2f})" '
                 f'title="{mark.strength:.2f}">{word}</mark>'
