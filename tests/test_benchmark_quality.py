@@ -9,6 +9,7 @@ import pytest
 
 from benchmarks.quality.sets import tasks
 from benchmarks.quality.tables import BLOCKS, PAGE, RESULTS, Figures, fill, read
+from lfm2_colbert_rag.evaluation import load_dataset
 from tests.evaluation.conftest import write_lines
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -70,3 +71,17 @@ def test_every_pair_of_the_trained_languages_is_measured():
 
 def _committed(name: str) -> dict:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def test_bm25s_is_measured_with_its_defaults_and_at_its_best(data):
+    for name in ("bm25s", "Stemmer"):
+        pytest.importorskip(name, reason="bm25s and PyStemmer are for the benchmark only")
+    from benchmarks.quality.bm25 import Bm25, Tokens, Weights
+
+    dataset = load_dataset(data / "arcd_ar")
+    peer = Bm25(dataset, ("nDCG@10", "RR@10"))
+    plain = peer.measure(Tokens(), Weights(), "bm25s")
+    best, settings = peer.best("ar")
+    assert best.mean() >= plain.mean() > 0.9
+    assert settings["pattern"] in ("words", "short words")
+    assert {"stop_words", "stemmer", "method", "k1", "b"} < settings.keys()
