@@ -1,6 +1,6 @@
 """The catalog: one SQLite file that says what an index contains.
 
-Only this module and ``filter_sql`` speak SQL.
+Only this module, ``schema``, ``filter_sql`` and ``lexical.tables`` speak SQL.
 
 A *generation* is a number that grows by one with every commit. Rows of passages and segments
 carry the generation in which they were born and, once replaced or deleted, the one in which they
@@ -23,13 +23,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .commits import Changes, Commit, Counts
-from .connections import Connections
 from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
 from .filter_sql import create_index, drop_index, indexed_fields, prune_indexes, to_sql
 from .filters import Filter
 from .filters import Path as FieldPath
 from .index.codebook import CodebookInfo
 from .index.segment import SegmentInfo
+from .lexical.catalog import LexicalCatalog
+from .lexical.tables import add_commit
 from .recent import RecentRows
 from .schema import (
     ALIVE,
@@ -50,7 +51,7 @@ from .types import Passage
 FILE_NAME = "catalog.sqlite"
 
 
-class Catalog(Connections):
+class Catalog(LexicalCatalog):
     """Access to the catalog of one index folder; safe to use from several threads.
 
     Args:
@@ -178,6 +179,8 @@ class Catalog(Connections):
                 "DELETE FROM passages WHERE row = ?", [(row,) for row in gone.tolist()]
             )
             prune_indexes(connection)
+        if len(gone):
+            self.prune_lexical()
         return len(gone)
 
     def changed_since(self, generation: int) -> int:
@@ -269,6 +272,11 @@ class Catalog(Connections):
                 [(commit.generation, int(row)) for row in commit.removed],
             )
             _insert_passages(connection, commit)
+            add_commit(
+                connection,
+                [(one.row, one.passage.text) for one in commit.passages],
+                commit.postings,
+            )
             resize_passages(connection, commit.resized)
             connection.executemany(
                 "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
@@ -344,7 +352,7 @@ class Catalog(Connections):
             ) from error
         if application != APPLICATION_ID:
             raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
-        if version == OLDEST_VERSION:
+        if OLDEST_VERSION <= version < FORMAT_VERSION:
             with self._reading() as connection:
                 migrate(connection)
         elif version != FORMAT_VERSION:

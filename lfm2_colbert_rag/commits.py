@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from .index.codebook import CodebookInfo
 from .index.segment import SegmentInfo
+from .lexical.postings import Postings
 from .types import Passage
 
 
@@ -72,6 +73,8 @@ class Commit:
         codebook: a codebook, already on the disk, that later segments are to use.
         resized: row, windows and vectors of passages that ``segment`` holds with other numbers of
             them than the catalog says.
+        postings: the words of ``passages``, in parts; they are worked out where these are missing
+            and the index is to have them.
     """
 
     generation: int
@@ -81,3 +84,4 @@ class Commit:
     retired: Sequence[str] = ()
     codebook: CodebookInfo | None = None
     resized: Sequence[tuple[int, int, int]] = ()
+    postings: Sequence[Postings] = ()

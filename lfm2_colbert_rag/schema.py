@@ -11,8 +11,9 @@ from typing import Any
 from .index.arrays import FileInfo
 from .index.codebook import CodebookInfo
 from .index.segment import SegmentInfo
+from .lexical.tables import POSTINGS, start_over
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 OLDEST_VERSION = 2
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
@@ -41,28 +42,38 @@ CREATE TABLE passages (
 CREATE INDEX passages_by_id ON passages (id);
 CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
 CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
-{_SINCE_3}"""
+{_SINCE_3}{POSTINGS};"""
 ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
 # Format 2 knew exact vectors only, and did not say so.
 _NEW_SETTINGS = {"index": "auto", "nbits": 4}
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a catalog of format 2 to this one, in one transaction."""
+    """Bring a catalog of an older format to this one, in one transaction.
+
+    It takes a moment however large the index is: the words of its passages are filled in from the
+    texts, in many small transactions, when they are first asked for (``lexical/tables.py``).
+    """
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] == OLDEST_VERSION:
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < 3:
         connection.execute("ALTER TABLE segments ADD COLUMN description TEXT NOT NULL DEFAULT '{}'")
         for statement in filter(str.strip, _SINCE_3.split(";")):
             connection.execute(statement)
-        connection.executemany(
-            "INSERT OR REPLACE INTO settings VALUES (?, ?)",
-            [
-                (key, json.dumps(value))
-                for key, value in {**_NEW_SETTINGS, "format_version": FORMAT_VERSION}.items()
-            ],
-        )
+        _write_settings(connection, _NEW_SETTINGS)
+    if version < 4:
+        connection.execute(POSTINGS)
+        start_over(connection)
+        _write_settings(connection, {"format_version": FORMAT_VERSION})
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
     connection.execute("COMMIT")
+
+
+def _write_settings(connection: sqlite3.Connection, settings: Mapping[str, Any]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO settings VALUES (?, ?)",
+        [(key, json.dumps(value)) for key, value in settings.items()],
+    )
 
 
 def live_segments(connection: sqlite3.Connection, generation: int) -> tuple[SegmentInfo, ...]:

@@ -42,6 +42,8 @@ from .index.codebook import Codebook, CodebookInfo
 from .index.compression import CompressedSegmentWriter
 from .index.segment import SegmentInfo, SegmentWriter, WindowWriter
 from .inputs import check_vectors, no_vectors
+from .lexical.postings import Postings, in_parts
+from .lexical.tables import LexicalState
 from .locks import FolderLocks
 from .schema import FORMAT_VERSION
 from .segments import SegmentOpener, make_index
@@ -179,6 +181,19 @@ class Store:
                 old.generation, old.segments, make_index(old.segments, settings)
             )
 
+    def keep_words(self, wanted: bool) -> None:
+        """Have a lexical index from now on, which is filled when first asked, or drop it.
+
+        Raises:
+            IndexLockedError: another writer held the index for too long.
+        """
+        if wanted != (self.catalog.lexical_state() is not None):
+            with self.locks.writing():
+                self.catalog.keep_lexical(wanted)
+
+    def _wants_words(self) -> bool:
+        return self.catalog.lexical_state() is not None
+
     def _refresh(self) -> None:
         old = self._snapshot
         changes = self.catalog.changes_since(old.generation)
@@ -225,6 +240,7 @@ class Store:
             windows, tokens = writer.counts(len(passages))
             if 0 in windows:
                 raise no_vectors(passages[windows.index(0)].id)
+            words = in_parts([one.text for one in passages]) if self._wants_words() else []
             with self.locks.writing():
                 generation = self.catalog.generation()
                 self._require(codebook)
@@ -235,7 +251,7 @@ class Store:
                     StoredPassage(first + place, *each)
                     for place, each in enumerate(zip(passages, windows, tokens, strict=True))
                 ]
-                self._commit_new(generation + 1, stored, writer, folder)
+                self._commit_new(generation + 1, stored, words, writer, folder)
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Filter | None = None) -> int:
         """Delete by id or by filter, in one commit.
@@ -270,6 +286,7 @@ class Store:
         self,
         generation: int,
         passages: Sequence[StoredPassage],
+        words: Sequence[Postings],
         writer: WindowWriter,
         staged: Path,
     ) -> None:
@@ -277,7 +294,10 @@ class Store:
         name = f"{generation:08d}-{secrets.token_hex(4)}"
         with storage_errors(self.folder):
             segment = writer.finish(name, passages[0].row)
-        self._publish(staged, Commit(generation, passages, segment, sorted(replaced.values())))
+        commit = Commit(
+            generation, passages, segment, sorted(replaced.values()), postings=words
+        )
+        self._publish(staged, commit)
 
     def replace_segments(
         self,
@@ -393,6 +413,7 @@ def new_settings(
     pool_factor: int = 1,
     index: str = "auto",
     nbits: int = 4,
+    lexical: bool = True,
 ) -> dict[str, Any]:
     """Return what an index remembers of how it was made."""
     return {
@@ -404,4 +425,5 @@ def new_settings(
         "pool_factor": pool_factor,
         "index": index,
         "nbits": nbits,
+        "lexical": LexicalState().to_dict() if lexical else None,
     }

@@ -96,18 +96,42 @@ class Match:
 
 
 @dataclass(frozen=True)
+class Leg:
+    """What one way of searching gave a hit.
+
+    Attributes:
+        rank: its place in that leg's own ranking, 1 for the best; None where it was not among
+            those that the leg brought.
+        score: its score there: MaxSim in ``"late"``, BM25 in ``"lexical"``; 0 where it shares no
+            word with the query.
+
+    Example:
+        >>> Leg(rank=1, score=23.1)
+        Leg(rank=1, score=23.1)
+    """
+
+    rank: int | None
+    score: float
+
+
+@dataclass(frozen=True)
 class Hit:
     """One retrieved passage.
 
     Attributes:
         id: the passage's identifier.
-        score: MaxSim, the sum over the query's vectors of the best match (float32). It grows with
-            the number of query vectors, so compare scores of one query only.
-        relevance: ``score`` divided by the number of query vectors, clipped to 0..1.
+        score: what the hits were ranked by; compare scores of one query only. ``mode="late"``:
+            MaxSim, the sum over the query's vectors of the best match (float32), which grows with
+            their number. ``"lexical"``: BM25. ``"hybrid"``: the fused score, see ``legs`` for what
+            it was made of.
+        relevance: 0..1. MaxSim divided by the number of query vectors, also in ``"hybrid"``; in
+            ``"lexical"`` the share of the query's words, weighted by their rarity, that the
+            passage has.
         text: the passage's text.
         metadata: the passage's metadata, a fresh copy that is yours to change.
         window: characters ``[start, end)`` of the part of a long text that gave the score, and in
             which the evidence lies; None where the text is searched in one piece.
+        legs: what each leg gave, by its name, ``"late"`` and ``"lexical"``: those that took part.
     """
 
     id: str
@@ -116,6 +140,7 @@ class Hit:
     text: str
     metadata: dict[str, Any]
     window: tuple[int, int] | None = field(default=None, kw_only=True)
+    legs: Mapping[str, Leg] = field(default_factory=dict, kw_only=True)
     _find_evidence: Callable[[], tuple[Match, ...]] = field(
         default=tuple, repr=False, compare=False
     )

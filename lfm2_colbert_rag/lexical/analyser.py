@@ -1,0 +1,99 @@
+"""Texts to terms, in every script and without knowing the language.
+
+What was chosen, by measurement over all sets of ``benchmarks/lexical.py``:
+
+* words are kept whole, and cut into stretches of four letters as well, their borders included:
+  that finds inflected and compound words in every language, better than the stemmer of the
+  language does, and needs no detection of languages, no dictionary and no library;
+* scripts that put no blanks between words are cut into single characters and pairs (Chinese,
+  Japanese), or stretches (Thai, Lao, Khmer, Myanmar); Korean words into pairs;
+* no stop words: their weight is next to nothing anyway, and some names consist of them.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+from .normalisation import marks, normalise
+
+VERSION = 1
+"""Changes whenever a text may get other terms; indexes of another version are filled again."""
+
+_UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"
+_HAN = r"\u3005\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_HIRAGANA, _KATAKANA = r"\u3041-\u309f", r"\u30a1-\u30ff\u31f0-\u31ff"
+_HANGUL = r"\uac00-\ud7af"
+_PARTS = re.compile(
+    rf"(?P<unspaced>[{_UNSPACED}]+)|(?P<han>[{_HAN}]+)|(?P<hiragana>[{_HIRAGANA}]+)"
+    rf"|(?P<katakana>[{_KATAKANA}]+)|(?P<hangul>[{_HANGUL}]+)"
+    rf"|(?P<word>[^{_UNSPACED}{_HAN}{_HIRAGANA}{_KATAKANA}{_HANGUL}]+)"
+)
+_WITHIN = r"\u00ad\u200c\u200d\u2060\ufeff"  # not seen, and no end of a word
+_LETTER = rf"[^\W_]|[{re.escape(marks())}{_WITHIN}]"
+# Words; codes such as RT-AX88U a second time as one; names of languages; single symbols.
+_RUNS = re.compile(
+    rf"(?P<code>(?=[A-Za-z0-9./_-]*[0-9])(?=[0-9./_-]*[A-Za-z])[A-Za-z0-9]+(?:[-./_][A-Za-z0-9]+)+)"
+    rf"|(?P<sharp>\b[A-Za-z](?:\+\+|\#))"
+    rf"|(?P<run>(?:{_LETTER})+)"
+    r"|(?P<symbol>[\u2190-\u2bff\u3012\U0001f1e6-\U0001f1ff]{1,2}?"
+    r"|[\U0001f000-\U0001f3fa\U0001f400-\U0001faff])"
+)
+_GRAM = 4
+_LONG = 64  # longer runs are not worth remembering
+
+
+def analyse(text: str) -> list[str]:
+    """Return the terms of a text, in its order; a term comes as often as it is there.
+
+    Args:
+        text: a passage or a query; both are treated alike.
+
+    Example:
+        >>> analyse("Die Straßen")
+        ['_die_', '_die', 'die_', '_strassen_', '_str', 'stra', 'tras', 'rass', 'asse', 'ssen', 'sen_']
+        >>> analyse("東京へ")
+        ['東', '京', '東京', 'へ']
+    """
+    terms: list[str] = []
+    for found in _RUNS.finditer(text):
+        run = found.group()
+        if found.lastgroup == "run":
+            terms += _terms(run) if len(run) <= _LONG else _cut(run)
+        elif found.lastgroup == "code":
+            for part in re.split(r"[-./_]", run):
+                terms += _terms(part)
+            terms.append(f"_{re.sub(r'[-./_]', '', run).lower()}_")
+        else:
+            terms.append(normalise(run))
+    return terms
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms(run: str) -> tuple[str, ...]:
+    return tuple(_cut(run))
+
+
+def _cut(run: str) -> list[str]:
+    """Cut what stands between two blanks into terms."""
+    terms: list[str] = []
+    for part in _PARTS.finditer(normalise(run)):
+        text = part.group()
+        if part.lastgroup == "word":
+            terms += _of_word(text)
+        elif part.lastgroup == "unspaced":
+            terms += _grams(text, 3) or [text]
+        elif part.lastgroup == "hangul":
+            terms += _grams(text, 2) or [text]
+        else:
+            terms += [*text, *_grams(text, 2)]
+    return terms
+
+
+def _of_word(word: str) -> list[str]:
+    whole = f"_{word}_"
+    return [whole] if len(word) < _GRAM - 1 or word.isdigit() else [whole, *_grams(whole, _GRAM)]
+
+
+def _grams(text: str, size: int) -> list[str]:
+    return [text[start : start + size] for start in range(len(text) - size + 1)]

@@ -1,0 +1,158 @@
+"""BM25 over posting lists: which live passages share the rare terms of a query."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .postings import Numbers
+
+Scores = npt.NDArray[np.float32]
+
+# How soon more occurrences of a term stop counting, and how much long passages are held against
+# it; chosen over all sets of benchmarks/lexical.py together.
+K1, B = 1.2, 0.75
+# Row numbers are looked up in a table as long as it has so many times the live rows at most.
+_SPARSE = 8
+
+
+@dataclass(frozen=True, eq=False)
+class LexicalRanking:
+    """What the lexical index found for one query, best first.
+
+    Attributes:
+        rows: ``(n,)`` int64; every allowed row that shares a term with the query, or as many as
+            were wanted and those that tie with the last.
+        scores: ``(n,)`` float32 BM25 scores, above 0, descending.
+        ideal: the score that a passage of average length approaches that repeats every term of
+            the query; scores divided by it say how much of the query was found.
+    """
+
+    rows: Numbers
+    scores: Scores
+    ideal: float
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.rows)
+
+
+class Bm25:
+    """The live passages of one generation, as BM25 sees them.
+
+    Statistics are those of the live passages only, so that scores do not depend on what was
+    deleted, nor on the order in which passages came.
+
+    Args:
+        live: ``(n,)`` int64 ascending live rows.
+        lengths: rows and their numbers of terms, of all live rows at least.
+
+    Example:
+        >>> index = Bm25(np.array([4, 9]), (np.array([4, 9]), np.array([3, 5])))
+        >>> found = index.search({"fox": (np.array([9]), np.array([2]))}, {"fox": 1}, 10)
+        >>> found.rows.tolist()
+        [9]
+    """
+
+    def __init__(self, live: Numbers, lengths: tuple[Numbers, Numbers]) -> None:
+        self.rows = live
+        self._table = _table(live)
+        places, known = self._places(lengths[0])
+        sizes = np.zeros(len(live), dtype=np.float32)
+        sizes[places] = lengths[1][known]
+        mean = float(sizes.mean()) if len(live) else 0.0
+        self._norms = (K1 * (1 - B + B * sizes / (mean or 1.0))).astype(np.float32)
+
+    def search(
+        self,
+        postings: Mapping[str, tuple[Numbers, Numbers]],
+        query: Mapping[str, float],
+        k: int,
+        rows: Numbers | None = None,
+    ) -> LexicalRanking:
+        """Rank live passages.
+
+        Args:
+            postings: the lists of the query's terms; of terms without one nothing is known.
+            query: the query's terms and how much each of them counts.
+            k: how many rows are wanted.
+            rows: ascending rows to which the search is limited; None for all. The statistics
+                remain those of all live passages.
+        """
+        scores, ideal = self._score(postings, query)
+        if rows is not None:
+            allowed = np.zeros(len(scores), np.bool_)
+            allowed[self._places(rows)[0]] = True
+            scores[~allowed] = 0
+        found = np.flatnonzero(scores)
+        if len(found) > k:
+            least = np.partition(scores[found], len(found) - k)[len(found) - k]
+            found = found[scores[found] >= least]
+        order = found[np.argsort(-scores[found], kind="stable")]
+        return LexicalRanking(self.rows[order], scores[order], ideal)
+
+    def scores_of(
+        self,
+        postings: Mapping[str, tuple[Numbers, Numbers]],
+        query: Mapping[str, float],
+        rows: Numbers,
+    ) -> Scores:
+        """Return the scores of live rows, 0 for those that share no term."""
+        return self._score(postings, query)[0][self._places(rows)[0]]
+
+    def _score(
+        self, postings: Mapping[str, tuple[Numbers, Numbers]], query: Mapping[str, float]
+    ) -> tuple[Scores, float]:
+        total = len(self.rows)
+        scores = np.zeros(total, dtype=np.float32)
+        ideal = 0.0
+        for term in sorted(query):  # one order, so that equal passages get equal scores
+            rows, counts = postings.get(term, (None, None))
+            places: npt.NDArray[np.intp] = np.empty(0, np.intp)
+            if rows is not None and counts is not None:
+                places, known = self._places(rows)
+                counts = counts[known]
+            rarity = np.log1p((total - len(places) + 0.5) / (len(places) + 0.5))
+            weight = np.float32(query[term] * rarity * (K1 + 1))
+            ideal += float(weight)
+            if len(places) and counts is not None:
+                often = counts.astype(np.float32)
+                scores[places] += weight * often / (often + self._norms[places])
+        return scores, ideal
+
+    def _places(self, rows: Numbers) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
+        """Return the places of those rows that are live, and which of the rows these are."""
+        if not len(self.rows):
+            return np.empty(0, np.intp), np.zeros(len(rows), np.bool_)
+        offsets = rows - self.rows[0]
+        if self._table is None:
+            places = np.minimum(np.searchsorted(self.rows, rows), len(self.rows) - 1)
+            known = self.rows[places] == rows
+            return places[known], known
+        inside = (offsets >= 0) & (offsets < len(self._table))
+        places = np.where(inside, self._table[np.where(inside, offsets, 0)], -1)
+        known = places >= 0
+        return places[known].astype(np.intp), known
+
+
+def _table(live: Numbers) -> npt.NDArray[np.int32] | None:
+    """Return the place of each row, counted from the first, -1 for dead ones; None if too long."""
+    span = int(live[-1] - live[0]) + 1 if len(live) else 0
+    if not span or span > _SPARSE * len(live) + 1024:
+        return None
+    table = np.full(span, -1, dtype=np.int32)
+    table[live - live[0]] = np.arange(len(live), dtype=np.int32)
+    return table
+
+
+def joined(blocks: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
+    """Put the blocks of one term end to end."""
+    if len(blocks) == 1:
+        return blocks[0]
+    return (
+        np.concatenate([rows for rows, _ in blocks]),
+        np.concatenate([counts for _, counts in blocks]),
+    )
