@@ -12,8 +12,9 @@ import numpy as np
 from .evidence import find_matches
 from .explanation import Explanation
 from .index import Index, Ranking
+from .lexical.bm25 import LexicalRanking
 from .scoring import maxsim, similarities
-from .types import Hit, Match, Passage, TokenVectors, Window, relevance
+from .types import Hit, Leg, Match, Passage, TokenVectors, Window, relevance
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,12 @@ class Question:
 
 
 def ranked_hits(
-    question: Question, ranking: Ranking, index: Index, passages: Mapping[int, Passage], k: int
+    question: Question,
+    ranking: Ranking,
+    index: Index,
+    passages: Mapping[int, Passage],
+    k: int,
+    legs: Mapping[int, Mapping[str, Leg]] | None = None,
 ) -> list[Hit]:
     """Turn what an index found into hits, best first; equal scores are ordered by id.
 
@@ -35,6 +41,7 @@ def ranked_hits(
         index: the generation that was searched.
         passages: the ranked passages, by row.
         k: most hits.
+        legs: by row, what each leg gave; None where the ranking is that of the late leg.
     """
     ranked = sorted(
         zip(ranking.rows.tolist(), ranking.scores.tolist(), ranking.windows.tolist(), strict=True),
@@ -47,8 +54,41 @@ def ranked_hits(
             score,
             index.window_span(row, place),
             partial(index.window, row, place),
+            {"late": Leg(rank, score)} if legs is None else legs[row],
         )
-        for row, score, place in ranked[:k]
+        for rank, (row, score, place) in enumerate(ranked[:k], 1)
+    ]
+
+
+def lexical_hits(
+    ranking: LexicalRanking,
+    passages: Mapping[int, Passage],
+    k: int,
+    find_evidence: Callable[[int], tuple[Match, ...]],
+) -> list[Hit]:
+    """Turn what the lexical index found into hits; equal scores are ordered by id.
+
+    Args:
+        ranking: what it answered.
+        passages: the ranked passages, by row.
+        k: most hits.
+        find_evidence: finds the evidence in a row, when it is asked for.
+    """
+    ranked = sorted(
+        zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True),
+        key=lambda found: (-found[1], passages[found[0]].id),
+    )
+    return [
+        Hit(
+            passages[row].id,
+            score,
+            min(1.0, score / ranking.ideal),
+            passages[row].text,
+            json.loads(json.dumps(passages[row].metadata)),
+            legs={"lexical": Leg(rank, score)},
+            _find_evidence=partial(find_evidence, row),
+        )
+        for rank, (row, score) in enumerate(ranked[:k], 1)
     ]
 
 
@@ -101,6 +141,7 @@ def _make_hit(
     score: float,
     span: tuple[int, int],
     get_window: Callable[[], Window],
+    legs: Mapping[str, Leg] | None = None,
 ) -> Hit:
     def find_evidence() -> tuple[Match, ...]:
         return find_matches(question.encoded, question.text, get_window(), passage.text)
@@ -108,9 +149,10 @@ def _make_hit(
     return Hit(
         passage.id,
         score,
-        relevance(score, len(question.encoded)),
+        relevance(legs["late"].score if legs else score, len(question.encoded)),
         passage.text,
         json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,
+        legs=dict(legs or {}),
         _find_evidence=find_evidence,
     )

@@ -273,3 +273,14 @@ def check_nbits(nbits: object) -> int:
     if isinstance(nbits, bool) or nbits not in (2, 4):
         raise ConfigError(f"nbits must be 2 or 4, not {nbits!r}.")
     return int(str(nbits))
+
+
+def check_lexical(lexical: object) -> bool:
+    """Return whether an index is to keep words.
+
+    Raises:
+        ConfigError: it is neither True nor False.
+    """
+    if not isinstance(lexical, bool):
+        raise ConfigError(f"lexical must be True or False, not {lexical!r}.")
+    return lexical

@@ -15,7 +15,7 @@ from .encoder import DEFAULT_MODEL, Encoder, load_encoder, read_fingerprint
 from .encoder.base import Fingerprint
 from .errors import IndexExistsError, IndexMismatchError, IndexNotFoundError
 from .folders import is_taken
-from .inputs import check_index_kind, check_nbits
+from .inputs import check_index_kind, check_lexical, check_nbits
 from .pooling import check_pool_factor
 from .store import Store, new_settings
 from .windows import check_overlap
@@ -63,12 +63,14 @@ class IndexOptions:
         pool_factor: how many vectors of a text become one.
         index: ``"exact"``, ``"compressed"`` or ``"auto"``.
         nbits: bits a dimension of compressed vectors.
+        lexical: whether words are kept, too.
     """
 
     window_overlap: int | None = None
     pool_factor: int | None = None
     index: str | None = None
     nbits: int | None = None
+    lexical: bool | None = None
 
     def settle(self, room: int) -> dict[str, Any]:
         """Return the options of a new index.
@@ -85,6 +87,7 @@ class IndexOptions:
             "pool_factor": check_pool_factor(1 if self.pool_factor is None else self.pool_factor),
             "index": check_index_kind("auto" if self.index is None else self.index),
             "nbits": check_nbits(4 if self.nbits is None else self.nbits),
+            "lexical": check_lexical(True if self.lexical is None else self.lexical),
         }
 
     def require_same(self, folder: Path, settings: Mapping[str, Any]) -> None:
@@ -94,7 +97,7 @@ class IndexOptions:
             IndexMismatchError: one differs.
         """
         for name, wanted in asdict(self).items():
-            if name == "index":  # may be changed, see Store.keep_vectors
+            if name in ("index", "lexical"):  # may be changed, see Store.keep_vectors, keep_words
                 continue
             if wanted is not None and (wanted != settings[name] or isinstance(wanted, bool)):
                 raise IndexMismatchError(
@@ -128,6 +131,8 @@ def open_index(
         options.require_same(folder, store.settings)
         if options.index is not None:
             store.keep_vectors(check_index_kind(options.index))
+        if options.lexical is not None:
+            store.keep_words(check_lexical(options.lexical))
         if model is None:
             return store, LazyEncoder(store.settings["model"], expected)
         _require_same(folder, expected, read_fingerprint(model))

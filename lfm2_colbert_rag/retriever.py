@@ -6,7 +6,8 @@ import asyncio
 import shutil
 import weakref
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import overload
@@ -20,9 +21,12 @@ from .encoder import Encoder
 from .errors import InputError, PassageNotFoundError
 from .explanation import Explanation
 from .filters import Filter, parse_where
-from .hits import Question, explain_row, ranked_hits, reranked_hits
+from .fusion import check_mode
+from .hits import Question, explain_row, lexical_hits, ranked_hits, reranked_hits
 from .index import CompressedIndex, Ranking, SearchPlan, exact_plan
 from .inputs import check_ids, check_k, check_passages, check_query
+from .legs import Legs, fused
+from .lexical.bm25 import LexicalRanking
 from .opening import (
     IndexOptions,
     LazyEncoder,
@@ -37,7 +41,7 @@ from .passage_encoder import PassageEncoder
 from .progress import ProgressLike
 from .store import Snapshot, Store
 from .tuning import REMEMBERED, Tuning
-from .types import Hit, Metadata, Passage, TokenMatrix, TokenVectors, Where
+from .types import Hit, Leg, Match, Metadata, Passage, TokenMatrix, TokenVectors, Where
 
 # A search that met passages which were forgotten meanwhile is repeated so often.
 _TRIES = 3
@@ -61,11 +65,15 @@ class Retriever(Adding, Operations, Tuning):
         ['shop']
     """
 
-    def __init__(self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False) -> None:
+    def __init__(
+        self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False, mode: str = "late"
+    ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
         self._encoder = encoder
         self._in_memory = in_memory
+        self._mode = mode
+        self._legs = Legs(store)
         self._asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         if in_memory:
             weakref.finalize(self, discard, store)
@@ -83,6 +91,8 @@ class Retriever(Adding, Operations, Tuning):
         index: str | None = None,
         nbits: int | None = None,
         target_recall: float | None = None,
+        lexical: bool | None = None,
+        mode: str = "late",
     ) -> Retriever:
         """Open the index in a folder, or make an empty one there.
 
@@ -108,6 +118,10 @@ class Retriever(Adding, Operations, Tuning):
             target_recall: search a compressed index just as thoroughly as this recall@10 against
                 exact search needs, by measurements on the index itself; the first time that takes
                 as long as some tens of exact searches.
+            lexical: keep the words of passages as well, for ``mode="lexical"`` and
+                ``"hybrid"``. True by default for a new index; it may be changed later: True has
+                them filled in when they are first asked for, False drops them.
+            mode: how this retriever searches unless told otherwise, see :meth:`search`.
 
         Raises:
             IndexNotFoundError: there is no index and ``create`` is False.
@@ -121,10 +135,10 @@ class Retriever(Adding, Operations, Tuning):
         Example:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
-        options = IndexOptions(window_overlap, pool_factor, index, nbits)
-        retriever = cls(
-            *open_index(Path(path), model, options, create=create, lock_timeout=lock_timeout)
-        )
+        options = IndexOptions(window_overlap, pool_factor, index, nbits, lexical)
+        mode = check_mode(mode)
+        parts = open_index(Path(path), model, options, create=create, lock_timeout=lock_timeout)
+        retriever = cls(*parts, mode=mode)
         if target_recall is not None:
             try:
                 retriever.aim_for(target_recall)
@@ -146,6 +160,8 @@ class Retriever(Adding, Operations, Tuning):
         pool_factor: int | None = None,
         index: str | None = None,
         nbits: int | None = None,
+        lexical: bool | None = None,
+        mode: str = "late",
     ) -> Retriever:
         """Index texts for the life of this object; :meth:`save` keeps them.
 
@@ -161,6 +177,8 @@ class Retriever(Adding, Operations, Tuning):
             pool_factor: see :meth:`open`.
             index: see :meth:`open`.
             nbits: see :meth:`open`.
+            lexical: see :meth:`open`.
+            mode: see :meth:`open`.
 
         Raises:
             InputError: see :meth:`add`.
@@ -168,8 +186,9 @@ class Retriever(Adding, Operations, Tuning):
             ModelNotFoundError: the model cannot be found.
         """
         check_passages(texts, ids, metadata)  # before a model is loaded for nothing
-        options = IndexOptions(window_overlap, pool_factor, index, nbits)
-        retriever = cls(*create_temporary(model, options), in_memory=True)
+        options = IndexOptions(window_overlap, pool_factor, index, nbits, lexical)
+        mode = check_mode(mode)
+        retriever = cls(*create_temporary(model, options), in_memory=True, mode=mode)
         retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
         return retriever
 
@@ -261,7 +280,14 @@ class Retriever(Adding, Operations, Tuning):
         if self._in_memory:
             discard(self._store)
 
-    def search(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: str | None = None,
+    ) -> list[Hit]:
         """Find the passages that answer a question best.
 
         Args:
@@ -269,6 +295,9 @@ class Retriever(Adding, Operations, Tuning):
             k: how many passages at most; fewer come back only when fewer match ``where``.
             where: metadata filter, applied before ranking, for example
                 ``{"product": "router", "year": {"$gte": 2024}}``.
+            mode: ``"late"``: by the meaning of words, in any language. ``"lexical"``: by the words
+                themselves (BM25), which needs no model; only passages that share some come back.
+                ``"hybrid"``: both together. None: as the retriever was opened.
 
         Returns:
             Hits, best first; equal scores are ordered by id. Empty for an empty index.
@@ -276,11 +305,17 @@ class Retriever(Adding, Operations, Tuning):
         Raises:
             InputError: a blank query, or a k below 1.
             FilterError: the filter is malformed.
+            ConfigError: an unknown mode, or one that asks for words that the index does not keep.
         """
-        return self.search_many([query], k, where=where)[0]
+        return self.search_many([query], k, where=where, mode=mode)[0]
 
     def search_many(
-        self, queries: Sequence[str], k: int = 10, *, where: Where | None = None
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: str | None = None,
     ) -> list[list[Hit]]:
         """Answer several questions in one pass over the index; see :meth:`search`."""
         if isinstance(queries, str) or not isinstance(queries, Sequence):
@@ -288,26 +323,42 @@ class Retriever(Adding, Operations, Tuning):
         texts = [check_query(query) for query in queries]
         check_k(k)
         condition = None if where is None else _parse(where)
+        mode = check_mode(mode, self._mode)
+        if mode != "late":
+            self._legs.prepare()
         if not texts:
             return []
+        if mode == "lexical":
+            return self._search_words(texts, k, condition)
         encoded = self._encode(texts)
         self._asked.extend(one.vectors for one in encoded)
+        questions = list(map(Question, texts, encoded))
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
-            rankings = self._rank(snapshot, encoded, k, condition)
-            rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
-            passages = self._store.catalog.passages(rows.tolist())
-            if len(passages) == len(rows):  # else some were deleted, and forgotten, meanwhile
+            if mode == "late":
+                rankings, legs = self._rank(snapshot, encoded, k, condition), None
+            else:
+                rankings, legs = self._rank_by_both(snapshot, questions, k, condition)
+            passages = self._passages(rankings)
+            if passages is not None:
                 break
-        questions = map(Question, texts, encoded)
         return [
-            ranked_hits(question, ranking, snapshot.index, passages, k)
-            for question, ranking in zip(questions, rankings, strict=True)
+            ranked_hits(
+                question, ranking, snapshot.index, passages or {}, k, legs[place] if legs else None
+            )
+            for place, (question, ranking) in enumerate(zip(questions, rankings, strict=True))
         ]
 
-    async def asearch(self, query: str, k: int = 10, *, where: Where | None = None) -> list[Hit]:
+    async def asearch(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: str | None = None,
+    ) -> list[Hit]:
         """Do what :meth:`search` does without blocking the event loop."""
-        return await asyncio.to_thread(self.search, query, k, where=where)
+        return await asyncio.to_thread(self.search, query, k, where=where, mode=mode)
 
     def rerank(
         self, query: str, candidates: Sequence[str | Passage], k: int | None = None
@@ -390,6 +441,42 @@ class Retriever(Adding, Operations, Tuning):
     ) -> list[Ranking]:
         rows = self._allowed(snapshot, where)
         return snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
+
+    def _rank_by_both(
+        self, snapshot: Snapshot, questions: Sequence[Question], k: int, where: Filter | None
+    ) -> tuple[list[Ranking], list[Mapping[int, Mapping[str, Leg]]]]:
+        rows, fusion = self._allowed(snapshot, where), self._legs.fusion()
+        found = [
+            self._legs.candidates(snapshot, one.text, one.encoded.vectors, k, rows)
+            for one in questions
+        ]
+        return [fused(one, fusion) for one in found], [one.legs for one in found]
+
+    def _search_words(self, texts: Sequence[str], k: int, where: Filter | None) -> list[list[Hit]]:
+        """Answer by words alone; the model is loaded only if somebody asks for evidence."""
+        for _ in range(_TRIES):
+            snapshot = self._store.snapshot()
+            rows = self._allowed(snapshot, where)
+            rankings = [self._legs.lexical(snapshot, text, k, rows) for text in texts]
+            passages = self._passages(rankings)
+            if passages is not None:
+                break
+        known = passages or {}
+
+        def find_evidence(text: str, row: int) -> tuple[Match, ...]:
+            question = Question(text, self._encode([text])[0])
+            return explain_row(question, row, known[row], snapshot.index).matches
+
+        return [
+            lexical_hits(ranking, known, k, partial(find_evidence, text))
+            for text, ranking in zip(texts, rankings, strict=True)
+        ]
+
+    def _passages(self, rankings: Sequence[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
+        """Return the ranked passages; None if some were deleted, and forgotten, meanwhile."""
+        rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
+        passages = self._store.catalog.passages(rows.tolist())
+        return passages if len(passages) == len(rows) else None
 
     def _plan(
         self, snapshot: Snapshot, question: Question, k: int, where: Filter | None

@@ -294,9 +294,7 @@ class Store:
         name = f"{generation:08d}-{secrets.token_hex(4)}"
         with storage_errors(self.folder):
             segment = writer.finish(name, passages[0].row)
-        commit = Commit(
-            generation, passages, segment, sorted(replaced.values()), postings=words
-        )
+        commit = Commit(generation, passages, segment, sorted(replaced.values()), postings=words)
         self._publish(staged, commit)
 
     def replace_segments(

@@ -139,9 +139,7 @@ def size_of(block: bytes) -> int:
     return (len(block) - 1) // max(1, sum(divmod(block[0], 16))) if block else 0
 
 
-def merged(
-    one: tuple[Numbers, Numbers], other: tuple[Numbers, Numbers]
-) -> tuple[Numbers, Numbers]:
+def merged(one: tuple[Numbers, Numbers], other: tuple[Numbers, Numbers]) -> tuple[Numbers, Numbers]:
     """Put the entries of two blocks of one term together, ascending."""
     rows, counts = np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1]))
     if len(one[0]) and len(other[0]) and one[0][-1] > other[0][0]:

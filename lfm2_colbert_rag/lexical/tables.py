@@ -66,7 +66,9 @@ def read_state(connection: sqlite3.Connection) -> LexicalState | None:
 def write_state(connection: sqlite3.Connection, state: LexicalState | None) -> None:
     """Say how complete the lists are."""
     value = None if state is None else state.to_dict()
-    connection.execute("INSERT OR REPLACE INTO settings VALUES (?, ?)", (SETTING, json.dumps(value)))
+    connection.execute(
+        "INSERT OR REPLACE INTO settings VALUES (?, ?)", (SETTING, json.dumps(value))
+    )
 
 
 def start_over(connection: sqlite3.Connection) -> LexicalState:

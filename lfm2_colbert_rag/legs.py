@@ -1,0 +1,168 @@
+"""The two legs of a search, and both together, over one snapshot of an index."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from .errors import ConfigError
+from .fusion import Fusion, fuse
+from .index import Ranking
+from .lexical.analyser import analyse
+from .lexical.bm25 import Bm25, LexicalRanking
+from .lexical.postings import LENGTHS, Numbers, Postings
+from .progress import ProgressLike, reporting
+from .store import Snapshot, Store
+from .types import Leg, TokenMatrix
+
+# Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
+CANDIDATES = 50
+# Passages filled into the lexical index in one transaction.
+_FILLED = 1000
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """What both legs say of the candidates of one query.
+
+    Attributes:
+        late: the candidates as the late leg ranks them.
+        lexical: ``(n,)`` BM25 of the same rows, in that order.
+        ideal: see :class:`~lfm2_colbert_rag.lexical.bm25.LexicalRanking`.
+        legs: the same for hits, by row.
+    """
+
+    late: Ranking
+    lexical: npt.NDArray[np.float32]
+    ideal: float
+    legs: Mapping[int, Mapping[str, Leg]]
+
+
+class Legs:
+    """The ways to search one index.
+
+    Args:
+        store: the index.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._making = threading.Lock()
+        self._made: tuple[int, Bm25] | None = None
+
+    def prepare(self, progress: ProgressLike = None) -> None:
+        """Fill the lexical index with what it lacks; nothing happens where it is complete.
+
+        Raises:
+            ConfigError: the index was made without one.
+            IndexLockedError: another writer held the index for too long; what is filled stays.
+            StorageFullError: the disk is full; what is filled stays.
+        """
+        catalog = self._store.catalog
+        state = catalog.lexical_state()
+        if state is None:
+            raise ConfigError(
+                "this index was made without a lexical index. Open it with lexical=True to have "
+                'one, or search with mode="late".'
+            )
+        if state.is_complete:
+            return
+        catalog.start_lexical_over()
+        with reporting(progress, state.last - state.next + 1, "indexing words") as report:
+            while not (state := catalog.lexical_state() or state).is_complete:
+                texts = catalog.pending_texts(_FILLED)
+                postings = Postings.of([text for _, text in texts])
+                with self._store.locks.writing():
+                    catalog.fill_lexical([row for row, _ in texts], postings)
+                report(len(texts))
+
+    def lexical(
+        self, snapshot: Snapshot, query: str, k: int, rows: Numbers | None = None
+    ) -> LexicalRanking:
+        """Rank passages by the words that they share with a query."""
+        terms = Counter(analyse(query))
+        return self._bm25(snapshot).search(self._postings(list(terms)), terms, k, rows)
+
+    def candidates(
+        self,
+        snapshot: Snapshot,
+        query: str,
+        vectors: TokenMatrix,
+        k: int,
+        rows: Numbers | None = None,
+    ) -> Candidates:
+        """Let each leg bring its best passages, and score all of them by both."""
+        wanted = max(CANDIDATES, 3 * k)
+        terms = Counter(analyse(query))
+        postings = self._postings(list(terms))
+        bm25 = self._bm25(snapshot)
+        words = bm25.search(postings, terms, wanted, rows)
+        late = snapshot.index.search([vectors], wanted, rows=rows)[0]
+        ranks = _ranks(late.rows, late.scores), _ranks(words.rows, words.scores)
+        missing = np.setdiff1d(words.rows, late.rows)
+        if len(missing):
+            more = snapshot.index.search([vectors], len(missing), rows=missing)[0]
+            late = _joined(late, more)
+        lexical = bm25.scores_of(postings, terms, late.rows)
+        legs = {
+            row: {
+                "late": Leg(ranks[0].get(row), score),
+                "lexical": Leg(ranks[1].get(row), word_score),
+            }
+            for row, score, word_score in zip(
+                late.rows.tolist(), late.scores.tolist(), lexical.tolist(), strict=True
+            )
+        }
+        return Candidates(late, lexical, words.ideal, legs)
+
+    def fusion(self) -> Fusion:
+        """Return how this index fuses: as it was tuned, or the default."""
+        return Fusion.from_dict(self._store.catalog.settings().get("fusion"))
+
+    def _postings(self, terms: list[str]) -> dict[str, tuple[Numbers, Numbers]]:
+        while (found := self._store.catalog.postings(terms)) is None:
+            self.prepare()  # somebody else started over meanwhile
+        return found
+
+    def _bm25(self, snapshot: Snapshot) -> Bm25:
+        with self._making:
+            if self._made is None or self._made[0] != snapshot.generation:
+                none = np.empty(0, dtype=np.int64)
+                lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
+                self._made = snapshot.generation, Bm25(_live_rows(snapshot), lengths)
+            return self._made[1]
+
+
+def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
+    """Rank candidates by both legs."""
+    late = candidates.late
+    scores = fuse(late.scores, candidates.lexical, candidates.ideal, fusion).astype(np.float32)
+    order = np.argsort(-scores, kind="stable")
+    return replace(late, rows=late.rows[order], scores=scores[order], windows=late.windows[order])
+
+
+def _live_rows(snapshot: Snapshot) -> Numbers:
+    rows = [
+        live.segment.rows if live.live is None else live.segment.rows[live.live]
+        for live in snapshot.segments
+    ]
+    return np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
+
+
+def _ranks(rows: Numbers, scores: npt.NDArray[np.float32]) -> dict[int, int]:
+    """Return the rank of each row, 1 for the best; those that tie share theirs."""
+    ranks = 1 + np.searchsorted(-scores, -scores)
+    return dict(zip(rows.tolist(), ranks.tolist(), strict=True))
+
+
+def _joined(one: Ranking, other: Ranking) -> Ranking:
+    return Ranking(
+        np.concatenate((one.rows, other.rows)),
+        np.concatenate((one.scores, other.scores)),
+        np.concatenate((one.windows, other.windows)),
+    )
