@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 import weakref
 from collections import deque
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import overload
 
-import numpy as np
-import numpy.typing as npt
-
 from .adding import Adding
 from .backups import restore_index
 from .encoder import Encoder
-from .errors import InputError, PassageNotFoundError
+from .errors import PassageNotFoundError
 from .explanation import Explanation
-from .filters import Filter, parse_where
+from .filters import Filter
+from .fusing import Fusing
 from .fusion import check_mode
-from .hits import Question, explain_row, lexical_hits, ranked_hits, reranked_hits
-from .index import CompressedIndex, Ranking, SearchPlan, exact_plan
+from .hits import Question, explain_row, reranked_hits
+from .index import CompressedIndex, SearchPlan, exact_plan
 from .inputs import check_ids, check_k, check_passages, check_query
-from .legs import Legs, fused
-from .lexical.bm25 import LexicalRanking
+from .legs import Legs
 from .opening import (
     IndexOptions,
     LazyEncoder,
@@ -39,15 +34,16 @@ from .opening import (
 from .operations import Operations
 from .passage_encoder import PassageEncoder
 from .progress import ProgressLike
+from .searching import Searching, parse_condition
 from .store import Snapshot, Store
 from .tuning import REMEMBERED, Tuning
-from .types import Hit, Leg, Match, Metadata, Passage, TokenMatrix, TokenVectors, Where
+from .types import Hit, Metadata, Passage, TokenMatrix, TokenVectors, Where
 
 # A search that met passages which were forgotten meanwhile is repeated so often.
 _TRIES = 3
 
 
-class Retriever(Adding, Operations, Tuning):
+class Retriever(Searching, Fusing, Adding, Operations, Tuning):
     """An index of passages that can be asked in any language of its model.
 
     Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
@@ -280,86 +276,6 @@ class Retriever(Adding, Operations, Tuning):
         if self._in_memory:
             discard(self._store)
 
-    def search(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> list[Hit]:
-        """Find the passages that answer a question best.
-
-        Args:
-            query: the question, in any language of the model.
-            k: how many passages at most; fewer come back only when fewer match ``where``.
-            where: metadata filter, applied before ranking, for example
-                ``{"product": "router", "year": {"$gte": 2024}}``.
-            mode: ``"late"``: by the meaning of words, in any language. ``"lexical"``: by the words
-                themselves (BM25), which needs no model; only passages that share some come back.
-                ``"hybrid"``: both together. None: as the retriever was opened.
-
-        Returns:
-            Hits, best first; equal scores are ordered by id. Empty for an empty index.
-
-        Raises:
-            InputError: a blank query, or a k below 1.
-            FilterError: the filter is malformed.
-            ConfigError: an unknown mode, or one that asks for words that the index does not keep.
-        """
-        return self.search_many([query], k, where=where, mode=mode)[0]
-
-    def search_many(
-        self,
-        queries: Sequence[str],
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> list[list[Hit]]:
-        """Answer several questions in one pass over the index; see :meth:`search`."""
-        if isinstance(queries, str) or not isinstance(queries, Sequence):
-            raise InputError("queries must be a list of strings; for a single one use search().")
-        texts = [check_query(query) for query in queries]
-        check_k(k)
-        condition = None if where is None else _parse(where)
-        mode = check_mode(mode, self._mode)
-        if mode != "late":
-            self._legs.prepare()
-        if not texts:
-            return []
-        if mode == "lexical":
-            return self._search_words(texts, k, condition)
-        encoded = self._encode(texts)
-        self._asked.extend(one.vectors for one in encoded)
-        questions = list(map(Question, texts, encoded))
-        for _ in range(_TRIES):
-            snapshot = self._store.snapshot()
-            if mode == "late":
-                rankings, legs = self._rank(snapshot, encoded, k, condition), None
-            else:
-                rankings, legs = self._rank_by_both(snapshot, questions, k, condition)
-            passages = self._passages(rankings)
-            if passages is not None:
-                break
-        return [
-            ranked_hits(
-                question, ranking, snapshot.index, passages or {}, k, legs[place] if legs else None
-            )
-            for place, (question, ranking) in enumerate(zip(questions, rankings, strict=True))
-        ]
-
-    async def asearch(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> list[Hit]:
-        """Do what :meth:`search` does without blocking the event loop."""
-        return await asyncio.to_thread(self.search, query, k, where=where, mode=mode)
-
     def rerank(
         self, query: str, candidates: Sequence[str | Passage], k: int | None = None
     ) -> list[Hit]:
@@ -419,7 +335,7 @@ class Retriever(Adding, Operations, Tuning):
         snapshot = self._store.snapshot()
         question = Question(text, self._encode([text])[0])
         if id is None:
-            condition = None if where is None else _parse(where)
+            condition = None if where is None else parse_condition(where)
             return self._plan(snapshot, question, check_k(k), condition)
         rows = self._store.catalog.rows_by_id(check_ids([id]), snapshot.generation)
         if id not in rows:
@@ -433,51 +349,6 @@ class Retriever(Adding, Operations, Tuning):
     def _shown_path(self) -> str | None:
         return None if self.path is None else str(self.path)
 
-    def _allowed(self, snapshot: Snapshot, where: Filter | None) -> npt.NDArray[np.int64] | None:
-        return None if where is None else self._store.catalog.select(where, snapshot.generation)
-
-    def _rank(
-        self, snapshot: Snapshot, encoded: Sequence[TokenVectors], k: int, where: Filter | None
-    ) -> list[Ranking]:
-        rows = self._allowed(snapshot, where)
-        return snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
-
-    def _rank_by_both(
-        self, snapshot: Snapshot, questions: Sequence[Question], k: int, where: Filter | None
-    ) -> tuple[list[Ranking], list[Mapping[int, Mapping[str, Leg]]]]:
-        rows, fusion = self._allowed(snapshot, where), self._legs.fusion()
-        found = [
-            self._legs.candidates(snapshot, one.text, one.encoded.vectors, k, rows)
-            for one in questions
-        ]
-        return [fused(one, fusion) for one in found], [one.legs for one in found]
-
-    def _search_words(self, texts: Sequence[str], k: int, where: Filter | None) -> list[list[Hit]]:
-        """Answer by words alone; the model is loaded only if somebody asks for evidence."""
-        for _ in range(_TRIES):
-            snapshot = self._store.snapshot()
-            rows = self._allowed(snapshot, where)
-            rankings = [self._legs.lexical(snapshot, text, k, rows) for text in texts]
-            passages = self._passages(rankings)
-            if passages is not None:
-                break
-        known = passages or {}
-
-        def find_evidence(text: str, row: int) -> tuple[Match, ...]:
-            question = Question(text, self._encode([text])[0])
-            return explain_row(question, row, known[row], snapshot.index).matches
-
-        return [
-            lexical_hits(ranking, known, k, partial(find_evidence, text))
-            for text, ranking in zip(texts, rankings, strict=True)
-        ]
-
-    def _passages(self, rankings: Sequence[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
-        """Return the ranked passages; None if some were deleted, and forgotten, meanwhile."""
-        rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
-        passages = self._store.catalog.passages(rows.tolist())
-        return passages if len(passages) == len(rows) else None
-
     def _plan(
         self, snapshot: Snapshot, question: Question, k: int, where: Filter | None
     ) -> SearchPlan:
@@ -485,7 +356,3 @@ class Retriever(Adding, Operations, Tuning):
         if isinstance(index, CompressedIndex):
             return index.search_with_plans([question.encoded.vectors], k, rows=rows)[0][1]
         return exact_plan(snapshot.segments, rows)
-
-
-def _parse(where: Where | None) -> Filter:
-    return parse_where({} if where is None else where)

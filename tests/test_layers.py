@@ -61,6 +61,8 @@ LAYERS = {
     "backups": 6,
     "exports": 6,
     "adding": 7,
+    "searching": 7,
+    "fusing": 7,
     "operations": 7,
     "tuning": 7,
     "retriever": 8,
