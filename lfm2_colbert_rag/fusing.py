@@ -97,7 +97,7 @@ class Fusing:
         table = self._gains(queries, qrels)
         if len(table) < _LEAST:
             raise InputError(
-                f"{len(table)} of the {len(queries)} queries have a relevant passage in this index; "
+                f"{len(table)} of the {len(queries)} queries have a relevant passage here; "
                 f"give at least {_LEAST}, better 30."
             )
         report = learn(table, min(folds, len(table)))

@@ -45,9 +45,7 @@ class Fusion:
 
     def __post_init__(self) -> None:
         if self.method not in ("scores", "ranks"):
-            raise ConfigError(
-                f'the fusion method must be "scores" or "ranks", not {self.method!r}.'
-            )
+            raise ConfigError(f'the method must be "scores" or "ranks", not {self.method!r}.')
         if not 0 <= self.weight < np.inf:
             raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
         if not 0 <= self.low < self.high <= 1:

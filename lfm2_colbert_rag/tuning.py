@@ -71,6 +71,7 @@ class Tuning:
         held = sum(info.tokens for info in infos)
         settings = self._store.settings
         moved = drift(snapshot.segments)
+        words = self._store.catalog.lexical_state()
         return IndexStats(
             path=self._shown_path(),
             model=str(settings["model"]),
@@ -91,6 +92,8 @@ class Tuning:
             recall=self._known_recall(snapshot, measure),
             drift=moved,
             optimize_due=self._what_is_due(snapshot, moved, counts.deleted, counts.passages),
+            lexical_bytes=None if words is None else self._store.catalog.lexical_bytes(),
+            lexical_pending=0 if words is None else max(0, words.last - words.next + 1),
         )
 
     def measure_recall(

@@ -192,6 +192,9 @@ class IndexStats:
         drift: how much further new vectors lie from their centroids than those that the codebook
             was made of, in squared length; or what share of them it has no centroid for.
         optimize_due: why ``optimize()`` is called for; None while it is not.
+        lexical_bytes: size of the lexical index; None where the index has none.
+        lexical_pending: passages that are not in it yet, at most: they are filled in when it is
+            first asked.
     """
 
     path: str | None
@@ -213,6 +216,8 @@ class IndexStats:
     recall: dict[str, Any] | None = None
     drift: float = 0.0
     optimize_due: str | None = None
+    lexical_bytes: int | None = None
+    lexical_pending: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""

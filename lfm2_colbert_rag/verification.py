@@ -108,7 +108,8 @@ class _Inspection:
         with reporting(progress, sum(info.passages for info in segments), "verifying") as report:
             for info in segments:
                 problems += self._inspect(info, held, report)
-        return problems + list(self._compare(held, complete=len(held) == len(segments)))
+        problems += self._compare(held, complete=len(held) == len(segments))
+        return problems + self._catalog.check_lexical(self._sizes[:, 0])
 
     def _inspect(
         self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]

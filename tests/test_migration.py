@@ -55,7 +55,7 @@ def as_format_2(folder: Path) -> None:
     for table, columns in COLUMNS.items():
         connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
     connection.execute(
-        "INSERT INTO settings SELECT * FROM newer.settings WHERE key NOT IN ('index', 'nbits')"
+        "INSERT INTO settings SELECT * FROM newer.settings WHERE key NOT IN ('index', 'nbits', 'lexical')"
     )
     connection.execute("UPDATE settings SET value = '2' WHERE key = 'format_version'")
     connection.execute("DELETE FROM sqlite_sequence")
@@ -89,11 +89,11 @@ def test_an_older_index_answers_as_it_did(older):
     with Retriever.open(folder) as retriever:
         assert answers(retriever) == expected
         stats = retriever.stats()
-        assert (stats.format_version, stats.index, stats.passages) == (3, "exact", 99)
+        assert (stats.format_version, stats.index, stats.passages) == (4, "exact", 99)
         assert retriever.verify() == []
         assert add(retriever, 2, seed=2) == ["s2-0", "s2-1"]
         assert retriever.delete(["s0-8"]) == 1
-    assert user_version(folder) == 3
+    assert user_version(folder) == 4
     with Retriever.open(folder, index="auto", nbits=4) as again:
         assert len(again) == 100
 
@@ -158,9 +158,10 @@ def test_fields_that_were_indexed_stay_so(older):
     connection = sqlite3.connect(folder / "catalog.sqlite")
     for statement in (
         "DROP TABLE codebooks",
+        "DROP TABLE postings",
         "DROP TABLE measurements",
         "ALTER TABLE segments DROP COLUMN description",
-        "DELETE FROM settings WHERE key IN ('index', 'nbits')",
+        "DELETE FROM settings WHERE key IN ('index', 'nbits', 'lexical')",
         "PRAGMA user_version = 2",
     ):
         connection.execute(statement)
@@ -176,7 +177,7 @@ def test_the_format_before_that_is_refused(older):
     connection = sqlite3.connect(folder / "catalog.sqlite")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
-    with pytest.raises(IndexFormatError, match=r"format 1.*reads format 3"):
+    with pytest.raises(IndexFormatError, match=r"format 1.*reads format 4"):
         Retriever.open(folder)
     assert user_version(folder) == 1
 

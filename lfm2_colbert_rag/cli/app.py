@@ -22,6 +22,7 @@ from .optimize import optimize
 from .restore import restore
 from .search import search
 from .stats import stats
+from .tune_fusion import tune_fusion
 from .verify import verify
 
 __all__ = ["app", "run"]
@@ -47,6 +48,7 @@ for _command in (
     delete,
     stats,
     optimize,
+    tune_fusion,
     verify,
     backup,
     restore,

@@ -14,6 +14,8 @@ __all__ = [
     "IndexKind",
     "IndexKindOption",
     "JsonFlag",
+    "Mode",
+    "ModeOption",
     "ModelOption",
     "NewFolder",
     "OverlapOption",
@@ -89,6 +91,15 @@ BitsOption = Annotated[
         metavar="2|4",
         help="Bits a dimension of compressed vectors; 4 by default. Chosen when the index is made.",
         show_default=False,
+    ),
+]
+Mode = Literal["late", "lexical", "hybrid"]
+ModeOption = Annotated[
+    Mode,
+    typer.Option(
+        "--mode",
+        help="late: by the meaning of words, in any language. lexical: by the words themselves "
+        "(BM25). hybrid: by both.",
     ),
 ]
 TargetOption = Annotated[

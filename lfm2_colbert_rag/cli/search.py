@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import IndexFolder, JsonFlag, TargetOption, WhereOption, parse_where
+from .options import IndexFolder, JsonFlag, ModeOption, TargetOption, WhereOption, parse_where
 from .output import echo_json, make_console, note, plain
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ def search(
     ],
     k: Annotated[int, typer.Option("-k", min=1, help="How many passages.")] = 5,
     where: WhereOption = None,
+    mode: ModeOption = "late",
     target_recall: TargetOption = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say how the search went about it, too.")
@@ -37,13 +39,14 @@ def search(
     """Find the passages that answer a question, best first, with the words that matched.
 
     With --json each passage is one line: id, score, relevance, text, metadata, window (the
-    characters of the part of a long text that answered; null for all of it) and evidence. With
+    characters of the part of a long text that answered; null for all of it), legs (rank and score
+    that each way of searching gave) and evidence. With
     --plan a last line has the key plan, and nothing else.
     """
     from ..retriever import Retriever
 
     wanted = parse_where(where)
-    with Retriever.open(folder, create=False, target_recall=target_recall) as retriever:
+    with Retriever.open(folder, create=False, target_recall=target_recall, mode=mode) as retriever:
         hits = retriever.search(question, k, where=wanted)
         if as_json:
             for hit in hits:
@@ -52,8 +55,7 @@ def search(
             console = make_console()
             console.print(_table(question, hits, marks=console.color_system is None))
         else:
-            held = "The index is empty." if not len(retriever) else "No passage matches --where."
-            note(held)
+            note(_why_nothing(retriever, mode, wanted))
         if plan:
             _show_plan(retriever, question, k, wanted, as_json=as_json)
 
@@ -75,6 +77,7 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
         "text": hit.text,
         "metadata": hit.metadata,
         "window": None if hit.window is None else list(hit.window),
+        "legs": {name: asdict(leg) for name, leg in hit.legs.items()},
         "evidence": [
             {
                 "query": question[slice(*match.query_span)],
@@ -86,6 +89,15 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
             for match in hit.evidence
         ],
     }
+
+
+def _why_nothing(retriever: Retriever, mode: str, where: dict[str, Any] | None) -> str:
+    if not len(retriever):
+        return "The index is empty."
+    if mode == "lexical":
+        among = "" if where is None else " that matches --where"
+        return f"No passage{among} shares a word with the question."
+    return "No passage matches --where."
 
 
 def _table(question: str, hits: list[Hit], *, marks: bool) -> Table:

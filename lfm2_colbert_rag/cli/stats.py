@@ -59,8 +59,8 @@ def show_value(name: str, values: dict[str, Any]) -> str:
         values: all of them, as :meth:`~lfm2_colbert_rag.types.IndexStats.to_dict` gives them.
     """
     value = values[name]
-    if name == "bytes":
-        return byte_size(value)
+    if name in ("bytes", "lexical_bytes"):
+        return "none" if value is None else byte_size(value)
     if name == "recall":
         return "1 (exact search)" if values["index"] == "exact" else _recall(value)
     if name == "drift":

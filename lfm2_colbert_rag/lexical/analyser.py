@@ -50,8 +50,8 @@ def analyse(text: str) -> list[str]:
         text: a passage or a query; both are treated alike.
 
     Example:
-        >>> analyse("Die Straßen")
-        ['_die_', '_die', 'die_', '_strassen_', '_str', 'stra', 'tras', 'rass', 'asse', 'ssen', 'sen_']
+        >>> analyse("In Züge")
+        ['_in_', '_zuge_', '_zug', 'zuge', 'uge_']
         >>> analyse("東京へ")
         ['東', '京', '東京', 'へ']
     """

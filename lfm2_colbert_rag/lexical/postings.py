@@ -86,7 +86,7 @@ class Postings:
 
 
 def in_parts(texts: Sequence[str]) -> list[Postings]:
-    """Return the postings of texts, some of them at a time, so that working them out stays small."""
+    """Return the postings of texts, some of them at a time, which needs less memory."""
     return [
         Postings.of(texts[first : first + _PART], first) for first in range(0, len(texts), _PART)
     ]

@@ -1,0 +1,121 @@
+"""Words of every script become the terms that their other spellings become, too."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfm2_colbert_rag.lexical.analyser import analyse
+from lfm2_colbert_rag.lexical.normalisation import normalise
+
+texts = st.text(max_size=60)
+
+
+@given(texts)
+def test_normalising_twice_changes_nothing(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(texts)
+def test_any_text_has_terms_that_can_be_stored(text):
+    for term in analyse(text):
+        assert term
+        assert not term.isspace()
+        assert len(term) <= 3 * len(text) + 2
+
+
+@given(st.lists(st.sampled_from(["Häuser", "東京", "ไทย", "RT-AX88U", "😀", "כלב", "한국어"])))
+def test_texts_side_by_side_have_the_terms_of_each(parts):
+    expected = [term for part in parts for term in analyse(part)]
+    assert analyse(" ".join(parts)) == expected
+
+
+@given(texts)
+def test_composed_and_decomposed_texts_have_the_same_terms(text):
+    composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
+    assert normalise(composed) == normalise(decomposed)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("مُعَلِّمَةٌ", "معلمه"),  # harakat, teh marbuta
+        ("أحمد إلى آمنة", "احمد الي امنه"),  # hamza on alef, alef maksura
+        ("العـــربية", "العربيه"),  # tatweel
+        ("کتاب", "كتاب"),  # Persian kaf
+        ("שָׁלוֹם", "שלומ"),  # niqqud, final mem
+        ("Straße STRASSE", "strasse strasse"),
+        ("Ärger", "arger"),
+        ("IŞIK İzmir ışık", "isik izmir isik"),  # dotted and dotless i
+        ("ΑΘΉΝΑΣ", "αθηνασ"),
+        ("Ёлка", "елка"),
+        ("２０２４年", "2024年"),
+        ("٢٠٢٤ २०२४", "2024 2024"),
+        ("ｶﾞｲﾄﾞ", "ガイド"),  # half-width kana with voicing marks
+        ("ﬁnance", "finance"),
+        ("co\u00adoperate", "cooperate"),
+        ("क़लम", "कलम"),  # nukta
+        ("e\u0301te\u0301", "ete"),
+        ("Đà Nẵng", "da nang"),
+    ],
+)
+def test_spellings_that_readers_take_as_the_same(one, other):
+    assert normalise(one) == normalise(other)
+    assert analyse(one) == analyse(other)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("か", "が"),  # voicing marks are letters
+        ("कि", "की"),  # and so are vowel signs
+        ("ไม้", "ไม่"),
+        ("й", "и"),
+    ],
+)
+def test_marks_that_are_letters_stay(one, other):
+    assert normalise(one) != normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Züge", ["_zuge_", "_zug", "zuge", "uge_"]),
+        ("in 2024", ["_in_", "_2024_"]),
+        ("東京へ", ["東", "京", "東京", "へ"]),
+        ("カメラ", ["カ", "メ", "ラ", "カメ", "メラ"]),
+        ("한국어를", ["한국", "국어", "어를"]),
+        ("ไทยแลนด์", ["ไทย", "ทยแ", "ยแล", "แลน", "ลนด", "นด์"]),
+        ("C++ and C#", ["c++", "_and_", "_and", "and_", "c#"]),
+        ("🚀 ☕", ["🚀", "☕"]),
+        ("", []),
+        ("... — !?", []),
+    ],
+)
+def test_golden_terms(text, terms):
+    assert analyse(text) == terms
+
+
+def test_a_code_is_found_however_it_is_written():
+    whole = "_rtax88u_"
+    for text in ("RT-AX88U", "rt_ax88u", "RTAX88U", "RT.AX88U"):
+        assert whole in analyse(text)
+    assert {"_rt_", "_ax88u_"} <= set(analyse("RT-AX88U"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("libraries", "library"),
+        ("Kaffeemaschine", "Maschine"),
+        ("المدرسة", "مدرسة"),
+        ("evlerinde", "evler"),
+        ("χρώματα", "χρώμα"),
+        ("книгами", "книга"),
+    ],
+)
+def test_inflected_and_compound_words_share_terms(one, other):
+    assert set(analyse(one)) & set(analyse(other))
