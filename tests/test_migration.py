@@ -55,7 +55,8 @@ def as_format_2(folder: Path) -> None:
     for table, columns in COLUMNS.items():
         connection.execute(f"INSERT INTO {table} ({columns}) SELECT {columns} FROM newer.{table}")
     connection.execute(
-        "INSERT INTO settings SELECT * FROM newer.settings WHERE key NOT IN ('index', 'nbits', 'lexical')"
+        "INSERT INTO settings SELECT * FROM newer.settings "
+        "WHERE key NOT IN ('index', 'nbits', 'lexical')"
     )
     connection.execute("UPDATE settings SET value = '2' WHERE key = 'format_version'")
     connection.execute("DELETE FROM sqlite_sequence")
@@ -198,3 +199,39 @@ def test_a_migration_that_fails_leaves_the_older_index(older):
     assert json.loads(settings["format_version"]) == 2
     with Retriever.open(folder) as retriever:
         assert answers(retriever) == expected
+
+
+def test_words_of_an_older_index_are_filled_in_when_asked_for(older):
+    """Opening takes a moment; what is written before that is found, too."""
+    folder, _ = older
+    with Retriever.open(folder) as retriever:
+        assert retriever.stats().lexical_pending == 100
+        retriever.add(["w1 anew"], ids=["anew"])
+        hits = retriever.search("w1 anew", k=200, mode="lexical")
+        assert hits[0].id == "anew"
+        assert retriever.stats().lexical_pending == 0
+        holding = {
+            passage.id
+            for passage in retriever.get([f"s0-{n}" for n in range(60) if n != 7])
+            if "w1" in passage.text.split()
+        }
+        assert holding <= {hit.id for hit in hits}
+        assert "s0-7" not in {hit.id for hit in hits}
+        assert retriever.verify() == []
+
+
+def test_format_3_becomes_this_one(folder):
+    with Retriever.open(folder, model="hash", lexical=False) as retriever:
+        add(retriever, 30)
+        expected = answers(retriever)
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("DROP TABLE postings")
+    connection.execute("DELETE FROM settings WHERE key = 'lexical'")
+    connection.execute("PRAGMA user_version = 3")
+    connection.commit()
+    connection.close()
+    with Retriever.open(folder) as retriever:
+        assert answers(retriever) == expected
+        assert len(retriever.search("w1 w2 w3", k=50, mode="lexical")) > 3
+        assert retriever.verify() == []
+    assert user_version(folder) == 4

@@ -17,6 +17,7 @@ from lfm2_colbert_rag.filters import matches, parse_where
 from lfm2_colbert_rag.testing import HashEncoder
 
 from .grown import always_vote, compress_early
+from .lexical.test_bm25 import plain_bm25
 
 ids = st.sampled_from([f"p{number}" for number in range(25)])
 # No two of these words share a vocabulary id.
@@ -131,6 +132,21 @@ class AnIndex(RuleBasedStateMachine):
         if not self.votes:
             best = sorted(truth.values(), reverse=True)[:k]
             assert [hit.score for hit in hits] == pytest.approx(best, abs=1e-4)
+
+    @rule(query=texts, where=filters)
+    def search_words(self, query: str, where: dict | None) -> None:
+        """Exactly the live passages that share a word, with the scores of a fresh index."""
+        hits = self.retriever.search(query, k=30, where=where, mode="lexical")
+        live = {id: text for id, (text, _) in self.held.items()}
+        truth = plain_bm25(dict(enumerate(live.values())), query) if live else {}
+        by_id = {id: truth[place] for place, id in enumerate(live) if place in truth}
+        assert {hit.id for hit in hits} == {
+            id for id in by_id if where is None or matches(parse_where(where), self.held[id][1])
+        }
+        for hit in hits:
+            assert hit.score == pytest.approx(by_id[hit.id], rel=1e-3)
+        both = self.retriever.search(query, k=5, where=where, mode="hybrid")
+        assert len(both) == len(self.retriever.search(query, k=5, where=where))
 
     @invariant()
     def it_holds_what_it_should(self) -> None:
