@@ -40,8 +40,8 @@ class Fusion:
 
     method: str = "scores"
     weight: float = 2.0
-    low: float = 0.12
-    high: float = 0.25
+    low: float = 0.15
+    high: float = 0.3
 
     def __post_init__(self) -> None:
         if self.method not in ("scores", "ranks"):
