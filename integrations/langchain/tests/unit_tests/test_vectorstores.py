@@ -172,7 +172,9 @@ class TestRetriever:
 class TestBuilding:
     @pytest.mark.parametrize("build", ["from_texts", "from_documents"])
     def test_embeddings_are_refused_with_the_remedy(self, build):
-        with pytest.raises(ConfigError, match="DeterministicFakeEmbedding.*embedding=None.*model="):
+        with pytest.raises(
+            ConfigError, match=r"DeterministicFakeEmbedding.*embedding=None.*model="
+        ):
             getattr(LFM2ColBERTVectorStore, build)([], DeterministicFakeEmbedding(size=6))
 
     async def test_from_texts_async(self):
