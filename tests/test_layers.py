@@ -31,6 +31,7 @@ LAYERS = {
     "index.codec": 2,
     "index.segment": 2,
     "encoder.base": 2,
+    "diversity": 3,
     "evidence": 3,
     "explanation": 3,
     "encoder": 3,

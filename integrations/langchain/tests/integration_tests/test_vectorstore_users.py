@@ -119,9 +119,9 @@ async def test_several_vectors_of_a_document(search_type):
 class TestSelfQuery:
     @pytest.fixture
     def make(self, store):
-        def make(*filters, **options) -> SelfQueryRetriever:
+        def make(*filters, limit="null", **options) -> SelfQueryRetriever:
             responses = [
-                f'```json\n{{"query": "password", "filter": "{one}", "limit": 1}}\n```'
+                f'```json\n{{"query": "password", "filter": "{one}", "limit": {limit}}}\n```'
                 for one in filters
             ]
             return SelfQueryRetriever.from_llm(
@@ -145,7 +145,9 @@ class TestSelfQuery:
         assert set(ids(await retriever.ainvoke("?"))) == {"guest", "descale", "warranty"}
 
     def test_limits_as_the_model_says(self, make):
-        retriever = make('contain(\\"tags\\", \\"button\\")', "NO_FILTER", enable_limit=True)
+        retriever = make(
+            'contain(\\"tags\\", \\"button\\")', "NO_FILTER", enable_limit=True, limit=1
+        )
         assert ids(retriever.invoke("?")) == ["reset"]
         assert len(retriever.invoke("?")) == 1
 

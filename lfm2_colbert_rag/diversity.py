@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from lfm2_colbert_rag import maxsim
-from lfm2_colbert_rag.errors import ConfigError, InputError
-
-Matrix = npt.NDArray[np.float32]
+from .errors import ConfigError
+from .inputs import check_k
+from .scoring import maxsim
+from .types import TokenMatrix
 
 
 def most_diverse(
-    relevance: Sequence[float], windows: Sequence[Sequence[Matrix]], k: int, trade_off: float
+    relevance: Sequence[float], windows: Sequence[Sequence[TokenMatrix]], k: int, trade_off: float
 ) -> list[int]:
     """Choose by maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
 
@@ -36,11 +36,11 @@ def most_diverse(
         >>> most_diverse([0.9, 0.9, 0.5], [[east], [east], [north]], 2, 0.5)
         [0, 2]
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k must be a positive integer, not {k!r}.")
+    check_k(k)
     if not 0 <= trade_off <= 1:
         raise ConfigError(
-            f"lambda_mult must lie between 0 (diversity only) and 1, not {trade_off!r}."
+            "the trade-off of relevance and diversity must lie between 0 (diversity only) and 1, "
+            f"not {trade_off!r}."
         )
     if not relevance:
         return []
@@ -55,7 +55,7 @@ def most_diverse(
     return chosen
 
 
-def likeness(passages: Sequence[Matrix]) -> Matrix:
+def likeness(passages: Sequence[TokenMatrix]) -> npt.NDArray[np.float32]:
     """Compare passages with one another.
 
     Args:
