@@ -41,6 +41,16 @@ def filters_on(key, values):
     return against_one | against_several
 
 
+text_matches = st.builds(
+    MetadataFilter,
+    key=st.just("text"),
+    value=st.sampled_from(["", "a", "A", "ab", "日"]),
+    operator=st.sampled_from(
+        [FilterOperator[name] for name in FilterOperator.__members__ if name.startswith("TEXT_")]
+    ),
+)
+
+
 filters_on_tags = st.one_of(
     st.builds(
         MetadataFilter,
@@ -56,13 +66,23 @@ filters_on_tags = st.one_of(
     ),
 )
 
+texts = st.sampled_from(["", "a", "xAb", "日本"])
 metadata = st.fixed_dictionaries(
-    {}, optional={"n.n": st.none() | numbers, "word": st.none() | words, "tags": tags}
+    {},
+    optional={
+        "n.n": st.none() | numbers,
+        "word": st.none() | words,
+        "tags": tags,
+        "text": st.none() | texts,
+    },
 )
 groups = st.builds(
     MetadataFilters,
     filters=st.lists(
-        filters_on("n.n", st.integers(-2, 2)) | filters_on("word", words) | filters_on_tags,
+        filters_on("n.n", st.integers(-2, 2))
+        | filters_on("word", words)
+        | filters_on_tags
+        | text_matches,
         max_size=3,
     ),
     condition=st.sampled_from(FilterCondition),

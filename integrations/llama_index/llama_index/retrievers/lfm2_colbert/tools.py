@@ -74,7 +74,7 @@ def create_search_tool(
         fn=search,
         async_fn=asearch,
         name=name,
-        description=f"{description} query: what to look for; k: how many passages, {max_k} at most.",
+        description=f"{description} query: what to look for; k: how many passages, at most {max_k}",
         callback=show,
     )
 
