@@ -51,6 +51,8 @@ class LFM2ColBERTVectorStore(VectorStore):
     def __init__(self, retriever: Retriever) -> None:
         self._retriever = retriever
 
+    # What the methods below do not know they refuse, where the base class would take anything.
+
     @classmethod
     def open(
         cls,
@@ -79,7 +81,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         return cls(Retriever.open(path, model=model, create=create))
 
     @classmethod
-    def from_texts(
+    def from_texts(  # type: ignore[override]
         cls,
         texts: Iterable[str],
         embedding: Embeddings | None = None,
@@ -156,7 +158,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         """Nothing: the model belongs to the index."""
         return None
 
-    def add_texts(
+    def add_texts(  # type: ignore[override]
         self,
         texts: Iterable[str],
         metadatas: list[dict[str, Any]] | None = None,
@@ -194,7 +196,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         ]
         return self.add_documents(documents, ids=ids, batch_size=batch_size)
 
-    def add_documents(
+    def add_documents(  # type: ignore[override]
         self,
         documents: list[Document],
         *,
@@ -216,7 +218,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         """
         return add_documents(self._retriever, list(documents), ids)
 
-    def delete(
+    def delete(  # type: ignore[override]
         self,
         ids: Sequence[str] | None = None,
         *,
@@ -253,7 +255,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         found = {one.id: one for one in self._retriever.passages({"$id": {"$in": list(ids)}})}
         return [document_of(found[id]) for id in ids if id in found]
 
-    def similarity_search(
+    def similarity_search(  # type: ignore[override]
         self,
         query: str,
         k: int = 4,
@@ -307,7 +309,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         hits = self._search(query, k, filter, mode, score_threshold)
         return [(to_document(query, hit, _PLAIN), hit.score) for hit in hits]
 
-    def max_marginal_relevance_search(
+    def max_marginal_relevance_search(  # type: ignore[override]
         self,
         query: str,
         k: int = 4,

@@ -41,4 +41,6 @@ def test_readme(tmp_path, monkeypatch, capsys):
     for block in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
         exec(block.replace('"nano"', '"hash"'), names)
     assert "reset" in capsys.readouterr().out
-    names["retriever"].retriever.close()
+    for name in ("retriever", "index"):
+        names[name].retriever.close()
+    names["store"].client.close()

@@ -70,7 +70,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         if retriever is not None and model is not None:
             raise ConfigError("give either a model or a retriever, which brings its own.")
         opened = Retriever.from_texts([], model=model) if retriever is None else retriever
-        super().__init__(
+        super().__init__(  # type: ignore[call-arg]  # pydantic's, of the fields above
             model=opened.model,
             top_n=top_n,
             keep_retrieval_score=keep_retrieval_score,
@@ -95,7 +95,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
                 query=query_bundle, nodes=nodes, top_n=self.top_n, model_name=self.model
             )
         )
-        payload = {
+        payload: dict[str, Any] = {
             EventPayload.NODES: nodes,
             EventPayload.MODEL_NAME: self.model,
             EventPayload.QUERY_STR: query_bundle.query_str,

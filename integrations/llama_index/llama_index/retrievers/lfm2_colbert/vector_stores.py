@@ -29,7 +29,7 @@ from lfm2_colbert_rag.errors import ConfigError, PassageNotFoundError
 from .filters import constraint, of_documents
 from .nodes import to_node, to_passage, with_text
 
-_MODES: dict[VectorStoreQueryMode, dict[str, str]] = {
+_MODES: dict[VectorStoreQueryMode, dict[str, Any]] = {
     VectorStoreQueryMode.DEFAULT: {},
     VectorStoreQueryMode.MMR: {},
     VectorStoreQueryMode.TEXT_SEARCH: {"mode": "lexical"},
@@ -239,7 +239,7 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         k, mode = query.similarity_top_k, _MODES[query.mode]
         if query.mode != VectorStoreQueryMode.MMR:
             hybrid_k = query.hybrid_top_k if mode.get("mode") == "hybrid" else None
-            return self._retriever.search(text, hybrid_k or k, where=where, **mode)  # type: ignore[arg-type]
+            return self._retriever.search(text, hybrid_k or k, where=where, **mode)
         trade_off = query.mmr_threshold
         if trade_off is None:
             trade_off = kwargs.get("mmr_threshold", 0.5)
