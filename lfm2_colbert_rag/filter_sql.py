@@ -139,7 +139,7 @@ def prune_indexes(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM filter_values WHERE row NOT IN (SELECT row FROM passages)")
 
 
-def _casefold(value: object) -> object:
+def _casefold(value: str | int | float | None) -> str | int | float | None:
     return value.casefold() if isinstance(value, str) else value
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import threading
 
 import pytest
-from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
-from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever, create_search_tool
 
 from lfm2_colbert_rag import Retriever
@@ -83,20 +80,3 @@ async def test_the_event_loop_keeps_turning(slow_encoder, ticks_during):
     tool = create_search_tool(LFM2ColBERTRetriever(core), "manuals", "Search.")
     assert await ticks_during(tool.acall(query=QUESTION)) > 10
     assert threading.main_thread() not in slow_encoder.threads
-
-
-# The workflow engine inspects every attribute of its pydantic models, deprecated ones included.
-@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
-async def test_an_agent_searches(tool):
-    def respond(messages: list[ChatMessage], **_) -> ChatMessage:
-        if messages[-1].role == "tool":
-            return ChatMessage(role="assistant", blocks=[TextBlock(text=messages[-1].content)])
-        arguments = {"query": QUESTION, "k": 1}
-        call = ToolCallBlock(tool_call_id="1", tool_name="manuals", tool_kwargs=arguments)
-        return ChatMessage(role="assistant", blocks=[call])
-
-    llm = MockFunctionCallingLLM(is_chat_model=True, response_generator=respond)
-    agent = FunctionAgent(tools=[tool], llm=llm, streaming=False)
-    answer = str(await agent.run(user_msg=QUESTION))
-    assert "[reset]" in answer
-    assert "hold the red button" in answer
