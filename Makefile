@@ -30,10 +30,12 @@ test-llama-index:
 	$(PYTEST) -q $(LLAMA_INDEX)
 
 # The same tests with the oldest frameworks that the adapters' lower bounds allow. -W: what these
-# warn of under a newer pydantic is theirs.
+# warn of is theirs.
 test-adapters-min: $(VENV)-adapters-min/.installed
-	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning $(LANGCHAIN)
-	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning $(LLAMA_INDEX)
+	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning -W ignore::DeprecationWarning \
+	    $(LANGCHAIN)
+	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning -W ignore::DeprecationWarning \
+	    $(LLAMA_INDEX)
 
 # What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
 test-base: $(VENV)-base/.installed

@@ -18,7 +18,8 @@ from llama_index.retrievers.lfm2_colbert import LFM2ColBERTIndex
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, IndexNotFoundError
 
-SENTENCES = "One sentence of some words. " * 12
+# All differ: older LlamaIndex takes nodes of the same text for one.
+SENTENCES = " ".join(f"This is sentence {n} of some words." for n in range(12))
 SPLIT = {"transformations": [SentenceSplitter(chunk_size=32, chunk_overlap=0)], "model": "hash"}
 
 
