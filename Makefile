@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
-.PHONY: demo test test-core test-langchain test-llama-index test-base test-crash \
+.PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-crash \
         test-slow agreement \
         agreement-pylate agreement-st lint format bench bench-encode install install-dev clean
 
@@ -20,13 +20,22 @@ test: install-dev test-core test-langchain test-llama-index test-base
 test-core:
 	$(PYTEST) -q -m "not slow"
 
+LANGCHAIN   := -c integrations/langchain/pyproject.toml --rootdir integrations/langchain integrations/langchain/tests
+LLAMA_INDEX := -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index integrations/llama_index/tests
+
 test-langchain:
-	$(PYTEST) -q -c integrations/langchain/pyproject.toml --rootdir integrations/langchain \
-	    integrations/langchain/tests
+	$(PYTEST) -q $(LANGCHAIN)
 
 test-llama-index:
-	$(PYTEST) -q -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index \
-	    integrations/llama_index/tests
+	$(PYTEST) -q $(LLAMA_INDEX)
+
+# The same tests with the oldest frameworks that the adapters' lower bounds allow. -W: what these
+# warn of is theirs.
+test-adapters-min: $(VENV)-adapters-min/.installed
+	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning -W ignore::DeprecationWarning \
+	    $(LANGCHAIN)
+	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning -W ignore::DeprecationWarning \
+	    $(LLAMA_INDEX)
 
 # What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
 test-base: $(VENV)-base/.installed
@@ -105,10 +114,19 @@ $(VENV)-agreement-st/.installed: tests/agreement/sentence_transformers.txt const
 	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt -r $< -e .
 	touch $@
 
+$(VENV)-adapters-min/.installed: integrations/minimum.txt integrations/*/pyproject.toml \
+    pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)-adapters-min
+	$(VENV)-adapters-min/bin/pip --disable-pip-version-check -q install -c constraints.txt -e . \
+	    $(ADAPTERS) -r integrations/minimum.txt
+	$(VENV)-adapters-min/bin/pip --disable-pip-version-check -q install --no-deps \
+	    langchain-tests==1.0.0
+	touch $@
+
 $(VENV)-base/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-base
 	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio hypothesis
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base $(VENV)-adapters-min $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

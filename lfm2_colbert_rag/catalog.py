@@ -24,7 +24,14 @@ import numpy.typing as npt
 
 from .commits import Changes, Commit, Counts
 from .errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
-from .filter_sql import create_index, drop_index, indexed_fields, prune_indexes, to_sql
+from .filter_sql import (
+    create_index,
+    define_functions,
+    drop_index,
+    indexed_fields,
+    prune_indexes,
+    to_sql,
+)
 from .filters import Filter
 from .filters import Path as FieldPath
 from .index.codebook import CodebookInfo
@@ -336,6 +343,11 @@ class Catalog(LexicalCatalog):
                 parameters,
             )
             return np.fromiter((row for (row,) in rows), dtype=np.int64)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        define_functions(connection)
+        return connection
 
     def _check_format(self) -> None:
         if not self._path.is_file():

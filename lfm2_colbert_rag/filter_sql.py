@@ -23,7 +23,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from .filters import And, Comparison, Filter, Not, Or, Path, kind_of
+from .filters import ID_PATH, And, Comparison, Filter, Not, Or, Path, kind_of
 
 _IsKind: TypeAlias = Callable[[str], str]
 
@@ -84,10 +84,17 @@ def to_sql(
         return "(" + joint.join(to_sql(child, parameters, indexed) for child in node.children) + ")"
     if isinstance(node, Not):
         return f"NOT {to_sql(node.child, parameters, indexed)}"
+    if node.path == ID_PATH:
+        return _by_id(node, parameters)
     # Passages without a field are found faster in their metadata than by leaving out all others.
     if indexed and node.path in indexed and (node.operator != "$exists" or node.operand):
         return _by_index(node, indexed[node.path], parameters)
     return _by_metadata(node, parameters)
+
+
+def define_functions(connection: sqlite3.Connection) -> None:
+    """Give a connection what the conditions of :func:`to_sql` call."""
+    connection.create_function("casefold", 1, _casefold, deterministic=True)
 
 
 def indexed_fields(connection: sqlite3.Connection) -> dict[Path, int]:
@@ -132,9 +139,19 @@ def prune_indexes(connection: sqlite3.Connection) -> None:
         connection.execute("DELETE FROM filter_values WHERE row NOT IN (SELECT row FROM passages)")
 
 
+def _casefold(value: str | int | float | None) -> str | int | float | None:
+    return value.casefold() if isinstance(value, str) else value
+
+
 def _have_tables(connection: sqlite3.Connection) -> bool:
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'filter_indexes'")
     return found.fetchone() is not None
+
+
+def _by_id(node: Comparison, parameters: dict[str, Any]) -> str:
+    if node.operator == "$exists":
+        return "1" if node.operand else "0"
+    return _holds(node, lambda kind: "1" if kind == "string" else "0", "id", parameters)
 
 
 def _by_index(node: Comparison, field: int, parameters: dict[str, Any]) -> str:
@@ -167,6 +184,9 @@ def _holds(node: Comparison, is_kind: _IsKind, value: str, parameters: dict[str,
     """Compare one value, given as SQL for its kind and its content, with the operand."""
     if node.operator == "$in":
         return _is_among(node.operand, is_kind, value, parameters)
+    if node.operator in ("$contains", "$icontains"):
+        text = f"casefold({value})" if node.operator == "$icontains" else value
+        return f"({is_kind('string')} AND instr({text}, {_bind(parameters, node.operand)}) > 0)"
     condition = is_kind(kind_of(node.operand) or "null")
     if node.operand is not None:
         condition += f" AND {value} {_SYMBOLS[node.operator]} {_bind(parameters, node.operand)}"

@@ -8,6 +8,10 @@ Rules, the same wherever a filter is evaluated:
 * A dotted name descends into nested objects: ``"maker.country"``; so does a nested mapping:
   ``{"maker": {"country": "it"}}``. A dot that belongs to the key is written ``"\."``.
 * A field that holds a list matches when any of its elements does.
+* ``{"title": {"$contains": "reset"}}`` looks for a piece of a string, ``$icontains`` in upper or
+  lower case.
+* ``$id`` stands where a field's name would, and is the passage's id:
+  ``{"$id": {"$in": ["reset", "guest"]}}``.
 * Numbers compare with numbers, strings with strings (by code point), booleans with booleans;
   across kinds nothing is equal, less or greater.
 * A passage without the field matches only ``$ne``, ``$nin``, ``{"$exists": False}`` and ``$not``
@@ -27,7 +31,12 @@ from .errors import FilterError
 Scalar: TypeAlias = "str | int | float | bool | None"
 Path: TypeAlias = tuple[str, ...]
 
-COMPARISONS = ("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists")
+COMPARISONS = (
+    *("$eq", "$ne", "$gt", "$gte", "$lt", "$lte", "$in", "$nin", "$exists"),
+    *("$contains", "$icontains"),
+)
+ID_PATH: Path = ("$id",)
+"""Where the passage's id is found; no field can be named so."""
 LOGIC = ("$and", "$or", "$not")
 MAX_INTEGER = 2**63 - 1
 
@@ -38,9 +47,10 @@ _MISSING = object()
 
 @dataclass(frozen=True)
 class Comparison:
-    """One field against one operand; ``operator`` is one of ``$eq $gt $gte $lt $lte $in $exists``.
+    """One field against one operand.
 
-    ``$ne`` and ``$nin`` are the negations of ``$eq`` and ``$in``.
+    ``operator`` is one of ``$eq $gt $gte $lt $lte $in $exists $contains $icontains``; ``$ne`` and
+    ``$nin`` are the negations of ``$eq`` and ``$in``. The operand of ``$icontains`` is casefolded.
     """
 
     path: Path
@@ -91,18 +101,18 @@ def parse_where(where: Mapping[str, Any]) -> Filter:
     return _parse_mapping(where, ())
 
 
-def matches(node: Filter, metadata: Mapping[str, Any]) -> bool:
-    """Evaluate a filter on one passage's metadata.
+def matches(node: Filter, metadata: Mapping[str, Any], id: str = "") -> bool:
+    """Evaluate a filter on one passage's metadata and id.
 
     This is the definition of what filters mean; the catalog's SQL is tested against it.
     """
     if isinstance(node, And):
-        return all(matches(child, metadata) for child in node.children)
+        return all(matches(child, metadata, id) for child in node.children)
     if isinstance(node, Or):
-        return any(matches(child, metadata) for child in node.children)
+        return any(matches(child, metadata, id) for child in node.children)
     if isinstance(node, Not):
-        return not matches(node.child, metadata)
-    value = _lookup(metadata, node.path)
+        return not matches(node.child, metadata, id)
+    value = id if node.path == ID_PATH else _lookup(metadata, node.path)
     if node.operator == "$exists":
         return (value is not _MISSING) == node.operand
     if value is _MISSING:
@@ -158,6 +168,8 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "$gte": _ordered(lambda a, b: a >= b),
     "$lt": _ordered(lambda a, b: a < b),
     "$lte": _ordered(lambda a, b: a <= b),
+    "$contains": lambda value, operand: isinstance(value, str) and operand in value,
+    "$icontains": lambda value, operand: isinstance(value, str) and operand in value.casefold(),
 }
 
 
@@ -194,17 +206,21 @@ def _parse_logic(key: str, value: object, path: Path) -> Filter:
 def _parse_field(key: object, value: object, parent: Path) -> Filter:
     if not isinstance(key, str):
         raise FilterError(f"field names are strings; got {key!r}.")
-    if key.startswith("$"):
+    is_id = (*parent, key) == ID_PATH
+    if key.startswith("$") and not is_id:
         raise FilterError(
             f"{key!r} is no operator here. Between fields: {' '.join(LOGIC)}; "
-            f"inside a field: {' '.join((*COMPARISONS, '$not'))}."
+            f"inside a field: {' '.join((*COMPARISONS, '$not'))}; for the passage's id, outside of "
+            f"all fields: {ID_PATH[0]}."
         )
-    path = (*parent, *_split(key))
+    path = ID_PATH if is_id else (*parent, *_split(key))
     if not isinstance(value, Mapping):
         return _comparison(path, "$eq", value)
     if not value:
         raise FilterError(f"the condition on {key!r} is empty; give a value or an operator.")
     operators = [isinstance(name, str) and name.startswith("$") for name in value]
+    if is_id and not all(operators):
+        raise FilterError(f"{key} is a string and takes no nested names: {list(value)}.")
     if not any(operators):
         return _parse_mapping(value, path)
     if not all(operators):
@@ -240,12 +256,21 @@ def _comparison(path: Path, operator: str, operand: Any) -> Filter:
         if not isinstance(operand, bool):
             raise FilterError(f"$exists takes True or False, not {operand!r}.")
     else:
-        operand = _scalar(operand, operator)
-        if operator not in ("$eq", "$ne") and kind_of(operand) not in ("number", "string"):
-            raise FilterError(f"{operator} takes a number or a string, not {operand!r}.")
+        operand = _operand(operator, operand)
     if operator in ("$ne", "$nin"):
         return Not(Comparison(path, {"$ne": "$eq", "$nin": "$in"}[operator], operand))
     return Comparison(path, operator, operand)
+
+
+def _operand(operator: str, value: object) -> Scalar:
+    operand = _scalar(value, operator)
+    if operator in ("$contains", "$icontains"):
+        if not isinstance(operand, str):
+            raise FilterError(f"{operator} takes a string, not {operand!r}; for others use $eq.")
+        return operand.casefold() if operator == "$icontains" else operand
+    if operator not in ("$eq", "$ne") and kind_of(operand) not in ("number", "string"):
+        raise FilterError(f"{operator} takes a number or a string, not {operand!r}.")
+    return operand
 
 
 def _scalar(value: object, operator: str) -> Scalar:

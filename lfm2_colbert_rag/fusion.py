@@ -99,7 +99,7 @@ def _calibrated(scores: Array) -> npt.NDArray[np.float64]:
 def _by_rank(scores: Array) -> npt.NDArray[np.float64]:
     """Return reciprocal ranks; equal scores share the better one."""
     ranks = 1 + np.searchsorted(np.sort(-scores), -scores)
-    return 1.0 / (_RANK_OFFSET + ranks)
+    return np.divide(1.0, _RANK_OFFSET + ranks, dtype=np.float64)
 
 
 def check_mode(mode: object, default: str = "late") -> str:

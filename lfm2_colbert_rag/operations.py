@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import numpy.typing as npt
 
 from .backups import copy_index
@@ -18,8 +19,10 @@ from .given_vectors import GivenVectors, given_windows
 from .inputs import check_ids, check_passages
 from .progress import ProgressLike, reporting
 from .store import StaleSnapshotError, Store
-from .types import Metadata, Passage, Where, Window
+from .types import Metadata, Passage, TokenMatrix, Where, Window
 from .verification import verify_index
+
+_READ_AT_ONCE = 1000
 
 
 class Operations:
@@ -58,13 +61,49 @@ class Operations:
         Raises:
             PassageNotFoundError: an id is unknown; the message names all that are.
         """
-        wanted = check_ids(ids)
-        rows = self._store.catalog.rows_by_id(wanted, self._store.snapshot().generation)
-        missing = [id for id in wanted if id not in rows]
-        if missing:
-            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
-        passages = self._store.catalog.passages(list(rows.values()))
-        return [passages[rows[id]] for id in wanted]
+        rows = self._rows(check_ids(ids), self._store.snapshot().generation)
+        passages = self._store.catalog.passages(rows)
+        return [passages[row] for row in rows]
+
+    def passages(self, where: Where | None = None) -> Iterator[Passage]:
+        """Yield the live passages as of now, in the order in which they were added.
+
+        They are read as they are asked for. Passages that are deleted meanwhile may still come.
+
+        Args:
+            where: only what matches; see :meth:`~lfm2_colbert_rag.Retriever.search`.
+
+        Raises:
+            FilterError: the filter is malformed.
+
+        Example:
+            >>> [passage.id for passage in retriever.passages({"lang": "es"})]  # doctest: +SKIP
+            ['reset']
+        """
+        condition = parse_where({} if where is None else where)
+        rows = self._store.catalog.select(condition, self._store.snapshot().generation)
+        return self._read(rows.tolist())
+
+    def vectors(self, ids: Sequence[str]) -> list[list[TokenMatrix]]:
+        """Return the vectors of passages by id, in the order asked.
+
+        Returns:
+            For each passage a matrix ``(n, dim)`` float32 a window; short texts have one window.
+            They are the stored ones: rounded, and pooled where the index pools.
+
+        Raises:
+            PassageNotFoundError: an id is unknown; the message names all that are.
+
+        Example:
+            >>> retriever.vectors(["reset"])[0][0].shape  # doctest: +SKIP
+            (11, 128)
+        """
+        snapshot = self._store.snapshot()
+        rows = self._rows(check_ids(ids), snapshot.generation)
+        return [
+            [np.asarray(window.encoded.vectors, np.float32) for window in snapshot.index.windows(r)]
+            for r in rows
+        ]
 
     def create_filter_index(self, field: str) -> None:
         """Make filters on one field quick: they no longer read the metadata of every passage.
@@ -261,6 +300,19 @@ class Operations:
             metadata=[passage.metadata for passage in matched],
             progress=progress,
         )
+
+    def _rows(self, ids: Sequence[str], generation: int) -> list[int]:
+        rows = self._store.catalog.rows_by_id(ids, generation)
+        missing = [id for id in ids if id not in rows]
+        if missing:
+            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
+        return [rows[id] for id in ids]
+
+    def _read(self, rows: Sequence[int]) -> Iterator[Passage]:
+        for start in range(0, len(rows), _READ_AT_ONCE):
+            part = rows[start : start + _READ_AT_ONCE]
+            found = self._store.catalog.passages(part)
+            yield from (found[row] for row in part if row in found)
 
 
 def _reported(

@@ -55,7 +55,7 @@ def test_an_index_changes_no_result(before, after, wheres, indexed, dropped):
         assert set(catalog.filter_indexes()) == kept
         for where in wheres:
             node = parse_where(where)
-            matching = [i for i, one in enumerate(metadata) if matches(node, one)]
+            matching = [i for i, one in enumerate(metadata) if matches(node, one, str(i))]
             assert catalog.select(node, 1).tolist() == [i for i in matching if i < len(before)]
             assert catalog.select(node, 2).tolist() == [i for i in matching if i], where
         for name in kept:
@@ -63,7 +63,7 @@ def test_an_index_changes_no_result(before, after, wheres, indexed, dropped):
         catalog._recent = RecentRows()
         for where in wheres:  # and without
             node = parse_where(where)
-            matching = [i for i, one in enumerate(metadata) if i and matches(node, one)]
+            matching = [i for i, one in enumerate(metadata) if i and matches(node, one, str(i))]
             assert catalog.select(node, 2).tolist() == matching, where
         catalog.close()
 

@@ -58,10 +58,21 @@ ROUTER = {
         {"$and": [{"year": 2024}, {"sold": True}]},
         {"$not": {"product": "modem"}},
         {"$not": {"absent": {"$gt": 3}}},
+        {"product": {"$contains": "out"}},
+        {"product": {"$contains": ""}},
+        {"product": {"$icontains": "OUTER"}},
+        {"tags": {"$contains": "if"}},
+        {"maker": {"country": {"$icontains": "IT"}}},
+        {"$id": "r1"},
+        {"$id": {"$in": ["r1", "r2"]}},
+        {"$id": {"$contains": "1"}},
+        {"$id": {"$exists": True}},
+        {"$not": {"$id": {"$in": ["r2", 1, None]}}},
+        {"$or": [{"$id": "other"}, {"year": 2024}]},
     ],
 )
 def test_matches(where):
-    assert matches(parse_where(where), ROUTER)
+    assert matches(parse_where(where), ROUTER, "r1")
 
 
 @pytest.mark.parametrize(
@@ -81,10 +92,18 @@ def test_matches(where):
         {"dotted.name": "x"},
         {"product": {"$gt": 3}},
         {"$not": {}},
+        {"product": {"$contains": "OUT"}},
+        {"year": {"$contains": "20"}},
+        {"note": {"$contains": ""}},
+        {"absent": {"$contains": ""}},
+        {"$id": "r2"},
+        {"$id": {"$exists": False}},
+        {"$id": {"$gt": 1}},
+        {"maker": {"$not": {"$icontains": "x"}}, "$id": "r2"},
     ],
 )
 def test_does_not_match(where):
-    assert not matches(parse_where(where), ROUTER)
+    assert not matches(parse_where(where), ROUTER, "r1")
 
 
 @pytest.mark.parametrize(
@@ -113,6 +132,12 @@ def test_does_not_match(where):
         ({"$or": {"a": 1}}, "non-empty list"),
         ({"a": {"$not": 3}}, "takes operators"),
         ({"$not": 3}, "must be a mapping"),
+        ({"a": {"$contains": 3}}, r"\$contains takes a string, not 3; for others use \$eq"),
+        ({"a": {"$icontains": ["x"]}}, "single value"),
+        ({"a": {"$id": "x"}}, r"unknown operator '\$id'"),
+        ({"a": {"b": {"$id": {"$eq": "x"}}}}, r"unknown operator '\$id'"),
+        ({"$id": {"a": 1}}, "takes no nested names"),
+        ({"$id": {}}, "is empty"),
     ],
 )
 def test_malformed_filters_say_what_is_wrong(where, message):
@@ -129,7 +154,7 @@ scalars = st.one_of(
     st.integers(-3, 3),
     st.integers(-(2**63) + 1, 2**63 - 1),
     st.sampled_from([0.0, 1.0, -1.5, 2.5, 1e300]),
-    st.sampled_from(["", "a", "b", "1", "1.0", "true", "ü", "𝔞", "\uffff"]),
+    st.sampled_from(["", "a", "b", "1", "1.0", "true", "ü", "𝔞", "\uffff", "Straße"]),
 )
 values = st.recursive(
     scalars,
@@ -145,10 +170,16 @@ conditions = st.one_of(
     st.builds(lambda o, v: {o: v}, st.sampled_from(["$gt", "$gte", "$lt", "$lte"]), ordered),
     st.builds(lambda o, v: {o: v}, st.sampled_from(["$in", "$nin"]), st.lists(scalars, max_size=4)),
     st.builds(lambda v: {"$exists": v}, st.booleans()),
+    st.builds(
+        lambda o, v: {o: v},
+        st.sampled_from(["$contains", "$icontains"]),
+        st.sampled_from(["", "a", "A", "1", "Ü", "ss", "ß"]),
+    ),
 )
 fields = st.one_of(names.map(lambda n: n.replace(".", "\\.")), st.just("a.b"), st.just("b.a"))
+ids = st.builds(lambda c: {"$id": c}, st.sampled_from(["0", "1", {"$in": ["1", "2"]}]) | conditions)
 filters = st.recursive(
-    st.dictionaries(fields, conditions, max_size=2),
+    st.dictionaries(fields, conditions, max_size=2) | ids,
     lambda inner: st.one_of(
         st.builds(lambda f: {"$not": f}, inner),
         st.builds(lambda fs: {"$and": fs}, st.lists(inner, min_size=1, max_size=3)),
@@ -169,7 +200,7 @@ def test_sql_means_the_same_as_the_definition(metadata, wheres):
         catalog.commit(Commit(1, stored))
         for where in wheres:
             node = parse_where(where)
-            expected = [i for i, one in enumerate(metadata) if matches(node, one)]
+            expected = [i for i, one in enumerate(metadata) if matches(node, one, str(i))]
             assert catalog.select(node, 1).tolist() == expected, where
         catalog.close()
 

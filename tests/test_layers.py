@@ -35,6 +35,7 @@ LAYERS = {
     "lexical": 2,
     "lexical.catalog": 3,
     "legs": 6,
+    "diversity": 3,
     "evidence": 3,
     "explanation": 3,
     "encoder": 3,

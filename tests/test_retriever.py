@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lfm2_colbert_rag import Hit, Passage, Retriever, maxsim
+from lfm2_colbert_rag.errors import PassageNotFoundError
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import relevance
 
@@ -78,6 +79,49 @@ def test_the_callers_metadata_is_not_kept_by_reference(folder):
         assert mine == {"tags": ["a"]}
         mine["tags"].append("b")
         assert retriever.get(["x"])[0].metadata == {"tags": ["a"]}
+
+
+def test_filters_on_ids_and_on_pieces_of_text(retriever):
+    assert set(ids(retriever.search("router", where={"$id": {"$in": ["linge", "gone"]}}))) == {
+        "linge"
+    }
+    assert set(ids(retriever.search("router", where={"product": {"$icontains": "OUT"}}))) == {
+        "reset",
+        "reinicio",
+    }
+    assert retriever.delete(where={"$id": "linge"}) == 1
+    assert "linge" not in ids(retriever.search("filtre"))
+
+
+def test_passages_are_listed_in_the_order_they_were_added(retriever):
+    assert list(retriever.passages()) == retriever.get(list(CORPUS))
+    assert [one.id for one in retriever.passages({"product": "router"})] == ["reset", "reinicio"]
+    retriever.add(["Hold both keys."], ids=["reset"])
+    retriever.delete(["kaffee"])
+    assert [one.id for one in retriever.passages()] == ["reinicio", "linge", "library", "reset"]
+    assert list(retriever.passages({"product": "toaster"})) == []
+
+
+def test_listing_passages_is_as_of_its_beginning(folder):
+    with Retriever.open(folder, model="hash") as opened:
+        opened.add([f"Page {n}." for n in range(1500)], ids=[str(n) for n in range(1500)])
+        listed = opened.passages()
+        next(listed)
+        opened.add(["New."], ids=["new"])
+        assert [one.id for one in listed] == [str(n) for n in range(1, 1500)]
+
+
+def test_vectors_come_back_a_matrix_a_window(retriever):
+    long = " ".join(f"word{n}" for n in range(1200))
+    retriever.add([long], ids=["long"])
+    windows, short = retriever.vectors(["long", "reset"])
+    assert len(windows) > 2
+    assert len(short) == 1
+    expected = retriever.encoder.encode_document([CORPUS["reset"]])[0].vectors
+    assert short[0].dtype == np.float32
+    np.testing.assert_allclose(short[0], expected, atol=1e-3)
+    with pytest.raises(PassageNotFoundError, match="'gone', 'lost'"):
+        retriever.vectors(["gone", "reset", "lost"])
 
 
 def test_ids_are_made_up_when_missing(folder):

@@ -11,6 +11,16 @@ Example:
 
 from __future__ import annotations
 
+from .document_compressors import LFM2ColBERTReranker
+from .query_constructors import LFM2ColBERTTranslator
 from .retrievers import LFM2ColBERTRetriever
+from .tools import create_search_tool
+from .vectorstores import LFM2ColBERTVectorStore
 
-__all__ = ["LFM2ColBERTRetriever"]
+__all__ = [
+    "LFM2ColBERTReranker",
+    "LFM2ColBERTRetriever",
+    "LFM2ColBERTTranslator",
+    "LFM2ColBERTVectorStore",
+    "create_search_tool",
+]

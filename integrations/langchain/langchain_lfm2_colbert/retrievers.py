@@ -6,32 +6,43 @@ documents. Encoding, storing, filtering and ranking happen in :class:`lfm2_colbe
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
-from uuid import uuid4
+from typing import Any, TypeAlias, cast
 
 from langchain_core.callbacks import (
+    AsyncCallbackManager,
     AsyncCallbackManagerForRetrieverRun,
+    CallbackManager,
     CallbackManagerForRetrieverRun,
 )
 from langchain_core.documents import Document
 from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
+from langchain_core.runnables import RunnableConfig
+from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, Retriever
 from lfm2_colbert_rag.filters import parse_where
 
-_CALL_OPTIONS = ("k", "score_threshold", "where")
+from ._batching import Options, options_of_each, search_each
+from ._documents import Mode, Shape, add_documents, to_document
+
+Answer: TypeAlias = "list[Document] | Exception"
+Item: TypeAlias = tuple[str, RunnableConfig, Options]
+
+_CALL_OPTIONS = ("k", "score_threshold", "where", "mode", "evidence")
 
 
 class LFM2ColBERTRetriever(BaseRetriever):
     """Finds the passages that answer a question, in whichever language either is written.
 
-    ``k``, ``where`` and ``score_threshold`` can be set here and replaced for one call:
-    ``retriever.invoke(question, k=10, where={"lang": "de"})``, likewise with ``ainvoke``. Any
-    other keyword is refused. ``ainvoke`` never blocks the event loop.
+    ``k``, ``where``, ``score_threshold``, ``mode`` and ``evidence`` can be set here and replaced
+    for one call: ``retriever.invoke(question, k=10, where={"lang": "de"})``, likewise with
+    ``ainvoke``. Any other keyword is refused. ``ainvoke`` never blocks the event loop, and
+    ``batch`` encodes all questions in one pass.
 
     Attributes:
         retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work. Several
@@ -45,6 +56,13 @@ class LFM2ColBERTRetriever(BaseRetriever):
             ``MultiQueryRetriever`` needs: it merges documents that are equal, score included.
         id_key: metadata key under which a copy of ``Document.id`` is returned, for parts of
             LangChain that see metadata only (prompts, ``EnsembleRetriever``).
+        window_key: metadata key that says which part of a long text was found, as characters
+            ``[start, end)``; it is absent where the text was searched in one piece.
+        evidence: list under ``"evidence"`` in the metadata which words of the passage answered
+            which words of the question: ``{"query": [0, 4], "passage": [9, 13], "strength": 0.8,
+            "words": ["open", "opens"]}``, strongest first.
+        mode: what is compared: ``"late"`` (meanings), ``"lexical"`` (words) or ``"hybrid"``;
+            ``None`` leaves it to the core.
 
     Example:
         >>> retriever = LFM2ColBERTRetriever.from_texts(
@@ -66,6 +84,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
     score_threshold: float | None = Field(default=None, ge=0, le=1)
     score_key: str | None = "relevance_score"
     id_key: str | None = None
+    window_key: str | None = None
+    evidence: bool = False
+    mode: Mode | None = None
 
     @field_validator("where")
     @classmethod
@@ -193,13 +214,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
             >>> retriever.add_documents([Document("The pool closes at noon.", id="pool")])
             ['pool']
         """
-        documents = list(documents)
-        has_ids = any(document.id is not None for document in documents)
-        return self.retriever.add(
-            [document.page_content for document in documents],
-            ids=[document.id or uuid4().hex for document in documents] if has_ids else None,
-            metadata=[document.metadata for document in documents],
-        )
+        return add_documents(self.retriever, list(documents))
 
     def delete(self, ids: Sequence[str]) -> int:
         """Remove documents.
@@ -224,15 +239,116 @@ class LFM2ColBERTRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         options = self._with_defaults(options)
-        hits = self.retriever.search(query, options["k"], where=options["where"])
-        return self._to_documents(hits, options["score_threshold"])
+        hits = self.retriever.search(query, **_search_options(options))
+        return self._to_documents(query, hits, options)
 
     async def _aget_relevant_documents(
         self, query: str, *, run_manager: AsyncCallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
-        options = self._with_defaults(options)
-        hits = await self.retriever.asearch(query, options["k"], where=options["where"])
-        return self._to_documents(hits, options["score_threshold"])
+        # Evidence is worked out along with the documents, so that belongs in the thread as well.
+        return await asyncio.to_thread(
+            self._get_relevant_documents, query, run_manager=run_manager.get_sync(), **options
+        )
+
+    def batch(
+        self,
+        inputs: list[str],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[list[Document]]:
+        """Answer several questions, encoded in one pass.
+
+        Args:
+            inputs: the questions.
+            config: one for all, or one for each.
+            return_exceptions: give back the error in place of what it spoilt.
+            **kwargs: options of a call, see the class; a list holds one value for each question.
+
+        Returns:
+            Documents for each question, in order.
+
+        Example:
+            >>> retriever = LFM2ColBERTRetriever.from_texts(["One.", "Two."], model="hash")
+            >>> [len(found) for found in retriever.batch(["one", "two"], k=[1, 2])]
+            [1, 2]
+        """
+        items = self._items(inputs, config, kwargs)
+        runs = [
+            CallbackManager.configure(**self._callback_options(one, own)).on_retriever_start(
+                None, query, name=one.get("run_name") or self.get_name(), run_id=one.get("run_id")
+            )
+            for query, one, own in items
+        ]
+        answers = self._answer(items)
+        for run, answer in zip(runs, answers, strict=True):
+            if isinstance(answer, Exception):
+                run.on_retriever_error(answer)
+            else:
+                run.on_retriever_end(answer)
+        return _settled(answers, return_exceptions)
+
+    async def abatch(
+        self,
+        inputs: list[str],
+        config: RunnableConfig | list[RunnableConfig] | None = None,
+        *,
+        return_exceptions: bool = False,
+        **kwargs: Any,
+    ) -> list[list[Document]]:
+        """Do what :meth:`batch` does without blocking the event loop."""
+        items = self._items(inputs, config, kwargs)
+        runs = [
+            await AsyncCallbackManager.configure(
+                **self._callback_options(one, own)
+            ).on_retriever_start(
+                None, query, name=one.get("run_name") or self.get_name(), run_id=one.get("run_id")
+            )
+            for query, one, own in items
+        ]
+        answers = await asyncio.to_thread(self._answer, items)
+        for run, answer in zip(runs, answers, strict=True):
+            if isinstance(answer, Exception):
+                await run.on_retriever_error(answer)
+            else:
+                await run.on_retriever_end(answer)
+        return _settled(answers, return_exceptions)
+
+    def _items(
+        self,
+        inputs: Sequence[str],
+        config: RunnableConfig | list[RunnableConfig] | None,
+        options: Mapping[str, Any],
+    ) -> list[Item]:
+        configs = get_config_list(config, len(inputs))
+        return list(zip(inputs, configs, options_of_each(options, len(inputs)), strict=True))
+
+    def _callback_options(self, config: RunnableConfig, options: Options) -> dict[str, Any]:
+        """Return what ``invoke`` of the base class configures callbacks with."""
+        return {
+            "inheritable_callbacks": config.get("callbacks"),
+            "verbose": options.get("verbose", False),
+            "inheritable_tags": config.get("tags"),
+            "local_tags": self.tags,
+            "inheritable_metadata": {
+                **(config.get("metadata") or {}),
+                **self._get_ls_params(**options),
+            },
+            "local_metadata": self.metadata,
+        }
+
+    def _answer(self, items: Sequence[Item]) -> list[Answer]:
+        queries = [query for query, _, _ in items]
+        try:
+            options = [self._with_defaults(dict(own)) for _, _, own in items]
+        except TypeError as error:  # an unknown option: the same for all
+            return [error for _ in items]
+        found = search_each(self.retriever, queries, [_search_options(own) for own in options])
+        return [
+            hits if isinstance(hits, Exception) else self._to_documents(query, hits, own)
+            for query, hits, own in zip(queries, found, options, strict=True)
+        ]
 
     def _with_defaults(self, options: dict[str, Any]) -> dict[str, Any]:
         options.pop("verbose", None)  # ``invoke`` reads it, and forwards it all the same
@@ -244,18 +360,13 @@ class LFM2ColBERTRetriever(BaseRetriever):
             )
         return {name: getattr(self, name) for name in _CALL_OPTIONS} | options
 
-    def _to_documents(self, hits: Iterable[Hit], threshold: float | None) -> list[Document]:
+    def _to_documents(
+        self, query: str, hits: Iterable[Hit], options: Mapping[str, Any]
+    ) -> list[Document]:
+        threshold = options["score_threshold"]
+        shape = Shape(self.id_key, self.score_key, self.window_key, options["evidence"])
         good = (hit for hit in hits if threshold is None or hit.relevance >= threshold)
-        return [self._to_document(hit) for hit in good]
-
-    def _to_document(self, hit: Hit) -> Document:
-        # A hit's metadata is a fresh copy already, so callers may write into the document.
-        metadata = dict(hit.metadata)
-        if self.id_key is not None:
-            metadata[self.id_key] = hit.id
-        if self.score_key is not None:
-            metadata[self.score_key] = hit.relevance
-        return Document(id=hit.id, page_content=hit.text, metadata=metadata)
+        return [to_document(query, hit, shape) for hit in good]
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         params = super()._get_ls_params(**kwargs)
@@ -263,3 +374,16 @@ class LFM2ColBERTRetriever(BaseRetriever):
         params["ls_embedding_provider"] = "lfm2-colbert-rag"
         params["ls_embedding_model"] = self.retriever.model
         return params
+
+
+def _search_options(options: Mapping[str, Any]) -> Options:
+    """Pick what the core's ``search`` is told; a mode only if there is one."""
+    mode = {} if options["mode"] is None else {"mode": options["mode"]}
+    return {"k": options["k"], "where": options["where"], **mode}
+
+
+def _settled(answers: Sequence[Answer], return_exceptions: bool) -> list[list[Document]]:
+    for answer in answers:
+        if isinstance(answer, Exception) and not return_exceptions:
+            raise answer
+    return cast("list[list[Document]]", list(answers))

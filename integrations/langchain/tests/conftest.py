@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Awaitable
 
 import pytest
 from langchain_core.documents import Document
-from langchain_lfm2_colbert import LFM2ColBERTRetriever
+from langchain_lfm2_colbert import LFM2ColBERTRetriever, LFM2ColBERTVectorStore
 
 from lfm2_colbert_rag.testing import HashEncoder
 
@@ -60,5 +62,31 @@ def retriever(documents: list[Document]) -> LFM2ColBERTRetriever:
 
 
 @pytest.fixture
+def store(documents: list[Document]) -> LFM2ColBERTVectorStore:
+    return LFM2ColBERTVectorStore.from_documents(documents, model="hash")
+
+
+@pytest.fixture
 def slow_encoder() -> SlowEncoder:
     return SlowEncoder()
+
+
+async def count_ticks(call: Awaitable[object]) -> int:
+    """Count how often the event loop turns during a call: more than 10 times in 0.3 s if free."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    ticker = asyncio.create_task(tick())
+    await call
+    ticker.cancel()
+    return ticks
+
+
+@pytest.fixture
+def ticks_during():
+    return count_ticks

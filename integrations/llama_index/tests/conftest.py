@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
+from collections.abc import Awaitable
 
 import pytest
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
@@ -62,7 +64,7 @@ def make_nodes() -> list[TextNode]:
 
 
 class SlowEncoder(HashEncoder):
-    """Takes as long over a query as a real model, and remembers on which thread it did."""
+    """Takes as long over a text as a real model, and remembers on which thread it did."""
 
     def __init__(self, seconds: float = 0.3) -> None:
         super().__init__()
@@ -73,6 +75,12 @@ class SlowEncoder(HashEncoder):
         self.threads.append(threading.current_thread())
         time.sleep(self.seconds)
         return super().encode_query(texts)
+
+    def encode_document(self, texts, **options):
+        if texts:
+            self.threads.append(threading.current_thread())
+            time.sleep(self.seconds)
+        return super().encode_document(texts, **options)
 
 
 @pytest.fixture
@@ -106,3 +114,24 @@ def ask(request: pytest.FixtureRequest):
         return await retriever.aretrieve(query)
 
     return call
+
+
+async def count_ticks(call: Awaitable[object]) -> int:
+    """Count how often the event loop turns during a call: more than 10 times in 0.3 s if free."""
+    ticks = 0
+
+    async def tick() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0.01)
+            ticks += 1
+
+    ticker = asyncio.create_task(tick())
+    await call
+    ticker.cancel()
+    return ticks
+
+
+@pytest.fixture
+def ticks_during():
+    return count_ticks

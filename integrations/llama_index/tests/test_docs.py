@@ -8,12 +8,27 @@ from pathlib import Path
 
 import llama_index.retrievers.lfm2_colbert
 import pytest
-from llama_index.retrievers.lfm2_colbert import base, filters, nodes
+from llama_index.retrievers.lfm2_colbert import (
+    base,
+    filters,
+    hits,
+    index,
+    nodes,
+    postprocessor,
+    tools,
+    vector_stores,
+)
 
 README = Path(__file__).parents[1] / "README.md"
 
 
-@pytest.mark.parametrize("module", [llama_index.retrievers.lfm2_colbert, base, filters, nodes])
+MODULES = [
+    *(llama_index.retrievers.lfm2_colbert, base, index, vector_stores, postprocessor, tools),
+    *(filters, nodes, hits),
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_docstrings(module):
     results = doctest.testmod(module)
     assert results.attempted
@@ -26,4 +41,6 @@ def test_readme(tmp_path, monkeypatch, capsys):
     for block in re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
         exec(block.replace('"nano"', '"hash"'), names)
     assert "reset" in capsys.readouterr().out
-    names["retriever"].retriever.close()
+    for name in ("retriever", "index"):
+        names[name].retriever.close()
+    names["store"].client.close()

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from llama_index.core.agent.workflow import FunctionAgent
-from llama_index.core.base.llms.types import ChatMessage, TextBlock, ToolCallBlock
 from llama_index.core.llms import MockLLM
-from llama_index.core.llms.mock import MockFunctionCallingLLM
 from llama_index.core.postprocessor import (
     MetadataReplacementPostProcessor,
     SimilarityPostprocessor,
@@ -14,7 +11,6 @@ from llama_index.core.postprocessor import (
 from llama_index.core.query_engine import RetrieverQueryEngine
 from llama_index.core.retrievers import QueryFusionRetriever
 from llama_index.core.schema import TextNode
-from llama_index.core.tools import FunctionTool
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
 
 QUESTION = "How do I reset the password?"
@@ -92,25 +88,3 @@ async def test_replacing_the_text_of_a_found_node_does_not_change_the_index(ask)
         assert found[0].node.get_content() == "Hold the red button."
         (replaced,) = replace.postprocess_nodes(found)
         assert replaced.node.get_content() == "Before. Hold the red button. After."
-
-
-# The workflow engine inspects every attribute of its pydantic models, deprecated ones included.
-@pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecationWarning")
-async def test_agent_searches_through_a_function(retriever):
-    async def search_manuals(query: str) -> str:
-        """Search the manuals."""
-        found = await retriever.aretrieve(query)
-        return found[0].node.get_content()
-
-    def respond(messages: list[ChatMessage], **_) -> ChatMessage:
-        if messages[-1].role == "tool":
-            return ChatMessage(role="assistant", blocks=[TextBlock(text=messages[-1].content)])
-        call = ToolCallBlock(
-            tool_call_id="1", tool_name="search_manuals", tool_kwargs={"query": QUESTION}
-        )
-        return ChatMessage(role="assistant", blocks=[call])
-
-    llm = MockFunctionCallingLLM(is_chat_model=True, response_generator=respond)
-    tool = FunctionTool.from_defaults(async_fn=search_manuals)
-    agent = FunctionAgent(tools=[tool], llm=llm, streaming=False)
-    assert "hold the red button" in str(await agent.run(user_msg=QUESTION))

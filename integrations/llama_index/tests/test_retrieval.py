@@ -9,8 +9,17 @@ from pathlib import Path
 import llama_index.retrievers.lfm2_colbert
 import pytest
 from llama_index.core.base.base_retriever import BaseRetriever
-from llama_index.core.schema import QueryBundle, TextNode
-from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
+from llama_index.core.indices.base import BaseIndex
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import QueryBundle, TextNode, TransformComponent
+from llama_index.core.vector_stores.types import BasePydanticVectorStore
+from llama_index.retrievers.lfm2_colbert import (
+    LFM2ColBERTIndex,
+    LFM2ColBERTPlaceholder,
+    LFM2ColBERTRerank,
+    LFM2ColBERTRetriever,
+    LFM2ColBERTVectorStore,
+)
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError
@@ -22,11 +31,28 @@ def ids(found) -> list[str]:
 
 
 class TestPackage:
-    def test_class_hierarchy(self):
-        assert BaseRetriever.__name__ in [base.__name__ for base in LFM2ColBERTRetriever.__mro__]
+    @pytest.mark.parametrize(
+        ("class_", "base"),
+        [
+            (LFM2ColBERTRetriever, BaseRetriever),
+            (LFM2ColBERTIndex, BaseIndex),
+            (LFM2ColBERTVectorStore, BasePydanticVectorStore),
+            (LFM2ColBERTRerank, BaseNodePostprocessor),
+            (LFM2ColBERTPlaceholder, TransformComponent),
+        ],
+    )
+    def test_class_hierarchy(self, class_, base):
+        assert issubclass(class_, base)
 
-    def test_exports_exactly_the_retriever(self):
-        assert llama_index.retrievers.lfm2_colbert.__all__ == ["LFM2ColBERTRetriever"]
+    def test_exports_exactly_what_it_offers(self):
+        assert llama_index.retrievers.lfm2_colbert.__all__ == [
+            "LFM2ColBERTIndex",
+            "LFM2ColBERTPlaceholder",
+            "LFM2ColBERTRerank",
+            "LFM2ColBERTRetriever",
+            "LFM2ColBERTVectorStore",
+            "create_search_tool",
+        ]
 
     def test_is_typed(self):
         files = importlib.resources.files("llama_index.retrievers.lfm2_colbert")
@@ -48,6 +74,13 @@ class TestSize:
     async def test_can_be_set_later(self, retriever, ask):
         retriever.similarity_top_k = 1
         assert ids(await ask(retriever)) == ["reset"]
+
+    def test_another_size_for_a_copy(self, retriever):
+        assert ids(retriever.with_top_k(1).retrieve("reset the password")) == ["reset"]
+        assert retriever.similarity_top_k == 4
+        assert retriever.with_top_k(None).similarity_top_k == 4
+        with pytest.raises(ConfigError, match="similarity_top_k"):
+            retriever.with_top_k(0)
 
     async def test_beyond_the_corpus_returns_what_there_is(self, retriever, ask):
         retriever.similarity_top_k = 1000

@@ -80,25 +80,13 @@ class TestEventLoop:
         slow_encoder.threads.clear()
         return adapter
 
-    async def ticks_during(self, call) -> int:
-        ticks = 0
-
-        async def tick():
-            nonlocal ticks
-            while True:
-                await asyncio.sleep(0.01)
-                ticks += 1
-
-        ticker = asyncio.create_task(tick())
-        await call
-        ticker.cancel()
-        return ticks
-
     @pytest.mark.parametrize(
         "query", [QUESTION, QueryBundle("?", custom_embedding_strs=[QUESTION, "password"])]
     )
-    async def test_keeps_turning_while_a_query_is_encoded(self, retriever, slow_encoder, query):
-        assert await self.ticks_during(retriever.aretrieve(query)) > 10
+    async def test_keeps_turning_while_a_query_is_encoded(
+        self, retriever, slow_encoder, query, ticks_during
+    ):
+        assert await ticks_during(retriever.aretrieve(query)) > 10
         assert threading.main_thread() not in slow_encoder.threads
 
     async def test_concurrent_questions(self, retriever):

@@ -1,12 +1,22 @@
-"""LangChain's own conformance suite, as it ships."""
+"""LangChain's own conformance suites, as they ship."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from langchain_lfm2_colbert import LFM2ColBERTRetriever
-from langchain_tests.integration_tests import RetrieversIntegrationTests
+from langchain_core.tools import BaseTool
+from langchain_lfm2_colbert import (
+    LFM2ColBERTRetriever,
+    LFM2ColBERTVectorStore,
+    create_search_tool,
+)
+from langchain_tests.integration_tests import (
+    RetrieversIntegrationTests,
+    ToolsIntegrationTests,
+    VectorStoreIntegrationTests,
+)
+from langchain_tests.unit_tests import ToolsUnitTests
 
 from lfm2_colbert_rag import Retriever
 
@@ -49,3 +59,36 @@ class TestOnDisk(RetrieversIntegrationTests):
     @property
     def retriever_query_example(self) -> str:
         return "When does the library open?"
+
+
+class TestVectorStore(VectorStoreIntegrationTests):
+    @pytest.fixture(params=["in memory", "on disk"])
+    def vectorstore(self, request: pytest.FixtureRequest, tmp_path):
+        if request.param == "in memory":
+            store = LFM2ColBERTVectorStore.from_texts([], model="hash")
+        else:
+            store = LFM2ColBERTVectorStore.open(tmp_path / "standard", model="hash")
+        yield store
+        store.retriever.close()
+
+
+class SearchTool:
+    """What the suites for tools ask about ours."""
+
+    @property
+    def tool_constructor(self) -> BaseTool:
+        texts = ["Opening hours of the library.", "Opening hours of the pool."]
+        retriever = LFM2ColBERTRetriever.from_texts(texts, [{"floor": 1}] * 2, model="hash")
+        return create_search_tool(retriever, "rules", "House rules.", fields={"floor": "which one"})
+
+    @property
+    def tool_invoke_params_example(self) -> dict[str, Any]:
+        return {"query": "When does the library open?", "k": 1, "where": {"floor": 1}}
+
+
+class TestToolUnit(SearchTool, ToolsUnitTests):
+    pass
+
+
+class TestToolIntegration(SearchTool, ToolsIntegrationTests):
+    pass

@@ -8,12 +8,26 @@ from pathlib import Path
 
 import langchain_lfm2_colbert
 import pytest
-from langchain_lfm2_colbert import retrievers
+from langchain_lfm2_colbert import (
+    _batching,
+    _documents,
+    document_compressors,
+    query_constructors,
+    retrievers,
+    tools,
+    vectorstores,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 
 
-@pytest.mark.parametrize("module", [langchain_lfm2_colbert, retrievers])
+MODULES = [
+    *(langchain_lfm2_colbert, retrievers, vectorstores, document_compressors, tools),
+    *(query_constructors, _batching, _documents),
+]
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
 def test_docstrings(module):
     results = doctest.testmod(module)
     assert results.attempted

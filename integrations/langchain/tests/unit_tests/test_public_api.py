@@ -6,18 +6,35 @@ import importlib.resources
 
 import langchain_lfm2_colbert
 import pytest
+from langchain_core.documents import BaseDocumentCompressor
 from langchain_core.load import dumpd
 from langchain_core.retrievers import BaseRetriever
-from langchain_lfm2_colbert import LFM2ColBERTRetriever
+from langchain_core.structured_query import Visitor
+from langchain_core.vectorstores import VectorStore
+from langchain_lfm2_colbert import (
+    LFM2ColBERTReranker,
+    LFM2ColBERTRetriever,
+    LFM2ColBERTTranslator,
+    LFM2ColBERTVectorStore,
+)
 from pydantic import ValidationError
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.testing import HashEncoder
 
 
-def test_exports_exactly_the_retriever():
-    assert langchain_lfm2_colbert.__all__ == ["LFM2ColBERTRetriever"]
+def test_exports_exactly_what_it_offers():
+    assert langchain_lfm2_colbert.__all__ == [
+        "LFM2ColBERTReranker",
+        "LFM2ColBERTRetriever",
+        "LFM2ColBERTTranslator",
+        "LFM2ColBERTVectorStore",
+        "create_search_tool",
+    ]
     assert issubclass(LFM2ColBERTRetriever, BaseRetriever)
+    assert issubclass(LFM2ColBERTVectorStore, VectorStore)
+    assert issubclass(LFM2ColBERTReranker, BaseDocumentCompressor)
+    assert issubclass(LFM2ColBERTTranslator, Visitor)
 
 
 def test_package_is_typed():
@@ -37,8 +54,12 @@ def test_unknown_constructor_arguments_are_refused():
         {"score_threshold": 1.5},
         {"where": "router"},
         {"where": {"year": {"$almost": 2024}}},
+        {"mode": "psychic"},
     ],
-    ids=["zero k", "negative k", "threshold above one", "no object", "unknown operator"],
+    ids=[
+        *("zero k", "negative k", "threshold above one", "no object", "unknown operator"),
+        "unknown mode",
+    ],
 )
 def test_unusable_options_are_refused(option):
     with pytest.raises(ValueError, match=next(iter(option))):

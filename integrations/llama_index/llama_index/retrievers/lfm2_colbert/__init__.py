@@ -12,5 +12,16 @@ Example:
 from __future__ import annotations
 
 from .base import LFM2ColBERTRetriever
+from .index import LFM2ColBERTIndex
+from .postprocessor import LFM2ColBERTRerank
+from .tools import create_search_tool
+from .vector_stores import LFM2ColBERTPlaceholder, LFM2ColBERTVectorStore
 
-__all__ = ["LFM2ColBERTRetriever"]
+__all__ = [
+    "LFM2ColBERTIndex",
+    "LFM2ColBERTPlaceholder",
+    "LFM2ColBERTRerank",
+    "LFM2ColBERTRetriever",
+    "LFM2ColBERTVectorStore",
+    "create_search_tool",
+]

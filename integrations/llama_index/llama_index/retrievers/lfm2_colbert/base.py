@@ -7,9 +7,9 @@ Encoding, storing, filtering and ranking happen in :class:`lfm2_colbert_rag.Retr
 from __future__ import annotations
 
 import asyncio
+import copy
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,10 @@ from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
-from lfm2_colbert_rag.filters import parse_where
 
-from .filters import to_where
-from .nodes import NODE_KEY, to_node, to_passage
+from .filters import constraint, of_documents
+from .hits import Mode, evidence_of
+from .nodes import to_node, to_passage, with_facts
 
 dispatcher = get_dispatcher(__name__)
 
@@ -41,7 +41,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work. Several
             adapters and threads may share one; closing it is up to whoever opened it.
         similarity_top_k: how many nodes to return; fewer come back when fewer exist.
-        filters: metadata filters, nested as deep as needed. Text matching is not supported.
+        filters: metadata filters, nested as deep as needed.
         node_ids: only these nodes; an empty list is no constraint, as elsewhere in LlamaIndex.
         doc_ids: only nodes of these source documents; an empty list is no constraint.
         where: a filter in the core's own language, for nested keys, booleans and the like.
@@ -49,6 +49,14 @@ class LFM2ColBERTRetriever(BaseRetriever):
         object_map: what each ``IndexNode`` points to, by its ``index_id``.
         objects: nodes to take ``object_map`` from instead.
         verbose: report which objects retrieval enters.
+        mode: what is compared: ``"late"`` (meanings), ``"lexical"`` (words) or ``"hybrid"``; None
+            leaves it to the core.
+        evidence: list under ``"evidence"`` in a node's metadata which of its words answered which
+            words of the question: ``{"query": [0, 4], "passage": [9, 13], "strength": 0.8,
+            "words": ["open", "opens"]}``, strongest first. Spans of the passage are those of the
+            text that was encoded, metadata included. No model sees this.
+        window_key: metadata key that says which part of a long text was found, as characters
+            ``[start, end)``; it is absent where the text was searched in one piece.
 
     All constraints hold together, and before the best ``similarity_top_k`` are chosen.
 
@@ -72,18 +80,19 @@ class LFM2ColBERTRetriever(BaseRetriever):
         object_map: dict[str, Any] | None = None,
         objects: list[IndexNode] | None = None,
         verbose: bool = False,
+        *,
+        mode: Mode | None = None,
+        evidence: bool = False,
+        window_key: str | None = None,
     ) -> None:
         super().__init__(callback_manager, object_map, objects, verbose)
         self._retriever = retriever
         self.similarity_top_k = similarity_top_k
-        constraints = [
-            to_where(filters) if filters else None,
-            {f"{NODE_KEY}.node_id": {"$in": list(node_ids)}} if node_ids else None,
-            {f"{NODE_KEY}.ref_doc_id": {"$in": list(doc_ids)}} if doc_ids else None,
-            where,
-        ]
-        self._where = {"$and": [part for part in constraints if part]} if any(constraints) else None
-        parse_where(self._where or {})  # what cannot be applied is refused here, not later
+        self._where = constraint(filters, node_ids, doc_ids, where)
+        # A mode is passed on only if there is one, for cores that have none.
+        self._mode: dict[str, Any] = {} if mode is None else {"mode": mode}
+        self._evidence = evidence
+        self._window_key = window_key
 
     @classmethod
     def from_nodes(
@@ -171,6 +180,24 @@ class LFM2ColBERTRetriever(BaseRetriever):
             )
         self._similarity_top_k = similarity_top_k
 
+    def with_top_k(self, similarity_top_k: int | None) -> Self:
+        """Return a retriever like this one that returns so many nodes; this one stays as it is.
+
+        Args:
+            similarity_top_k: how many; None for as many as now.
+
+        Example:
+            >>> from llama_index.core.schema import TextNode
+            >>> nodes = [TextNode(text=text) for text in ("One apple.", "Two pears.")]
+            >>> retriever = LFM2ColBERTRetriever.from_nodes(nodes, model="hash")
+            >>> len(retriever.with_top_k(1).retrieve("pears"))
+            1
+        """
+        other = copy.copy(self)
+        if similarity_top_k is not None:
+            other.similarity_top_k = similarity_top_k
+        return other
+
     def insert_nodes(self, nodes: Iterable[BaseNode]) -> list[str]:
         """Add nodes, replacing those with the same id; all of them or, on error, none.
 
@@ -232,42 +259,40 @@ class LFM2ColBERTRetriever(BaseRetriever):
             >>> LFM2ColBERTRetriever.from_nodes(nodes, model="hash").delete_ref_doc("house-rules")
             1
         """
-        return self._retriever.delete(where={f"{NODE_KEY}.ref_doc_id": ref_doc_id})
+        return self._retriever.delete(where=of_documents([ref_doc_id]))
 
     @dispatcher.span
     def _retrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        queries = _queries(query_bundle)
-        found = self._retriever.search_many(queries, self._similarity_top_k, where=self._where)
-        return self._best(found)
+        return self._search(query_bundle)
 
     @dispatcher.span
     async def _aretrieve(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         # The base class would run the sync method, and with it the model, on the event loop.
-        searches = (
-            self._retriever.asearch(query, self._similarity_top_k, where=self._where)
-            for query in _queries(query_bundle)
-        )
-        return self._best(await asyncio.gather(*searches))
+        return await asyncio.to_thread(self._search, query_bundle)
 
-    def _best(self, found: Iterable[Sequence[Hit]]) -> list[NodeWithScore]:
-        best: dict[str, Hit] = {}
-        for hit in chain.from_iterable(found):
-            if hit.id not in best or hit.relevance > best[hit.id].relevance:
-                best[hit.id] = hit
-        ranked = sorted(best.values(), key=lambda hit: hit.relevance, reverse=True)
-        return [_scored(hit) for hit in ranked[: self._similarity_top_k]]
+    def _search(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
+        queries, k = _queries(query_bundle), self._similarity_top_k
+        found = self._retriever.search_many(queries, k, where=self._where, **self._mode)
+        best: dict[str, tuple[str, Hit]] = {}
+        for query, hits in zip(queries, found, strict=True):
+            for hit in hits:
+                if hit.id not in best or hit.relevance > best[hit.id][1].relevance:
+                    best[hit.id] = query, hit
+        ranked = sorted(best.values(), key=lambda one: one[1].relevance, reverse=True)
+        return [self._scored(query, hit) for query, hit in ranked[:k]]
+
+    def _scored(self, query: str, hit: Hit) -> NodeWithScore:
+        node, score = to_node(hit), hit.relevance
+        facts: dict[str, Any] = {"evidence": evidence_of(query, hit)} if self._evidence else {}
+        if self._window_key is not None and hit.window is not None:
+            facts[self._window_key] = list(hit.window)
+        if isinstance(node, IndexNode):
+            # Recursive retrieval reads a score of 0 as "no score" and makes it a perfect 1.
+            score = max(score, sys.float_info.min)
+        return NodeWithScore(node=with_facts(node, facts), score=score)
 
 
 def _queries(query_bundle: QueryBundle) -> list[str]:
     # Several where a transformation rewrote the question (HyDE). ``embedding`` is one vector for
     # the whole question, of another model: nothing that late interaction could use.
     return query_bundle.embedding_strs or [query_bundle.query_str]
-
-
-def _scored(hit: Hit) -> NodeWithScore:
-    node = to_node(hit)
-    score = hit.relevance
-    if isinstance(node, IndexNode):
-        # Recursive retrieval reads a score of 0 as "no score" and makes it a perfect 1.
-        score = max(score, sys.float_info.min)
-    return NodeWithScore(node=node, score=score)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from llama_index.core.vector_stores.types import (
@@ -13,10 +13,56 @@ from llama_index.core.vector_stores.types import (
 )
 
 from lfm2_colbert_rag.errors import FilterError
+from lfm2_colbert_rag.filters import parse_where
 
 from .nodes import NODE_KEY
 
 Condition: TypeAlias = dict[str, Any]
+
+
+def constraint(
+    filters: MetadataFilters | None = None,
+    node_ids: Sequence[str] | None = None,
+    doc_ids: Sequence[str] | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> Condition | None:
+    """Join all that narrows a question down; what is empty does not.
+
+    Args:
+        filters: metadata filters.
+        node_ids: only these nodes.
+        doc_ids: only nodes of these source documents.
+        where: a filter in the core's own language.
+
+    Returns:
+        One filter of the core, or None.
+
+    Raises:
+        FilterError: a filter is malformed, or cannot be applied.
+
+    Example:
+        >>> constraint(node_ids=["a"], doc_ids=[])
+        {'$id': {'$in': ['a']}}
+    """
+    parts: list[Condition] = [
+        *([to_where(filters)] if filters else []),
+        *([{"$id": {"$in": list(node_ids)}}] if node_ids else []),
+        *([of_documents(doc_ids)] if doc_ids else []),
+        *([dict(where)] if where else []),
+    ]
+    parts = [part for part in parts if part]
+    if not parts:
+        return None
+    joined = parts[0] if len(parts) == 1 else {"$and": parts}
+    parse_where(joined)  # what cannot be applied is refused here, not later
+    return joined
+
+
+def of_documents(doc_ids: Sequence[str]) -> Condition:
+    """Match the nodes of source documents, and documents that were stored whole."""
+    among = {"$in": list(doc_ids)}
+    # Indexes made by early versions know only the second.
+    return {"$or": [{f"{NODE_KEY}.source.id": among}, {f"{NODE_KEY}.ref_doc_id": among}]}
 
 
 def to_where(filters: MetadataFilters) -> Condition:
@@ -58,6 +104,11 @@ def _translate(filter_: MetadataFilter) -> Condition:
         raise FilterError(
             f"the filter on {filter_.key!r} uses {filter_.operator.name}, which this retriever "
             f"cannot apply; it supports {supported}"
+        )
+    if filter_.operator in _TEXT_MATCHES and not isinstance(filter_.value, str):
+        raise FilterError(
+            f"the filter on {filter_.key!r} uses {filter_.operator.name} and therefore needs a "
+            f"string as its value, not {filter_.value!r}"
         )
     if filter_.operator in _NEED_A_LIST and not isinstance(filter_.value, list):
         raise FilterError(
@@ -103,6 +154,9 @@ _OPERATORS: Mapping[FilterOperator, Callable[[MetadataFilter], Condition]] = {
     FilterOperator.ANY: _compare("$in"),
     FilterOperator.ALL: _all,
     FilterOperator.IS_EMPTY: _is_empty,
+    FilterOperator.TEXT_MATCH: _compare("$contains"),
+    FilterOperator.TEXT_MATCH_INSENSITIVE: _compare("$icontains"),
 }
 
 _NEED_A_LIST = {FilterOperator.IN, FilterOperator.NIN, FilterOperator.ANY, FilterOperator.ALL}
+_TEXT_MATCHES = {FilterOperator.TEXT_MATCH, FilterOperator.TEXT_MATCH_INSENSITIVE}

@@ -1,0 +1,158 @@
+"""A search tool for agents."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from langchain_core.documents import Document
+from langchain_core.prompts import BasePromptTemplate, PromptTemplate, format_document
+from langchain_core.runnables import RunnableConfig
+from langchain_core.tools import BaseTool, StructuredTool, ToolException
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from lfm2_colbert_rag.errors import ConfigError, FilterError, InputError
+from lfm2_colbert_rag.filters import COMPARISONS, And, Filter, Not, Or, field_name, parse_where
+
+from .retrievers import LFM2ColBERTRetriever
+
+_ID = "passage_id"
+_PROMPT = PromptTemplate.from_template("[{" + _ID + "}] {page_content}")
+
+
+def create_search_tool(
+    retriever: LFM2ColBERTRetriever,
+    name: str,
+    description: str,
+    *,
+    fields: Mapping[str, str] | None = None,
+    max_k: int = 20,
+    document_prompt: BasePromptTemplate[str] = _PROMPT,
+    document_separator: str = "\n\n",
+) -> BaseTool:
+    """Make a tool with which a model searches.
+
+    Beyond LangChain's ``create_retriever_tool``, the model may say how many passages it wants and,
+    if ``fields`` name some, filter them; the documents come along as the artifact of the tool's
+    message; each text begins with its id, so that answers can cite it; and what the model gets
+    wrong is told to it instead of ending the run. A filter of the retriever's own always holds:
+    the model can narrow it down and not get around it.
+
+    Args:
+        retriever: what to search; ``k`` and the other options count where the model sets none.
+        name: the tool's name.
+        description: what can be found with it, for the model.
+        fields: metadata fields by which the model may filter, and what they mean.
+        max_k: how many passages the model may ask for at most.
+        document_prompt: what the model sees of a document; ``passage_id`` is its id.
+        document_separator: what stands between two documents.
+
+    Returns:
+        A tool with ``response_format="content_and_artifact"``, sync and async.
+
+    Raises:
+        ConfigError: a ``max_k`` below 1.
+
+    Example:
+        >>> retriever = LFM2ColBERTRetriever.from_texts(
+        ...     ["The library opens at nine."], ids=["hours"], model="hash"
+        ... )
+        >>> tool = create_search_tool(retriever, "rules", "House rules of the library.")
+        >>> tool.invoke({"query": "When does it open?", "k": 1})
+        '[hours] The library opens at nine.'
+    """
+    if max_k < 1:
+        raise ConfigError(f"max_k must be at least 1, not {max_k}.")
+    known = dict(fields or {})
+
+    def show(documents: list[Document]) -> str:
+        shown = [format_document(_with_id(document), document_prompt) for document in documents]
+        return document_separator.join(shown) or "Nothing was found."
+
+    def options(k: int | None, where: dict[str, Any] | None) -> dict[str, Any]:
+        chosen: dict[str, Any] = {} if k is None else {"k": k}
+        if where:
+            _require_known(where, known)
+            chosen["where"] = where if not retriever.where else {"$and": [retriever.where, where]}
+        return chosen
+
+    def search(
+        query: str,
+        k: int | None = None,
+        where: dict[str, Any] | None = None,
+        config: RunnableConfig | None = None,
+    ) -> tuple[str, list[Document]]:
+        try:
+            documents = retriever.invoke(query, config, **options(k, where))
+        except InputError as error:
+            raise ToolException(str(error)) from error
+        return show(documents), documents
+
+    async def asearch(
+        query: str,
+        k: int | None = None,
+        where: dict[str, Any] | None = None,
+        config: RunnableConfig | None = None,
+    ) -> tuple[str, list[Document]]:
+        try:
+            documents = await retriever.ainvoke(query, config, **options(k, where))
+        except InputError as error:
+            raise ToolException(str(error)) from error
+        return show(documents), documents
+
+    return StructuredTool.from_function(
+        func=search,
+        coroutine=asearch,
+        name=name,
+        description=description,
+        args_schema=_arguments(known, max_k),
+        infer_schema=False,
+        response_format="content_and_artifact",
+        handle_tool_error=True,
+    )
+
+
+def _arguments(fields: Mapping[str, str], max_k: int) -> type[BaseModel]:
+    arguments: dict[str, Any] = {
+        "query": (str, Field(description="what to look for, as a question or in keywords")),
+        "k": (
+            int | None,
+            Field(default=None, ge=1, le=max_k, description="how many passages to return"),
+        ),
+    }
+    if fields:
+        meanings = "; ".join(f"{name}: {meaning}" for name, meaning in fields.items())
+        arguments["where"] = (
+            dict[str, Any] | None,
+            Field(
+                default=None,
+                description=(
+                    'filter on metadata, such as {"field": "value"} or {"field": {"$gte": 3}}, '
+                    f"with {' '.join(COMPARISONS)} $and $or $not. Fields are {meanings}."
+                ),
+            ),
+        )
+    return create_model("SearchArguments", __config__=ConfigDict(extra="forbid"), **arguments)
+
+
+def _with_id(document: Document) -> Document:
+    return Document(
+        document.page_content, id=document.id, metadata=document.metadata | {_ID: document.id}
+    )
+
+
+def _require_known(where: dict[str, Any], fields: Mapping[str, str]) -> None:
+    unknown = sorted({name for name in _names(parse_where(where)) if name not in fields})
+    if unknown:
+        raise FilterError(
+            f"there is no field {', '.join(map(repr, unknown))} to filter by; "
+            f"there are {', '.join(map(repr, fields)) or 'none'}."
+        )
+
+
+def _names(node: Filter) -> list[str]:
+    if isinstance(node, Not):
+        return _names(node.child)
+    if isinstance(node, And | Or):
+        return [name for child in node.children for name in _names(child)]
+    return [field_name(node.path)]

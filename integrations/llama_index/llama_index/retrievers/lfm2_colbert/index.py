@@ -1,0 +1,347 @@
+"""An index as LlamaIndex knows it: documents in, retrievers and query engines out."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from llama_index.core.base.base_query_engine import BaseQueryEngine
+from llama_index.core.callbacks import CallbackManager
+from llama_index.core.chat_engine.types import BaseChatEngine, ChatMode
+from llama_index.core.data_structs.data_structs import IndexDict
+from llama_index.core.indices.base import BaseIndex
+from llama_index.core.ingestion import run_transformations
+from llama_index.core.llms.utils import LLMType
+from llama_index.core.schema import BaseNode, Document, IndexNode, TransformComponent
+from llama_index.core.storage.docstore.types import RefDocInfo
+from typing_extensions import Self
+
+from lfm2_colbert_rag import Encoder, Passage, Retriever
+from lfm2_colbert_rag.errors import ConfigError
+
+from .base import LFM2ColBERTRetriever
+from .filters import of_documents
+from .nodes import NODE_KEY, to_node, to_passage, with_text
+
+
+class LFM2ColBERTIndex(BaseIndex[IndexDict]):
+    """Keeps documents, split into nodes, and finds them by late interaction.
+
+    Everything is in the core's index: nodes, vectors, and what the documents looked like, so that
+    :meth:`refresh_ref_docs` works after :meth:`load` as well. LlamaIndex's docstore stays empty
+    and its embedding model unused; ``load_index_from_storage`` cannot open it. No async method
+    blocks the event loop.
+
+    Args:
+        nodes: what to index at once; nodes without text are left out.
+        objects: ``IndexNode`` s; what they point to is kept in memory only.
+        retriever: an opened :class:`lfm2_colbert_rag.Retriever`; not together with the next two.
+        path: the folder of the index, which is made where there is none; in memory when left out.
+        model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when left
+            out. An existing index remembers its own.
+        transformations: what makes nodes of documents; LlamaIndex's settings when left out.
+        callback_manager: receives LlamaIndex's callback events.
+        show_progress: show a progress bar while documents are split.
+
+    Example:
+        >>> documents = [Document(text="The library opens at nine.", id_="rules")]
+        >>> index = LFM2ColBERTIndex.from_documents(documents, model="hash")
+        >>> index.as_retriever(similarity_top_k=1).retrieve("library")[0].node.ref_doc_id
+        'rules'
+        >>> index.refresh_ref_docs(documents)
+        [False]
+    """
+
+    index_struct_cls = IndexDict
+
+    def __init__(
+        self,
+        nodes: Sequence[BaseNode] | None = None,
+        objects: Sequence[IndexNode] | None = None,
+        *,
+        retriever: Retriever | None = None,
+        path: str | Path | None = None,
+        model: str | Path | Encoder | None = None,
+        transformations: list[TransformComponent] | None = None,
+        callback_manager: CallbackManager | None = None,
+        show_progress: bool = False,
+    ) -> None:
+        super().__init__(
+            index_struct=IndexDict(),
+            transformations=transformations,
+            callback_manager=callback_manager,
+            show_progress=show_progress,
+        )
+        if transformations is not None:
+            self._transformations = transformations  # also an empty list: documents stay whole
+        # LlamaIndex would read it as that of a VectorStoreIndex, and find nothing.
+        self._storage_context.index_store.delete_index_struct(self._index_struct.index_id)
+        self._strict = True
+        self._retriever = _open(retriever, path, model)
+        self.insert_nodes([*(nodes or []), *(objects or [])])
+
+    @classmethod
+    def from_documents(  # type: ignore[override]
+        cls,
+        documents: Sequence[Document],
+        *,
+        path: str | Path | None = None,
+        model: str | Path | Encoder | None = None,
+        **options: Any,
+    ) -> Self:
+        """Split documents and index them.
+
+        Args:
+            documents: what to index.
+            path: see the class.
+            model: see the class.
+            **options: other arguments of the class.
+
+        Example:
+            >>> documents = [Document(text="One apple."), Document(text="Two pears.")]
+            >>> len(LFM2ColBERTIndex.from_documents(documents, model="hash").ref_doc_info)
+            2
+        """
+        index = cls(path=path, model=model, **options)
+        index.insert_nodes(index._split(documents))
+        return index
+
+    @classmethod
+    def load(
+        cls, path: str | Path, *, model: str | Path | Encoder | None = None, **options: Any
+    ) -> Self:
+        """Open an index on disk, whichever tool made it.
+
+        Args:
+            path: the folder.
+            model: only to replace what the index remembers.
+            **options: other arguments of the class; ``objects`` are inserted again.
+
+        Raises:
+            IndexNotFoundError: there is none.
+        """
+        return cls(retriever=Retriever.open(path, model=model, create=False), **options)
+
+    def save(self, path: str | Path) -> None:
+        """Write a copy into a new folder; an index on disk is saved anyway."""
+        self._retriever.save(path)
+
+    @property
+    def retriever(self) -> Retriever:
+        """The core retriever that does the work; closing it is up to the caller."""
+        return self._retriever
+
+    @property
+    def ref_doc_info(self) -> dict[str, RefDocInfo]:
+        """The documents by id, each with its nodes and its metadata; reads the whole index."""
+        documents: dict[str, RefDocInfo] = {}
+        for passage in self._retriever.passages():
+            id = _source_of(passage)["id"]
+            if id not in documents:
+                node = to_node(passage)
+                source = node.source_node
+                metadata = node.metadata if source is None else source.metadata
+                documents[id] = RefDocInfo(metadata=metadata)
+            documents[id].node_ids.append(passage.id)
+        return documents
+
+    def as_retriever(self, **kwargs: Any) -> LFM2ColBERTRetriever:
+        """Make a retriever over this index.
+
+        Args:
+            **kwargs: arguments of :class:`LFM2ColBERTRetriever`, such as ``similarity_top_k`` and
+                ``filters``.
+        """
+        options: dict[str, Any] = {
+            "callback_manager": self._callback_manager,
+            "object_map": self._object_map,
+            **kwargs,
+        }
+        if not self._strict:
+            known = inspect.signature(LFM2ColBERTRetriever).parameters
+            options = {name: value for name, value in options.items() if name in known}
+        return LFM2ColBERTRetriever(self._retriever, **options)
+
+    def as_query_engine(self, llm: LLMType | None = None, **kwargs: Any) -> BaseQueryEngine:
+        """Make a query engine over this index.
+
+        Args:
+            llm: what answers; LlamaIndex's settings when left out.
+            **kwargs: arguments of :class:`LFM2ColBERTRetriever` and of ``RetrieverQueryEngine``.
+        """
+        return BaseIndex.as_query_engine(self._lenient(), llm, **kwargs)
+
+    def as_chat_engine(
+        self, chat_mode: ChatMode = ChatMode.BEST, llm: LLMType | None = None, **kwargs: Any
+    ) -> BaseChatEngine:
+        """Make a chat engine over this index.
+
+        Args:
+            chat_mode: which one.
+            llm: what answers; LlamaIndex's settings when left out.
+            **kwargs: arguments of :class:`LFM2ColBERTRetriever` and of the engine.
+        """
+        return BaseIndex.as_chat_engine(self._lenient(), chat_mode, llm, **kwargs)
+
+    def insert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
+        """Add nodes in one commit, replacing those with the same id.
+
+        Args:
+            nodes: what to add; nodes without text are left out.
+            **insert_kwargs: what other indexes take; ignored.
+        """
+        self._insert(nodes)
+
+    def insert(self, document: Document, **insert_kwargs: Any) -> None:
+        """Split a document and add its nodes; one that is there needs :meth:`update_ref_doc`.
+
+        Args:
+            document: what to add.
+            **insert_kwargs: what other indexes take; ignored.
+        """
+        self._insert(self._split([document]))
+
+    def delete_nodes(
+        self, node_ids: list[str], delete_from_docstore: bool = False, **delete_kwargs: Any
+    ) -> None:
+        """Delete nodes in one commit.
+
+        Args:
+            node_ids: which ones; those that are not there are passed over.
+            delete_from_docstore: there is none; ignored.
+            **delete_kwargs: what other indexes take; ignored.
+        """
+        self._retriever.delete(node_ids)
+
+    def delete_ref_doc(
+        self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any
+    ) -> None:
+        """Delete the nodes of a document in one commit.
+
+        Args:
+            ref_doc_id: the document's id; nothing happens if it is not known.
+            delete_from_docstore: there is none; ignored.
+            **delete_kwargs: what other indexes take; ignored.
+        """
+        self._retriever.delete(where=of_documents([ref_doc_id]))
+
+    def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
+        """Replace a document's nodes by those of its new version.
+
+        The new ones are there before the old ones go.
+
+        Args:
+            document: the new version, under the same id.
+            **update_kwargs: what other indexes take; ignored.
+        """
+        self._replace([document])
+
+    def refresh_ref_docs(self, documents: Sequence[Document], **update_kwargs: Any) -> list[bool]:
+        """Add documents that are new, and replace those whose text or metadata changed.
+
+        Args:
+            documents: new versions of some documents, or of all.
+            **update_kwargs: what other indexes take; ignored.
+
+        Returns:
+            For each one, whether it was added or replaced.
+        """
+        where = of_documents([document.id_ for document in documents])
+        sources = map(_source_of, self._retriever.passages(where))
+        known = {source["id"]: source["hash"] for source in sources}
+        changed = [known.get(document.id_) != document.hash for document in documents]
+        self._replace([one for one, new in zip(documents, changed, strict=True) if new])
+        return changed
+
+    # The base class would encode on the event loop, and drop arguments.
+    async def ainsert_nodes(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
+        """Do what :meth:`insert_nodes` does without blocking the event loop."""
+        await asyncio.to_thread(self.insert_nodes, nodes, **insert_kwargs)
+
+    async def ainsert(self, document: Document, **insert_kwargs: Any) -> None:
+        """Do what :meth:`insert` does without blocking the event loop."""
+        await asyncio.to_thread(self.insert, document, **insert_kwargs)
+
+    async def adelete_nodes(
+        self, node_ids: list[str], delete_from_docstore: bool = False, **delete_kwargs: Any
+    ) -> None:
+        """Do what :meth:`delete_nodes` does without blocking the event loop."""
+        await asyncio.to_thread(self.delete_nodes, node_ids)
+
+    async def adelete_ref_doc(
+        self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any
+    ) -> None:
+        """Do what :meth:`delete_ref_doc` does without blocking the event loop."""
+        await asyncio.to_thread(self.delete_ref_doc, ref_doc_id)
+
+    async def aupdate_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
+        """Do what :meth:`update_ref_doc` does without blocking the event loop."""
+        await asyncio.to_thread(self.update_ref_doc, document)
+
+    async def arefresh_ref_docs(
+        self, documents: Sequence[Document], **update_kwargs: Any
+    ) -> list[bool]:
+        """Do what :meth:`refresh_ref_docs` does without blocking the event loop."""
+        return await asyncio.to_thread(self.refresh_ref_docs, documents)
+
+    def _split(self, documents: Sequence[Document]) -> list[BaseNode]:
+        return list(
+            run_transformations(
+                list(documents), self._transformations, show_progress=self._show_progress
+            )
+        )
+
+    def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
+        passages = [to_passage(node) for node in with_text(nodes)]
+        self._retriever.add(
+            [passage.text for passage in passages],
+            ids=[passage.id for passage in passages],
+            metadata=[passage.metadata for passage in passages],
+        )
+        pointers = [node for node in nodes if isinstance(node, IndexNode) and node.obj is not None]
+        self._object_map.update({node.index_id: node.obj for node in pointers})
+
+    def _replace(self, documents: Sequence[Document]) -> None:
+        if not documents:
+            return
+        nodes = self._split(documents)
+        where = of_documents([document.id_ for document in documents])
+        stale = {passage.id for passage in self._retriever.passages(where)}
+        self._insert(nodes)
+        self._retriever.delete(sorted(stale - {node.node_id for node in nodes}))
+
+    def _lenient(self) -> LFM2ColBERTIndex:
+        """Return this index with a retriever that passes over what is meant for an engine."""
+        lenient = copy.copy(self)
+        lenient._strict = False
+        return lenient
+
+    def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
+        self._retriever.delete([node_id])
+
+    def _build_index_from_nodes(self, nodes: Sequence[BaseNode], **build_kwargs: Any) -> IndexDict:
+        self._insert(nodes)
+        return IndexDict()
+
+
+def _open(
+    retriever: Retriever | None, path: str | Path | None, model: str | Path | Encoder | None
+) -> Retriever:
+    if retriever is not None:
+        if path is not None or model is not None:
+            raise ConfigError("give either a retriever, or a path and a model to open one.")
+        return retriever
+    if path is None:
+        return Retriever.from_texts([], model=model)
+    return Retriever.open(path, model=model)
+
+
+def _source_of(passage: Passage) -> dict[str, Any]:
+    """Say which document a passage came from; itself where nothing is known."""
+    stored = passage.metadata.get(NODE_KEY)
+    source = stored.get("source") if isinstance(stored, dict) else None
+    return source if isinstance(source, dict) else {"id": passage.id, "hash": None}

@@ -1,0 +1,136 @@
+"""A reranker: other retrievers' nodes, ordered by late interaction."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from llama_index.core.bridge.pydantic import Field, PrivateAttr
+from llama_index.core.callbacks import CBEventType, EventPayload
+from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
+from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRankStartEvent
+from llama_index.core.postprocessor.types import BaseNodePostprocessor
+from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
+
+from lfm2_colbert_rag import Encoder, Passage, Retriever
+from lfm2_colbert_rag.errors import ConfigError
+
+from .hits import evidence_of
+from .nodes import with_facts
+
+dispatcher = get_dispatcher(__name__)
+
+
+class LFM2ColBERTRerank(BaseNodePostprocessor):
+    """Orders nodes by how well they answer a question, and keeps the best.
+
+    The nodes that come back are copies, their score the relevance, 0 to 1. The async method never
+    blocks the event loop.
+
+    Args:
+        top_n: how many nodes to keep.
+        model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when left
+            out. Not together with ``retriever``.
+        retriever: an opened :class:`lfm2_colbert_rag.Retriever` whose model is used; its index is
+            not.
+        keep_retrieval_score: keep the former score in the metadata, as ``"retrieval_score"``.
+        evidence: list under ``"evidence"`` in the metadata which words matched, as
+            :class:`LFM2ColBERTRetriever` does.
+
+    Raises:
+        ConfigError: a ``top_n`` below 1, or both a model and a retriever.
+
+    Example:
+        >>> from llama_index.core.schema import TextNode
+        >>> texts = ["The library opens at nine.", "The pool is closed."]
+        >>> nodes = [NodeWithScore(node=TextNode(text=text)) for text in texts]
+        >>> rerank = LFM2ColBERTRerank(top_n=1, model="hash")
+        >>> rerank.postprocess_nodes(nodes, query_str="Is the pool open?")[0].node.get_content()
+        'The pool is closed.'
+    """
+
+    model: str = Field(description="How to ask for the model again.")
+    top_n: int = Field(description="How many nodes to keep.")
+    keep_retrieval_score: bool = Field(default=False, description="Keep the former score.")
+    evidence: bool = Field(default=False, description="List the words that matched.")
+    _retriever: Retriever = PrivateAttr()
+
+    def __init__(
+        self,
+        top_n: int = 2,
+        model: str | Path | Encoder | None = None,
+        *,
+        retriever: Retriever | None = None,
+        keep_retrieval_score: bool = False,
+        evidence: bool = False,
+    ) -> None:
+        if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
+            raise ConfigError(f"top_n must be a whole number from 1 up, not {top_n!r}.")
+        if retriever is not None and model is not None:
+            raise ConfigError("give either a model or a retriever, which brings its own.")
+        opened = Retriever.from_texts([], model=model) if retriever is None else retriever
+        super().__init__(  # type: ignore[call-arg]  # pydantic's, of the fields above
+            model=opened.model,
+            top_n=top_n,
+            keep_retrieval_score=keep_retrieval_score,
+            evidence=evidence,
+        )
+        self._retriever = opened
+
+    @classmethod
+    def class_name(cls) -> str:
+        """Return the name under which LlamaIndex knows the class."""
+        return "LFM2ColBERTRerank"
+
+    def _postprocess_nodes(
+        self, nodes: list[NodeWithScore], query_bundle: QueryBundle | None = None
+    ) -> list[NodeWithScore]:
+        if query_bundle is None:
+            raise ConfigError("a reranker needs the question; pass query_str or query_bundle.")
+        if not nodes:
+            return []
+        dispatcher.event(
+            ReRankStartEvent(
+                query=query_bundle, nodes=nodes, top_n=self.top_n, model_name=self.model
+            )
+        )
+        payload: dict[str, Any] = {
+            EventPayload.NODES: nodes,
+            EventPayload.MODEL_NAME: self.model,
+            EventPayload.QUERY_STR: query_bundle.query_str,
+            EventPayload.TOP_K: self.top_n,
+        }
+        with self.callback_manager.event(CBEventType.RERANKING, payload=payload) as event:
+            ranked = self._rank(nodes, query_bundle.query_str)
+            event.on_end(payload={EventPayload.NODES: ranked})
+        dispatcher.event(ReRankEndEvent(nodes=ranked))
+        return ranked
+
+    def _rank(self, nodes: list[NodeWithScore], query: str) -> list[NodeWithScore]:
+        texts = [one.node.get_content(metadata_mode=MetadataMode.EMBED) for one in nodes]
+        written = [Passage(str(place), text) for place, text in enumerate(texts) if text.strip()]
+        ranked = []
+        for hit in self._retriever.rerank(query, written)[: self.top_n]:
+            facts: dict[str, Any] = {"evidence": evidence_of(query, hit)} if self.evidence else {}
+            ranked.append(self._scored(nodes[int(hit.id)], hit.relevance, facts))
+        blank = [one for one, text in zip(nodes, texts, strict=True) if not text.strip()]
+        ranked += [self._scored(one, 0.0, {}) for one in blank]  # of no relevance, so last
+        return ranked[: self.top_n]
+
+    def _scored(self, one: NodeWithScore, score: float, facts: dict[str, Any]) -> NodeWithScore:
+        if self.keep_retrieval_score:
+            facts = {**facts, "retrieval_score": one.score}
+        return NodeWithScore(node=with_facts(_copy(one.node), facts), score=score)
+
+
+def _copy(node: BaseNode) -> BaseNode:
+    """Copy what callers write into; not an object that an ``IndexNode`` points to."""
+    return node.model_copy(
+        update={
+            "metadata": deepcopy(node.metadata),
+            "relationships": dict(node.relationships),
+            "excluded_llm_metadata_keys": list(node.excluded_llm_metadata_keys),
+            "excluded_embed_metadata_keys": list(node.excluded_embed_metadata_keys),
+        }
+    )
