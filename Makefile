@@ -5,6 +5,8 @@ VENV   ?= .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/pip --disable-pip-version-check --quiet
 PYTEST := $(BIN)/python -m pytest
+# Test processes side by side.
+WORKERS ?= 2
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
@@ -18,16 +20,16 @@ demo: install
 test: install-dev test-core test-langchain test-llama-index test-base
 
 test-core:
-	$(PYTEST) -q -m "not slow"
+	$(PYTEST) -q -n $(WORKERS) -m "not slow"
 
 LANGCHAIN   := -c integrations/langchain/pyproject.toml --rootdir integrations/langchain integrations/langchain/tests
 LLAMA_INDEX := -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index integrations/llama_index/tests
 
 test-langchain:
-	$(PYTEST) -q $(LANGCHAIN)
+	$(PYTEST) -q -n $(WORKERS) $(LANGCHAIN)
 
 test-llama-index:
-	$(PYTEST) -q $(LLAMA_INDEX)
+	$(PYTEST) -q -n $(WORKERS) $(LLAMA_INDEX)
 
 # The same tests with the oldest frameworks that the adapters' lower bounds allow. -W: what these
 # warn of is theirs.

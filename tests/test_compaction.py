@@ -305,7 +305,7 @@ FULL_DISK = """
     handler = logging.Handler()
     handler.emit = lambda record: told.append(record.getMessage())
     logging.getLogger("lfm2_colbert_rag.compaction").addHandler(handler)
-    retriever = Retriever.open(sys.argv[1], model="hash")
+    retriever = Retriever.open(sys.argv[1], model="hash", lexical=False)  # its files stay small
     for part in range(3):
         texts = [f"t{part} n{n} " + "w " * 300 for n in range(60)]
         retriever.add(texts, ids=[f"p{part}-{n}" for n in range(60)])

@@ -28,6 +28,7 @@ from lfm2_colbert_rag.errors import (
     InputError,
     StorageFullError,
 )
+from lfm2_colbert_rag.schema import FORMAT_VERSION
 from lfm2_colbert_rag.testing import HashEncoder
 
 from .conftest import CORPUS, fill
@@ -261,7 +262,7 @@ def test_another_format_version_is_refused(retriever):
     connection = sqlite3.connect(retriever.path / "catalog.sqlite")
     connection.execute("PRAGMA user_version = 999")
     connection.close()
-    with pytest.raises(IndexFormatError, match=r"format 999.*reads format 3"):
+    with pytest.raises(IndexFormatError, match=rf"format 999.*reads format {FORMAT_VERSION}"):
         Retriever.open(retriever.path)
 
 

@@ -43,6 +43,7 @@ def test_search_as_json(run: Run, index: str) -> None:
         "text",
         "metadata",
         "window",
+        "legs",
         "evidence",
     ]
     assert hits[0]["id"] == "more/note.txt"
