@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from .characters import continues, whole_characters
 from .scoring import similarities
 from .types import Match, TokenVectors, Window
 
@@ -70,39 +71,49 @@ def word_span(
 ) -> tuple[int, int]:
     """Widen a token's span to the word around it, and drop the blanks at its ends.
 
-    Scripts without spaces keep the token; only combining marks are taken along. Nothing outside
-    ``within`` is.
+    Scripts without spaces keep the token, but a word in katakana, which is written to be seen as
+    one, is taken whole. No character is cut in two: letters keep their accents, emoji their parts.
+    Nothing outside ``within`` is taken along.
     """
     low, high = (0, len(text)) if within is None else within
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
+    start, end = whole_characters(text, (start, end), (low, high))
     if start == end or not _is_word(text[start:end]):
         return start, end
-    while start > low and _belongs(text[start - 1], text[start]):
+    while start > low and _belongs(text, start, low):
         start -= 1
-    while end < high and _belongs(text[end], text[end - 1], after=True):
+    while end < high and _belongs(text, end, low):
         end += 1
-    return start, end
+    return whole_characters(text, (start, end), (low, high))
 
 
 def _is_word(piece: str) -> bool:
     return any(unicodedata.category(c)[0] in "LMN" for c in piece)
 
 
-def _belongs(outside: str, inside: str, *, after: bool = False) -> bool:
-    """Tell whether the character next to a span is part of the same word."""
-    if after and unicodedata.category(outside)[0] == "M":
+def _belongs(text: str, place: int, low: int) -> bool:
+    """Tell whether the characters before and at a place are parts of one word."""
+    before, here = place - 1, text[place]
+    if continues(text, place):
         return True
-    if not after and unicodedata.category(inside)[0] == "M":
+    while before > low and continues(text, before):
+        before -= 1  # to the letter that carries what stands here
+    letter = text[before]
+    if _is_katakana(letter) and _is_katakana(here):
         return True
-    return _is_word(outside) and not (_is_unspaced(outside) or _is_unspaced(inside))
+    return _is_word(letter) and _is_word(here) and not (_is_unspaced(letter) or _is_unspaced(here))
 
 
 def _is_unspaced(character: str) -> bool:
     point = ord(character)
     return any(first <= point <= last for first, last in _UNSPACED)
+
+
+def _is_katakana(character: str) -> bool:
+    return "\u30a1" <= character <= "\u30fa" or character == "\u30fc"
 
 
 def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

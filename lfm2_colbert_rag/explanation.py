@@ -20,7 +20,7 @@ class Explanation:
         query: the question.
         passage: the passage.
         score: MaxSim.
-        relevance: score divided by the number of query vectors, clipped to 0..1.
+        relevance: 0..1, see :class:`~lfm2_colbert_rag.Hit`.
         matches: for each word of the query the word that answered it best, strongest first.
         word_share: part of the score that words earned; the rest came from markers and query
             expansion, which have no characters to point at.

@@ -14,15 +14,16 @@ from .explanation import Explanation
 from .index import Index, Ranking
 from .lexical.bm25 import LexicalRanking
 from .scoring import maxsim, similarities
-from .types import Hit, Leg, Match, Passage, TokenVectors, Window, relevance
+from .types import Chance, Hit, Leg, Match, Passage, TokenVectors, Window, relevance
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question and its vectors."""
+    """A question, its vectors, and what it scores by chance, where that is known."""
 
     text: str
     encoded: TokenVectors
+    chance: Chance | None = None
 
 
 def ranked_hits(
@@ -149,7 +150,9 @@ def _make_hit(
     return Hit(
         passage.id,
         score,
-        relevance(legs["late"].score if legs else score, len(question.encoded)),
+        relevance(
+            legs["late"].score if legs else score, len(question.encoded), question.chance
+        ),
         passage.text,
         json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,
