@@ -9,7 +9,7 @@ from functools import partial
 
 import numpy as np
 
-from .evidence import find_matches
+from .evidence import compare_tokens, find_matches
 from .explanation import Explanation
 from .index import Index, Ranking
 from .lexical.bm25 import LexicalRanking
@@ -128,7 +128,14 @@ def explain_row(question: Question, row: int, passage: Passage, index: Index) ->
     total = best.sum()
     share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
     return Explanation(
-        question.text, passage, hit.score, hit.relevance, hit.evidence, share, hit.window
+        question.text,
+        passage,
+        hit.score,
+        hit.relevance,
+        hit.evidence,
+        share,
+        hit.window,
+        compare_tokens(question.encoded, question.text, window, passage.text),
     )
 
 

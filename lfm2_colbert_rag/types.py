@@ -96,6 +96,28 @@ class Match:
     strength: float
 
 
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """How like the tokens of a query and of a passage are; those of blanks are left out.
+
+    Attributes:
+        query_spans: ``(q, 2)`` int32 characters of the query.
+        passage_spans: ``(p, 2)`` int32 characters of the passage, all within the best window.
+        cosines: ``(q, p)`` float32.
+    """
+
+    query_spans: npt.NDArray[np.int32]
+    passage_spans: npt.NDArray[np.int32]
+    cosines: TokenMatrix
+
+    def strongest(self, most: int) -> npt.NDArray[np.int64]:
+        """Return the places of the passage's tokens that answered best, in the text's order."""
+        if not self.cosines.size:
+            return np.empty(0, dtype=np.int64)
+        best = np.argsort(-self.cosines.max(axis=0), kind="stable")[:most]
+        return np.sort(best)
+
+
 @dataclass(frozen=True)
 class Leg:
     """What one way of searching gave a hit.
