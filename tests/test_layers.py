@@ -70,6 +70,7 @@ LAYERS = {
     "tuning": 7,
     "retriever": 8,
     "evaluation": 9,
+    "mcp_server": 9,
     "cli": 10,
     "": 11,
 }
