@@ -10,7 +10,7 @@ ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
 .PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-crash \
         test-slow agreement \
-        agreement-pylate agreement-st lint format bench bench-encode install install-dev docs clean
+        agreement-pylate agreement-st lint format bench bench-encode install install-dev docs notebooks clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -70,6 +70,10 @@ lint: install-dev
 # The site, into site/. Nothing is fetched once its tools are installed.
 docs: $(VENV)-docs/.installed
 	$(VENV)-docs/bin/mkdocs build --strict
+
+# Runs the notebooks and keeps what they print; commit the result.
+notebooks: install-dev
+	$(BIN)/python notebooks/execute.py
 
 format: install-dev
 	$(BIN)/ruff check --fix $(PATHS)

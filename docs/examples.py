@@ -1,4 +1,4 @@
-"""Reads ``Example:`` in docstrings as the section that griffe calls ``Examples:``."""
+"""Docstrings as griffe reads them: ``Example:`` is ``Examples:``, and roles are plain code."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ class Examples(griffe.Extension):
     """So that examples are drawn as code, and their brackets not taken for links."""
 
     def on_object(self, *, obj: griffe.Object, **_: Any) -> None:
-        """Rename the section of one object's docstring."""
+        """Rewrite one object's docstring."""
         if obj.docstring is not None:
-            obj.docstring.value = re.sub(
-                r"^Example:$", "Examples:", obj.docstring.value, flags=re.MULTILINE
-            )
+            text = re.sub(r":(?:class|func|meth|data):`~?([^`]+)`", r"`\1`", obj.docstring.value)
+            obj.docstring.value = re.sub(r"^Example:$", "Examples:", text, flags=re.MULTILINE)
