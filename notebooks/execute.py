@@ -17,7 +17,9 @@ def main(paths: list[str]) -> None:
         notebook = nbformat.read(path, as_version=4)
         with tempfile.TemporaryDirectory() as folder:
             resources = {"metadata": {"path": folder}}
-            NotebookClient(notebook, timeout=600, resources=resources).execute()
+            NotebookClient(
+                notebook, timeout=600, coalesce_streams=True, resources=resources
+            ).execute()
         for cell in notebook.cells:
             cell.metadata.pop("execution", None)  # times, which differ from run to run
         nbformat.write(notebook, path)
