@@ -204,7 +204,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--model", default="nano")
-    parser.add_argument("--step", type=int, default=3, help="use every so manieth question")
+    parser.add_argument("--step", type=int, default=9, help="use every so manieth question")
     options = parser.parse_args()
     encoder = load_encoder(options.model)
     pairs = list(groups(encoder, options.data, options.step))

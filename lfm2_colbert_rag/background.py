@@ -57,9 +57,11 @@ def sample_background(segments: Sequence[LiveSegment]) -> Background | None:
     if not found:
         return None
     hashes, owners, positions = (np.concatenate(part) for part in zip(*found, strict=True))
-    best = np.argsort(hashes, kind="stable")[:WINDOWS]
-    if len(best) < FEWEST:
+    if len(hashes) < FEWEST:
         return None
+    most = min(WINDOWS, len(hashes))
+    best = np.argpartition(hashes, most - 1)[:most]
+    best = best[np.argsort(hashes[best])]
     chosen, vectors = [], 0
     for owner, position in zip(owners[best].tolist(), positions[best].tolist(), strict=True):
         window = segments[owner].segment.window(position).encoded.vectors
