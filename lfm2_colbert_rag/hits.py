@@ -157,9 +157,7 @@ def _make_hit(
     return Hit(
         passage.id,
         score,
-        relevance(
-            legs["late"].score if legs else score, len(question.encoded), question.chance
-        ),
+        relevance(legs["late"].score if legs else score, len(question.encoded), question.chance),
         passage.text,
         json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,
