@@ -12,7 +12,7 @@ ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
 .PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-crash \
         test-slow agreement \
-        agreement-pylate agreement-st lint format bench bench-encode install install-dev clean
+        agreement-pylate agreement-st lint format bench bench-encode install install-dev docs notebooks clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -68,6 +68,14 @@ lint: install-dev
 	$(BIN)/mypy
 	cd integrations/langchain && ../../$(BIN)/mypy
 	cd integrations/llama_index && ../../$(BIN)/mypy
+
+# The site, into site/. Nothing is fetched once its tools are installed.
+docs: $(VENV)-docs/.installed
+	$(VENV)-docs/bin/mkdocs build --strict
+
+# Runs the notebooks and keeps what they print; commit the result.
+notebooks: install-dev
+	$(BIN)/python notebooks/execute.py
 
 format: install-dev
 	$(BIN)/ruff check --fix $(PATHS)
@@ -130,5 +138,10 @@ $(VENV)-base/.installed: pyproject.toml
 	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio hypothesis
 	touch $@
 
+$(VENV)-docs/.installed: docs/requirements.txt
+	$(PYTHON) -m venv $(VENV)-docs
+	$(VENV)-docs/bin/pip --disable-pip-version-check -q install -r $<
+	touch $@
+
 clean:
-	rm -rf $(VENV) $(VENV)-base $(VENV)-adapters-min $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base $(VENV)-docs site $(VENV)-adapters-min $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
+from .characters import continues, whole_characters
 from .scoring import similarities
-from .types import Match, TokenVectors, Window
+from .types import HeatMap, Match, TokenVectors, Window
+
+Span: TypeAlias = tuple[int, int]
 
 # First and last code point of scripts that write words without spaces between them. There a
 # token is as near to a word as one gets without a dictionary.
@@ -41,28 +46,91 @@ def find_matches(
 
     Returns:
         One match for each word of the query, strongest first; all of them within the window.
-        Markers and query expansion have no characters and take no part.
+        Markers and query expansion have no characters and take no part. Where words are written
+        without spaces, a run of tokens that a run of tokens answered counts as a word.
     """
-    document, spans = window.encoded.vectors, window.encoded.spans
-    query_rows = np.flatnonzero(query.spans[:, 1] > query.spans[:, 0])
-    document_rows = np.flatnonzero(spans[:, 1] > spans[:, 0])
-    if not len(query_rows) or not len(document_rows):
+    heat = compare_tokens(query, query_text, window, text)
+    if not heat.cosines.size:
         return ()
-    cosines = similarities(query.vectors[query_rows], document[document_rows])
-    best = cosines.argmax(axis=1)
-    matches: dict[tuple[int, int], Match] = {}
-    for i, j in enumerate(best):
-        (asked, asked_end), (found, found_end) = query.spans[query_rows[i]], spans[document_rows[j]]
+    matches: dict[Span, Match] = {}
+    for i, j in enumerate(heat.cosines.argmax(axis=1)):
+        (asked, asked_end), (found, found_end) = heat.query_spans[i], heat.passage_spans[j]
         match = Match(
             word_span(query_text, int(asked), int(asked_end)),
             word_span(text, int(found), int(found_end), window.span),
             # float16 vectors are not quite of unit length
-            float(np.clip(cosines[i, j], -1.0, 1.0)),
+            float(np.clip(heat.cosines[i, j], -1.0, 1.0)),
         )
         known = matches.get(match.query_span)
         if known is None or known.strength < match.strength:
             matches[match.query_span] = match
-    return tuple(sorted(matches.values(), key=lambda m: (-m.strength, m.query_span)))
+    joined = _join_unspaced(_outermost(list(matches.values())), query_text, text)
+    return tuple(sorted(joined, key=lambda m: (-m.strength, m.query_span)))
+
+
+def compare_tokens(query: TokenVectors, query_text: str, window: Window, text: str) -> HeatMap:
+    """Compare all tokens that cover more than blanks; see :func:`find_matches`.
+
+    Markers and query expansion have no characters and take no part.
+    """
+    asked = _visible(query.spans, query_text)
+    found = _visible(window.encoded.spans, text)
+    cosines = similarities(query.vectors[asked], window.encoded.vectors[found])
+    return HeatMap(query.spans[asked], window.encoded.spans[found], cosines)
+
+
+def _visible(spans: npt.NDArray[np.int32], text: str) -> npt.NDArray[np.int64]:
+    """Return the rows of tokens that cover more than blanks."""
+    shown = [not text[start:end].isspace() and start < end for start, end in spans.tolist()]
+    return np.flatnonzero(np.array(shown, dtype=np.bool_))
+
+
+def _outermost(matches: list[Match]) -> list[Match]:
+    """Drop matches of what is only a part of another match's word."""
+    spans = [match.query_span for match in matches]
+    return [
+        match for match in matches if not any(_is_part(match.query_span, of=span) for span in spans)
+    ]
+
+
+def _is_part(span: Span, *, of: Span) -> bool:
+    return span != of and of[0] <= span[0] and span[1] <= of[1]
+
+
+def _join_unspaced(matches: list[Match], query_text: str, text: str) -> list[Match]:
+    """Join what follows one another both in the query and in the passage, without spaces.
+
+    Where no spaces separate words, a run of tokens that was answered by a run of tokens is the
+    nearest thing to a word; its strength is the mean of theirs.
+    """
+    runs: list[list[Match]] = []
+    for match in sorted(matches, key=lambda one: one.query_span):
+        if runs and _follows(runs[-1][-1], match, query_text, text):
+            runs[-1].append(match)
+        else:
+            runs.append([match])
+    return [
+        Match(
+            (run[0].query_span[0], run[-1].query_span[1]),
+            (run[0].passage_span[0], run[-1].passage_span[1]),
+            sum(match.strength for match in run) / len(run),
+        )
+        for run in runs
+    ]
+
+
+def _follows(one: Match, other: Match, query_text: str, text: str) -> bool:
+    asked, found = one.query_span[1], one.passage_span[1]
+    return (
+        asked == other.query_span[0]
+        and found == other.passage_span[0]
+        and all(
+            _is_word(piece) and _is_unspaced(piece[-1])
+            for piece in (query_text[slice(*one.query_span)], text[slice(*one.passage_span)])
+        )
+        and _is_word(query_text[asked])
+        and _is_word(text[found])
+    )
 
 
 def word_span(
@@ -70,39 +138,49 @@ def word_span(
 ) -> tuple[int, int]:
     """Widen a token's span to the word around it, and drop the blanks at its ends.
 
-    Scripts without spaces keep the token; only combining marks are taken along. Nothing outside
-    ``within`` is.
+    Scripts without spaces keep the token, but a word in katakana, which is written to be seen as
+    one, is taken whole. No character is cut in two: letters keep their accents, emoji their parts.
+    Nothing outside ``within`` is taken along.
     """
     low, high = (0, len(text)) if within is None else within
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
+    start, end = whole_characters(text, (start, end), (low, high))
     if start == end or not _is_word(text[start:end]):
         return start, end
-    while start > low and _belongs(text[start - 1], text[start]):
+    while start > low and _belongs(text, start, low):
         start -= 1
-    while end < high and _belongs(text[end], text[end - 1], after=True):
+    while end < high and _belongs(text, end, low):
         end += 1
-    return start, end
+    return whole_characters(text, (start, end), (low, high))
 
 
 def _is_word(piece: str) -> bool:
     return any(unicodedata.category(c)[0] in "LMN" for c in piece)
 
 
-def _belongs(outside: str, inside: str, *, after: bool = False) -> bool:
-    """Tell whether the character next to a span is part of the same word."""
-    if after and unicodedata.category(outside)[0] == "M":
+def _belongs(text: str, place: int, low: int) -> bool:
+    """Tell whether the characters before and at a place are parts of one word."""
+    before, here = place - 1, text[place]
+    if continues(text, place):
         return True
-    if not after and unicodedata.category(inside)[0] == "M":
+    while before > low and continues(text, before):
+        before -= 1  # to the letter that carries what stands here
+    letter = text[before]
+    if _is_katakana(letter) and _is_katakana(here):
         return True
-    return _is_word(outside) and not (_is_unspaced(outside) or _is_unspaced(inside))
+    return _is_word(letter) and _is_word(here) and not (_is_unspaced(letter) or _is_unspaced(here))
 
 
 def _is_unspaced(character: str) -> bool:
     point = ord(character)
     return any(first <= point <= last for first, last in _UNSPACED)
+
+
+def _is_katakana(character: str) -> bool:
+    return "\u30a1" <= character <= "\u30fa" or character == "\u30fc"
 
 
 def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:

@@ -9,20 +9,21 @@ from functools import partial
 
 import numpy as np
 
-from .evidence import find_matches
+from .evidence import compare_tokens, find_matches
 from .explanation import Explanation
 from .index import Index, Ranking
 from .lexical.bm25 import LexicalRanking
 from .scoring import maxsim, similarities
-from .types import Hit, Leg, Match, Passage, TokenVectors, Window, relevance
+from .types import Chance, Hit, Leg, Match, Passage, TokenVectors, Window, relevance
 
 
 @dataclass(frozen=True)
 class Question:
-    """A question and its vectors."""
+    """A question, its vectors, and what it scores by chance, where that is known."""
 
     text: str
     encoded: TokenVectors
+    chance: Chance | None = None
 
 
 def ranked_hits(
@@ -127,7 +128,14 @@ def explain_row(question: Question, row: int, passage: Passage, index: Index) ->
     total = best.sum()
     share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
     return Explanation(
-        question.text, passage, hit.score, hit.relevance, hit.evidence, share, hit.window
+        question.text,
+        passage,
+        hit.score,
+        hit.relevance,
+        hit.evidence,
+        share,
+        hit.window,
+        compare_tokens(question.encoded, question.text, window, passage.text),
     )
 
 
@@ -149,7 +157,7 @@ def _make_hit(
     return Hit(
         passage.id,
         score,
-        relevance(legs["late"].score if legs else score, len(question.encoded)),
+        relevance(legs["late"].score if legs else score, len(question.encoded), question.chance),
         passage.text,
         json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,

@@ -105,6 +105,28 @@ class Operations:
             for r in rows
         ]
 
+    def sample(self, number: int = 100) -> list[Passage]:
+        """Return some of the passages, evenly over the order in which they were added.
+
+        Args:
+            number: how many at most.
+
+        Raises:
+            InputError: a number below 1.
+
+        Example:
+            >>> {key for one in retriever.sample() for key in one.metadata}  # doctest: +SKIP
+            {'lang', 'product', 'year'}
+        """
+        if number < 1:
+            raise InputError(f"number must be at least 1, not {number}.")
+        rows = self._store.catalog.select(parse_where({}), self._store.snapshot().generation)
+        chosen = [
+            int(part[0]) for part in np.array_split(rows, min(number, len(rows)) or 1) if len(part)
+        ]
+        passages = self._store.catalog.passages(chosen)
+        return [passages[row] for row in chosen if row in passages]
+
     def create_filter_index(self, field: str) -> None:
         """Make filters on one field quick: they no longer read the metadata of every passage.
 

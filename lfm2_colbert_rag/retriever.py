@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import overload
 
 from .adding import Adding
+from .background import Backgrounds
 from .backups import restore_index
 from .encoder import Encoder
 from .errors import PassageNotFoundError
@@ -71,6 +72,7 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         self._mode = mode
         self._legs = Legs(store)
         self._asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
+        self._backgrounds = Backgrounds()
         if in_memory:
             weakref.finalize(self, discard, store)
 
@@ -279,7 +281,10 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
     def rerank(
         self, query: str, candidates: Sequence[str | Passage], k: int | None = None
     ) -> list[Hit]:
-        """Order somebody else's texts by how well they answer a question; the index is not used.
+        """Order somebody else's texts by how well they answer a question.
+
+        The index is not searched. It only tells what the question scores by chance, so that
+        relevance is the same as :meth:`search` would give the text.
 
         Args:
             query: the question.
@@ -299,7 +304,8 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         if not checked:
             return []
         encoder = self.encoder
-        question = Question(text, encoder.encode_query([text])[0])
+        encoded = list(encoder.encode_query([text]))
+        question = self._questions([text], encoded, self._store.snapshot())[0]
         windows = PassageEncoder(encoder, overlap=self._store.settings["window_overlap"]).encode(
             [one.text for one in checked]
         )
@@ -333,7 +339,7 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         """
         text = check_query(query)
         snapshot = self._store.snapshot()
-        question = Question(text, self._encode([text])[0])
+        question = self._questions([text], self._encode([text]), snapshot)[0]
         if id is None:
             condition = None if where is None else parse_condition(where)
             return self._plan(snapshot, question, check_k(k), condition)

@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
+from .background import Backgrounds
 from .errors import InputError
 from .filters import Filter, parse_where
 from .fusion import check_mode
@@ -32,6 +33,7 @@ class Searching:
     _legs: Legs
     _mode: str
     _asked: deque[TokenMatrix]
+    _backgrounds: Backgrounds
 
     def _encode(self, queries: list[str]) -> list[TokenVectors]:
         raise NotImplementedError
@@ -88,7 +90,7 @@ class Searching:
             return self._search_words(texts, k, condition)
         encoded = self._encode(texts)
         self._asked.extend(one.vectors for one in encoded)
-        questions = list(map(Question, texts, encoded))
+        questions = self._questions(texts, encoded, self._store.snapshot())
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
             if mode == "late":
@@ -115,6 +117,15 @@ class Searching:
     ) -> list[Hit]:
         """Do what :meth:`search` does without blocking the event loop."""
         return await asyncio.to_thread(self.search, query, k, where=where, mode=mode)
+
+    def _questions(
+        self, texts: Sequence[str], encoded: Sequence[TokenVectors], snapshot: Snapshot
+    ) -> list[Question]:
+        background = self._backgrounds.of(snapshot.generation, snapshot.segments)
+        return [
+            Question(text, one, None if background is None else background.chance(one.vectors))
+            for text, one in zip(texts, encoded, strict=True)
+        ]
 
     def _allowed(self, snapshot: Snapshot, where: Filter | None) -> npt.NDArray[np.int64] | None:
         return None if where is None else self._store.catalog.select(where, snapshot.generation)

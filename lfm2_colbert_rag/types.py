@@ -5,6 +5,7 @@ All are frozen; arrays in them are to be read, not written.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -95,6 +96,28 @@ class Match:
     strength: float
 
 
+@dataclass(frozen=True, eq=False)
+class HeatMap:
+    """How like the tokens of a query and of a passage are; those of blanks are left out.
+
+    Attributes:
+        query_spans: ``(q, 2)`` int32 characters of the query.
+        passage_spans: ``(p, 2)`` int32 characters of the passage, all within the best window.
+        cosines: ``(q, p)`` float32.
+    """
+
+    query_spans: npt.NDArray[np.int32]
+    passage_spans: npt.NDArray[np.int32]
+    cosines: TokenMatrix
+
+    def strongest(self, most: int) -> npt.NDArray[np.int64]:
+        """Return the places of the passage's tokens that answered best, in the text's order."""
+        if not self.cosines.size:
+            return np.empty(0, dtype=np.int64)
+        best = np.argsort(-self.cosines.max(axis=0), kind="stable")[:most]
+        return np.sort(best)
+
+
 @dataclass(frozen=True)
 class Leg:
     """What one way of searching gave a hit.
@@ -124,7 +147,10 @@ class Hit:
             MaxSim, the sum over the query's vectors of the best match (float32), which grows with
             their number. ``"lexical"``: BM25. ``"hybrid"``: the fused score, see ``legs`` for what
             it was made of.
-        relevance: 0..1. MaxSim divided by the number of query vectors, also in ``"hybrid"``; in
+        relevance: 0..1, how far MaxSim lies above what the same question scores by chance in this
+            index, so that a threshold means the same for short and long questions and for all
+            languages: from 0.5 an answer is likelier than not. In an index of fewer than 32
+            windows, MaxSim divided by the number of query vectors, clipped to 0..1. In
             ``"lexical"`` the share of the query's words, weighted by their rarity, that the
             passage has.
         text: the passage's text.
@@ -224,18 +250,45 @@ class IndexStats:
         return asdict(self)
 
 
-def relevance(score: float, query_vectors: int) -> float:
-    """Scale a MaxSim score to 0..1.
+@dataclass(frozen=True)
+class Chance:
+    """What one question scores against passages that have nothing to do with it.
+
+    Attributes:
+        mean: their mean MaxSim.
+        spread: the standard deviation, positive.
+    """
+
+    mean: float
+    spread: float
+
+
+# Where answers and the best of what answers nothing are equally frequent, and how fast that
+# changes, in spreads; fitted on four collections, checked on others: benchmarks/relevance.py.
+_MIDDLE, _STEEPNESS = 3.0, 1.2
+
+
+def relevance(score: float, query_vectors: int, chance: Chance | None = None) -> float:
+    """Scale a MaxSim score to 0..1; a higher score of the same question never gets less.
 
     Args:
         score: MaxSim over unit vectors.
         query_vectors: number of the query's vectors.
+        chance: what the same question scores by chance.
 
     Returns:
-        The mean of the best cosines, with negative means clipped to 0.
+        How far the score lies above chance: 0.5 at three times the spread. Where chance is not
+        known, the mean of the best cosines, with negative means clipped to 0.
 
     Example:
         >>> relevance(24.0, 32)
         0.75
+        >>> relevance(24.0, 32, Chance(mean=18.0, spread=2.0))
+        0.5
     """
-    return min(1.0, max(0.0, score / query_vectors)) if query_vectors else 0.0
+    if not query_vectors:
+        return 0.0
+    if chance is None:
+        return min(1.0, max(0.0, score / query_vectors))
+    above = (score - chance.mean) / chance.spread - _MIDDLE
+    return 1.0 / (1.0 + math.exp(-_STEEPNESS * min(max(above, -500.0), 500.0)))

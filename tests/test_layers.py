@@ -19,6 +19,7 @@ LAYERS = {
     "filters": 1,
     "_extras": 1,
     "textfiles": 1,
+    "characters": 1,
     "filter_sql": 2,
     "inputs": 2,
     "scoring": 2,
@@ -54,6 +55,7 @@ LAYERS = {
     "passage_encoder": 4,
     "segments": 4,
     "measurement": 4,
+    "background": 4,
     "store": 5,
     "verification": 5,
     "opening": 6,
@@ -68,6 +70,7 @@ LAYERS = {
     "tuning": 7,
     "retriever": 8,
     "evaluation": 9,
+    "mcp_server": 9,
     "cli": 10,
     "": 11,
 }

@@ -18,6 +18,7 @@ from .export import export
 from .export_model import export_model
 from .import_ import import_
 from .index import index
+from .mcp import mcp
 from .optimize import optimize
 from .restore import restore
 from .search import search
@@ -56,6 +57,7 @@ for _command in (
     import_,
     export_model,
     evaluate,
+    mcp,
     demo,
 ):
     app.command(_command.__name__.strip("_").replace("_", "-"))(_command)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import operator
-import unicodedata
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from .output import plain
+from ..characters import plain, whole_characters
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -21,7 +20,6 @@ Span: TypeAlias = tuple[int, int]
 STYLES = ((0.7, "bold underline green"), (0.45, "underline yellow"))
 """From this strength up, this style; it must read without colours too. Below the last: none."""
 
-_JOINER = "\N{ZERO WIDTH JOINER}"
 _LEAD_IN = 60  # characters shown before the first match of a long passage
 
 
@@ -106,7 +104,7 @@ def highlight_words(
     styles: list[str | None] = [None] * len(text)
     for span, strength in sorted(matches, key=lambda match: match[1]):
         style = next((style for least, style in STYLES if strength >= least), None)
-        start, end = _whole_characters(text, span)
+        start, end = whole_characters(text, span)
         if style is not None:
             styles[start:end] = [style] * (end - start)
     same = _both_or_neither if marks else operator.eq
@@ -134,31 +132,4 @@ def _window(text: str, anchor: int, limit: int | None) -> Span:
     if limit is None or len(text) <= limit:
         return 0, len(text)
     start = min(max(0, anchor - _LEAD_IN), len(text) - limit)
-    return _whole_characters(text, (start, start + limit))
-
-
-def _whole_characters(text: str, span: Span) -> Span:
-    """Widen a span so that it splits no letter from its accents and no emoji in two."""
-    start, end = (max(0, min(edge, len(text))) for edge in span)
-    while 0 < start < len(text) and _continues(text, start):
-        start -= 1
-    while 0 < end < len(text) and _continues(text, end):
-        end += 1
-    return start, max(start, end)
-
-
-def _continues(text: str, position: int) -> bool:
-    """Tell whether the character here belongs to the one before it."""
-    here, before = text[position], text[position - 1]
-    return (
-        unicodedata.category(here)
-        in ("Mn", "Mc", "Me")  # accents, vowel signs, variation selectors
-        or _JOINER in (here, before)  # emoji families
-        or "\U0001f3fb" <= here <= "\U0001f3ff"  # skin tones
-        or "\u1160" <= here <= "\u11ff"  # the vowel and the final of a decomposed Hangul syllable
-        or (_is_flag_half(here) and _is_flag_half(before))
-    )
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
+    return whole_characters(text, (start, start + limit))

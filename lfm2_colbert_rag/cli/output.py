@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..characters import plain
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
@@ -67,16 +69,3 @@ def byte_size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"
-
-
-def plain(text: str) -> str:
-    """Replace what could drive the terminal, one character for one so that spans stay true.
-
-    Line breaks and tabs become spaces; other control characters (an escape sequence in a stored
-    text, say) become the replacement character.
-    """
-    return text.translate(_PLAIN)
-
-
-_PLAIN = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
-_PLAIN |= dict.fromkeys(map(ord, "\t\n\v\f\r\x85"), " ")

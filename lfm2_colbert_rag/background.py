@@ -1,0 +1,114 @@
+"""What a question scores against passages that have nothing to do with it.
+
+A MaxSim says little by itself: it grows with the question, and some languages, and some questions,
+lie nearer to everything than others. What it says depends on what that question scores by chance
+in this very index. So a few windows are kept at hand, and every question is compared with them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from .index.base import LiveSegment
+from .scoring import score_block
+from .types import Chance, TokenMatrix
+
+WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
+FEWEST = 32  # a background of fewer would hold too much of what was asked for
+MOST_VECTORS = 12_288  # so that comparing with them takes a millisecond at most
+_GROWTH = 1.25  # taken anew when the index is so much larger, or smaller
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """Windows of an index, end to end.
+
+    Attributes:
+        vectors: ``(total tokens, dim)`` float32.
+        lengths: ``(windows,)`` tokens of each.
+    """
+
+    vectors: TokenMatrix
+    lengths: npt.NDArray[np.int64]
+
+    def chance(self, query: TokenMatrix) -> Chance:
+        """Return what a question scores by chance.
+
+        Args:
+            query: ``(query tokens, dim)`` float32.
+        """
+        scores = score_block(query, self.vectors, self.lengths)
+        # Where all scores are equal, the least that rounding to float16 leaves between texts.
+        return Chance(float(scores.mean()), max(float(scores.std()), 1e-3 * len(query)))
+
+
+def sample_background(segments: Sequence[LiveSegment]) -> Background | None:
+    """Choose windows by a hash of their row, so that later additions change few of them.
+
+    Returns:
+        The windows; None where there are fewer than :data:`FEWEST`.
+    """
+    found = [_hashed(number, live) for number, live in enumerate(segments)]
+    if not found:
+        return None
+    hashes, owners, positions = (np.concatenate(part) for part in zip(*found, strict=True))
+    if len(hashes) < FEWEST:
+        return None
+    most = min(WINDOWS, len(hashes))
+    best = np.argpartition(hashes, most - 1)[:most]
+    best = best[np.argsort(hashes[best])]
+    chosen, vectors = [], 0
+    for owner, position in zip(owners[best].tolist(), positions[best].tolist(), strict=True):
+        window = segments[owner].segment.window(position).encoded.vectors
+        vectors += len(window)
+        if not len(window) or (vectors > MOST_VECTORS and len(chosen) >= FEWEST):
+            continue
+        chosen.append(np.asarray(window, dtype=np.float32))
+    lengths = np.array([len(one) for one in chosen], dtype=np.int64)
+    return Background(np.concatenate(chosen), lengths) if len(chosen) >= FEWEST else None
+
+
+class Backgrounds:
+    """The background of an index that changes: taken when first asked for, and kept."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._generation = -1
+        self._windows = 0
+        self._known: Background | None = None
+
+    def of(self, generation: int, segments: Sequence[LiveSegment]) -> Background | None:
+        """Return the background of a generation, or a former one of about the same size."""
+        with self._lock:
+            if generation != self._generation:
+                windows = sum(
+                    len(one.segment.rows) if one.live is None else int(one.live.sum())
+                    for one in segments
+                )
+                known = self._known is not None
+                if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
+                    self._known = sample_background(segments)
+                    self._windows = windows
+                self._generation = generation
+            return self._known
+
+
+def _hashed(
+    number: int, live: LiveSegment
+) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return a hash of each live window, its segment's number and its position there."""
+    rows = live.segment.rows
+    everywhere = np.arange(len(rows))
+    positions = everywhere if live.live is None else np.flatnonzero(live.live)
+    first = np.searchsorted(rows, rows[positions])
+    mixed = rows[positions].astype(np.uint64) * np.uint64(1024) + (positions - first).astype(
+        np.uint64
+    )
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31)), np.full(len(positions), number), positions
