@@ -20,7 +20,7 @@ from .types import Chance, TokenMatrix
 
 WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
 FEWEST = 32  # a background of fewer would hold too much of what was asked for
-MOST_VECTORS = 12_288  # so that comparing with them takes a millisecond at most
+MOST_VECTORS = 12_288  # three megabytes in half precision: little to hold, and to compare with
 _GROWTH = 1.25  # taken anew when the index is so much larger, or smaller
 
 
@@ -62,7 +62,8 @@ def sample_background(segments: Sequence[LiveSegment]) -> Background | None:
     most = min(WINDOWS, len(hashes))
     best = np.argpartition(hashes, most - 1)[:most]
     best = best[np.argsort(hashes[best])]
-    chosen, vectors = [], 0
+    chosen: list[npt.NDArray[np.float32]] = []
+    vectors = 0
     for owner, position in zip(owners[best].tolist(), positions[best].tolist(), strict=True):
         window = segments[owner].segment.window(position).encoded.vectors
         vectors += len(window)

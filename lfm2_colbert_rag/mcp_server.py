@@ -69,7 +69,7 @@ class FoundPassage:
 
     Attributes:
         id: its identifier, to cite it and to fetch it.
-        relevance: 0 to 1, comparable between queries; above 0.5 it probably answers.
+        relevance: 0 to 1, comparable between queries; the higher, the further above chance.
         excerpt: the part of its text that answers best; all of it where it is short.
         is_whole: False if the passage has more text than the excerpt; fetch returns all.
         matched_words: its words that answered words of the query, strongest first.
@@ -141,7 +141,7 @@ def make_server(retriever: Retriever, *, name: str = "lfm2-colbert") -> MCPServe
         "passages by id, and say so when nothing relevant was found.",
         log_level="WARNING",
     )
-    reading = ToolAnnotations(readOnlyHint=True, idempotentHint=True, openWorldHint=False)
+    reading = ToolAnnotations(read_only_hint=True, idempotent_hint=True, open_world_hint=False)
 
     @server.tool(title="Search passages", annotations=reading)
     async def search(query: Query, k: HowMany = 5, where: WhereFilter = None) -> list[FoundPassage]:

@@ -149,7 +149,7 @@ class Hit:
             it was made of.
         relevance: 0..1, how far MaxSim lies above what the same question scores by chance in this
             index, so that a threshold means the same for short and long questions and for all
-            languages: from 0.5 an answer is likelier than not. In an index of fewer than 32
+            languages; what threshold suits depends on the texts. In an index of fewer than 32
             windows, MaxSim divided by the number of query vectors, clipped to 0..1. In
             ``"lexical"`` the share of the query's words, weighted by their rarity, that the
             passage has.
