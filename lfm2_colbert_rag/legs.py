@@ -93,16 +93,24 @@ class Legs:
         snapshot: Snapshot,
         query: str,
         vectors: TokenMatrix,
+        late: Ranking,
         k: int,
         rows: Numbers | None = None,
     ) -> Candidates:
-        """Let each leg bring its best passages, and score all of them by both."""
-        wanted = max(CANDIDATES, 3 * k)
+        """Let each leg bring its best passages, and score all of them by both.
+
+        Args:
+            snapshot: what to search.
+            query: its text.
+            vectors: its vectors.
+            late: the best :func:`wanted` passages of late interaction.
+            k: how many passages are wanted in the end.
+            rows: rows to which the search is limited; None for all.
+        """
         terms = Counter(analyse(query))
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
-        words = bm25.search(postings, terms, wanted, rows)
-        late = snapshot.index.search([vectors], wanted, rows=rows)[0]
+        words = bm25.search(postings, terms, wanted(k), rows)
         ranks = _ranks(late.rows, late.scores), _ranks(words.rows, words.scores)
         missing = np.setdiff1d(words.rows, late.rows)
         if len(missing):
@@ -136,6 +144,11 @@ class Legs:
                 lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
                 self._made = snapshot.generation, Bm25(_live_rows(snapshot), lengths)
             return self._made[1]
+
+
+def wanted(k: int) -> int:
+    """Return how many passages each leg brings where k are wanted."""
+    return max(CANDIDATES, 3 * k)
 
 
 def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
