@@ -32,7 +32,7 @@ def stored(first: int, metadata: list[dict[str, object]]) -> list[StoredPassage]
     ]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     before=st.lists(objects, min_size=1, max_size=5),
     after=st.lists(objects, min_size=1, max_size=5),

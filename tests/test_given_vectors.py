@@ -78,7 +78,7 @@ def test_no_more_than_one_matrix_is_held(folder):
     living: list[weakref.ref[np.ndarray]] = []
 
     def produce():
-        for _ in range(50):
+        for _ in range(8):
             gc.collect()
             assert sum(ref() is not None for ref in living) <= 2
             matrix = np.ones((3, DIM), dtype=np.float32)
@@ -88,8 +88,8 @@ def test_no_more_than_one_matrix_is_held(folder):
 
     with Retriever.open(folder, model="hash") as retriever:
         told: list[int] = []
-        retriever.add_vectors(produce(), ["text"] * 50, progress=told.append)
-        assert sum(told) == len(retriever) == 50
+        retriever.add_vectors(produce(), ["text"] * 8, progress=told.append)
+        assert sum(told) == len(retriever) == 8
 
 
 def test_nothing_is_nothing(retriever, state):

@@ -51,7 +51,7 @@ def shared(encoder, text: str, one, other) -> int:
     return int(((starts >= other[0]) & (starts < one[1])).sum())
 
 
-@settings(deadline=None, max_examples=300)
+@settings(deadline=None, max_examples=120)
 @given(text=st.text(ALPHABET, min_size=1, max_size=120), room=st.integers(1, 12), data=st.data())
 @example(text="aaa\u0301\u0301\u0301" * 9, room=2, data=None)
 def test_windows_cover_fit_and_overlap_no_more_than_asked(text, room, data):
