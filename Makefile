@@ -42,7 +42,7 @@ test-adapters-min: $(VENV)-adapters-min/.installed
 # What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
 test-base: $(VENV)-base/.installed
 	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null
-	$(VENV)-base/bin/python -m pytest -q tests/cli tests/test_install.py tests/test_public_surface.py \
+	$(VENV)-base/bin/python -m pytest -q -n $(WORKERS) tests/cli tests/test_install.py tests/test_public_surface.py \
 	    tests/test_retriever.py tests/test_readme.py
 
 test-crash: install-dev
@@ -135,7 +135,7 @@ $(VENV)-adapters-min/.installed: integrations/minimum.txt integrations/*/pyproje
 
 $(VENV)-base/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-base
-	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio hypothesis
+	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
 $(VENV)-docs/.installed: docs/requirements.txt

@@ -17,7 +17,7 @@ import pytest
 
 from lfm2_colbert_rag import Retriever, compaction
 
-KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "8"))
+KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 WRITER = Path(__file__).parent / "writer.py"
 # Seconds between a writer's first word and its death at most; compressing takes it longer.
 LONGEST = {"exact": 0.5, "compressed": 1.5}
