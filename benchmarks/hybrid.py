@@ -44,7 +44,7 @@ def measure(data: RetrievalSet, model: str) -> dict[str, Any]:
         table = np.empty((len(data.queries), len(weights())))
         vectors = [one.vectors for one in retriever.encoder.encode_query(data.queries)]
         for number, query in enumerate(data.queries):
-            found = legs.candidates(snapshot, query, vectors[number], 10)
+            (found,) = legs.candidates(snapshot, [(query, vectors[number])], 10)
             shared = np.flatnonzero(found.lexical > 0)
             best = shared[np.argsort(-found.lexical[shared], kind="stable")]
             late = np.argsort(-found.late.scores, kind="stable")

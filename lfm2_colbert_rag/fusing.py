@@ -12,7 +12,7 @@ import numpy.typing as npt
 from .errors import ConfigError, InputError
 from .fusion import Fusion, fuse
 from .inputs import check_query
-from .legs import Legs, wanted
+from .legs import Legs
 from .store import Store
 from .types import TokenVectors
 
@@ -116,8 +116,7 @@ class Fusing:
                 continue
             text = check_query(query)
             vectors = self._encode([text])[0].vectors
-            late = snapshot.index.search([vectors], wanted(DEPTH))[0]
-            one = self._legs.candidates(snapshot, text, vectors, late, DEPTH)
+            (one,) = self._legs.candidates(snapshot, [(text, vectors)], DEPTH)
             gains = np.array([max(0, grades.get(row, 0)) for row in one.late.rows.tolist()], float)
             best = sum(
                 grade * discount

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -91,26 +91,38 @@ class Legs:
     def candidates(
         self,
         snapshot: Snapshot,
-        query: str,
-        vectors: TokenMatrix,
-        late: Ranking,
+        questions: Sequence[tuple[str, TokenMatrix]],
         k: int,
         rows: Numbers | None = None,
-    ) -> Candidates:
-        """Let each leg bring its best passages, and score all of them by both.
+    ) -> list[Candidates]:
+        """Let each leg bring its best passages for each question, and score all of them by both.
 
         Args:
             snapshot: what to search.
-            query: its text.
-            vectors: its vectors.
-            late: the best :func:`wanted` passages of late interaction.
+            questions: texts and their vectors.
             k: how many passages are wanted in the end.
             rows: rows to which the search is limited; None for all.
         """
+        most = max(CANDIDATES, 3 * k)
+        found = snapshot.index.search([vectors for _, vectors in questions], most, rows=rows)
+        return [
+            self._scored_by_both(snapshot, question, late, most, rows)
+            for question, late in zip(questions, found, strict=True)
+        ]
+
+    def _scored_by_both(
+        self,
+        snapshot: Snapshot,
+        question: tuple[str, TokenMatrix],
+        late: Ranking,
+        most: int,
+        rows: Numbers | None,
+    ) -> Candidates:
+        query, vectors = question
         terms = Counter(analyse(query))
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
-        words = bm25.search(postings, terms, wanted(k), rows)
+        words = bm25.search(postings, terms, most, rows)
         ranks = _ranks(late.rows, late.scores), _ranks(words.rows, words.scores)
         missing = np.setdiff1d(words.rows, late.rows)
         if len(missing):
@@ -144,11 +156,6 @@ class Legs:
                 lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
                 self._made = snapshot.generation, Bm25(_live_rows(snapshot), lengths)
             return self._made[1]
-
-
-def wanted(k: int) -> int:
-    """Return how many passages each leg brings where k are wanted."""
-    return max(CANDIDATES, 3 * k)
 
 
 def fused(candidates: Candidates, fusion: Fusion) -> Ranking:

@@ -17,7 +17,7 @@ from .fusion import check_mode
 from .hits import Question, explain_row, lexical_hits, ranked_hits
 from .index import Ranking
 from .inputs import check_k, check_query
-from .legs import Legs, fused, wanted
+from .legs import Legs, fused
 from .lexical.bm25 import LexicalRanking
 from .store import Snapshot, Store
 from .types import Hit, Leg, Match, Passage, TokenMatrix, TokenVectors, Where
@@ -140,12 +140,8 @@ class Searching:
         self, snapshot: Snapshot, questions: Sequence[Question], k: int, where: Filter | None
     ) -> tuple[list[Ranking], list[Mapping[int, Mapping[str, Leg]]]]:
         rows, fusion = self._allowed(snapshot, where), self._legs.fusion()
-        vectors = [one.encoded.vectors for one in questions]
-        late = snapshot.index.search(vectors, wanted(k), rows=rows)
-        found = [
-            self._legs.candidates(snapshot, one.text, one.encoded.vectors, ranking, k, rows)
-            for one, ranking in zip(questions, late, strict=True)
-        ]
+        asked = [(one.text, one.encoded.vectors) for one in questions]
+        found = self._legs.candidates(snapshot, asked, k, rows)
         return [fused(one, fusion) for one in found], [one.legs for one in found]
 
     def _search_words(self, texts: Sequence[str], k: int, where: Filter | None) -> list[list[Hit]]:

@@ -184,6 +184,31 @@ class Hit:
         """
         return self._find_evidence()
 
+    def quote_evidence(self, query: str) -> list[dict[str, Any]]:
+        """Return the evidence as JSON, with the words themselves.
+
+        Args:
+            query: the question that this hit answers.
+
+        Returns:
+            For each match, strongest first, ``query`` and ``passage``: ``[start, end]`` in
+            characters; ``strength``; and ``words``: what stands there in the question and in the
+            text.
+
+        Example:
+            >>> Hit("1", 1.0, 1.0, "Open at nine.", {}).quote_evidence("open?")
+            []
+        """
+        return [
+            {
+                "query": list(match.query_span),
+                "passage": list(match.passage_span),
+                "strength": match.strength,
+                "words": [query[slice(*match.query_span)], self.text[slice(*match.passage_span)]],
+            }
+            for match in self.evidence
+        ]
+
     def __getstate__(self) -> dict[str, Any]:
         """Pickle the evidence itself rather than the means to find it."""
         state = {"evidence": self.evidence, **self.__dict__}

@@ -1,6 +1,6 @@
 """Texts to terms, in every script and without knowing the language.
 
-What was chosen, by measurement over all sets of ``benchmarks/lexical.py``:
+What was chosen, by measurement over all sets of ``benchmarks/quality``:
 
 * words are kept whole, and cut into stretches of four letters as well, their borders included:
   that finds inflected and compound words in every language, better than the stemmer of the

@@ -13,7 +13,7 @@ from .postings import Numbers
 Scores = npt.NDArray[np.float32]
 
 # How soon more occurrences of a term stop counting, and how much long passages are held against
-# it; chosen over all sets of benchmarks/lexical.py together.
+# it; chosen over all sets of benchmarks/quality together.
 K1, B = 1.2, 0.75
 # Row numbers are looked up in a table as long as it has so many times the live rows at most.
 _SPARSE = 8

@@ -49,26 +49,8 @@ def facts_of(query: str, hit: Hit, shape: Shape) -> dict[str, Any]:
     if shape.window_key is not None and hit.window is not None:
         facts[shape.window_key] = list(hit.window)
     if shape.evidence:
-        facts["evidence"] = evidence_of(query, hit)
+        facts["evidence"] = hit.quote_evidence(query)
     return facts
-
-
-def evidence_of(query: str, hit: Hit) -> list[dict[str, Any]]:
-    """Return the words of a passage that answered words of the query, strongest first, as JSON.
-
-    Example:
-        >>> evidence_of("open?", Hit("1", 1.0, 1.0, "Open at nine.", {}))
-        []
-    """
-    return [
-        {
-            "query": list(match.query_span),
-            "passage": list(match.passage_span),
-            "strength": match.strength,
-            "words": [query[slice(*match.query_span)], hit.text[slice(*match.passage_span)]],
-        }
-        for match in hit.evidence
-    ]
 
 
 def document_of(passage: Passage) -> Document:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.documents import Document
@@ -64,45 +66,10 @@ def create_search_tool(
     if max_k < 1:
         raise ConfigError(f"max_k must be at least 1, not {max_k}.")
     known = dict(fields or {})
-
-    def show(documents: list[Document]) -> str:
-        shown = [format_document(_with_id(document), document_prompt) for document in documents]
-        return document_separator.join(shown) or "Nothing was found."
-
-    def options(k: int | None, where: dict[str, Any] | None) -> dict[str, Any]:
-        chosen: dict[str, Any] = {} if k is None else {"k": k}
-        if where:
-            _require_known(where, known)
-            chosen["where"] = where if not retriever.where else {"$and": [retriever.where, where]}
-        return chosen
-
-    def search(
-        query: str,
-        k: int | None = None,
-        where: dict[str, Any] | None = None,
-        config: RunnableConfig | None = None,
-    ) -> tuple[str, list[Document]]:
-        try:
-            documents = retriever.invoke(query, config, **options(k, where))
-        except InputError as error:
-            raise ToolException(str(error)) from error
-        return show(documents), documents
-
-    async def asearch(
-        query: str,
-        k: int | None = None,
-        where: dict[str, Any] | None = None,
-        config: RunnableConfig | None = None,
-    ) -> tuple[str, list[Document]]:
-        try:
-            documents = await retriever.ainvoke(query, config, **options(k, where))
-        except InputError as error:
-            raise ToolException(str(error)) from error
-        return show(documents), documents
-
+    search = _Search(retriever, known, document_prompt, document_separator)
     return StructuredTool.from_function(
-        func=search,
-        coroutine=asearch,
+        func=search.run,
+        coroutine=search.arun,
         name=name,
         description=description,
         args_schema=_arguments(known, max_k),
@@ -110,6 +77,60 @@ def create_search_tool(
         response_format="content_and_artifact",
         handle_tool_error=True,
     )
+
+
+@dataclass(frozen=True)
+class _Search:
+    """What the tool does when it is called."""
+
+    retriever: LFM2ColBERTRetriever
+    fields: Mapping[str, str]
+    prompt: BasePromptTemplate[str]
+    separator: str
+
+    def run(
+        self,
+        query: str,
+        k: int | None = None,
+        where: dict[str, Any] | None = None,
+        config: RunnableConfig | None = None,
+    ) -> tuple[str, list[Document]]:
+        """Search; what the model got wrong is told to it."""
+        with _telling():
+            documents = self.retriever.invoke(query, config, **self._options(k, where))
+        return self._show(documents), documents
+
+    async def arun(
+        self,
+        query: str,
+        k: int | None = None,
+        where: dict[str, Any] | None = None,
+        config: RunnableConfig | None = None,
+    ) -> tuple[str, list[Document]]:
+        """Do the same without blocking the event loop."""
+        with _telling():
+            documents = await self.retriever.ainvoke(query, config, **self._options(k, where))
+        return self._show(documents), documents
+
+    def _options(self, k: int | None, where: dict[str, Any] | None) -> dict[str, Any]:
+        chosen: dict[str, Any] = {} if k is None else {"k": k}
+        if where:
+            _require_known(where, self.fields)
+            own = self.retriever.where
+            chosen["where"] = {"$and": [own, where]} if own else where
+        return chosen
+
+    def _show(self, documents: list[Document]) -> str:
+        shown = [format_document(_with_id(document), self.prompt) for document in documents]
+        return self.separator.join(shown) or "Nothing was found."
+
+
+@contextmanager
+def _telling() -> Iterator[None]:
+    try:
+        yield
+    except InputError as error:
+        raise ToolException(str(error)) from error
 
 
 def _arguments(fields: Mapping[str, str], max_k: int) -> type[BaseModel]:

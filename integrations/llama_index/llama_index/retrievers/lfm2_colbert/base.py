@@ -25,7 +25,7 @@ from lfm2_colbert_rag import Encoder, Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
 from .filters import constraint, of_documents
-from .hits import Mode, evidence_of
+from .hits import Mode
 from .nodes import to_node, to_passage, with_facts
 
 dispatcher = get_dispatcher(__name__)
@@ -283,7 +283,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def _scored(self, query: str, hit: Hit) -> NodeWithScore:
         node, score = to_node(hit), hit.relevance
-        facts: dict[str, Any] = {"evidence": evidence_of(query, hit)} if self._evidence else {}
+        facts: dict[str, Any] = {"evidence": hit.quote_evidence(query)} if self._evidence else {}
         if self._window_key is not None and hit.window is not None:
             facts[self._window_key] = list(hit.window)
         if isinstance(node, IndexNode):

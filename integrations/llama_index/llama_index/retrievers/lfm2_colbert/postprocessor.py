@@ -16,7 +16,6 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from lfm2_colbert_rag import Encoder, Passage, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from .hits import evidence_of
 from .nodes import with_facts
 
 dispatcher = get_dispatcher(__name__)
@@ -112,7 +111,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         written = [Passage(str(place), text) for place, text in enumerate(texts) if text.strip()]
         ranked = []
         for hit in self._retriever.rerank(query, written)[: self.top_n]:
-            facts: dict[str, Any] = {"evidence": evidence_of(query, hit)} if self.evidence else {}
+            facts: dict[str, Any] = {"evidence": hit.quote_evidence(query)} if self.evidence else {}
             ranked.append(self._scored(nodes[int(hit.id)], hit.relevance, facts))
         blank = [one for one, text in zip(nodes, texts, strict=True) if not text.strip()]
         ranked += [self._scored(one, 0.0, {}) for one in blank]  # of no relevance, so last
