@@ -17,7 +17,7 @@ ADAPTERS := -e integrations/langchain -e integrations/llama_index
 demo: install
 	$(BIN)/lfm2-colbert demo
 
-test: install-dev test-core test-langchain test-llama-index test-base
+test: install-dev test-core test-langchain test-llama-index test-adapters-min test-base
 
 test-core:
 	$(PYTEST) -q -n $(WORKERS) -m "not slow"
@@ -31,13 +31,13 @@ test-langchain:
 test-llama-index:
 	$(PYTEST) -q -n $(WORKERS) $(LLAMA_INDEX)
 
-# The same tests with the oldest frameworks that the adapters' lower bounds allow. -W: what these
-# warn of is theirs.
-test-adapters-min: $(VENV)-adapters-min/.installed
-	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning -W ignore::DeprecationWarning \
-	    $(LANGCHAIN)
-	$(VENV)-adapters-min/bin/python -m pytest -q -W ignore::UserWarning -W ignore::DeprecationWarning \
-	    $(LLAMA_INDEX)
+# The same tests with the oldest frameworks that the adapters' lower bounds allow, laid over the
+# newest. -W: what these warn of is theirs.
+MINIMUM := $(VENV)-adapters-min
+OLDEST  := -W ignore::UserWarning -W ignore::DeprecationWarning
+test-adapters-min: install-dev $(MINIMUM)/.installed
+	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LANGCHAIN)
+	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LLAMA_INDEX)
 
 # What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
 test-base: $(VENV)-base/.installed
@@ -100,15 +100,16 @@ install-dev: $(VENV)/.installed-dev
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
-$(VENV)/.installed: pyproject.toml constraints.txt integrations/*/pyproject.toml | $(BIN)/python
+INSTALLED := pyproject.toml constraints.txt integrations/*/pyproject.toml
+
+$(VENV)/.installed: $(INSTALLED) | $(BIN)/python
 	$(PIP) install -c constraints.txt -e . $(ADAPTERS)
 	touch $@
 
-# torch first: under the constraints, so that no other step can choose its version.
-$(VENV)/.installed-dev: $(VENV)/.installed
-	$(PIP) install -c constraints.txt torch
-	$(PIP) install -c constraints.txt -e ".[torch,dev]" $(ADAPTERS)
-	touch $@
+# torch is named: so that its version is the one of the constraints.
+$(VENV)/.installed-dev: $(INSTALLED) | $(BIN)/python
+	$(PIP) install -c constraints.txt torch -e ".[torch,dev]" $(ADAPTERS)
+	touch $@ $(VENV)/.installed
 
 $(VENV)-agreement-pylate/.installed: tests/agreement/pylate.txt constraints.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)-agreement-pylate
@@ -124,13 +125,9 @@ $(VENV)-agreement-st/.installed: tests/agreement/sentence_transformers.txt const
 	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt -r $< -e .
 	touch $@
 
-$(VENV)-adapters-min/.installed: integrations/minimum.txt integrations/*/pyproject.toml \
-    pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)-adapters-min
-	$(VENV)-adapters-min/bin/pip --disable-pip-version-check -q install -c constraints.txt -e . \
-	    $(ADAPTERS) -r integrations/minimum.txt
-	$(VENV)-adapters-min/bin/pip --disable-pip-version-check -q install --no-deps \
-	    langchain-tests==1.0.0
+$(MINIMUM)/.installed: integrations/minimum.txt
+	rm -rf $(MINIMUM)
+	$(PIP) install --no-deps --target $(MINIMUM) -r $<
 	touch $@
 
 $(VENV)-base/.installed: pyproject.toml
@@ -144,4 +141,4 @@ $(VENV)-docs/.installed: docs/requirements.txt
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base $(VENV)-docs site $(VENV)-adapters-min $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base $(VENV)-docs site $(MINIMUM) $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -79,13 +79,7 @@ def load_encoder(
         [4]
     """
     if not isinstance(model, str | os.PathLike):
-        if isinstance(model, Encoder):
-            return model
-        missing = sorted(name for name in _MEMBERS if not hasattr(model, name))
-        raise ConfigError(
-            f"model must be a name, a folder or an encoder, not {model!r}; to be an encoder it "
-            f"lacks {', '.join(missing)}."
-        )
+        return _checked(model)
     if model == _HASH:
         from ..testing import HashEncoder
 
@@ -105,6 +99,17 @@ def load_encoder(
             query_cache=query_cache,
             masked_positions=masked_positions,
         ),
+    )
+
+
+def _checked(encoder: Encoder) -> Encoder:
+    """Return what came in the place of a model's name if it is an encoder."""
+    if isinstance(encoder, Encoder):
+        return encoder
+    missing = sorted(name for name in _MEMBERS if not hasattr(encoder, name))
+    raise ConfigError(
+        f"model must be a name, a folder or an encoder, not {encoder!r}; to be an encoder it "
+        f"lacks {', '.join(missing)}."
     )
 
 

@@ -19,7 +19,7 @@ Where a filter leaves few vectors all of them are scored, and nothing is left to
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -28,12 +28,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import TokenMatrix
-from .base import Index, LiveSegment, Ranking, run_starts
+from .base import Index, LiveSegment, Ranking
+from .candidates import Candidates, Found, Stage, Surprises, batches, least
 from .compressed_segment import CompressedSegment
 from .exact import ExactIndex
 from .plan import SearchPlan, exact_plan
 from .probing import Probes, find_probes
-from .scanning import refine_positions, score_positions, turned_query
+from .scanning import refine_positions, turned_query
 from .settings import DEFAULT_SETTINGS, SearchSettings
 from .voting import Nearness, Workspaces, count_votes, noted
 
@@ -42,27 +43,9 @@ SCAN_VECTORS = 24_000
 # The last windows whose surprises say what to expect of the next.
 RECENT = 96
 
-
-@dataclass(frozen=True)
-class _Stage:
-    """How a stage of the search goes through its candidates.
-
-    Attributes:
-        first: windows of the first batch, beside the k wanted.
-        more: windows of the others, at least.
-        growth: windows of the others, as a share of all before.
-        margin: see :func:`.scanning.refine_positions`.
-    """
-
-    first: int
-    more: int
-    growth: float
-    margin: float = 0.0
-
-
-_REFINEMENT = _Stage(72, 36, 1.0)
-_COMPLETION = _Stage(30, 15, 0.3, margin=0.1)
-_SCORING = _Stage(6, 8, 0.3)
+_REFINEMENT = Stage(72, 36, 1.0)
+_COMPLETION = Stage(30, 15, 0.3, margin=0.1)
+_SCORING = Stage(6, 8, 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,102 +73,14 @@ class _Part:
 
 
 @dataclass(frozen=True, eq=False)
-class _Candidates:
-    """Windows of several segments, and the MaxSim that they are promised."""
-
-    owners: npt.NDArray[np.int64]
-    positions: npt.NDArray[np.int64]
-    promises: npt.NDArray[np.float32]
-
-    def __len__(self) -> int:
-        return len(self.positions)
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Candidates]) -> _Candidates:
-        return cls(
-            np.concatenate([part.owners for part in parts]),
-            np.concatenate([part.positions for part in parts]),
-            np.concatenate([part.promises for part in parts]),
-        )
-
-    def best(self, most: int) -> _Candidates:
-        """The most promising, best first."""
-        order = np.argsort(-self.promises)[:most]
-        return _Candidates(self.owners[order], self.positions[order], self.promises[order])
-
-    def take(self, start: int, end: int) -> _Candidates:
-        """Those at consecutive places."""
-        part = slice(start, end)
-        return _Candidates(self.owners[part], self.positions[part], self.promises[part])
-
-    def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64] | slice]]:
-        """Yield each segment's number and the places of its windows."""
-        if not self.owners.any():
-            yield 0, slice(None)
-            return
-        for number in np.unique(self.owners).tolist():
-            yield number, np.flatnonzero(self.owners == number)
-
-
-@dataclass(frozen=True, eq=False)
 class _Panel:
     """What one segment has to say of a query."""
 
     segment: CompressedSegment
     turned: TokenMatrix
     probes: Probes
-    votes: _Candidates
+    votes: Candidates
     nearness: Nearness
-
-
-class _Found:
-    """Windows scored so far: their rows, scores, and places among the windows of their row."""
-
-    def __init__(self) -> None:
-        self._rows: list[npt.NDArray[np.int64]] = []
-        self._scores: list[npt.NDArray[np.float32]] = []
-        self._places: list[npt.NDArray[np.int64]] = []
-
-    def score(
-        self,
-        segment: CompressedSegment,
-        query: TokenMatrix,
-        positions: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float32]:
-        """Score windows, and the other windows of their rows; returns the scores of the former."""
-        wanted = positions
-        if not segment.single:
-            first = np.searchsorted(segment.rows, segment.rows[positions])
-            last = np.searchsorted(segment.rows, segment.rows[positions], side="right")
-            wanted = np.unique(
-                np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=False)])
-            )
-        scores = score_positions(segment, query, wanted)
-        rows = segment.rows[wanted]
-        self._rows.append(rows)
-        self._scores.append(scores)
-        self._places.append(wanted - np.searchsorted(segment.rows, rows))
-        return scores if segment.single else scores[np.searchsorted(wanted, positions)]
-
-    def least(self, k: int) -> float:
-        """What a window must beat to be among the best k rows; less while there are fewer."""
-        if all(len(places) == 0 or not places.any() for places in self._places):
-            scores = np.concatenate(self._scores) if self._scores else np.empty(0, np.float32)
-            return _least(scores, k)
-        ranking = self.ranking()
-        return float(ranking.scores[k - 1]) if len(ranking) >= k else -np.inf
-
-    def ranking(self) -> Ranking:
-        """The best window of each row, best row first."""
-        if not self._rows:
-            none = np.empty(0, dtype=np.int64)
-            return Ranking(none, none.astype(np.float32), none)
-        rows, places = np.concatenate(self._rows), np.concatenate(self._places)
-        scores = np.concatenate(self._scores)
-        order = np.lexsort((places, -scores, rows))
-        best = order[run_starts(rows[order])]
-        best = best[np.lexsort((rows[best], -scores[best]))]
-        return Ranking(rows[best], scores[best], places[best])
 
 
 class CompressedIndex(Index):
@@ -294,14 +189,14 @@ class CompressedIndex(Index):
         settings = _widened(settings, vectors / sum(p.segment.info.tokens for p in parts))
         with ExitStack() as borrowed:
             panels = self._panels(query, k, parts, settings, borrowed)
-            voted = _Candidates.joined([panel.votes for panel in panels]).best(
+            voted = Candidates.joined([panel.votes for panel in panels]).best(
                 max(settings.candidates, 4 * k)
             )
             refined, looked = _narrowed(panels, voted, k, settings.caution, _REFINEMENT)
             completed, _ = _narrowed(panels, refined, k, settings.final_caution, _COMPLETION)
-        found, scored = _Found(), 0
-        surprises = _Surprises(RECENT)
-        for start, end in _batches(len(completed), _SCORING, k):
+        found, scored = Found(), 0
+        surprises = Surprises(RECENT)
+        for start, end in batches(len(completed), _SCORING, k):
             batch = completed.take(start, end)
             if found.least(k) > surprises.likely(batch.promises[0], settings.final_caution):
                 break
@@ -343,7 +238,7 @@ class CompressedIndex(Index):
                     segment,
                     turned,
                     near,
-                    _Candidates(owners, votes.positions, votes.promises),
+                    Candidates(owners, votes.positions, votes.promises),
                     borrowed.enter_context(noted(segment, near, self._workspaces)),
                 )
             )
@@ -351,25 +246,25 @@ class CompressedIndex(Index):
 
 
 def _scan(query: TokenMatrix, parts: Sequence[_Part]) -> Ranking:
-    found = _Found()
+    found = Found()
     for part in parts:
         found.score(part.segment, turned_query(part.segment, query), part.positions)
     return found.ranking()
 
 
 def _narrowed(
-    panels: Sequence[_Panel], voted: _Candidates, k: int, caution: float, stage: _Stage
-) -> tuple[_Candidates, int]:
+    panels: Sequence[_Panel], voted: Candidates, k: int, caution: float, stage: Stage
+) -> tuple[Candidates, int]:
     """Promise windows what their vectors near the query say, in the order of their promises.
 
     Returns:
         Those looked at, best first, and their number.
     """
     scores = np.empty(0, np.float32)
-    surprises = _Surprises(2 * RECENT)
-    for start, end in _batches(len(voted), stage, k):
+    surprises = Surprises(2 * RECENT)
+    for start, end in batches(len(voted), stage, k):
         batch = voted.take(start, end)
-        if _least(scores, k) > surprises.likely(batch.promises[0], caution):
+        if least(scores, k) > surprises.likely(batch.promises[0], caution):
             break
         fresh = np.empty(len(batch), np.float32)
         for number, mine in batch.by_owner():
@@ -381,44 +276,6 @@ def _narrowed(
         surprises.note(fresh - batch.promises)
     looked = len(scores)
     return replace(voted.take(0, looked), promises=scores).best(looked), looked
-
-
-class _Surprises:
-    """By how much windows did better than they were promised, lately.
-
-    Args:
-        most: how many of the last ones count.
-    """
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._values = np.empty(0, np.float32)
-
-    def note(self, values: npt.NDArray[np.float32]) -> None:
-        """Add the next ones."""
-        self._values = np.concatenate((self._values, values))[-self._most :]
-
-    def likely(self, promise: float, caution: float) -> float:
-        """The most that a window of this promise is expected to reach."""
-        count = len(self._values)
-        if not count:
-            return np.inf
-        mean = float(np.add.reduce(self._values)) / count
-        spread = max(float(np.dot(self._values, self._values)) / count - mean * mean, 0.0) ** 0.5
-        return float(promise) + mean + caution * spread
-
-
-def _least(scores: npt.NDArray[np.float32], k: int) -> float:
-    """The k-th largest of some scores; less while there are fewer."""
-    return float(np.partition(scores, len(scores) - k)[-k]) if len(scores) >= k else -np.inf
-
-
-def _batches(size: int, stage: _Stage, k: int) -> Iterator[tuple[int, int]]:
-    """Yield the places of the batches of a stage."""
-    start, end = 0, min(size, stage.first + k)
-    while start < end:
-        yield start, end
-        start, end = end, min(size, end + max(stage.more, int(stage.growth * end)))
 
 
 def _widened(settings: SearchSettings, share: float) -> SearchSettings:

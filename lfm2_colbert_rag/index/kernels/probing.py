@@ -1,0 +1,128 @@
+# mypy: ignore-errors
+"""The centroids nearest to query vectors, and the votes of their lists."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import simd
+from .compiling import LOWEST, kernel, part
+from .compiling import number as _f
+
+BUCKETS = 512
+
+
+@kernel
+def probe(query, unit, groups, bounds, centroids, scales, chunks, most, ids, sims, found):
+    """The best centroids of each query vector, best first, among those of its coarse groups.
+
+    The query comes as int16, each row in parts of its ``unit``; its groups nearest first, so that
+    what is worth keeping is soon known.
+    """
+    dots = np.empty(simd.TOGETHER, np.int32)
+    histogram = np.empty(BUCKETS, np.int32)
+    room = 2 * most + 2 * simd.TOGETHER
+    codes, near = np.empty(room, np.int32), np.empty(room, np.float32)
+    for i in range(len(query)):
+        kept, floor = 0, LOWEST
+        for g in groups[i]:
+            c = bounds[g]
+            while c < bounds[g + 1]:
+                together = 1
+                if c + simd.TOGETHER <= bounds[g + 1]:
+                    together = simd.TOGETHER
+                    simd.dots(query, i, centroids, c, dots, chunks)
+                else:
+                    dots[0] = simd.dot(query, i, centroids, c, chunks)
+                for n in range(together):
+                    similarity = _f(dots[n]) * scales[c + n] * unit[i]
+                    # Without a branch, which the machine could not foresee.
+                    near[kept], codes[kept] = similarity, c + n
+                    kept += np.int64(similarity > floor)
+                c += together
+                if kept > room - 2 * simd.TOGETHER:
+                    kept, floor = keep_largest(near, codes, kept, most, histogram)
+        if kept > most + most // 8:
+            kept, floor = keep_largest(near, codes, kept, most, histogram)
+        order = np.argsort(-near[:kept])
+        found[i] = min(kept, most)
+        for n in range(found[i]):
+            ids[i, n] = codes[order[n]]
+            sims[i, n] = near[order[n]]
+
+
+@part
+def keep_largest(near, codes, size, most, histogram):
+    """Keep ``most`` of the largest similarities, or a few more; returns how many, and a floor.
+
+    What lies below the floor is not among them.
+    """
+    histogram[:] = 0
+    for n in range(size):
+        histogram[bucket_of(near[n])] += 1
+    kept, least = 0, BUCKETS
+    while least > 0 and kept < most:
+        least -= 1
+        kept += histogram[least]
+    floor = _f(least) * _f(2.0 / BUCKETS) - _f(1) if kept < 2 * most else LOWEST
+    at = 0
+    for n in range(size):
+        near[at], codes[at] = near[n], codes[n]
+        at += np.int64(near[n] >= floor)
+    return min(at, 2 * most), floor
+
+
+@part
+def bucket_of(similarity):
+    """Place of a cosine in a histogram of BUCKETS equal parts of -1 to 1."""
+    return min(max(np.int64((similarity + _f(1)) * _f(BUCKETS / 2)), 0), BUCKETS - 1)
+
+
+@kernel
+def vote(first, last, ids, sims, found, starts, listed, touched, votes):
+    """Add what each query vector finds in the lists of its centroids to the windows' votes.
+
+    Lists are walked best first, so a window's first touch by a query vector is its largest
+    similarity. ``touched`` holds the last query vector that touched a window, above all of them for
+    windows that must not be found.
+    """
+    for i in range(first, last):
+        floor = sims[i, found[i] - 1] if found[i] else _f(0)
+        for n in range(found[i]):
+            gain = sims[i, n] - floor
+            code = ids[i, n]
+            for entry in range(starts[code], starts[code + 1]):
+                window = listed[entry]
+                if touched[window] < i:
+                    touched[window] = i
+                    votes[window] += gain
+
+
+@kernel
+def select(votes, most, highest, windows, gains):
+    """Collect the windows with most votes, at least ``most`` of them if so many have any.
+
+    Sets all votes back to 0. Returns how many were collected; where there is not room for all, some
+    of those with fewest votes are left out.
+    """
+    histogram = np.zeros(BUCKETS, np.int64)
+    scale = _f(BUCKETS) / max(highest, _f(1e-6))
+    for w in range(len(votes)):
+        if votes[w] > 0:
+            histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
+    kept, above, floor = 0, 0, BUCKETS
+    while floor > 0 and kept < most:
+        floor -= 1
+        above = kept
+        kept += histogram[floor]
+    at, spare = 0, len(windows) - above
+    for w in range(len(votes)):
+        if votes[w] > 0:
+            bucket = min(np.int64(votes[w] * scale), BUCKETS - 1)
+            if bucket > floor or (bucket == floor and spare > 0):
+                windows[at] = w
+                gains[at] = votes[w]
+                at += 1
+                spare -= bucket == floor
+            votes[w] = 0
+    return at

@@ -1,0 +1,153 @@
+# mypy: ignore-errors
+"""MaxSim over the pairs of vectors that a search found near."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import simd
+from .codes import CODE_BITS, CODE_MASK, joint_at, unpack_levels
+from .compiling import LOWEST, kernel, part
+from .compiling import number as _f
+
+# Vectors of a window that are looked at together.
+BLOCK = 256
+# By how much a vector can be nearer to a query vector than its coarse group is.
+REACH = _f(0.3)
+
+
+@kernel
+def note_near(ids, sims, found, slots, starts, rows, near):
+    """Turn what each query vector is near into what each centroid is near.
+
+    A centroid's entry in ``slots``, 0 before, becomes its number from 1 on; the query vectors that
+    number n is near are ``rows[starts[n] : starts[n + 1]]``, their similarities ``near`` there.
+    """
+    count = 0
+    for i in range(len(ids)):
+        for n in range(found[i]):
+            code = ids[i, n]
+            if slots[code] == 0:
+                count += 1
+                slots[code] = count
+                starts[count + 1] = 0
+            starts[slots[code] + 1] += 1
+    starts[0], starts[1] = 0, 0
+    for n in range(1, count + 1):
+        starts[n + 1] += starts[n]
+    at = starts[: count + 1].copy()
+    for i in range(len(ids)):
+        for n in range(found[i]):
+            slot = slots[ids[i, n]]
+            rows[at[slot]] = i
+            near[at[slot]] = sims[i, n]
+            at[slot] += 1
+
+
+@kernel
+def forget_near(ids, found, slots):
+    """Wipe out the numbers that :func:`note_near` gave."""
+    for i in range(len(ids)):
+        for n in range(found[i]):
+            slots[ids[i, n]] = 0
+
+
+@kernel
+def refine_windows(
+    query,
+    units,
+    offsets,
+    floors,
+    margin,
+    coarse,
+    slots,
+    pairs,
+    source,
+    chunks,
+    starts,
+    lengths,
+    out,
+):
+    """MaxSim over those pairs of vectors whose centroid was found near, the rest at its floor.
+
+    A vector whose centroid no query vector is near is not even looked at. The product with the
+    centroid is known; that with the residual is one of whole numbers. What rounding did to the
+    vector's length is passed over.
+
+    A query vector whose best is less than ``margin`` above its floor may have missed a better one:
+    it is compared with all vectors.
+    """
+    store, _, _, _, _, tables, lanes, planes = source
+    codes, packed, norms = store
+    steps, known_lengths = tables
+    firsts, rows, near = pairs
+    levels = np.zeros((1, simd.LANES * len(chunks)), np.int16)
+    places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    best = np.empty(len(floors), np.float32)
+    for w in range(len(starts)):
+        best[:] = floors
+        end = starts[w] + lengths[w]
+        for first in range(starts[w], end, BLOCK):
+            kept = 0
+            for t in range(first, min(first + BLOCK, end)):
+                joint = joint_at(codes, t)
+                if slots[joint & CODE_MASK]:
+                    simd.prefetch(packed, t)
+                    places[kept], joints[kept] = t, joint
+                    kept += 1
+            for n in range(kept):
+                t, slot = places[n], slots[joints[n] & CODE_MASK]
+                unpack_levels(packed[t], lanes, planes, levels)
+                step = steps[joints[n] >> CODE_BITS]
+                norm = known_lengths[norms[t]] if len(norms) else _f(1)
+                for pair in range(firsts[slot], firsts[slot + 1]):
+                    i = np.int64(rows[pair])
+                    dot = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
+                    best[i] = max(best[i], (near[pair] + dot * step) * norm)
+        if margin > 0:
+            compare_all(
+                query, units, offsets, floors, margin, coarse, source, chunks,
+                starts[w], end, levels, best,
+            )  # fmt: skip
+        out[w] = best.sum()
+
+
+@part
+def compare_all(
+    query, units, offsets, floors, margin, coarse, source, chunks, start, end, levels, best
+):
+    """Compare the query vectors that have found little with all vectors of a window.
+
+    Left out is what cannot be near: centroids of coarse groups too far from the query vector.
+    """
+    store, centroids, scales, extra, extra_scales, tables, lanes, planes = source
+    codes, packed, norms = store
+    steps, known_lengths = tables
+    group_of, groups = coarse
+    rows = np.empty(len(floors), np.int64)
+    count = 0
+    for i in range(len(floors)):
+        if best[i] < floors[i] + margin:
+            if best[i] <= floors[i]:  # assumed, not found
+                best[i] = LOWEST
+            rows[count] = i
+            count += 1
+    for t in range(start, end if count else start):
+        joint = joint_at(codes, t)
+        code, unpacked = joint & CODE_MASK, False
+        step = steps[joint >> CODE_BITS]
+        norm = known_lengths[norms[t]] if len(norms) else _f(1)
+        for n in range(count):
+            i = rows[n]
+            if code < len(centroids) and groups[i, group_of[code]] + REACH < best[i]:
+                continue
+            if not unpacked:
+                unpack_levels(packed[t], lanes, planes, levels)
+                unpacked = True
+            if code < len(centroids):
+                near = _f(simd.dot(query, i, centroids, code, chunks)) * scales[code]
+            else:
+                more = code - len(centroids)
+                near = _f(simd.dot(query, i, extra, more, chunks)) * extra_scales[more]
+            rest = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
+            best[i] = max(best[i], (near * units[i] + rest * step) * norm)
