@@ -3,7 +3,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-PIP    := $(BIN)/pip --disable-pip-version-check --quiet
+# Most of what is installed is never imported: what is will be compiled then.
+INSTALL := pip --disable-pip-version-check --quiet install --no-compile
+PIP    := $(BIN)/$(INSTALL)
 PYTEST := $(BIN)/python -m pytest
 # Test processes side by side.
 WORKERS ?= 2
@@ -11,8 +13,9 @@ PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
 .PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-crash \
-        test-slow agreement \
-        agreement-pylate agreement-st lint format bench bench-encode install install-dev docs notebooks clean
+        test-slow agreement agreement-pylate agreement-st \
+        lint lint-ruff lint-core lint-langchain lint-llama-index format \
+        bench bench-encode install install-dev install-base docs notebooks clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -40,7 +43,7 @@ test-adapters-min: install-dev $(MINIMUM)/.installed
 	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LLAMA_INDEX)
 
 # What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
-test-base: $(VENV)-base/.installed
+test-base: install-base
 	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null
 	$(VENV)-base/bin/python -m pytest -q -n $(WORKERS) tests/cli tests/test_install.py tests/test_public_surface.py \
 	    tests/test_retriever.py tests/test_readme.py
@@ -62,11 +65,20 @@ agreement-st: $(VENV)-agreement-st/.installed
 	$(VENV)-agreement-st/bin/python -m pytest -q -W ignore \
 	    tests/agreement/test_sentence_transformers.py
 
-lint: install-dev
+# `make -j 2 lint` looks at two of them side by side.
+lint: lint-ruff lint-core lint-langchain lint-llama-index
+
+lint-ruff: install-dev
 	$(BIN)/ruff check $(PATHS)
 	$(BIN)/ruff format --check $(PATHS)
+
+lint-core: install-dev
 	$(BIN)/mypy
+
+lint-langchain: install-dev
 	cd integrations/langchain && ../../$(BIN)/mypy
+
+lint-llama-index: install-dev
 	cd integrations/llama_index && ../../$(BIN)/mypy
 
 # The site, into site/. Nothing is fetched once its tools are installed.
@@ -90,12 +102,13 @@ bench: install
 # environments and random weights take about 12 GB below BENCH, and are kept there.
 BENCH ?= build/bench
 bench-encode: install
-	$(PIP) install -c constraints.txt matplotlib
+	$(PIP) -c constraints.txt matplotlib
 	$(BIN)/python -m benchmarks.encode --scratch $(BENCH) $(BENCH_OPTIONS)
 	$(BIN)/python -m benchmarks.encode.report
 
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
+install-base: $(VENV)-base/.installed
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -103,12 +116,12 @@ $(BIN)/python:
 INSTALLED := pyproject.toml constraints.txt integrations/*/pyproject.toml
 
 $(VENV)/.installed: $(INSTALLED) | $(BIN)/python
-	$(PIP) install -c constraints.txt -e . $(ADAPTERS)
+	$(PIP) -c constraints.txt -e . $(ADAPTERS)
 	touch $@
 
 # torch is named: so that its version is the one of the constraints.
 $(VENV)/.installed-dev: $(INSTALLED) | $(BIN)/python
-	$(PIP) install -c constraints.txt torch -e ".[torch,dev]" $(ADAPTERS)
+	$(PIP) -c constraints.txt torch -e ".[torch,dev]" $(ADAPTERS)
 	touch $@ $(VENV)/.installed
 
 $(VENV)-agreement-pylate/.installed: tests/agreement/pylate.txt constraints.txt pyproject.toml
@@ -127,17 +140,17 @@ $(VENV)-agreement-st/.installed: tests/agreement/sentence_transformers.txt const
 
 $(MINIMUM)/.installed: integrations/minimum.txt
 	rm -rf $(MINIMUM)
-	$(PIP) install --no-deps --target $(MINIMUM) -r $<
+	$(PIP) --no-deps --target $(MINIMUM) -r $<
 	touch $@
 
 $(VENV)-base/.installed: pyproject.toml
 	$(PYTHON) -m venv $(VENV)-base
-	$(VENV)-base/bin/pip --disable-pip-version-check -q install -e . pytest pytest-asyncio pytest-xdist hypothesis
+	$(VENV)-base/bin/$(INSTALL) -e . pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
 $(VENV)-docs/.installed: docs/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docs
-	$(VENV)-docs/bin/pip --disable-pip-version-check -q install -r $<
+	$(VENV)-docs/bin/$(INSTALL) -r $<
 	touch $@
 
 clean:

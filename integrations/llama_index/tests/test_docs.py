@@ -11,7 +11,6 @@ import pytest
 from llama_index.retrievers.lfm2_colbert import (
     base,
     filters,
-    hits,
     index,
     nodes,
     postprocessor,
@@ -24,7 +23,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 MODULES = [
     *(llama_index.retrievers.lfm2_colbert, base, index, vector_stores, postprocessor, tools),
-    *(filters, nodes, hits),
+    *(filters, nodes),
 ]
 
 
