@@ -6,7 +6,8 @@ monolingual question-answering collections::
     python benchmarks/nano_quality.py --data DIR
 
 ``DIR`` holds one folder a collection with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.jsonl``.
-Writes ``benchmarks/results/nano_quality.json`` and prints the table.
+Writes ``benchmarks/results/nano_quality.json`` and prints the table. ``--card`` measures nothing, but
+writes what is there into the card of the model.
 """
 
 from __future__ import annotations
@@ -30,9 +31,10 @@ from lfm2_colbert_rag.scoring import score_block
 from lfm2_colbert_rag.types import TokenVectors
 
 RESULT = Path(__file__).parent / "results" / "nano_quality.json"
+CARD = Path(__file__).parents[1] / "lfm2_colbert_rag" / "models" / "nano" / "README.md"
 TRAINED = ("en", "ar", "de", "es", "zh")
 UNTRAINED = ("hi", "ro", "ru", "th", "tr", "vi")
-MONOLINGUAL = ("piaf_fr", "jsquad_ja", "arcd_ar", "cmrc2018_zh")
+MONOLINGUAL = {"piaf_fr": "fr", "jsquad_ja": "ja", "arcd_ar": "ar", "cmrc2018_zh": "zh"}
 DEPTH = 10
 
 Row = dict[str, Any]
@@ -131,12 +133,47 @@ def show(report: Row, console: Console) -> None:
     console.print(table)
 
 
+def card_tables(report: Row) -> dict[str, list[str]]:
+    """Return the rows of the card's tables, by the name of their place."""
+    xquad = report["collections"]["xquad"]["results"]
+    across = [
+        "| query language | English passages | passages in the same language |",
+        "|---|---|---|",
+    ]
+    for language in (*TRAINED, *UNTRAINED):
+        name = language if language in TRAINED else f"{language} (not trained)"
+        pair = [_cell(xquad[f"{language} → {other}"]) for other in ("en", language)]
+        across.append(f"| {name} | {pair[0]} | {pair[1]} |")
+    alike = [
+        "| collection | language | passages / queries | nDCG@10 / recall@10 |", "|---|---|---|---|"
+    ]  # fmt: skip
+    for name, language in MONOLINGUAL.items():
+        one = report["collections"][name]
+        size = f"{one['passages']:,} / {one['queries']:,}"
+        alike.append(f"| {name} | {language} | {size} | {_cell(one['results']['text → text'])} |")
+    return {"xquad": across, "mono": alike}
+
+
+def _cell(values: dict[str, float]) -> str:
+    return f"{values['ndcg@10']:.3f} / {values['recall@10']:.3f}"
+
+
+def write_card(report: Row) -> None:
+    """Write the report's tables between the marks of the card."""
+    text = CARD.read_text(encoding="utf-8")
+    for name, rows in card_tables(report).items():
+        before, rest = text.split(f"<!-- {name} -->\n", 1)
+        after = rest[rest.index("<!-- end -->") :]
+        text = before + f"<!-- {name} -->\n" + "\n".join(rows) + "\n" + after
+    CARD.write_text(text, encoding="utf-8")
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--data", type=Path, required=True, help="folder of the collections")
+    parser.add_argument("--data", type=Path, help="folder of the collections")
     parser.add_argument("--model", default="nano", help="anything load_encoder takes")
     parser.add_argument(
         "--queries", type=int, default=1500,
@@ -144,8 +181,14 @@ def main() -> None:
     )  # fmt: skip
     parser.add_argument("--only", nargs="*", help="names of the collections to measure")
     parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--card", action="store_true", help="only write the card from the results")
     args = parser.parse_args()
     console = Console()
+    if args.card:
+        write_card(json.loads(args.out.read_text(encoding="utf-8")))
+        return
+    if args.data is None:
+        parser.error("--data is wanted: the folder of the collections.")
     encoder = load_encoder(args.model)
     languages = (*TRAINED, *UNTRAINED)
     plan = {"xquad": [(lang, "en") for lang in languages]}
