@@ -6,8 +6,8 @@ monolingual question-answering collections::
     python benchmarks/nano_quality.py --data DIR
 
 ``DIR`` holds one folder a collection with ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.jsonl``.
-Writes ``benchmarks/results/nano_quality.json`` and prints the table. ``--card`` measures nothing, but
-writes what is there into the card of the model.
+Writes ``benchmarks/results/nano_quality.json`` and prints the table. ``--card`` measures nothing,
+but writes what is there into the card of the model.
 """
 
 from __future__ import annotations
