@@ -48,6 +48,7 @@ def read_set(folder: Path, name: str, most: int = 1500) -> RetrievalSet:
     asked, _, held = fields.partition(">")
     passages, queries = (_lines(folder / base / f"{one}.jsonl") for one in ("corpus", "queries"))
     queries = queries[:: max(1, -(-len(queries) // most))] if most else queries
+    passages = [row for row in passages if row[held or asked or "text"].strip()]  # one is empty
     place = {row["id"]: number for number, row in enumerate(passages)}
     grades: dict[str, dict[int, int]] = {}
     for row in _lines(folder / base / "qrels.jsonl"):
