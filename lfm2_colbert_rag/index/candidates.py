@@ -22,13 +22,11 @@ class Stage:
         first: windows of the first batch, beside the k wanted.
         more: windows of the others, at least.
         growth: windows of the others, as a share of all before.
-        margin: see :func:`.scanning.refine_positions`.
     """
 
     first: int
     more: int
     growth: float
-    margin: float = 0.0
 
 
 def batches(size: int, stage: Stage, k: int) -> Iterator[tuple[int, int]]:

@@ -211,9 +211,9 @@ class Codebook:
         return tokens
 
     @cached_property
-    def group_of(self) -> npt.NDArray[np.int32]:
-        """``(centroids,)`` the coarse group of each."""
-        return np.repeat(np.arange(len(self.groups), dtype=np.int32), np.diff(self.bounds))
+    def turned_back(self) -> Float:
+        """The rotation, columns as rows."""
+        return np.ascontiguousarray(self.rotation.T)
 
     @cached_property
     def order(self) -> Int:

@@ -7,11 +7,9 @@
    (:mod:`.voting`). What no list mentions is imputed, as in WARP (Scheerer et al., SIGIR 2025).
 3. In the order of their votes, windows are scored by those of their vectors whose centroids were
    walked: only they are looked at, and compared with the query vectors near them.
-4. In the order of that, the query vectors that found little so far are compared with all vectors
-   of a window that can be near.
-5. In the order of that, windows are scored with MaxSim over all their vectors.
+4. In the order of that, windows are scored with MaxSim over all their vectors.
 
-Steps 3 to 5 end when the next window would have to beat what it is promised by more than windows
+Steps 3 and 4 end when the next window would have to beat what it is promised by more than windows
 have done lately.
 
 Where a filter leaves few vectors all of them are scored, and nothing is left to chance.
@@ -44,8 +42,7 @@ SCAN_VECTORS = 24_000
 RECENT = 96
 
 _REFINEMENT = Stage(72, 36, 1.0)
-_COMPLETION = Stage(30, 15, 0.3, margin=0.1)
-_SCORING = Stage(6, 8, 0.3)
+_SCORING = Stage(16, 12, 0.3)
 
 
 @dataclass(frozen=True, eq=False)
@@ -193,11 +190,10 @@ class CompressedIndex(Index):
                 max(settings.candidates, 4 * k)
             )
             refined, looked = _narrowed(panels, voted, k, settings.caution, _REFINEMENT)
-            completed, _ = _narrowed(panels, refined, k, settings.final_caution, _COMPLETION)
         found, scored = Found(), 0
         surprises = Surprises(RECENT)
-        for start, end in batches(len(completed), _SCORING, k):
-            batch = completed.take(start, end)
+        for start, end in batches(len(refined), _SCORING, k):
+            batch = refined.take(start, end)
             if found.least(k) > surprises.likely(batch.promises[0], settings.final_caution):
                 break
             scores = np.empty(len(batch), np.float32)
@@ -225,7 +221,7 @@ class CompressedIndex(Index):
             turned = turned_query(segment, query)
             if book.info.name not in known:
                 known[book.info.name] = find_probes(
-                    book, turned[: len(query)], settings.nprobe, settings.groups
+                    book, turned, settings.nprobe, settings.groups
                 )
             probes = known[book.info.name].with_extra(segment.extra, len(book))
             votes = count_votes(
@@ -270,7 +266,7 @@ def _narrowed(
         for number, mine in batch.by_owner():
             panel = panels[number]
             fresh[mine] = refine_positions(
-                panel.segment, panel.probes, panel.nearness, batch.positions[mine], stage.margin
+                panel.segment, panel.probes, panel.nearness, batch.positions[mine]
             )
         scores = np.concatenate((scores, fresh))
         surprises.note(fresh - batch.promises)

@@ -21,7 +21,6 @@ class Probes:
         query: ``(rows, padded)`` float32, the query turned like the codebook.
         whole: ``(rows, sixteens)`` int16, the same in parts of ``units``, zeros at the end.
         units: ``(rows,)`` float32.
-        coarse: ``(rows, groups)`` float32 similarities to the codebook's coarse groups.
         ids: ``(rows, most)`` int32 codes.
         sims: ``(rows, most)`` float32 their similarities.
         found: ``(rows,)`` how many of them count.
@@ -30,7 +29,6 @@ class Probes:
     query: TokenMatrix
     whole: npt.NDArray[np.int16]
     units: npt.NDArray[np.float32]
-    coarse: npt.NDArray[np.float32]
     ids: npt.NDArray[np.int32]
     sims: npt.NDArray[np.float32]
     found: npt.NDArray[np.int64]
@@ -65,7 +63,10 @@ class Probes:
         """
         if not len(extra):
             return self
-        near = self.query @ extra.means.T
+        from . import kernels
+
+        near = np.empty((len(self.query), len(extra)), np.float32)
+        kernels.multiply(self.query, extra.means, near)
         most = self.sims.shape[1]
         # Where fewer were found than wanted, all count; else those above the last one.
         rows, places = np.nonzero((near > self.floors[:, None]) | (self.found < most)[:, None])
@@ -101,8 +102,6 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
 
     rows, count = len(query), len(codebook.groups)
     wanted = min(count, max(1, 2, round(share * count)))
-    near = query @ codebook.groups.T
-    groups = np.argsort(-near, axis=1)[:, :wanted]
     most = min(nprobe, len(codebook))
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
@@ -112,9 +111,11 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
         kernels.probe,
         [
             (
+                query[a:b],
                 whole[a:b],
                 units[a:b],
-                groups[a:b],
+                codebook.groups,
+                wanted,
                 codebook.bounds,
                 book.wide,
                 book.scales,
@@ -127,7 +128,7 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
             for a, b in even_parts(rows, thread_count())
         ],
     )
-    return Probes(query, whole, units, near, ids, sims, found)
+    return Probes(query, whole, units, ids, sims, found)
 
 
 def chunks(width: int) -> tuple[None, ...]:

@@ -18,11 +18,14 @@ WORTH_A_THREAD = 1_500
 
 
 def turned_query(segment: CompressedSegment, query: TokenMatrix) -> TokenMatrix:
-    """Turn a query like the segment's vectors; an even number of rows, the last zero if need be."""
-    turned = segment.codebook.rotate(query)
-    if len(turned) % 2:
-        turned = np.concatenate((turned, np.zeros_like(turned[:1])))
-    return np.ascontiguousarray(turned)
+    """Turn a query like the segment's vectors."""
+    from . import kernels
+
+    book = segment.codebook
+    padded = book.codec.pad(query)
+    turned = np.empty_like(padded)
+    kernels.multiply(padded, book.turned_back, turned)
+    return turned
 
 
 def score_positions(
@@ -44,10 +47,11 @@ def score_positions(
     if not len(query):
         return scores
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
+    asked = chunks(segment.codebook.codec.padded)
     in_parallel(
         kernels.score_windows,
         [
-            (query, *segment.source, starts[a:b], lengths[a:b], scores[a:b])
+            (query, *segment.source, asked, starts[a:b], lengths[a:b], scores[a:b])
             for a, b in _shares(lengths)
         ],
     )
@@ -59,7 +63,6 @@ def refine_positions(
     probes: Probes,
     nearness: Nearness,
     positions: npt.NDArray[np.int64],
-    margin: float = 0.0,
 ) -> npt.NDArray[np.float32]:
     """Score windows by those of their vectors that lie near a query vector.
 
@@ -68,8 +71,6 @@ def refine_positions(
         probes: the centroids near each query vector.
         nearness: the query vectors near each centroid.
         positions: ``(n,)`` their places.
-        margin: query vectors that find nothing so much above their last centroid's similarity are
-            compared with all vectors; none of them at 0.
 
     Returns:
         ``(n,)`` float32, close to MaxSim where many lists were walked.
@@ -84,10 +85,8 @@ def refine_positions(
         probes.units,
         probes.offsets(codec.nbits),
         probes.floors,
-        np.float32(margin),
     )
-    coarse = segment.codebook.group_of, probes.coarse
-    known = coarse, nearness.slots, nearness.pairs, segment.source, chunks(codec.padded)
+    known = nearness.slots, nearness.pairs, segment.source, chunks(codec.padded)
     in_parallel(
         kernels.refine_windows,
         [

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lfm2_colbert_rag.index.codec import unpack_codes
 from lfm2_colbert_rag.index.probing import find_probes
 from lfm2_colbert_rag.index.scanning import refine_positions, score_positions, turned_query
 from lfm2_colbert_rag.index.voting import Workspaces, noted
@@ -41,23 +42,41 @@ def test_scores_are_maxsim_of_the_decompressed_vectors(made):
     np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("near", [4, 10_000])
-def test_refined_scores_approach_maxsim_once_the_doubtful_rows_are_compared(made, near):
-    """With a margin that doubts every row, only the rounded lengths are left out."""
+def refined(made, near: int):
+    """Return the probes of a query, what they say of all windows, and the centroids' codes."""
     segment_made, query = made
-    rows = len(query) - (len(query) % 2 and not query[-1].any())
-    probes = find_probes(segment_made.codebook, query[:rows], near, 1.0)
+    probes = find_probes(segment_made.codebook, query, near, 1.0)
     probes = probes.with_extra(segment_made.extra, len(segment_made.codebook))
     positions = np.arange(len(segment_made.rows))
-    expected = np.array([plain(made, position) for position in positions.tolist()])
     with noted(segment_made, probes, Workspaces()) as nearness:
-        few = refine_positions(segment_made, probes, nearness, positions)
-        all_rows = refine_positions(segment_made, probes, nearness, positions, 10.0)
+        scores = refine_positions(segment_made, probes, nearness, positions)
+    return probes, scores
+
+
+def test_refined_scores_are_maxsim_where_every_centroid_is_near(made):
+    """Only the rounded lengths are left out."""
+    segment_made, query = made
+    _, scores = refined(made, 10_000)
+    expected = np.array([plain(made, position) for position in range(len(scores))])
     spread = 0.02 if segment_made.codebook.codec.nbits == 4 else 0.12
-    for scores in (all_rows, few) if near > 1000 else (all_rows,):
-        errors = np.abs(scores - expected) / rows
-        assert errors.mean() < spread
-        assert errors.max() < 3 * spread  # vectors of far groups are passed over
+    errors = np.abs(scores - expected) / len(query)
+    assert errors.mean() < spread
+    assert errors.max() < 3 * spread
+
+
+def test_refined_scores_assume_the_floor_where_no_centroid_is_near(made):
+    segment_made, _ = made
+    probes, scores = refined(made, 2)
+    near = {code for ids, n in zip(probes.ids, probes.found, strict=True) for code in ids[:n]}
+    codes, _ = unpack_codes(segment_made.store[0])
+    offsets = segment_made.offsets
+    far = [
+        window
+        for window in range(len(scores))
+        if near.isdisjoint(codes[offsets[window] : offsets[window + 1]].tolist())
+    ]
+    assert far
+    np.testing.assert_allclose(scores[far], probes.floors.sum(), rtol=1e-5)
 
 
 def test_notes_are_wiped_out(made):

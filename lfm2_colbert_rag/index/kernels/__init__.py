@@ -11,9 +11,10 @@ import logging
 from pathlib import Path
 
 from .clusters import cluster
-from .coding import decode_many, encode, score_windows
-from .probing import probe, select, vote
+from .coding import decode_many, encode
+from .probing import multiply, probe, select, vote
 from .refining import forget_near, note_near, refine_windows
+from .scoring import score_windows
 from .spans import decode_spans, encode_spans
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "encode",
     "encode_spans",
     "forget_near",
+    "multiply",
     "note_near",
     "probe",
     "refine_windows",
@@ -37,7 +39,7 @@ logger = logging.getLogger(__name__)
 def _say_if_compiling():
     """Tell people why the first use takes so long."""
     folder = score_windows.stats.cache_path
-    if folder is None or not any(Path(folder).glob("coding.score_windows*.nbi")):
+    if folder is None or not any(Path(folder).glob("scoring.score_windows*.nbi")):
         logger.warning(
             "compiling the search kernels for this machine: half a minute, once%s",
             " a process, as no cache folder can be written (set NUMBA_CACHE_DIR)"

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Coding vectors, and MaxSim over vectors that are decoded on the way.
+"""Coding vectors, and decoding them.
 
 ``lanes`` and ``planes``: see :mod:`.codes`.
 """
@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
@@ -106,9 +105,9 @@ def decode(packed, centroid, scale, step, lanes, planes, vector):
 
 @part
 def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector):
-    """One stored vector; returns the factor that gives it its norm, or unit length.
+    """One stored vector; returns its length, and the length that it should have.
 
-    Without a table of lengths it is as long as it should be.
+    Without a table of lengths they are the same.
     """
     codes, packed, norms = store
     steps, lengths = tables
@@ -120,10 +119,10 @@ def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, plan
     else:
         code -= len(centroids)
         length = decode(packed[t], extra[code], extra_scales[code], step, lanes, planes, vector)
+    length = max(length, _f(1e-12))
     if len(lengths) == 0:
-        return _f(1)
-    norm = lengths[norms[t]] if len(norms) else _f(1)
-    return norm / max(length, _f(1e-12))
+        return length, length
+    return length, lengths[norms[t]] if len(norms) else _f(1)
 
 
 @kernel
@@ -133,79 +132,8 @@ def decode_many(
     """Vectors at consecutive places."""
     for t in range(start, end):
         row = out[t - start]
-        factor = decode_at(
+        length, wanted = decode_at(
             store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, row
         )
         for j in range(len(row)):
-            row[j] *= factor
-
-
-@kernel
-def score_windows(
-    query,
-    store,
-    centroids,
-    scales,
-    extra,
-    extra_scales,
-    tables,
-    lanes,
-    planes,
-    starts,
-    lengths,
-    out,
-):
-    """MaxSim of windows. The query's rows are a multiple of two, the last one zero if need be."""
-    width, count = len(lanes), len(planes)
-    dim = width * count
-    rows = query.shape[0]
-    vectors = np.zeros((4, dim), np.float32)
-    factors = np.zeros(4, np.float32)
-    best = np.empty(rows, np.float32)
-    for w in range(len(starts)):
-        for i in range(rows):
-            best[i] = LOWEST
-        end = starts[w] + lengths[w]
-        for first in range(starts[w], end, 4):
-            for k in range(4):
-                ahead = joint_at(store[0], min(first + 4 + k, end - 1)) & CODE_MASK
-                if ahead < len(centroids):
-                    simd.prefetch(centroids, ahead)
-                t = min(first + k, end - 1)
-                factors[k] = decode_at(
-                    store,
-                    centroids,
-                    scales,
-                    extra,
-                    extra_scales,
-                    tables,
-                    lanes,
-                    planes,
-                    t,
-                    vectors[k],
-                )
-            for i in range(0, rows, 2):
-                a0, a1, a2, a3 = _f(0), _f(0), _f(0), _f(0)
-                b0, b1, b2, b3 = _f(0), _f(0), _f(0), _f(0)
-                for j in range(dim):
-                    x, y = query[i, j], query[i + 1, j]
-                    a0 += x * vectors[0, j]
-                    a1 += x * vectors[1, j]
-                    a2 += x * vectors[2, j]
-                    a3 += x * vectors[3, j]
-                    b0 += y * vectors[0, j]
-                    b1 += y * vectors[1, j]
-                    b2 += y * vectors[2, j]
-                    b3 += y * vectors[3, j]
-                a = max(
-                    max(a0 * factors[0], a1 * factors[1]), max(a2 * factors[2], a3 * factors[3])
-                )
-                b = max(
-                    max(b0 * factors[0], b1 * factors[1]), max(b2 * factors[2], b3 * factors[3])
-                )
-                best[i] = max(best[i], a)
-                best[i + 1] = max(best[i + 1], b)
-        total = _f(0)
-        for i in range(rows):
-            total += best[i]
-        out[w] = total
+            row[j] *= wanted / length

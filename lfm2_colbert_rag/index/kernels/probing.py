@@ -13,27 +13,31 @@ BUCKETS = 512
 
 
 @kernel
-def probe(query, unit, groups, bounds, centroids, scales, chunks, most, ids, sims, found):
+def probe(
+    query, whole, unit, groups, wanted, bounds, centroids, scales, chunks, most, ids, sims, found
+):
     """The best centroids of each query vector, best first, among those of its coarse groups.
 
-    The query comes as int16, each row in parts of its ``unit``; its groups nearest first, so that
-    what is worth keeping is soon known.
+    The query comes as int16 as well, each row in parts of its ``unit``. Its ``wanted`` nearest
+    groups are looked at nearest first, so that what is worth keeping is soon known.
     """
+    nearest = np.empty(wanted, np.int64)
     dots = np.empty(simd.TOGETHER, np.int32)
     histogram = np.empty(BUCKETS, np.int32)
     room = 2 * most + 2 * simd.TOGETHER
     codes, near = np.empty(room, np.int32), np.empty(room, np.float32)
     for i in range(len(query)):
         kept, floor = 0, LOWEST
-        for g in groups[i]:
+        nearest_groups(query[i], groups, nearest)
+        for g in nearest:
             c = bounds[g]
             while c < bounds[g + 1]:
                 together = 1
                 if c + simd.TOGETHER <= bounds[g + 1]:
                     together = simd.TOGETHER
-                    simd.dots(query, i, centroids, c, dots, chunks)
+                    simd.dots(whole, i, centroids, c, dots, chunks)
                 else:
-                    dots[0] = simd.dot(query, i, centroids, c, chunks)
+                    dots[0] = simd.dot(whole, i, centroids, c, chunks)
                 for n in range(together):
                     similarity = _f(dots[n]) * scales[c + n] * unit[i]
                     # Without a branch, which the machine could not foresee.
@@ -49,6 +53,40 @@ def probe(query, unit, groups, bounds, centroids, scales, chunks, most, ids, sim
         for n in range(found[i]):
             ids[i, n] = codes[order[n]]
             sims[i, n] = near[order[n]]
+
+
+@kernel
+def multiply(left, right, out):
+    """Products of all rows of one matrix with all rows of another.
+
+    A few rows only: for them a library for matrices starts threads that go on waiting for more
+    work, in the way of those of the search.
+    """
+    for i in range(len(left)):
+        for j in range(len(right)):
+            dot = _f(0)
+            for d in range(left.shape[1]):
+                dot += left[i, d] * right[j, d]
+            out[i, j] = dot
+
+
+@part
+def nearest_groups(vector, groups, nearest):
+    """Fill in the groups of largest product with a vector, the nearest first."""
+    near = np.empty(len(nearest), np.float32)
+    size = 0
+    for g in range(len(groups)):
+        dot = _f(0)
+        for d in range(len(vector)):
+            dot += vector[d] * groups[g, d]
+        if size == len(nearest) and dot <= near[size - 1]:
+            continue
+        at = min(size, len(nearest) - 1)
+        while at > 0 and near[at - 1] < dot:
+            near[at], nearest[at] = near[at - 1], nearest[at - 1]
+            at -= 1
+        near[at], nearest[at] = dot, g
+        size = min(size + 1, len(nearest))
 
 
 @part

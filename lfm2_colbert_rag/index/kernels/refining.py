@@ -7,13 +7,11 @@ import numpy as np
 
 from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at, unpack_levels
-from .compiling import LOWEST, kernel, part
+from .compiling import kernel
 from .compiling import number as _f
 
 # Vectors of a window that are looked at together.
 BLOCK = 256
-# By how much a vector can be nearer to a query vector than its coarse group is.
-REACH = _f(0.3)
 
 
 @kernel
@@ -58,8 +56,6 @@ def refine_windows(
     units,
     offsets,
     floors,
-    margin,
-    coarse,
     slots,
     pairs,
     source,
@@ -73,9 +69,6 @@ def refine_windows(
     A vector whose centroid no query vector is near is not even looked at. The product with the
     centroid is known; that with the residual is one of whole numbers. What rounding did to the
     vector's length is passed over.
-
-    A query vector whose best is less than ``margin`` above its floor may have missed a better one:
-    it is compared with all vectors.
     """
     store, _, _, _, _, tables, lanes, planes = source
     codes, packed, norms = store
@@ -92,7 +85,7 @@ def refine_windows(
             for t in range(first, min(first + BLOCK, end)):
                 joint = joint_at(codes, t)
                 if slots[joint & CODE_MASK]:
-                    simd.prefetch(packed, t)
+                    simd.prefetch(packed, t, chunks)
                     places[kept], joints[kept] = t, joint
                     kept += 1
             for n in range(kept):
@@ -104,50 +97,4 @@ def refine_windows(
                     i = np.int64(rows[pair])
                     dot = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
                     best[i] = max(best[i], (near[pair] + dot * step) * norm)
-        if margin > 0:
-            compare_all(
-                query, units, offsets, floors, margin, coarse, source, chunks,
-                starts[w], end, levels, best,
-            )  # fmt: skip
         out[w] = best.sum()
-
-
-@part
-def compare_all(
-    query, units, offsets, floors, margin, coarse, source, chunks, start, end, levels, best
-):
-    """Compare the query vectors that have found little with all vectors of a window.
-
-    Left out is what cannot be near: centroids of coarse groups too far from the query vector.
-    """
-    store, centroids, scales, extra, extra_scales, tables, lanes, planes = source
-    codes, packed, norms = store
-    steps, known_lengths = tables
-    group_of, groups = coarse
-    rows = np.empty(len(floors), np.int64)
-    count = 0
-    for i in range(len(floors)):
-        if best[i] < floors[i] + margin:
-            if best[i] <= floors[i]:  # assumed, not found
-                best[i] = LOWEST
-            rows[count] = i
-            count += 1
-    for t in range(start, end if count else start):
-        joint = joint_at(codes, t)
-        code, unpacked = joint & CODE_MASK, False
-        step = steps[joint >> CODE_BITS]
-        norm = known_lengths[norms[t]] if len(norms) else _f(1)
-        for n in range(count):
-            i = rows[n]
-            if code < len(centroids) and groups[i, group_of[code]] + REACH < best[i]:
-                continue
-            if not unpacked:
-                unpack_levels(packed[t], lanes, planes, levels)
-                unpacked = True
-            if code < len(centroids):
-                near = _f(simd.dot(query, i, centroids, code, chunks)) * scales[code]
-            else:
-                more = code - len(centroids)
-                near = _f(simd.dot(query, i, extra, more, chunks)) * extra_scales[more]
-            rest = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
-            best[i] = max(best[i], (near * units[i] + rest * step) * norm)

@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 FEATURE = "+avx2"
 LANES = 16
 TOGETHER = 8
+LINE = 64  # bytes of a cache line
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _WORDS = ir.VectorType(_I16, LANES)
@@ -66,17 +67,19 @@ def dots(typingctx, a, i, b, j, out, chunks):
 
 
 @intrinsic
-def prefetch(typingctx, array, row):
-    """Let the machine fetch the beginning of a row while something else is done."""
+def prefetch(typingctx, array, row, chunks):
+    """Let the machine fetch a row, of as many bytes, while something else is done."""
 
     def codegen(context, builder, signature, args):
-        start = builder.bitcast(_row(context, builder, array, *args), _I8.as_pointer())
+        start = builder.bitcast(_row(context, builder, array, *args[:2]), _I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [start.type, _I32, _I32, _I32])
         ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        builder.call(ask, [start, _I32(0), _I32(2), _I32(1)])  # to read; second-level cache; data
+        for at in range(0, LANES * len(chunks), LINE):
+            line = builder.gep(start, [_I64(at)])
+            builder.call(ask, [line, _I32(0), _I32(3), _I32(1)])  # to read; all caches; data
         return context.get_dummy_value()
 
-    return types.void(array, row), codegen
+    return types.void(array, row, chunks), codegen
 
 
 def _row(context, builder, kind, value, row):
