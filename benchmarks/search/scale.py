@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import shutil
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from lfm2_colbert_rag.index.settings import LADDER
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..encode.machine import describe
+from .peers import memory_mb
 from .synthetic import DIM, LENGTH, World
 
 RESULT = Path(__file__).parents[1] / "results" / "search_scale.json"
@@ -90,6 +93,7 @@ def grow(folder: Path, most: int, console: Console) -> Result:
     queries = world.queries(first, QUERIES)
     truth = Truth(queries[:JUDGED])
     points, spent, done = [], 0.0, 0
+    memory = OwnMemory()
     # The encoder only gives the index its width; every vector is brought along.
     with Retriever.open(folder, model=HashEncoder(dim=DIM), index="compressed") as retriever:
         for size in [size for size in SIZES if size <= most]:
@@ -108,9 +112,32 @@ def grow(folder: Path, most: int, console: Console) -> Result:
                 retriever.optimize(progress=False)
                 spent += time.perf_counter() - began
             truth.save(folder.parent)
-            points.append(measure(folder, size, spent, queries, truth))
-            console.log(points[-1])
+            peak = memory.peak_mb
+            # Another process, so that the pages which searches touch are not the build's.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as searcher:
+                point = searcher.submit(measure, folder, size, queries, truth).result()
+            point |= {"build_s": round(spent, 1), "build_peak_memory_mb": round(peak)}
+            points.append(point)
+            console.log(point)
     return {"points": points}
+
+
+class OwnMemory(threading.Thread):
+    """Watches what this process holds for itself.
+
+    Pages of mapped files are left out: the system takes them back when it wants room.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(daemon=True)
+        self.peak_mb = 0.0
+        self.start()
+
+    def run(self) -> None:
+        """Look ten times a second."""
+        while True:
+            self.peak_mb = max(self.peak_mb, memory_mb("RssAnon"))
+            time.sleep(0.1)
 
 
 class Source:
@@ -141,12 +168,10 @@ class Source:
 def measure(
     folder: Path,
     size: int,
-    build_s: float,
     queries: list[npt.NDArray[np.float32]],
     truth: Truth,
 ) -> Result:
     """Open the index anew and time one query after the other."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     began = time.perf_counter()
     with Retriever.open(folder, model=HashEncoder(dim=DIM)) as retriever:
         opened = time.perf_counter() - began
@@ -160,11 +185,10 @@ def measure(
     return {
         "passages": size,
         "vectors": stats.vectors,
-        "build_s": round(build_s, 1),
         "open_s": round(opened, 3),
         "bytes_per_vector": round(stats.bytes_per_vector, 2),
         "segments": stats.segments,
-        "peak_memory_mb": round(peak),
+        "search_memory_mb": round(memory_mb("RssAnon")),
         "settings": settings,
     }
 
@@ -196,8 +220,7 @@ def again(folder: Path) -> None:
     last = result["points"][-1]
     world = World()
     queries = world.queries(world.block(0, BLOCK), QUERIES)
-    fresh = measure(folder, last["passages"], last["build_s"], queries, Truth.load(folder.parent))
-    result["points"][-1] = fresh | {"peak_memory_mb": last["peak_memory_mb"]}
+    result["points"][-1] |= measure(folder, last["passages"], queries, Truth.load(folder.parent))
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

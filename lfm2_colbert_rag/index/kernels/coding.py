@@ -92,15 +92,15 @@ def decode(packed, centroid, scale, step, lanes, planes, vector):
     nbits = 8 // count
     low = step * (_f(0.5) - _f(1 << (nbits - 1)))
     mask = (1 << nbits) - 1
+    energy = _f(0)
     for p in range(count):
         for j in range(width):
             level = np.int32((packed[j] >> (p * nbits)) & mask)
             at = j + p * width
-            vector[at] = _f(centroid[at]) * scale + (_f(level) * step + low)
-    length = _f(0)
-    for j in range(width * count):
-        length += vector[j] * vector[j]
-    return np.sqrt(length)
+            value = _f(centroid[at]) * scale + (_f(level) * step + low)
+            vector[at] = value
+            energy += value * value
+    return np.sqrt(energy)
 
 
 @part
