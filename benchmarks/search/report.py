@@ -87,27 +87,34 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def draw(report: Run, path: Path = PLOT) -> None:
     """Draw recall against latency, one panel a size and number of threads."""
     import matplotlib.pyplot as plt
+    from matplotlib.ticker import LogLocator, StrMethodFormatter
 
     keys = sorted({_key(run) for run in report["runs"].values()}, key=lambda key: (key[0], -key[1]))
     keys = [key for key in keys if runs_of(report, *key)]
-    figure, panels = plt.subplots(1, len(keys), figsize=(6.4 * len(keys), 5), squeeze=False)
-    for panel, (size, threads) in zip(panels[0], keys, strict=True):
-        for number, run in enumerate(runs_of(report, size, threads)):
+    labels = list(dict.fromkeys(run["label"] for run in report["runs"].values()))
+    rows = -(-len(keys) // 2)
+    figure, panels = plt.subplots(rows, 2, figsize=(12.8, 4.6 * rows), squeeze=False)
+    for panel, (size, threads) in zip(panels.flat, keys, strict=False):
+        for run in runs_of(report, size, threads):
             points = sorted((one["p50_ms"], one["recall"]) for one in searches(run))
-            ours = run["name"].startswith("ours")
             panel.plot(
                 *zip(*points, strict=True),
                 marker="o",
-                linewidth=2.4 if ours else 1.2,
-                color=f"C{number}",
+                linewidth=2.4 if run["name"].startswith("ours") else 1.2,
+                color=f"C{labels.index(run['label'])}",
                 label=run["label"],
             )
         panel.set_xscale("log")
+        panel.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        panel.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        panel.xaxis.set_minor_formatter("")
         panel.set_xlabel("milliseconds a query (p50)")
         panel.set_ylabel("recall@10 against exact MaxSim")
         panel.set_title(f"{size:,} passages, {threads} thread{'s' * (threads > 1)}")
         panel.grid(alpha=0.3, which="both")
         panel.legend(fontsize=8, loc="lower right")
+    for panel in panels.flat[len(keys) :]:
+        panel.set_visible(False)
     figure.tight_layout()
     figure.savefig(path, dpi=110)
 

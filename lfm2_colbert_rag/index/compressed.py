@@ -220,9 +220,7 @@ class CompressedIndex(Index):
             segment, book = part.segment, part.segment.codebook
             turned = turned_query(segment, query)
             if book.info.name not in known:
-                known[book.info.name] = find_probes(
-                    book, turned, settings.nprobe, settings.groups
-                )
+                known[book.info.name] = find_probes(book, turned, settings.nprobe, settings.groups)
             probes = known[book.info.name].with_extra(segment.extra, len(book))
             votes = count_votes(
                 segment, part.allowed, probes, max(settings.candidates, 4 * k), self._workspaces
