@@ -29,7 +29,7 @@ class TokenVectors:
     """One encoded text.
 
     Attributes:
-        vectors: ``(num_tokens, dim)`` float32, each row of unit length unless it was pooled.
+        vectors: ``(num_tokens, dim)`` float32, each row of unit length.
         token_ids: ``(num_tokens,)`` int32 vocabulary ids of those rows.
         spans: ``(num_tokens, 2)`` int32 character offsets ``[start, end)`` into the text as it
             was passed; empty (``start == end``) for markers and query expansion.

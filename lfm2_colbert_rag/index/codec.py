@@ -26,7 +26,7 @@ STEPS: npt.NDArray[np.float32] = np.concatenate(([0.0], 2.0 ** (np.arange(-30, 1
     np.float32
 )
 STEPS.setflags(write=False)
-# A byte names a length: fine below 1, where the lengths of unit and of pooled vectors lie, and 4 %
+# A byte names a length: fine below 1, where those of unit vectors and of their means lie, and 4 %
 # apart above.
 LENGTHS: npt.NDArray[np.float32] = np.concatenate(
     (np.arange(201) / 200, 1.04 ** np.arange(1, 56))

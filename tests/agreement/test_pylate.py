@@ -1,4 +1,4 @@
-"""Ids, vectors, MaxSim and pooled documents are those of PyLate 1.6, for what PyLate saves.
+"""Ids, vectors and MaxSim are those of PyLate 1.6, for what PyLate saves.
 
 Run by ``make agreement``, in an environment that has PyLate; skipped where it is missing.
 """
@@ -111,12 +111,3 @@ def test_vectors_and_scores_are_equal(
         [float(colbert_scores(q[None], d[None])) for d in their_documents] for q in their_queries
     ]
     np.testing.assert_allclose(scores(queries, documents), expected, atol=SCORES)
-
-
-@pytest.mark.parametrize("factor", [2, 3, 7])
-def test_pooled_documents_are_equal(saved: Any, factor: int) -> None:
-    pooling = pytest.importorskip("lfm2_colbert_rag.pooling")
-    theirs, folder = saved
-    pooled = [pooling.pool_vectors(d, factor) for d in load(folder).encode_document(TEXTS)]
-    expected = theirs.encode(TEXTS, is_query=False, batch_size=1, pool_factor=factor)
-    assert difference(pooled, expected) <= VECTORS
