@@ -93,6 +93,7 @@ class Adding:
             StorageFullError: the disk is full.
 
         Example:
+            >>> from lfm2_colbert_rag import Retriever
             >>> lines = ({"id": str(n), "text": f"Page {n} of the manual."} for n in range(3000))
             >>> retriever = Retriever.from_texts([], model="hash")
             >>> retriever.add_stream(lines)

@@ -60,8 +60,13 @@ def new_folder(target: Path) -> Iterator[Path]:
         StorageFullError: the disk is full; nothing is left behind.
 
     Example:
-        >>> with new_folder(tmp_path / "made") as folder:
-        ...     _ = (folder / "file").write_text("content")
+        >>> import tempfile
+        >>> with tempfile.TemporaryDirectory() as parent:
+        ...     target = Path(parent) / "made"
+        ...     with new_folder(target) as folder:
+        ...         _ = (folder / "file").write_text("content")
+        ...     [file.name for file in target.iterdir()]
+        ['file']
     """
     if is_taken(target):
         raise IndexExistsError(f"{target} exists and is not empty; name a new folder.")

@@ -110,6 +110,7 @@ class Tuning:
             ConfigError: a sample below 2.
 
         Example:
+            >>> from lfm2_colbert_rag import Retriever
             >>> retriever = Retriever.from_texts(["one", "two"], model="hash")
             >>> retriever.measure_recall().recall
             1.0

@@ -44,7 +44,7 @@ def encode_stream(
         >>> from lfm2_colbert_rag.testing import HashEncoder
         >>> lines = (f"line {number}" for number in range(3))
         >>> [len(vectors) for vectors in encode_stream(HashEncoder(), lines)]
-        [3, 3, 3]
+        [2, 2, 2]
     """
     if block < 1:
         raise ConfigError(f"block must be 1 or more, not {block}.")

@@ -50,7 +50,7 @@ class Postings:
         Example:
             >>> postings = Postings.of(["red fox", "fox, fox"])
             >>> {term: counts.tolist() for term, _, counts in postings}[""]
-            [2, 2]
+            [7, 7]
         """
         vocabulary: dict[str, int] = {LENGTHS: 0}
         numbers: list[int] = []
