@@ -9,7 +9,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor, nn
 
-from .weights import StoredTensor, check_tensors
+from .weights import StoredTensor, check_tensors, read_array
 
 
 def load_tensors(
@@ -51,8 +51,9 @@ def _read_tensors(
                 tensor = stored[name]
                 if tensor.file != file:
                     continue
-                value = opened.get_tensor(tensor.key)
-                if tensor.scale_key is not None:
-                    value = value.float() * opened.get_tensor(tensor.scale_key).float()
+                if tensor.scale_key is None:
+                    value = opened.get_tensor(tensor.key)
+                else:
+                    value = torch.from_numpy(read_array(tensor))
                 state[name] = value.to(device=device, dtype=dtype)
     return state

@@ -23,7 +23,12 @@ SHARD_INDEX = "model.safetensors.index.json"
 PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 
 SCALE_SUFFIX = "_scale"
-"""An int8 matrix ``X`` comes with ``X_scale`` of shape (rows, 1) and means ``X * X_scale``."""
+"""A matrix ``X`` of whole numbers comes with ``X_scale`` and means ``X * X_scale``.
+
+``"I8"``: a number a byte, a scale a row: ``(rows, 1)``. ``"U8"``: two numbers of 4 bits a byte, -7
+to 7 stored as 1 to 15, the lower half first, and ``(rows, groups)`` scales, each for as many
+neighbouring columns.
+"""
 
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
@@ -35,9 +40,9 @@ class StoredTensor:
     Attributes:
         file: the safetensors file.
         key: its name in that file.
-        dtype: as safetensors spells it: ``"F32"``, ``"BF16"``, ``"F16"`` or ``"I8"``.
-        shape: its sizes.
-        scale_key: for ``"I8"``, name of the float tensor of shape (rows, 1) to multiply by.
+        dtype: as safetensors spells it: ``"F32"``, ``"BF16"``, ``"F16"``, ``"I8"`` or ``"U8"``.
+        shape: its sizes; for ``"U8"`` those of the matrix that is packed into it.
+        scale_key: for whole numbers, name of the float tensor to multiply by (``SCALE_SUFFIX``).
     """
 
     file: Path
@@ -121,24 +126,42 @@ def _read_header(file: Path) -> list[StoredTensor]:
 def _with_scales(found: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
     tensors: dict[str, StoredTensor] = {}
     for name, tensor in found.items():
-        if name.endswith(SCALE_SUFFIX) and _is_int8(found.get(name.removesuffix(SCALE_SUFFIX))):
+        if name.endswith(SCALE_SUFFIX) and _is_whole(found.get(name.removesuffix(SCALE_SUFFIX))):
             continue
         if tensor.dtype in _FLOATS:
             tensors[name] = tensor
             continue
         scale = found.get(name + SCALE_SUFFIX)
-        if tensor.dtype != "I8" or scale is None:
+        if not _is_whole(tensor) or scale is None:
             raise ModelFormatError(
                 f"The tensor {name!r} of {tensor.file} has the dtype {tensor.dtype}; supported are "
-                f"{sorted(_FLOATS)}, and I8 together with a tensor {name + SCALE_SUFFIX!r}."
+                f"{sorted(_FLOATS)}, and I8 or U8 together with a tensor {name + SCALE_SUFFIX!r}."
             )
-        if scale.file != tensor.file or scale.shape != (tensor.shape[0], 1):
-            raise ModelFormatError(
-                f"{name + SCALE_SUFFIX!r} must lie in {tensor.file} and have the shape "
-                f"({tensor.shape[0]}, 1); it lies in {scale.file} and has {scale.shape}."
-            )
-        tensors[name] = StoredTensor(tensor.file, tensor.key, "I8", tensor.shape, scale.key)
+        tensors[name] = _scaled(name, tensor, scale)
     return tensors
+
+
+def _scaled(name: str, tensor: StoredTensor, scale: StoredTensor) -> StoredTensor:
+    """Join whole numbers with their scales.
+
+    Raises:
+        ModelFormatError: the scales lie in another file, or do not fit.
+    """
+    rows, shape = tensor.shape[0], tensor.shape
+    if tensor.dtype == "U8":
+        shape = (rows, 2 * tensor.shape[-1])
+        groups = scale.shape[-1] if scale.shape else 0
+        fits = len(tensor.shape) == 2 and groups > 0 and shape[1] % groups == 0
+        wanted = f"({rows}, a divisor of {shape[1]})"
+        fits = fits and scale.shape == (rows, groups)
+    else:
+        wanted, fits = f"({rows}, 1)", scale.shape == (rows, 1)
+    if scale.file != tensor.file or not fits:
+        raise ModelFormatError(
+            f"{name + SCALE_SUFFIX!r} must lie in {tensor.file} and have the shape "
+            f"{wanted}; it lies in {scale.file} and has {scale.shape}."
+        )
+    return StoredTensor(tensor.file, tensor.key, tensor.dtype, shape, scale.key)
 
 
 def check_tensors(
@@ -177,8 +200,8 @@ def check_tensors(
         )
 
 
-def _is_int8(tensor: StoredTensor | None) -> bool:
-    return tensor is not None and tensor.dtype == "I8"
+def _is_whole(tensor: StoredTensor | None) -> bool:
+    return tensor is not None and tensor.dtype in ("I8", "U8")
 
 
 def digest(files: Iterable[Path]) -> str:
@@ -229,11 +252,15 @@ def read_rows(tensor: StoredTensor, start: int, stop: int) -> npt.NDArray[np.flo
         return (rows.astype(np.uint32) << 16).view(np.float32)
     if tensor.scale_key is None:
         return rows.astype(np.float32)
-    scale = _mapped(tensor.file, tensor.scale_key)[start:stop]
-    return rows.astype(np.float32) * scale.astype(np.float32)
+    scale = _mapped(tensor.file, tensor.scale_key)[start:stop].astype(np.float32)
+    if tensor.dtype == "I8":
+        return rows.astype(np.float32) * scale
+    halves = np.stack((rows & 15, rows >> 4), axis=-1).astype(np.float32) - 8
+    grouped = halves.reshape(*scale.shape, -1) * scale[:, :, None]
+    return grouped.reshape(len(rows), -1)
 
 
-_NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "|i1"}
+_NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "|i1", "U8": "|u1"}
 
 
 def _mapped(file: Path, key: str) -> npt.NDArray[Any]:

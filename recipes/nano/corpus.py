@@ -18,13 +18,22 @@ from pathlib import Path
 
 LOG = logging.getLogger(__name__)
 
-LANGUAGES = ("ar", "zh", "fr", "de", "ja", "ko", "es", "it", "pt")
+# The first nine are what nano is for; of the others it learns what few texts can teach.
+LANGUAGES = (
+    "ar", "zh", "fr", "de", "ja", "ko", "es", "it", "pt",
+    "ru", "tr", "vi", "el", "hi", "th", "ro", "nl", "sv", "no", "pl", "id",
+)  # fmt: skip
+FEW_TEXTS = LANGUAGES[9:]
 PROSE_SOURCES = frozenset({"debian-handbook", "wesnoth", "tatoeba-anki", "debian-ddtp"})
 _NON_LATIN = {
     "ar": re.compile(r"[\u0600-\u06ff]"),
     "zh": re.compile(r"[\u4e00-\u9fff]"),
     "ja": re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]"),
     "ko": re.compile(r"[\uac00-\ud7af]"),
+    "ru": re.compile(r"[\u0400-\u04ff]"),
+    "el": re.compile(r"[\u0370-\u03ff\u1f00-\u1fff]"),
+    "hi": re.compile(r"[\u0900-\u097f]"),
+    "th": re.compile(r"[\u0e00-\u0e7f]"),
 }
 _LETTER = re.compile(r"[^\W\d_]")
 _TAG = re.compile(r"<[^<>]{1,80}>|\{\{[^{}]{1,80}\}\}")

@@ -19,7 +19,8 @@ from .corpus import LANGUAGES, Pair, deduplicate
 LOG = logging.getLogger(__name__)
 
 _CODES = {"ara": "ar", "deu": "de", "eng": "en", "fra": "fr", "ita": "it", "jpn": "ja"}
-_CODES |= {"por": "pt", "spa": "es"}
+_CODES |= {"por": "pt", "spa": "es", "rus": "ru", "tur": "tr", "ell": "el", "hin": "hi"}
+_CODES |= {"nld": "nl", "swe": "sv", "pol": "pl"}
 _DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _PRONUNCIATION = re.compile(r"\s*/[^/]*/")
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|<[^<>]*>|\{[^{}]*\}|\"[^\"]*\"")

@@ -1,4 +1,4 @@
-"""Write a trained student as a model folder in PyLate's layout, with int8 matrices."""
+"""Write a trained student as a model folder in PyLate's layout, with matrices of whole numbers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from .student import VECTOR_SIZE, Student, load_checkpoint
+from .student import VECTOR_SIZE, Student, load_checkpoint, round_rows
 from .vocabulary import MARKERS
 
 LOG = logging.getLogger(__name__)
@@ -28,11 +28,20 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
     return (weight / scale).round().clamp(-127, 127).to(torch.int8), scale
 
 
+def pack(table: Tensor) -> tuple[Tensor, Tensor]:
+    """Round rows to 4 bits, two numbers a byte; return them and the ``(rows, groups)`` scales."""
+    numbers, scales = round_rows(table)
+    whole = (numbers.flatten(-2) + 8).to(torch.uint8)
+    return whole[:, 0::2] | (whole[:, 1::2] << 4), scales.squeeze(-1)
+
+
 def compact(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Store matrices as int8 with ``_scale``, everything else as float32."""
+    """Store the embeddings in 4 bits, other matrices in int8, everything else as float32."""
     stored: dict[str, Tensor] = {}
     for name, tensor in tensors.items():
-        if tensor.dim() == 2:
+        if name == "embed_tokens.weight":
+            stored[name], stored[name + "_scale"] = pack(tensor.detach().float())
+        elif tensor.dim() == 2:
             stored[name], stored[name + "_scale"] = quantise(tensor.detach().float())
         else:
             stored[name] = tensor.detach().float().contiguous()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .corpus import LANGUAGES
+from .corpus import FEW_TEXTS, LANGUAGES
 from .tokens import CAPS, Tokens, runs_of_pairs
 
 # Shares of the kinds in the batches; each batch is of one kind, so that negatives are alike.
@@ -15,6 +15,7 @@ KIND_SHARES = {"tatoeba-anki": 0.35, "words": 0.20, "page": 0.35, "loose": 0.10}
 
 # Languages that English shares few words with need more of the batches.
 LANGUAGE_WEIGHTS = {"ar": 2.0, "zh": 1.5, "de": 1.5, "ja": 1.2, "ko": 1.2}
+LANGUAGE_WEIGHTS |= dict.fromkeys(FEW_TEXTS, 0.25)
 
 
 @dataclass(frozen=True)

@@ -21,13 +21,41 @@ VECTOR_SIZE = 128
 SHORT = 48
 
 
-def configuration(vocab_size: int, layers: int = 4, feed_forward: int = 512) -> Lfm2Config:
+# Embeddings are stored in 4 bits: so many neighbouring columns share a scale, whole numbers go
+# from -LEVELS to LEVELS.
+GROUP, LEVELS = 64, 7
+
+
+def configuration(vocab_size: int, layers: int = 6, feed_forward: int = 768) -> Lfm2Config:
     """Return the shape of the student: convolutions and attention taking turns."""
     kinds = tuple("full_attention" if i % 2 else "conv" for i in range(layers))
     return Lfm2Config(
         vocab_size=vocab_size, hidden_size=256, feed_forward_size=feed_forward, layer_types=kinds,
         num_attention_heads=4, num_key_value_heads=2, bidirectional=True,
     )  # fmt: skip
+
+
+def round_rows(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Round ``(n, width)`` to 4 bits.
+
+    Returns:
+        Whole numbers ``(n, groups, GROUP)`` as floats, and their float16 scales ``(n, groups, 1)``.
+    """
+    grouped = rows.unflatten(-1, (-1, GROUP))
+    scales = (grouped.abs().amax(-1, keepdim=True) / LEVELS).half().clamp_min(1e-6)
+    return (grouped / scales.float()).round().clamp(-LEVELS, LEVELS), scales
+
+
+class RoundedEmbedding(nn.Embedding):
+    """An embedding that answers what its 4-bit form would, and learns as if it had not rounded."""
+
+    def forward(self, ids: Tensor) -> Tensor:
+        """Look up ``(T, width)``."""
+        rows = super().forward(ids)
+        with torch.no_grad():
+            numbers, scales = round_rows(rows)
+            error = (numbers * scales.float()).flatten(-2) - rows
+        return rows + error
 
 
 class Student(nn.Module):
@@ -42,6 +70,7 @@ class Student(nn.Module):
         super().__init__()
         self.config = config
         self.backbone = Lfm2Backbone(config)
+        self.backbone.embed_tokens = RoundedEmbedding(config.vocab_size, config.hidden_size)
         self.head = nn.Linear(config.hidden_size, VECTOR_SIZE, bias=False)
 
     def frame(self, text: np.ndarray, *, is_query: bool) -> list[int]:
@@ -58,7 +87,9 @@ class Student(nn.Module):
         )
         for group in filter(None, groups):
             batch = PackedBatch.from_lists([rows[i] for i in group])
-            vectors = F.normalize(self.head(self.backbone(batch)), dim=-1)
+            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
+                outputs = self.head(self.backbone(batch))
+            vectors = F.normalize(outputs.float(), dim=-1)
             for i, part in zip(group, vectors.split(list(batch.lengths)), strict=True):
                 results[i] = part
         return results

@@ -14,22 +14,29 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from .corpus import PROSE_SOURCES
+from .corpus import FEW_TEXTS, PROSE_SOURCES
 from .dictionaries import read_entries
-from .vocabulary import source_group
+from .vocabulary import WORD_LISTS, source_group, word_frequencies
 
 LOG = logging.getLogger(__name__)
 
 # Shares of the tokens. What few pairs carry, the teacher has to.
 LANGUAGE_SHARES = {
-    "en": 0.22, "ar": 0.20, "zh": 0.15, "es": 0.08, "de": 0.08, "fr": 0.08, "ja": 0.07,
-    "ko": 0.05, "it": 0.04, "pt": 0.03,
+    "en": 0.17, "ar": 0.12, "zh": 0.11, "ja": 0.075, "es": 0.065, "de": 0.065, "fr": 0.065,
+    "ko": 0.055, "it": 0.05, "pt": 0.045,
+    "ru": 0.03, "tr": 0.02, "vi": 0.02, "el": 0.02, "hi": 0.02, "th": 0.02, "ro": 0.01,
+    "nl": 0.01, "sv": 0.01, "no": 0.01, "pl": 0.01, "id": 0.01,
 }  # fmt: skip
-KIND_SHARES = {"sentences": 0.42, "prose": 0.24, "docs": 0.14, "loose": 0.05, "words": 0.15}
-ENGLISH_KIND_SHARES = {"glosses": 0.35, "sentences": 0.3, "prose": 0.2, "docs": 0.1, "words": 0.05}
+KIND_SHARES = {
+    "sentences": 0.42, "prose": 0.22, "docs": 0.13, "loose": 0.05, "words": 0.12, "common": 0.06,
+}  # fmt: skip
+ENGLISH_KIND_SHARES = {
+    "glosses": 0.33, "sentences": 0.3, "prose": 0.18, "docs": 0.09, "words": 0.05, "common": 0.05,
+}  # fmt: skip
+FEW_KIND_SHARES = {"docs": 0.35, "loose": 0.25, "words": 0.15, "common": 0.25}
 NO_SPACES = ("zh", "ja")
 # Signs a token, about, to turn a budget of tokens into one of signs.
-SIGNS = {"zh": 1.6, "ja": 1.8, "ko": 2.2, "ar": 3.4}
+SIGNS = {"zh": 1.6, "ja": 1.8, "ko": 2.2, "ar": 3.4, "th": 2.6, "hi": 3.0, "el": 3.4, "vi": 3.6}
 
 _QUOTED = re.compile(r'"[^"]*"|\[[^\]]*\]|\{[^}]*\}')
 _SENSE = re.compile(r"^\s+(?:(?:n|v|adj|adv)\s+)?(?:\d+:\s*|:\s*)")
@@ -60,6 +67,20 @@ def read_glosses(index: Path) -> Iterator[str]:
                 sense += " " + part.strip()
         if len(sense) > 30:
             yield f"{word}: {' '.join(_QUOTED.sub(' ', sense).split()).strip(' ;')}"
+
+
+def read_common(folder: Path, lang: str, rng: random.Random, count: int = 9000) -> Iterator[str]:
+    """Yield runs of 5 to 40 words of the general language, frequent ones somewhat more often."""
+    code = WORD_LISTS.get(lang, lang)
+    paths = [folder / f"{size}_{code}.msgpack.gz" for size in ("large", "small")]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        return
+    words = word_frequencies(path, 60_000)
+    weights = [frequency**0.35 for frequency in words.values()]
+    for _ in range(count):
+        run = rng.choices(list(words), weights, k=rng.randint(5, 40))
+        yield ("" if lang in NO_SPACES else " ").join(run)
 
 
 def join(parts: list[str], lang: str, kind: str) -> str:
@@ -133,6 +154,7 @@ def choose(
     for lang, share in LANGUAGE_SHARES.items():
         missing = 0.0
         shares = ENGLISH_KIND_SHARES if lang == "en" else KIND_SHARES
+        shares = FEW_KIND_SHARES if lang in FEW_TEXTS else shares
         for kind, part in sorted(shares.items(), key=lambda s: s[0] in ("docs", "words")):
             wanted = budget * share * part + missing
             own = runs.get((lang, kind), [])
@@ -155,13 +177,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
     parser.add_argument("--wordnet", type=Path, required=True, help="wn.index of dict-wn")
-    parser.add_argument("--budget", type=float, default=2.6e6, help="tokens")
+    parser.add_argument("--wordfreq", type=Path, required=True, help="data of the package")
+    parser.add_argument("--budget", type=float, default=8e6, help="tokens")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     runs = read_runs(args.pairs)
     runs["en", "glosses"] = [[gloss] for gloss in read_glosses(args.wordnet)]
+    rng = random.Random(args.seed)
+    for lang in LANGUAGE_SHARES:
+        runs[lang, "common"] = [[run] for run in read_common(args.wordfreq, lang, rng)]
     with args.out.open("w", encoding="utf-8") as out:
         for row in choose(runs, args.budget, args.seed):
             out.write(json.dumps(row, ensure_ascii=False) + "\n")

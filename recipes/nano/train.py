@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import math
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -127,9 +126,10 @@ class Losses:
         return loss, right
 
 
-def schedule(progress: float, step: int, warm_up: int = 60) -> float:
-    """Warm up by steps, then a cosine over the share of the time that has passed."""
-    return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * progress)))
+def schedule(progress: float, step: int, decay: float, warm_up: int = 100) -> float:
+    """Warm up by steps, stay, and fall linearly over the last share ``decay`` of the time."""
+    falling = min(1.0, (1 - progress) / decay) if decay else 1.0
+    return min(1.0, (step + 1) / warm_up) * (0.02 + 0.98 * max(falling, 0.0))
 
 
 def optimisers_for(
@@ -167,8 +167,8 @@ class Meter:
         self.tokens += tokens
 
 
-def train(rank: int, student: Student, args: argparse.Namespace, begun: float) -> None:
-    """Train for ``args.minutes`` from ``begun``; the first worker logs and writes checkpoints.
+def train(rank: int, student: Student, args: argparse.Namespace) -> None:
+    """Train for ``args.minutes`` of processor time; the first worker logs and writes checkpoints.
 
     Workers share the weights and step on their own, without waiting for one another: on a busy
     machine two workers of one thread get twice as far as one worker of two.
@@ -182,10 +182,10 @@ def train(rank: int, student: Student, args: argparse.Namespace, begun: float) -
     pairs = pair_batches(args, rng)
     optimisers = optimisers_for(student, args.rate, args.embedding_rate)
     dense = [p for p in student.parameters() if p is not student.backbone.embed_tokens.weight]
-    saved, step, meter = begun, 0, Meter(np.zeros(3))
-    while (progress := (time.monotonic() - begun) / (60 * args.minutes)) < 1:
+    saved, step, meter = time.monotonic(), 0, Meter(np.zeros(3))
+    while (progress := time.process_time() / (60 * args.minutes)) < 1:
         for group in (group for o in optimisers for group in o.param_groups):
-            group["lr"] = group["base"] * schedule(progress, step)
+            group["lr"] = group["base"] * schedule(progress, step, args.decay)
         values, tokens = one_step(losses, taught, pairs, args)
         torch.nn.utils.clip_grad_norm_(dense, 5.0)
         for optimiser in optimisers:
@@ -196,7 +196,7 @@ def train(rank: int, student: Student, args: argparse.Namespace, begun: float) -
             LOG.info(
                 "%d %.0f%% angle %.4f contrast %.4f right %.3f, %d tokens, %.0f/s",
                 step, 100 * progress, *meter.means, meter.tokens,
-                meter.tokens / (time.monotonic() - begun),
+                meter.tokens / time.process_time(),
             )  # fmt: skip
         if rank == 0 and time.monotonic() - saved > 60 * args.save_every:
             save_checkpoint(student, args.out)
@@ -262,10 +262,11 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--static", type=Path, help="static.npy, to start from instead")
     parser.add_argument("--resume", type=Path, help="checkpoint, to start from instead")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--minutes", type=float, default=30.0, help="processor time of a worker")
+    parser.add_argument("--decay", type=float, default=0.3, help="last share, of falling rates")
     parser.add_argument("--save-every", type=float, default=2.0, help="minutes")
-    parser.add_argument("--layers", type=int, default=4)
-    parser.add_argument("--feed-forward", type=int, default=512)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--feed-forward", type=int, default=768)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--embedding-rate", type=float, default=0.03)
     parser.add_argument("--taught", type=int, default=2048, help="taught tokens of a step")
@@ -288,7 +289,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     student = load_checkpoint(args.resume) if args.resume else new_student(args)
     student.share_memory()
-    torch.multiprocessing.spawn(train, (student, args, time.monotonic()), nprocs=args.workers)
+    torch.multiprocessing.spawn(train, (student, args), nprocs=args.workers)
     save_checkpoint(student, args.out)
 
 

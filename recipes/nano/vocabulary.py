@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from .corpus import LANGUAGES
+from .corpus import FEW_TEXTS, LANGUAGES
 
 LOG = logging.getLogger(__name__)
 
@@ -29,7 +29,28 @@ MARKERS = ("[Q] ", "[D] ")
 # How much of each language's weight a kind of source gets: general words over software text.
 SOURCE_SHARES = {"wordfreq": 0.5, "tatoeba-anki": 0.2, "words": 0.12, "other": 0.18}
 # Languages that share few pieces with others, or whose words take many, need more of the room.
-LANGUAGE_WEIGHTS = {"en": 2.0, "ar": 2.0, "zh": 1.6}
+LANGUAGE_WEIGHTS = {"en": 2.0, "ar": 2.0, "zh": 1.6} | dict.fromkeys(FEW_TEXTS, 0.4) | {"ru": 0.8}
+# As wordfreq calls it.
+WORD_LISTS = {"no": "nb"}
+CAPITALS = (
+    "en",
+    "de",
+    "fr",
+    "es",
+    "it",
+    "pt",
+    "ru",
+    "tr",
+    "el",
+    "ro",
+    "nl",
+    "sv",
+    "no",
+    "pl",
+    "id",
+)
+# Scripts whose words few of our texts hold: the teacher's most probable pieces of more than a sign.
+WORD_SCRIPTS = {"THAI": 1200, "DEVANAGARI": 1200}
 NO_SPACES = ("zh", "ja")
 PRIOR_SHARE = 0.15
 _SCRIPTS = (
@@ -67,9 +88,13 @@ def word_frequencies(path: Path, most: int = 120_000) -> dict[str, float]:
 
 def count_word_pieces(tokenizer: Tokenizer, folder: Path, lang: str) -> np.ndarray:
     """Return the relative frequencies of the pieces in the general text of a language."""
-    paths = [folder / f"{size}_{lang}.msgpack.gz" for size in ("large", "small")]
-    words = word_frequencies(next(path for path in paths if path.exists()))
-    if lang in ("en", "de", "fr", "es", "it", "pt"):
+    code = WORD_LISTS.get(lang, lang)
+    paths = [folder / f"{size}_{code}.msgpack.gz" for size in ("large", "small")]
+    path = next((path for path in paths if path.exists()), None)
+    if path is None:
+        return np.zeros(tokenizer.get_vocab_size())
+    words = word_frequencies(path)
+    if lang in CAPITALS:
         words |= {w.capitalize(): 0.25 * f for w, f in words.items()}
     counts = np.zeros(tokenizer.get_vocab_size())
     encodings = tokenizer.encode_batch(list(words), add_special_tokens=False)
@@ -141,6 +166,17 @@ def single_characters(pieces: list[str], scores: np.ndarray) -> list[int]:
     return kept
 
 
+def script_pieces(pieces: list[str], scores: np.ndarray) -> list[int]:
+    """Return ids of the likeliest pieces of two signs or more in the scripts of ``WORD_SCRIPTS``."""
+    found: dict[str, list[int]] = {name: [] for name in WORD_SCRIPTS}
+    for index in np.argsort(-scores[len(SPECIAL_PIECES) :]) + len(SPECIAL_PIECES):
+        signs = pieces[index].lstrip("▁")
+        script = unicodedata.name(signs[0], "").split(" ")[0] if len(signs) > 1 else ""
+        if len(found.get(script, ())) < WORD_SCRIPTS.get(script, 0):
+            found[script].append(int(index))
+    return [index for part in found.values() for index in part]
+
+
 def choose(shares: np.ndarray, pieces: list[str], scores: np.ndarray, size: int) -> list[int]:
     """Return the teacher ids of the ``size`` kept pieces, specials first."""
     prior = np.where(shares > 0, np.exp(scores), 0.0)
@@ -148,7 +184,7 @@ def choose(shares: np.ndarray, pieces: list[str], scores: np.ndarray, size: int)
     chosen = list(range(len(SPECIAL_PIECES)))
     room = size - len(chosen) - len(MARKERS)
     singles = single_characters(pieces, scores)
-    keep = set(singles)
+    keep = set(singles) | set(script_pieces(pieces, scores))
     for index in np.argsort(-merit):
         if len(keep) >= room or merit[index] <= 0:
             break
@@ -190,7 +226,7 @@ def main() -> None:
     parser.add_argument("--teacher-tokenizer", type=Path, required=True)
     parser.add_argument("--pairs", type=Path, nargs="+", required=True)
     parser.add_argument("--wordfreq", type=Path, required=True, help="data of the package")
-    parser.add_argument("--size", type=int, default=46_300)
+    parser.add_argument("--size", type=int, default=64_000, help="below 65,536")
     parser.add_argument("--per-group", type=int, default=25_000)
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()

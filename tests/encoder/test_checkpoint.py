@@ -11,11 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file as save_arrays
 
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint, SpecialTokens
 from lfm2_colbert_rag.encoder.config import FramingConfig, Lfm2Config
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
+from lfm2_colbert_rag.encoder.weights import read_array, read_rows, stored_tensors
+from lfm2_colbert_rag.errors import ModelFormatError
 
 from .checkpoints import EOS, SPECIAL, edit_json, hf_config, small_config, write_checkpoint
 from .checkpoints import write_json as write
@@ -73,6 +76,34 @@ def test_int8_matrices_are_multiplied_by_their_row_scales(tmp_path: Path) -> Non
     for name, exact in TorchEncoder(plain)._model.state_dict().items():
         step = exact.abs().amax(dim=-1, keepdim=True) / 127 if exact.ndim == 2 else exact * 0
         assert ((stored[name] - exact).abs() <= 0.5 * step + 1e-6).all()
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_four_bits_are_unpacked_with_the_scales_of_their_groups(
+    tmp_path: Path, groups: int
+) -> None:
+    """Against numbers written out one by one, the lower half of a byte first."""
+    generator = np.random.default_rng(0)
+    numbers = generator.integers(-7, 8, (5, 8))
+    scales = generator.uniform(0.5, 2, (5, groups)).astype(np.float16)
+    packed = np.array(
+        [[(row[i] + 8) + 16 * (row[i + 1] + 8) for i in range(0, 8, 2)] for row in numbers]
+    )
+    arrays = {"x": packed.astype(np.uint8), "x_scale": scales, "y": np.ones((2, 2), np.float32)}
+    save_arrays(arrays, tmp_path / "model.safetensors")
+    stored = stored_tensors([tmp_path / "model.safetensors"])
+    assert sorted(stored) == ["x", "y"]
+    assert stored["x"].shape == (5, 8)
+    expected = numbers * np.repeat(scales.astype(np.float32), 8 // groups, axis=1)
+    np.testing.assert_array_equal(read_array(stored["x"]), expected)
+    np.testing.assert_array_equal(read_rows(stored["x"], 1, 3), expected[1:3])
+
+
+def test_scales_that_do_not_fit_four_bits_are_a_format_error(tmp_path: Path) -> None:
+    arrays = {"x": np.zeros((5, 4), np.uint8), "x_scale": np.ones((5, 3), np.float16)}
+    save_arrays(arrays, tmp_path / "model.safetensors")
+    with pytest.raises(ModelFormatError, match=r"\(5, a divisor of 8\).*has \(5, 3\)"):
+        stored_tensors([tmp_path / "model.safetensors"])
 
 
 def test_an_output_layer_that_is_not_needed_is_ignored(tmp_path: Path) -> None:
