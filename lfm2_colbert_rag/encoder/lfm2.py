@@ -106,9 +106,8 @@ class RMSNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(..., size)``; the result keeps the dtype of ``x``."""
-        wide = x.float()
-        scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.eps)
-        out: Tensor = self.weight * (wide * scale).to(x.dtype)
+        wide = F.rms_norm(x.float(), (x.shape[-1],), eps=self.eps)
+        out: Tensor = self.weight * wide.to(x.dtype)
         return out
 
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from lfm2_colbert_rag.encoder.weights import find_weight_files, read_array, stored_tensors
 
 from .student import Student, configuration, save_checkpoint
-from .targets import FRAME
+from .targets import FRAME, vectors_of
 
 LOG = logging.getLogger(__name__)
 
@@ -78,7 +78,7 @@ def fit_head(student: Student, targets: Path, parts: int = 6) -> None:
     head, student.head = student.head, nn.Identity()
     with torch.no_grad():
         for path in sorted(targets.glob("targets.*.npz"))[:parts]:
-            part = np.load(path)
+            part, vectors = np.load(path), np.load(vectors_of(path))
             texts = np.split(part["ids"], np.cumsum(part["sizes"])[:-1])
             rows = [
                 student.frame(text, is_query=bool(kind))
@@ -88,7 +88,7 @@ def fit_head(student: Student, targets: Path, parts: int = 6) -> None:
                 states = torch.cat(student(rows[start : start + 64]))
                 ends = np.concatenate([[0], np.cumsum(part["sizes"] + FRAME)])
                 stop = min(start + 64, len(rows))
-                taught = torch.from_numpy(part["vectors"][ends[start] : ends[stop]]).float()
+                taught = torch.from_numpy(vectors[ends[start] : ends[stop]]).float()
                 gram += states.T @ states
                 cross += states.T @ taught
         ridge = 1e-3 * gram.diagonal().mean() * torch.eye(size)

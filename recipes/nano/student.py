@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor, nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from lfm2_colbert_rag.encoder.config import Lfm2Config
 from lfm2_colbert_rag.encoder.lfm2 import Lfm2Backbone, PackedBatch
@@ -87,7 +88,11 @@ class Student(nn.Module):
         )
         for group in filter(None, groups):
             batch = PackedBatch.from_lists([rows[i] for i in group])
-            with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
+            # The fused attention of CPUs is slow in bfloat16: a step takes a quarter longer.
+            with (
+                torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training),
+                sdpa_kernel(SDPBackend.MATH),
+            ):
                 outputs = self.head(self.backbone(batch))
             vectors = F.normalize(outputs.float(), dim=-1)
             for i, part in zip(group, vectors.split(list(batch.lengths)), strict=True):

@@ -75,11 +75,19 @@ def project(states: np.ndarray, projection: tuple[np.ndarray, np.ndarray]) -> np
     return unit
 
 
+def vectors_of(targets: Path) -> Path:
+    """Name the file of vectors that belongs to a ``targets.K.npz``."""
+    return targets.with_name(targets.name.replace("targets.", "vectors.")).with_suffix(".npy")
+
+
 def write_targets(
     rows: list[dict[str, Any]], labels: Path, part: int, tokenizer: Tokenizer,
     projection: tuple[np.ndarray, np.ndarray], out: Path,
 ) -> int:  # fmt: skip
-    """Write ``targets.K.npz``: ``ids``, ``sizes`` and ``is_query`` of texts, ``vectors``."""
+    """Write ``targets.K.npz``: ``ids``, ``sizes`` and ``is_query`` of texts, and ``vectors.K.npy``.
+
+    Workers map the vectors, so that they share the pages.
+    """
     target = out / f"targets.{part:05d}.npz"
     texts = rows[CHUNK * part : CHUNK * (part + 1)]
     encodings = tokenizer.encode_batch([r["text"] for r in texts], add_special_tokens=False)
@@ -97,8 +105,9 @@ def write_targets(
         ids=np.concatenate(ids),
         sizes=np.array(sizes),
         is_query=np.array([row["is_query"] for row in texts]),
-        vectors=project(np.concatenate(vectors), projection).astype(np.float16),
     )
+    projected = project(np.concatenate(vectors), projection).astype(np.float16)
+    np.save(vectors_of(target), projected)
     return sum(sizes)
 
 

@@ -26,7 +26,7 @@ from .student import (
     skiplist_ids,
     word_features,
 )
-from .targets import FRAME
+from .targets import FRAME, vectors_of
 from .tokens import Tokens
 
 LOG = logging.getLogger(__name__)
@@ -52,9 +52,9 @@ class TaughtTexts:
     def _refresh(self) -> None:
         for path in sorted(set(self._folder.glob("targets.*.npz")) - self._read):
             part = np.load(path)
-            sizes = part["sizes"]
+            sizes, vectors = part["sizes"], np.load(vectors_of(path), mmap_mode="r")
             self._texts.extend(np.split(part["ids"], np.cumsum(sizes)[:-1]))
-            self._vectors.extend(np.split(part["vectors"], np.cumsum(sizes + FRAME)[:-1]))
+            self._vectors.extend(np.split(vectors, np.cumsum(sizes + FRAME)[:-1]))
             self._is_query.extend(part["is_query"].tolist())
             self._read.add(path)
 
@@ -240,14 +240,14 @@ def new_student(args: argparse.Namespace) -> Student:
     else:
         table = word_features(args.teacher, teacher_ids, len(teacher_ids) + 2, 256)
     student = Student(configuration(len(table), args.layers, args.feed_forward))
-    parts = [np.load(path) for path in sorted(args.targets.glob("targets.*.npz"))[:12]]
     ids, vectors = [], []
-    for part in parts:
-        own = np.ones(len(part["vectors"]), dtype=bool)
+    for path in sorted(args.targets.glob("targets.*.npz"))[:12]:
+        part, taught = np.load(path), np.load(vectors_of(path))
+        own = np.ones(len(taught), dtype=bool)
         starts = np.concatenate([[0], np.cumsum(part["sizes"] + FRAME)[:-1]])
         own[starts], own[starts + 1] = False, False
         ids.append(part["ids"])
-        vectors.append(part["vectors"][own])
+        vectors.append(taught[own])
     initialise(student, table, np.concatenate(ids), np.concatenate(vectors))
     return student
 

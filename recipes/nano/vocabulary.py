@@ -167,7 +167,7 @@ def single_characters(pieces: list[str], scores: np.ndarray) -> list[int]:
 
 
 def script_pieces(pieces: list[str], scores: np.ndarray) -> list[int]:
-    """Return ids of the likeliest pieces of two signs or more in the scripts of ``WORD_SCRIPTS``."""
+    """Return ids of the likeliest longer pieces in the scripts of ``WORD_SCRIPTS``."""
     found: dict[str, list[int]] = {name: [] for name in WORD_SCRIPTS}
     for index in np.argsort(-scores[len(SPECIAL_PIECES) :]) + len(SPECIAL_PIECES):
         signs = pieces[index].lstrip("▁")
