@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +12,7 @@ import numpy.typing as npt
 from .errors import ConfigError
 from .fusion import Fusion, fuse
 from .index import Ranking
-from .lexical.analyser import analyse
+from .lexical.analyser import weigh
 from .lexical.bm25 import Bm25, LexicalRanking
 from .lexical.postings import LENGTHS, Numbers, Postings
 from .progress import ProgressLike, reporting
@@ -85,7 +84,7 @@ class Legs:
         self, snapshot: Snapshot, query: str, k: int, rows: Numbers | None = None
     ) -> LexicalRanking:
         """Rank passages by the words that they share with a query."""
-        terms = Counter(analyse(query))
+        terms = weigh(query)
         return self._bm25(snapshot).search(self._postings(list(terms)), terms, k, rows)
 
     def candidates(
@@ -119,7 +118,7 @@ class Legs:
         rows: Numbers | None,
     ) -> Candidates:
         query, vectors = question
-        terms = Counter(analyse(query))
+        terms = weigh(query)
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
         words = bm25.search(postings, terms, most, rows)

@@ -56,7 +56,9 @@ class Task:
             family = load_family(data / FAMILY, line_break=LINE_BREAK)
             return [family.dataset(*pair).sample(most) for pair in self.languages]
         one = MONOLINGUAL[folder]
-        found = load_dataset(data / folder, titles=one.titles, line_break=LINE_BREAK)
+        found = load_dataset(
+            data / folder, titles=one.titles, line_break=LINE_BREAK, missing="drop"
+        )
         return [found.sample(most)]
 
 
