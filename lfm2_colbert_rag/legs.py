@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from .errors import ConfigError
 from .fusion import Fusion, fuse
-from .index import Ranking
+from .index import FusionPlan, Ranking
 from .lexical.analyser import weigh
 from .lexical.bm25 import Bm25, LexicalRanking
 from .lexical.postings import LENGTHS, Numbers, Postings
@@ -30,16 +30,45 @@ class Candidates:
     """What both legs say of the candidates of one query.
 
     Attributes:
-        late: the candidates as the late leg ranks them.
+        late: the candidates as the late leg scores them.
         lexical: ``(n,)`` BM25 of the same rows, in that order.
         ideal: see :class:`~lfm2_colbert_rag.lexical.bm25.LexicalRanking`.
+        length: number of query vectors.
         legs: the same for hits, by row.
     """
 
     late: Ranking
     lexical: npt.NDArray[np.float32]
     ideal: float
+    length: int
     legs: Mapping[int, Mapping[str, Leg]]
+
+    @property
+    def cosines(self) -> npt.NDArray[np.float32]:
+        """``(n,)`` the mean cosine of the query's tokens and what answered them best."""
+        return self.late.scores / np.float32(max(1, self.length))
+
+    @property
+    def shares(self) -> npt.NDArray[np.float32]:
+        """``(n,)`` how much of the query each candidate has, 0..1."""
+        return self.lexical / np.float32(self.ideal) if self.ideal > 0 else self.lexical
+
+    def plan(self, fusion: Fusion) -> FusionPlan:
+        """Return what each leg brought, for people."""
+        brought = {
+            name: {row for row, legs in self.legs.items() if legs[name].rank is not None}
+            for name in ("late", "lexical")
+        }
+        return FusionPlan(
+            late=len(brought["late"]),
+            lexical=len(brought["lexical"]),
+            both=len(brought["late"] & brought["lexical"]),
+            cosine=float(self.cosines.max(initial=0.0)),
+            share=float(self.shares.max(initial=0.0)),
+            method=fusion.method,
+            weight=fusion.weight,
+            power=fusion.power,
+        )
 
 
 class Legs:
@@ -137,7 +166,7 @@ class Legs:
                 late.rows.tolist(), late.scores.tolist(), lexical.tolist(), strict=True
             )
         }
-        return Candidates(late, lexical, words.ideal, legs)
+        return Candidates(late, lexical, words.ideal, len(vectors), legs)
 
     def fusion(self) -> Fusion:
         """Return how this index fuses: as it was tuned, or the default."""
@@ -160,7 +189,7 @@ class Legs:
 def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
     """Rank candidates by both legs."""
     late = candidates.late
-    scores = fuse(late.scores, candidates.lexical, candidates.ideal, fusion).astype(np.float32)
+    scores = fuse(candidates.cosines, candidates.shares, fusion).astype(np.float32)
     order = np.argsort(-scores, kind="stable")
     return replace(late, rows=late.rows[order], scores=scores[order], windows=late.windows[order])
 

@@ -15,7 +15,7 @@ from lfm2_colbert_rag.fusion import Fusion, check_mode, fuse
 scores = st.integers(2, 20).flatmap(
     lambda n: st.tuples(
         *(
-            st.lists(st.integers(0, 400).map(lambda x: x / 8), min_size=n, max_size=n)
+            st.lists(st.integers(0, 64).map(lambda x: x / 64), min_size=n, max_size=n)
             for _ in range(2)
         )
     )
@@ -25,46 +25,55 @@ fusions = st.builds(Fusion, method=st.sampled_from(["scores", "ranks"]), weight=
 
 @given(scores, fusions)
 def test_better_in_both_legs_is_better(given_scores, fusion):
-    late, words = map(np.array, given_scores)
-    together = fuse(late, words, 50.0, fusion)
-    for one in range(len(late)):
-        worse = (late <= late[one]) & (words <= words[one])
+    cosines, shares = map(np.array, given_scores)
+    together = fuse(cosines, shares, fusion)
+    for one in range(len(cosines)):
+        worse = (cosines <= cosines[one]) & (shares <= shares[one])
         assert (together[worse] <= together[one] + 1e-9).all()
-
-
-@given(scores, st.sampled_from(["scores", "ranks"]))
-def test_legs_of_equal_weight_may_be_exchanged(given_scores, method):
-    late, words = (np.array(one) + 0.5 for one in given_scores)
-    fusion = Fusion(method, weight=1.0, low=0.0, high=1e-9)
-    np.testing.assert_allclose(
-        fuse(late, words, 60.0, fusion), fuse(words, late, 60.0, fusion), atol=1e-9
-    )
 
 
 @given(scores, fusions)
 def test_without_a_shared_word_the_late_ranking_stays(given_scores, fusion):
-    late = np.array(given_scores[0])
-    together = fuse(late, np.zeros(len(late)), 50.0, fusion)
+    cosines = np.array(given_scores[0])
+    together = fuse(cosines, np.zeros(len(cosines)), fusion)
     np.testing.assert_array_equal(
-        np.argsort(-together, kind="stable"), np.argsort(-late, kind="stable")
+        np.argsort(-together, kind="stable"), np.argsort(-cosines, kind="stable")
     )
 
 
-@given(scores, fusions)
-def test_a_query_that_finds_little_of_its_words_is_left_to_the_late_leg(given_scores, fusion):
-    late, words = map(np.array, given_scores)
-    together = fuse(late, words, 50.0 / fusion.low, fusion)
-    np.testing.assert_array_equal(
-        np.argsort(-together, kind="stable"), np.argsort(-late, kind="stable")
-    )
+@given(scores, st.floats(0.1, 8.0))
+def test_words_move_a_passage_by_no_more_than_what_they_found(given_scores, weight):
+    cosines, shares = map(np.array, given_scores)
+    moved = fuse(cosines, shares, Fusion(weight=weight)) - cosines
+    assert (moved >= 0).all()
+    assert (moved <= weight * shares + 1e-9).all()  # the power only takes away
+
+
+@given(scores, st.floats(0.1, 8.0), st.floats(0.0, 1.0))
+def test_other_candidates_change_no_score(given_scores, weight, cosine):
+    cosines, shares = map(np.array, given_scores)
+    fusion = Fusion(weight=weight)
+    more = fuse(np.append(cosines, cosine), np.append(shares, 1.0), fusion)
+    np.testing.assert_allclose(more[:-1], fuse(cosines, shares, fusion))
+
+
+def test_a_model_that_tells_passages_hardly_apart_leaves_them_to_words():
+    cosines, shares = np.array([0.71, 0.705, 0.70]), np.array([0.1, 0.2, 0.4])
+    assert fuse(cosines, shares, Fusion()).argmax() == 2
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"low": 0.5, "high": 0.4}]
+    "wrong", [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}]
 )
 def test_senseless_fusions_are_refused(wrong):
     with pytest.raises(ConfigError):
         Fusion(**wrong)
+
+
+def test_what_was_learned_for_another_formula_is_forgotten():
+    assert Fusion.from_dict(Fusion(weight=0.5).to_dict()) == Fusion(weight=0.5)
+    older = {"method": "scores", "weight": 4.0, "low": 0.15, "high": 0.3}
+    assert Fusion.from_dict(older) == Fusion.from_dict(None) == Fusion()
 
 
 def test_modes():
@@ -123,3 +132,22 @@ def test_too_few_judged_queries_are_refused_and_change_nothing():
     with pytest.raises(ConfigError, match="folds"):
         retriever.tune_fusion(queries, qrels, folds=1)
     assert retriever._legs.fusion() == Fusion()
+
+
+def test_explaining_a_hybrid_search_shows_the_legs():
+    retriever, queries, _ = judged()
+    plan = retriever.explain(queries["q3"], mode="hybrid")
+    assert plan.fusion is not None
+    assert plan.fusion.late == 50
+    assert 0 < plan.fusion.both <= plan.fusion.lexical <= 60
+    assert 0 < plan.fusion.share <= 1
+    hits = retriever.search(queries["q3"], mode="hybrid")
+    assert hits[0].score <= plan.fusion.cosine + plan.fusion.words + 1e-5
+    for drawn in (str(plan), plan._repr_html_()):
+        assert "candidates by meaning" in drawn
+        assert "candidates by words" in drawn
+        assert f"{plan.fusion.share:.3f}" in drawn
+    assert retriever.explain(queries["q3"]).fusion is None
+    assert retriever.explain("nothing of this", mode="hybrid").fusion.share == 0
+    with pytest.raises(ConfigError, match="'dense'"):
+        retriever.explain("item3", mode="dense")
