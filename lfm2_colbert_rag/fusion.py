@@ -1,14 +1,15 @@
 """Fusing what late interaction and words say of the same passages into one score.
 
 Both legs score every candidate of either, so that no rank is ever missing. Neither is calibrated on
-the candidates, since both have a scale of their own that means the same for every query: MaxSim as
-the mean cosine of the query's tokens, BM25 as the share of the query, by weight of its terms, that
-the passage has. So each leg counts for as much as its candidates differ. A query in another
+the candidates, since both have a scale that means the same for every query of an index: MaxSim is
+the mean cosine of the query's tokens, in units of how far the mean cosines of passages that have
+nothing to do with one another lie apart; BM25 is the share of the query, by weight of its terms,
+that the passage has. So each leg counts for as much as its candidates differ. A query in another
 language than its passages finds next to none of its words and is answered by late interaction, one
-that shares no word at all gets exactly the ranking of that leg; a model that knows a language badly
-tells its passages hardly apart, and leaves them to words. That a sum over fixed scales beats ranks
-and scales of the candidates is known from Bruch, Gai and Ingber, "An analysis of fusion functions
-for hybrid retrieval" (2022).
+that shares no word at all gets exactly the ranking of that leg. Without the unit words would count
+for ten times as much beside a model that puts all cosines between .8 and .9 as beside one that
+spreads them from .3 to .7. That a sum over fixed scales beats ranks and scales of the candidates is
+known from Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval" (2022).
 """
 
 from __future__ import annotations
@@ -33,9 +34,9 @@ class Fusion:
     """How the legs are fused.
 
     Attributes:
-        method: ``"scores"``: the sum of mean cosine and weighted share; ``"ranks"``: of reciprocal
-            ranks (Cormack, Clarke and Buettcher, 2009), where those of words count for the share
-            that the best passage has.
+        method: ``"scores"``: the sum of mean cosine, in spreads, and weighted share; ``"ranks"``:
+            of reciprocal ranks (Cormack, Clarke and Buettcher, 2009), where those of words count
+            for the share that the best passage has.
         weight: what the lexical leg counts beside the late one.
         power: of the share; above 1 a word or two say less than their part.
 
@@ -44,7 +45,7 @@ class Fusion:
     """
 
     method: str = "scores"
-    weight: float = 2.0
+    weight: float = 25.0
     power: float = 1.2
 
     def __post_init__(self) -> None:
@@ -69,11 +70,12 @@ class Fusion:
         return cls(**values) if values is not None and usable else cls()
 
 
-def fuse(cosines: Array, shares: Array, fusion: Fusion) -> npt.NDArray[np.float64]:
+def fuse(distances: Array, shares: Array, fusion: Fusion) -> npt.NDArray[np.float64]:
     """Fuse the scores of the candidates of one query.
 
     Args:
-        cosines: ``(n,)`` MaxSim divided by the number of query vectors.
+        distances: ``(n,)`` MaxSim divided by the number of query vectors and by the spread, see
+            :attr:`~lfm2_colbert_rag.background.Background.spread`.
         shares: ``(n,)`` BM25 divided by that of a passage with all of the query, 0 where no word
             is shared.
         fusion: how.
@@ -82,13 +84,13 @@ def fuse(cosines: Array, shares: Array, fusion: Fusion) -> npt.NDArray[np.float6
         ``(n,)`` fused scores: they grow with the score of either leg while the others stay.
 
     Example:
-        >>> fuse(np.array([0.9, 0.8, 0.7]), np.array([0.0, 0.3, 0.0]), Fusion()).argmax()
+        >>> fuse(np.array([9.0, 8.0, 7.0]), np.array([0.0, 0.3, 0.0]), Fusion()).argmax()
         np.int64(1)
     """
     if fusion.method == "ranks":
         weight = fusion.weight * float(shares.max(initial=0.0))
-        return _by_rank(cosines) + weight * np.where(shares > 0, _by_rank(shares), 0.0)
-    return cosines.astype(np.float64) + fusion.weight * shares.astype(np.float64) ** fusion.power
+        return _by_rank(distances) + weight * np.where(shares > 0, _by_rank(shares), 0.0)
+    return distances.astype(np.float64) + fusion.weight * shares.astype(np.float64) ** fusion.power
 
 
 def _by_rank(scores: Array) -> npt.NDArray[np.float64]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from .background import LEAST_SPREAD, Backgrounds
 from .errors import ConfigError
 from .fusion import Fusion, fuse
 from .index import FusionPlan, Ranking
@@ -34,6 +35,7 @@ class Candidates:
         lexical: ``(n,)`` BM25 of the same rows, in that order.
         ideal: see :class:`~lfm2_colbert_rag.lexical.bm25.LexicalRanking`.
         length: number of query vectors.
+        spread: of mean cosines, see :attr:`~lfm2_colbert_rag.background.Background.spread`.
         legs: the same for hits, by row.
     """
 
@@ -41,12 +43,18 @@ class Candidates:
     lexical: npt.NDArray[np.float32]
     ideal: float
     length: int
+    spread: float
     legs: Mapping[int, Mapping[str, Leg]]
 
     @property
     def cosines(self) -> npt.NDArray[np.float32]:
         """``(n,)`` the mean cosine of the query's tokens and what answered them best."""
         return self.late.scores / np.float32(max(1, self.length))
+
+    @property
+    def distances(self) -> npt.NDArray[np.float32]:
+        """``(n,)`` the same in units of :attr:`spread`."""
+        return self.cosines / np.float32(self.spread)
 
     @property
     def shares(self) -> npt.NDArray[np.float32]:
@@ -64,6 +72,7 @@ class Candidates:
             lexical=len(brought["lexical"]),
             both=len(brought["late"] & brought["lexical"]),
             cosine=float(self.cosines.max(initial=0.0)),
+            spread=self.spread,
             share=float(self.shares.max(initial=0.0)),
             method=fusion.method,
             weight=fusion.weight,
@@ -76,10 +85,11 @@ class Legs:
 
     Args:
         store: the index.
+        backgrounds: what is known of it by chance.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, backgrounds: Backgrounds) -> None:
+        self._store, self._backgrounds = store, backgrounds
         self._making = threading.Lock()
         self._made: tuple[int, Bm25] | None = None
 
@@ -166,7 +176,15 @@ class Legs:
                 late.rows.tolist(), late.scores.tolist(), lexical.tolist(), strict=True
             )
         }
-        return Candidates(late, lexical, words.ideal, len(vectors), legs)
+        spread = self._spread(snapshot, late.scores / max(1, len(vectors)))
+        return Candidates(late, lexical, words.ideal, len(vectors), spread, legs)
+
+    def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.float32]) -> float:
+        """Return the spread of the index; that of the candidates where there are few passages."""
+        background = self._backgrounds.of(snapshot.generation, snapshot.segments)
+        if background is not None:
+            return background.spread
+        return max(float(cosines.std()) if len(cosines) else 0.0, LEAST_SPREAD)
 
     def fusion(self) -> Fusion:
         """Return how this index fuses: as it was tuned, or the default."""
@@ -189,7 +207,7 @@ class Legs:
 def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
     """Rank candidates by both legs."""
     late = candidates.late
-    scores = fuse(candidates.cosines, candidates.shares, fusion).astype(np.float32)
+    scores = fuse(candidates.distances, candidates.shares, fusion).astype(np.float32)
     order = np.argsort(-scores, kind="stable")
     return replace(late, rows=late.rows[order], scores=scores[order], windows=late.windows[order])
 

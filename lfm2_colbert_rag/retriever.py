@@ -71,9 +71,9 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         self._encoder = encoder
         self._in_memory = in_memory
         self._mode = mode
-        self._legs = Legs(store)
         self._asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self._backgrounds = Backgrounds()
+        self._legs = Legs(store, self._backgrounds)
         if in_memory:
             weakref.finalize(self, discard, store)
 

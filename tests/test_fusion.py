@@ -11,6 +11,8 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, InputError
 from lfm2_colbert_rag.fusing import learn, weights
 from lfm2_colbert_rag.fusion import Fusion, check_mode, fuse
+from lfm2_colbert_rag.testing import HashEncoder
+from lfm2_colbert_rag.types import TokenVectors
 
 scores = st.integers(2, 20).flatmap(
     lambda n: st.tuples(
@@ -57,9 +59,45 @@ def test_other_candidates_change_no_score(given_scores, weight, cosine):
     np.testing.assert_allclose(more[:-1], fuse(cosines, shares, fusion))
 
 
-def test_a_model_that_tells_passages_hardly_apart_leaves_them_to_words():
-    cosines, shares = np.array([0.71, 0.705, 0.70]), np.array([0.1, 0.2, 0.4])
-    assert fuse(cosines, shares, Fusion()).argmax() == 2
+def test_passages_that_the_model_tells_hardly_apart_are_left_to_words():
+    distances, shares = np.array([7.1, 7.05, 7.0]), np.array([0.1, 0.2, 0.4])
+    assert fuse(distances, shares, Fusion()).argmax() == 2
+
+
+class Squeezed(HashEncoder):
+    """Every vector lies near one direction, as those of some models do: cosines from .9 to 1."""
+
+    NEAR = 0.9
+
+    def _encode(self, text: str) -> TokenVectors:
+        plain = super()._encode(text)
+        own = plain.vectors
+        shared = np.full((len(own), 1), self.NEAR**0.5, np.float32)
+        # The width stays: the shared direction takes the place of the last coordinate.
+        kept = own[:, :-1] / np.linalg.norm(own[:, :-1], axis=1, keepdims=True).clip(1e-9)
+        vectors = np.concatenate((kept * (1 - self.NEAR) ** 0.5, shared), axis=1)
+        return TokenVectors(vectors.astype(np.float32), plain.token_ids, plain.spans)
+
+
+class Narrow(Squeezed):
+    """The same without the direction that all share."""
+
+    NEAR = 0.0
+
+
+@pytest.mark.parametrize("passages", [12, 60])
+def test_words_count_the_same_however_near_to_one_another_a_model_puts_everything(passages):
+    """MaxSim is squeezed from 0..1 into .9..1: an affine map, so that the ranking must stay."""
+    texts = [f"shelf{n} holds item{n % 9} and tool{n % 7} of maker{n % 5}" for n in range(passages)]
+    ids = [f"p{n}" for n in range(passages)]
+    found = []
+    for encoder in (Narrow(), Squeezed()):
+        with Retriever.from_texts(texts, ids=ids, model=encoder) as retriever:
+            hits = retriever.search("item3 by maker2 with a tool4", k=10, mode="hybrid")
+            found.append(([hit.id for hit in hits], [hit.score for hit in hits]))
+    (ranked, scores), (squeezed_ranked, squeezed_scores) = found
+    assert ranked == squeezed_ranked
+    np.testing.assert_allclose(np.diff(scores), np.diff(squeezed_scores), atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +180,8 @@ def test_explaining_a_hybrid_search_shows_the_legs():
     assert 0 < plan.fusion.both <= plan.fusion.lexical <= 60
     assert 0 < plan.fusion.share <= 1
     hits = retriever.search(queries["q3"], mode="hybrid")
-    assert hits[0].score <= plan.fusion.cosine + plan.fusion.words + 1e-5
+    most = plan.fusion.cosine / plan.fusion.spread + plan.fusion.words
+    assert hits[0].score <= most + 1e-4
     for drawn in (str(plan), plan._repr_html_()):
         assert "candidates by meaning" in drawn
         assert "candidates by words" in drawn

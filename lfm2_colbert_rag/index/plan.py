@@ -39,6 +39,7 @@ class FusionPlan:
         lexical: candidates that words brought.
         both: candidates that both brought.
         cosine: the greatest mean cosine of a candidate.
+        spread: how far mean cosines lie apart by chance in this index.
         share: the greatest share of the query, by weight of its terms, that a candidate has.
         method: see :class:`~lfm2_colbert_rag.fusion.Fusion`.
         weight: see there; what the lexical leg counts beside the late one.
@@ -49,6 +50,7 @@ class FusionPlan:
     lexical: int
     both: int
     cosine: float
+    spread: float
     share: float
     method: str
     weight: float
@@ -61,13 +63,14 @@ class FusionPlan:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and meaning of each line of a drawing."""
-        adding = f"of the query the best has in words, which adds {self.words:.3f} to its score"
+        adding = f"of the query the best has in words, which adds {self.words:.1f} spreads"
         if self.method == "ranks":
             adding = "of the query the best has in words; ranks are added"
         return [
             ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
             ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),
             ("share", f"{self.share:.3f}", adding),
+            ("spread", f"{self.spread:.3f}", "of cosines by chance, the unit of both"),
             ("weight", f"{self.weight:.3g}", "of words beside meaning"),
         ]
 
