@@ -179,7 +179,7 @@ class Legs:
         spread = self._spread(snapshot, late.scores / max(1, len(vectors)))
         return Candidates(late, lexical, words.ideal, len(vectors), spread, legs)
 
-    def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.float32]) -> float:
+    def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:
         """Return the spread of the index; that of the candidates where there are few passages."""
         background = self._backgrounds.of(snapshot.generation, snapshot.segments)
         if background is not None:
