@@ -1,15 +1,15 @@
 """Fusing what late interaction and words say of the same passages into one score.
 
-Both legs score every candidate of either, so that no rank is ever missing. Neither is calibrated on
-the candidates, since both have a scale that means the same for every query of an index: MaxSim is
-the mean cosine of the query's tokens, in units of how far the mean cosines of passages that have
-nothing to do with one another lie apart; BM25 is the share of the query, by weight of its terms,
-that the passage has. So each leg counts for as much as its candidates differ. A query in another
-language than its passages finds next to none of its words and is answered by late interaction, one
-that shares no word at all gets exactly the ranking of that leg. Without the unit words would count
-for ten times as much beside a model that puts all cosines between .8 and .9 as beside one that
-spreads them from .3 to .7. That a sum over fixed scales beats ranks and scales of the candidates is
-known from Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval" (2022).
+Both legs score every candidate of either, so that no rank is ever missing. Neither is calibrated
+to the spread of the candidates: MaxSim counts as the mean cosine of the query's tokens, in units of
+how far the mean cosines of passages that have nothing to do with one another lie apart. Without
+the unit words would count for ten times as much beside a model that puts all cosines between .8
+and .9 as beside one that spreads them from .3 to .7. BM25 counts
+as its part of the best BM25 among the candidates, times a trust that rises with the share of the
+query, by weight of its terms, that this best passage has. A query in another language than its
+passages finds next to none of its words and is answered by late interaction; one that shares no
+word at all gets exactly the ranking of that leg. That sums of scores beat ranks is known from
+Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval" (2022).
 """
 
 from __future__ import annotations
@@ -34,27 +34,31 @@ class Fusion:
     """How the legs are fused.
 
     Attributes:
-        method: ``"scores"``: the sum of mean cosine, in spreads, and weighted share; ``"ranks"``:
-            of reciprocal ranks (Cormack, Clarke and Buettcher, 2009), where those of words count
-            for the share that the best passage has.
-        weight: what the lexical leg counts beside the late one.
-        power: of the share; above 1 a word or two say less than their part.
+        method: ``"scores"``: the sum of mean cosine, in spreads, and of BM25 as a part of the best;
+            ``"ranks"``: of reciprocal ranks (Cormack, Clarke and Buettcher, 2009).
+        weight: what the lexical leg counts beside the late one, where it is fully trusted.
+        full: share of the query from which on words are fully trusted.
+        power: how fast trust falls below it.
 
     Raises:
         ConfigError: a value that makes no sense.
     """
 
     method: str = "scores"
-    weight: float = 25.0
-    power: float = 1.2
+    weight: float = 16.0
+    full: float = 0.3
+    power: float = 2.0
 
     def __post_init__(self) -> None:
         if self.method not in ("scores", "ranks"):
             raise ConfigError(f'the method must be "scores" or "ranks", not {self.method!r}.')
         if not 0 <= self.weight < np.inf:
             raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
-        if not 0 < self.power < np.inf:
-            raise ConfigError(f"the power of the share must be above 0, not {self.power!r}.")
+        if not (0 < self.power < np.inf and 0 < self.full <= 1):
+            raise ConfigError(
+                f"trust must end at a share above 0 and up to 1, with a power above 0, not "
+                f"{self.full!r}, {self.power!r}."
+            )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
@@ -68,6 +72,10 @@ class Fusion:
         """
         usable = values is not None and values.keys() == cls().to_dict().keys()
         return cls(**values) if values is not None and usable else cls()
+
+    def trust(self, share: float) -> float:
+        """Return how far words are trusted, 0..1, where the best passage has so much of a query."""
+        return float(min(1.0, max(0.0, share) / self.full) ** self.power)
 
 
 def fuse(distances: Array, shares: Array, fusion: Fusion) -> npt.NDArray[np.float64]:
@@ -87,10 +95,12 @@ def fuse(distances: Array, shares: Array, fusion: Fusion) -> npt.NDArray[np.floa
         >>> fuse(np.array([9.0, 8.0, 7.0]), np.array([0.0, 0.3, 0.0]), Fusion()).argmax()
         np.int64(1)
     """
+    best = float(shares.max(initial=0.0))
+    weight = fusion.weight * fusion.trust(best)
     if fusion.method == "ranks":
-        weight = fusion.weight * float(shares.max(initial=0.0))
         return _by_rank(distances) + weight * np.where(shares > 0, _by_rank(shares), 0.0)
-    return distances.astype(np.float64) + fusion.weight * shares.astype(np.float64) ** fusion.power
+    parts = shares.astype(np.float64) / best if best > 0 else np.zeros(len(shares))
+    return distances.astype(np.float64) + weight * parts
 
 
 def _by_rank(scores: Array) -> npt.NDArray[np.float64]:

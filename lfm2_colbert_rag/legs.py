@@ -67,16 +67,17 @@ class Candidates:
             name: {row for row, legs in self.legs.items() if legs[name].rank is not None}
             for name in ("late", "lexical")
         }
+        share = float(self.shares.max(initial=0.0))
         return FusionPlan(
             late=len(brought["late"]),
             lexical=len(brought["lexical"]),
             both=len(brought["late"] & brought["lexical"]),
             cosine=float(self.cosines.max(initial=0.0)),
             spread=self.spread,
-            share=float(self.shares.max(initial=0.0)),
+            share=share,
             method=fusion.method,
+            trust=fusion.trust(share),
             weight=fusion.weight,
-            power=fusion.power,
         )
 
 

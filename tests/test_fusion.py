@@ -43,20 +43,23 @@ def test_without_a_shared_word_the_late_ranking_stays(given_scores, fusion):
     )
 
 
-@given(scores, st.floats(0.1, 8.0))
-def test_words_move_a_passage_by_no_more_than_what_they_found(given_scores, weight):
-    cosines, shares = map(np.array, given_scores)
-    moved = fuse(cosines, shares, Fusion(weight=weight)) - cosines
-    assert (moved >= 0).all()
-    assert (moved <= weight * shares + 1e-9).all()  # the power only takes away
-
-
-@given(scores, st.floats(0.1, 8.0), st.floats(0.0, 1.0))
-def test_other_candidates_change_no_score(given_scores, weight, cosine):
-    cosines, shares = map(np.array, given_scores)
+@given(scores, st.floats(0.1, 8.0), st.floats(0.001, 1.0))
+def test_words_move_a_passage_by_no_more_than_they_are_trusted(given_scores, weight, found):
+    cosines, shares = np.array(given_scores[0]), np.array(given_scores[1]) * found
     fusion = Fusion(weight=weight)
-    more = fuse(np.append(cosines, cosine), np.append(shares, 1.0), fusion)
-    np.testing.assert_allclose(more[:-1], fuse(cosines, shares, fusion))
+    moved = fuse(cosines, shares, fusion) - cosines
+    trust = fusion.trust(shares.max())
+    assert (moved >= 0).all()
+    assert (moved <= weight * trust + 1e-9).all()
+    assert trust <= (found / fusion.full) ** fusion.power + 1e-9
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_trust_rises_with_the_share_that_was_found(one, other):
+    fusion = Fusion()
+    assert fusion.trust(0.0) == 0
+    assert fusion.trust(fusion.full) == 1
+    assert (fusion.trust(one) <= fusion.trust(other)) or one > other
 
 
 def test_passages_that_the_model_tells_hardly_apart_are_left_to_words():
@@ -101,7 +104,8 @@ def test_words_count_the_same_however_near_to_one_another_a_model_puts_everythin
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}]
+    "wrong",
+    [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}, {"full": 0.0}],
 )
 def test_senseless_fusions_are_refused(wrong):
     with pytest.raises(ConfigError):

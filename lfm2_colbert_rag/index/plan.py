@@ -42,8 +42,8 @@ class FusionPlan:
         spread: how far mean cosines lie apart by chance in this index.
         share: the greatest share of the query, by weight of its terms, that a candidate has.
         method: see :class:`~lfm2_colbert_rag.fusion.Fusion`.
-        weight: see there; what the lexical leg counts beside the late one.
-        power: see there.
+        trust: how far words are trusted for that, 0..1.
+        weight: see there; what the lexical leg counts beside the late one, where it is trusted.
     """
 
     late: int
@@ -53,13 +53,13 @@ class FusionPlan:
     spread: float
     share: float
     method: str
+    trust: float
     weight: float
-    power: float
 
     @property
     def words(self) -> float:
         """What words add to the score of the candidate that has most of the query."""
-        return self.weight * self.share**self.power
+        return self.weight * self.trust
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and meaning of each line of a drawing."""
@@ -69,9 +69,10 @@ class FusionPlan:
         return [
             ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
             ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),
+            ("spread", f"{self.spread:.3f}", "of cosines by chance, the unit of fused scores"),
             ("share", f"{self.share:.3f}", adding),
-            ("spread", f"{self.spread:.3f}", "of cosines by chance, the unit of both"),
-            ("weight", f"{self.weight:.3g}", "of words beside meaning"),
+            ("trust", f"{self.trust:.3f}", "in words, for that"),
+            ("weight", f"{self.weight:.3g}", "of words beside meaning, where they are trusted"),
         ]
 
 
