@@ -96,7 +96,8 @@ format: install-dev
 # DATA is a folder of evaluation sets as corpus.jsonl, queries.jsonl and qrels.jsonl.
 DATA ?= ../shared/data/eval
 bench: install
-	$(BIN)/python benchmarks/nano_quality.py --data $(DATA)
+	$(BIN)/python -m benchmarks.quality --data $(DATA)
+	$(BIN)/python -m benchmarks.quality.tables
 
 # Speed of encoding beside PyLate and sentence-transformers, on an otherwise idle machine. The
 # environments and random weights take about 12 GB below BENCH, and are kept there.

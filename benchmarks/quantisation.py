@@ -5,7 +5,7 @@
     python -m benchmarks.quantisation --data DIR --scratch DIR
 
 Accuracy is that of the bundled model on real text in five languages (``--data`` holds the XQuAD
-collection, as ``benchmarks/nano_quality.py`` reads it) against its own float32: cosines of single
+collection, as ``benchmarks/exhaustive.py`` reads it) against its own float32: cosines of single
 vectors and, for the way that is shipped, nDCG@10 of every language pair. Speed is that of four
 layers of the 350M model's width with random weights, all ways in turn, several rounds. Writes
 ``benchmarks/results/quantisation.json`` and prints the table.
@@ -29,7 +29,7 @@ from rich.table import Table
 
 from benchmarks.encode.checkpoints import Shape, write_checkpoints
 from benchmarks.encode.machine import describe
-from benchmarks.nano_quality import TRAINED, Collection, evaluate
+from benchmarks.exhaustive import TRAINED, Collection, evaluate
 from lfm2_colbert_rag.encoder import load_encoder
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.hub import NANO_FOLDER

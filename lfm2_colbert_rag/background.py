@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,9 @@ from .types import Chance, TokenMatrix
 
 WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
 FEWEST = 32  # a background of fewer would hold too much of what was asked for
+ASKED = 32  # vectors of a window that is taken for a question
 MOST_VECTORS = 12_288  # three megabytes in half precision: little to hold, and to compare with
+LEAST_SPREAD = 1e-3  # of mean cosines: what rounding to float16 leaves between equal texts
 _GROWTH = 1.25  # taken anew when the index is so much larger, or smaller
 
 
@@ -45,6 +48,22 @@ class Background:
         scores = score_block(query, self.vectors, self.lengths)
         # Where all scores are equal, the least that rounding to float16 leaves between texts.
         return Chance(float(scores.mean()), max(float(scores.std()), 1e-3 * len(query)))
+
+    @cached_property
+    def spread(self) -> float:
+        """How far the mean cosines of what has nothing to do with one another lie apart.
+
+        The windows ask one another: so it is a scale of the model and the material, whatever is
+        asked in whatever language. It is the standard deviation over windows, in the mean.
+        """
+        ends = np.cumsum(self.lengths)
+        asked = [
+            self.vectors[end - length : end - length + ASKED]
+            for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)
+        ]
+        scores = [score_block(one, self.vectors, self.lengths) / len(one) for one in asked]
+        others = [np.delete(one, place).std() for place, one in enumerate(scores)]
+        return max(float(np.mean(others)), LEAST_SPREAD)
 
 
 def sample_background(segments: Sequence[LiveSegment]) -> Background | None:

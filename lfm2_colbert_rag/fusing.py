@@ -129,7 +129,7 @@ class Fusing:
             row = []
             for weight in weights():
                 fusion = Fusion(weight=weight)
-                scores = fuse(one.late.scores, one.lexical, one.ideal, fusion)
+                scores = fuse(one.distances, one.shares, fusion)
                 order = np.argsort(-scores, kind="stable")[:DEPTH]
                 row.append(float(gains[order] @ _DISCOUNTS[: len(order)]) / best)
             rows.append(row)

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
+from .background import LEAST_SPREAD, Backgrounds
 from .errors import ConfigError
 from .fusion import Fusion, fuse
-from .index import Ranking
-from .lexical.analyser import analyse
+from .index import FusionPlan, Ranking
+from .lexical.analyser import weigh
 from .lexical.bm25 import Bm25, LexicalRanking
 from .lexical.postings import LENGTHS, Numbers, Postings
 from .progress import ProgressLike, reporting
@@ -31,16 +31,54 @@ class Candidates:
     """What both legs say of the candidates of one query.
 
     Attributes:
-        late: the candidates as the late leg ranks them.
+        late: the candidates as the late leg scores them.
         lexical: ``(n,)`` BM25 of the same rows, in that order.
         ideal: see :class:`~lfm2_colbert_rag.lexical.bm25.LexicalRanking`.
+        length: number of query vectors.
+        spread: of mean cosines, see :attr:`~lfm2_colbert_rag.background.Background.spread`.
         legs: the same for hits, by row.
     """
 
     late: Ranking
     lexical: npt.NDArray[np.float32]
     ideal: float
+    length: int
+    spread: float
     legs: Mapping[int, Mapping[str, Leg]]
+
+    @property
+    def cosines(self) -> npt.NDArray[np.float32]:
+        """``(n,)`` the mean cosine of the query's tokens and what answered them best."""
+        return self.late.scores / np.float32(max(1, self.length))
+
+    @property
+    def distances(self) -> npt.NDArray[np.float32]:
+        """``(n,)`` the same in units of :attr:`spread`."""
+        return self.cosines / np.float32(self.spread)
+
+    @property
+    def shares(self) -> npt.NDArray[np.float32]:
+        """``(n,)`` how much of the query each candidate has, 0..1."""
+        return self.lexical / np.float32(self.ideal) if self.ideal > 0 else self.lexical
+
+    def plan(self, fusion: Fusion) -> FusionPlan:
+        """Return what each leg brought, for people."""
+        brought = {
+            name: {row for row, legs in self.legs.items() if legs[name].rank is not None}
+            for name in ("late", "lexical")
+        }
+        share = float(self.shares.max(initial=0.0))
+        return FusionPlan(
+            late=len(brought["late"]),
+            lexical=len(brought["lexical"]),
+            both=len(brought["late"] & brought["lexical"]),
+            cosine=float(self.cosines.max(initial=0.0)),
+            spread=self.spread,
+            share=share,
+            method=fusion.method,
+            trust=fusion.trust(share),
+            weight=fusion.weight,
+        )
 
 
 class Legs:
@@ -48,10 +86,11 @@ class Legs:
 
     Args:
         store: the index.
+        backgrounds: what is known of it by chance.
     """
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, backgrounds: Backgrounds) -> None:
+        self._store, self._backgrounds = store, backgrounds
         self._making = threading.Lock()
         self._made: tuple[int, Bm25] | None = None
 
@@ -85,7 +124,7 @@ class Legs:
         self, snapshot: Snapshot, query: str, k: int, rows: Numbers | None = None
     ) -> LexicalRanking:
         """Rank passages by the words that they share with a query."""
-        terms = Counter(analyse(query))
+        terms = weigh(query)
         return self._bm25(snapshot).search(self._postings(list(terms)), terms, k, rows)
 
     def candidates(
@@ -119,7 +158,7 @@ class Legs:
         rows: Numbers | None,
     ) -> Candidates:
         query, vectors = question
-        terms = Counter(analyse(query))
+        terms = weigh(query)
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
         words = bm25.search(postings, terms, most, rows)
@@ -138,7 +177,15 @@ class Legs:
                 late.rows.tolist(), late.scores.tolist(), lexical.tolist(), strict=True
             )
         }
-        return Candidates(late, lexical, words.ideal, legs)
+        spread = self._spread(snapshot, late.scores / max(1, len(vectors)))
+        return Candidates(late, lexical, words.ideal, len(vectors), spread, legs)
+
+    def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:
+        """Return the spread of the index; that of the candidates where there are few passages."""
+        background = self._backgrounds.of(snapshot.generation, snapshot.segments)
+        if background is not None:
+            return background.spread
+        return max(float(cosines.std()) if len(cosines) else 0.0, LEAST_SPREAD)
 
     def fusion(self) -> Fusion:
         """Return how this index fuses: as it was tuned, or the default."""
@@ -161,7 +208,7 @@ class Legs:
 def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
     """Rank candidates by both legs."""
     late = candidates.late
-    scores = fuse(late.scores, candidates.lexical, candidates.ideal, fusion).astype(np.float32)
+    scores = fuse(candidates.distances, candidates.shares, fusion).astype(np.float32)
     order = np.argsort(-scores, kind="stable")
     return replace(late, rows=late.rows[order], scores=scores[order], windows=late.windows[order])
 

@@ -6,6 +6,7 @@ import shutil
 import weakref
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import overload
@@ -70,9 +71,9 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         self._encoder = encoder
         self._in_memory = in_memory
         self._mode = mode
-        self._legs = Legs(store)
         self._asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self._backgrounds = Backgrounds()
+        self._legs = Legs(store, self._backgrounds)
         if in_memory:
             weakref.finalize(self, discard, store)
 
@@ -316,11 +317,23 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
 
     @overload
     def explain(
-        self, query: str, id: None = None, *, k: int = 10, where: Where | None = None
+        self,
+        query: str,
+        id: None = None,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        mode: str | None = None,
     ) -> SearchPlan: ...
 
     def explain(
-        self, query: str, id: str | None = None, *, k: int = 10, where: Where | None = None
+        self,
+        query: str,
+        id: str | None = None,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        mode: str | None = None,
     ) -> Explanation | SearchPlan:
         """Show which words of a passage answered a question, or how the search goes about it.
 
@@ -329,6 +342,8 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
             id: a passage's id; without it, the search itself is explained.
             k: see :meth:`search`; for the search itself.
             where: see :meth:`search`; for the search itself.
+            mode: ``"hybrid"``: show what each leg brought, too. Else, and for one passage, the
+                late leg is explained. None: as the retriever was opened.
 
         Returns:
             An explanation that draws itself in a terminal (``rich.print``) and in a notebook; or
@@ -336,13 +351,14 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
 
         Raises:
             PassageNotFoundError: no live passage has this id.
+            ConfigError: an unknown mode, or one that asks for words that the index does not keep.
         """
-        text = check_query(query)
+        text, mode = check_query(query), check_mode(mode, self._mode)
         snapshot = self._store.snapshot()
         question = self._questions([text], self._encode([text]), snapshot)[0]
         if id is None:
             condition = None if where is None else parse_condition(where)
-            return self._plan(snapshot, question, check_k(k), condition)
+            return self._plan(snapshot, question, check_k(k), condition, mode)
         rows = self._store.catalog.rows_by_id(check_ids([id]), snapshot.generation)
         if id not in rows:
             raise PassageNotFoundError(f"no passage has the id {id!r}.")
@@ -356,9 +372,16 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         return None if self.path is None else str(self.path)
 
     def _plan(
-        self, snapshot: Snapshot, question: Question, k: int, where: Filter | None
+        self, snapshot: Snapshot, question: Question, k: int, where: Filter | None, mode: str
     ) -> SearchPlan:
         rows, index = self._allowed(snapshot, where), snapshot.index
+        vectors = question.encoded.vectors
         if isinstance(index, CompressedIndex):
-            return index.search_with_plans([question.encoded.vectors], k, rows=rows)[0][1]
-        return exact_plan(snapshot.segments, rows)
+            plan = index.search_with_plans([vectors], k, rows=rows)[0][1]
+        else:
+            plan = exact_plan(snapshot.segments, rows)
+        if mode != "hybrid":
+            return plan
+        self._legs.prepare()
+        (found,) = self._legs.candidates(snapshot, [(question.text, vectors)], k, rows)
+        return replace(plan, fusion=found.plan(self._legs.fusion()))

@@ -11,11 +11,13 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, InputError
 from lfm2_colbert_rag.fusing import learn, weights
 from lfm2_colbert_rag.fusion import Fusion, check_mode, fuse
+from lfm2_colbert_rag.testing import HashEncoder
+from lfm2_colbert_rag.types import TokenVectors
 
 scores = st.integers(2, 20).flatmap(
     lambda n: st.tuples(
         *(
-            st.lists(st.integers(0, 400).map(lambda x: x / 8), min_size=n, max_size=n)
+            st.lists(st.integers(0, 64).map(lambda x: x / 64), min_size=n, max_size=n)
             for _ in range(2)
         )
     )
@@ -25,46 +27,95 @@ fusions = st.builds(Fusion, method=st.sampled_from(["scores", "ranks"]), weight=
 
 @given(scores, fusions)
 def test_better_in_both_legs_is_better(given_scores, fusion):
-    late, words = map(np.array, given_scores)
-    together = fuse(late, words, 50.0, fusion)
-    for one in range(len(late)):
-        worse = (late <= late[one]) & (words <= words[one])
+    cosines, shares = map(np.array, given_scores)
+    together = fuse(cosines, shares, fusion)
+    for one in range(len(cosines)):
+        worse = (cosines <= cosines[one]) & (shares <= shares[one])
         assert (together[worse] <= together[one] + 1e-9).all()
-
-
-@given(scores, st.sampled_from(["scores", "ranks"]))
-def test_legs_of_equal_weight_may_be_exchanged(given_scores, method):
-    late, words = (np.array(one) + 0.5 for one in given_scores)
-    fusion = Fusion(method, weight=1.0, low=0.0, high=1e-9)
-    np.testing.assert_allclose(
-        fuse(late, words, 60.0, fusion), fuse(words, late, 60.0, fusion), atol=1e-9
-    )
 
 
 @given(scores, fusions)
 def test_without_a_shared_word_the_late_ranking_stays(given_scores, fusion):
-    late = np.array(given_scores[0])
-    together = fuse(late, np.zeros(len(late)), 50.0, fusion)
+    cosines = np.array(given_scores[0])
+    together = fuse(cosines, np.zeros(len(cosines)), fusion)
     np.testing.assert_array_equal(
-        np.argsort(-together, kind="stable"), np.argsort(-late, kind="stable")
+        np.argsort(-together, kind="stable"), np.argsort(-cosines, kind="stable")
     )
 
 
-@given(scores, fusions)
-def test_a_query_that_finds_little_of_its_words_is_left_to_the_late_leg(given_scores, fusion):
-    late, words = map(np.array, given_scores)
-    together = fuse(late, words, 50.0 / fusion.low, fusion)
-    np.testing.assert_array_equal(
-        np.argsort(-together, kind="stable"), np.argsort(-late, kind="stable")
-    )
+@given(scores, st.floats(0.1, 8.0), st.floats(0.001, 1.0))
+def test_words_move_a_passage_by_no_more_than_they_are_trusted(given_scores, weight, found):
+    cosines, shares = np.array(given_scores[0]), np.array(given_scores[1]) * found
+    fusion = Fusion(weight=weight)
+    moved = fuse(cosines, shares, fusion) - cosines
+    trust = fusion.trust(shares.max())
+    assert (moved >= 0).all()
+    assert (moved <= weight * trust + 1e-9).all()
+    assert trust <= (found / fusion.full) ** fusion.power + 1e-9
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_trust_rises_with_the_share_that_was_found(one, other):
+    fusion = Fusion()
+    assert fusion.trust(0.0) == 0
+    assert fusion.trust(fusion.full) == 1
+    assert (fusion.trust(one) <= fusion.trust(other)) or one > other
+
+
+def test_passages_that_the_model_tells_hardly_apart_are_left_to_words():
+    distances, shares = np.array([7.1, 7.05, 7.0]), np.array([0.1, 0.2, 0.4])
+    assert fuse(distances, shares, Fusion()).argmax() == 2
+
+
+class Squeezed(HashEncoder):
+    """Every vector lies near one direction, as those of some models do: cosines from .9 to 1."""
+
+    NEAR = 0.9
+
+    def _encode(self, text: str) -> TokenVectors:
+        plain = super()._encode(text)
+        own = plain.vectors
+        shared = np.full((len(own), 1), self.NEAR**0.5, np.float32)
+        # The width stays: the shared direction takes the place of the last coordinate.
+        kept = own[:, :-1] / np.linalg.norm(own[:, :-1], axis=1, keepdims=True).clip(1e-9)
+        vectors = np.concatenate((kept * (1 - self.NEAR) ** 0.5, shared), axis=1)
+        return TokenVectors(vectors.astype(np.float32), plain.token_ids, plain.spans)
+
+
+class Narrow(Squeezed):
+    """The same without the direction that all share."""
+
+    NEAR = 0.0
+
+
+@pytest.mark.parametrize("passages", [12, 60])
+def test_words_count_the_same_however_near_to_one_another_a_model_puts_everything(passages):
+    """MaxSim is squeezed from 0..1 into .9..1: an affine map, so that the ranking must stay."""
+    texts = [f"shelf{n} holds item{n % 9} and tool{n % 7} of maker{n % 5}" for n in range(passages)]
+    ids = [f"p{n}" for n in range(passages)]
+    found = []
+    for encoder in (Narrow(), Squeezed()):
+        with Retriever.from_texts(texts, ids=ids, model=encoder) as retriever:
+            hits = retriever.search("item3 by maker2 with a tool4", k=10, mode="hybrid")
+            found.append(([hit.id for hit in hits], [hit.score for hit in hits]))
+    (ranked, scores), (squeezed_ranked, squeezed_scores) = found
+    assert ranked == squeezed_ranked
+    np.testing.assert_allclose(np.diff(scores), np.diff(squeezed_scores), atol=0.05)
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"low": 0.5, "high": 0.4}]
+    "wrong",
+    [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}, {"full": 0.0}],
 )
 def test_senseless_fusions_are_refused(wrong):
     with pytest.raises(ConfigError):
         Fusion(**wrong)
+
+
+def test_what_was_learned_for_another_formula_is_forgotten():
+    assert Fusion.from_dict(Fusion(weight=0.5).to_dict()) == Fusion(weight=0.5)
+    older = {"method": "scores", "weight": 4.0, "low": 0.15, "high": 0.3}
+    assert Fusion.from_dict(older) == Fusion.from_dict(None) == Fusion()
 
 
 def test_modes():
@@ -123,3 +174,23 @@ def test_too_few_judged_queries_are_refused_and_change_nothing():
     with pytest.raises(ConfigError, match="folds"):
         retriever.tune_fusion(queries, qrels, folds=1)
     assert retriever._legs.fusion() == Fusion()
+
+
+def test_explaining_a_hybrid_search_shows_the_legs():
+    retriever, queries, _ = judged()
+    plan = retriever.explain(queries["q3"], mode="hybrid")
+    assert plan.fusion is not None
+    assert plan.fusion.late == 50
+    assert 0 < plan.fusion.both <= plan.fusion.lexical <= 60
+    assert 0 < plan.fusion.share <= 1
+    hits = retriever.search(queries["q3"], mode="hybrid")
+    most = plan.fusion.cosine / plan.fusion.spread + plan.fusion.words
+    assert hits[0].score <= most + 1e-4
+    for drawn in (str(plan), plan._repr_html_()):
+        assert "candidates by meaning" in drawn
+        assert "candidates by words" in drawn
+        assert f"{plan.fusion.share:.3f}" in drawn
+    assert retriever.explain(queries["q3"]).fusion is None
+    assert retriever.explain("nothing of this", mode="hybrid").fusion.share == 0
+    with pytest.raises(ConfigError, match="'dense'"):
+        retriever.explain("item3", mode="dense")

@@ -1,14 +1,18 @@
-"""Measure a model on the sets, in every mode, beside bm25s; what is there already is skipped.
+"""Measure a model on the sets: by meaning, by words, by both; what is there already is skipped.
 
 ::
 
     python -m benchmarks.quality --data DIR                       # everything that is missing
     python -m benchmarks.quality --data DIR --only arcd_ar xquad/en
-    python -m benchmarks.quality --data DIR --model FOLDER --modes late
+    python -m benchmarks.quality --data DIR --model FOLDER --queries 1190
+    python -m benchmarks.quality.tables                           # the page and the card
 
 ``DIR`` holds a folder a set. Results go to ``benchmarks/results/quality.json`` after every set,
 under the fingerprint of the model, so a run that was stopped goes on where it was; figures of
-another model stay. Needs ``pip install bm25s PyStemmer`` and the extra ``evaluation``.
+another model stay. Each passage is encoded once, and each query. How words alone do beside bm25s is
+measured by ``benchmarks.quality.words``, on all queries and without a model.
+
+Weights that are learned from 30 queries, drawn at random, are measured on all others, five times.
 """
 
 from __future__ import annotations
@@ -18,22 +22,40 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from benchmarks.encode.machine import describe
+from benchmarks.quality.fused import Legs, learned
+from benchmarks.quality.record import Record, show_means
 from benchmarks.quality.sets import Task, tasks
 from lfm2_colbert_rag.encoder import load_encoder
-from lfm2_colbert_rag.evaluation import Dataset, Evaluation, compare, evaluate
-from lfm2_colbert_rag.evaluation.evaluating import MODES, index_dataset
+from lfm2_colbert_rag.evaluation import Dataset, compare, score_run
+from lfm2_colbert_rag.evaluation.evaluating import index_dataset
+from lfm2_colbert_rag.types import TokenVectors
 
 RESULT = Path(__file__).parents[1] / "results" / "quality.json"
 MEASURES = ("nDCG@10", "R@10", "RR@10")
-MOST = 700
+MODES = ("late", "lexical", "hybrid")
+MOST = 300
+
+
+class Remembering:
+    """An encoder that keeps the vectors of every query it has seen."""
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder = encoder
+        self._known: dict[str, TokenVectors] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Encode what is new."""
+        new = [text for text in dict.fromkeys(texts) if text not in self._known]
+        self._known.update(zip(new, self._encoder.encode_query(new) if new else [], strict=True))
+        return [self._known[text] for text in texts]
 
 
 def fingerprint(encoder: Any) -> str:
@@ -42,17 +64,17 @@ def fingerprint(encoder: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=6).hexdigest()
 
 
-def measure(task: Task, args: argparse.Namespace, encoder: Any) -> dict[str, Any]:
-    """Measure one task: every pair, every mode, and bm25s where both languages are one."""
+def measure(task: Task, data: Path, most: int, encoder: Any) -> dict[str, Any]:
+    """Measure one task: every pair in every mode, over one index."""
     begun = time.monotonic()
-    datasets = task.read(args.data, args.queries)
-    pairs: dict[str, Any] = {}
+    datasets = [task.dataset(data, pair).sample(most) for pair in task.languages]
     with index_dataset(datasets[0], encoder, index="exact") as retriever:
         indexed = time.monotonic() - begun
-        for pair, dataset in zip(task.languages, datasets, strict=True):
-            found = evaluate(retriever, dataset, MEASURES, modes=args.modes, worst=0)
-            others, settings = _bm25(dataset, pair) if args.bm25 else ([], None)
-            pairs["→".join(pair)] = _entry(found, others, settings)
+        legs = Legs(retriever)
+        pairs = {
+            "→".join(pair): _pair(legs, dataset)
+            for pair, dataset in zip(task.languages, datasets, strict=True)
+        }
     return {
         "passages": datasets[0].passages,
         "queries": len(datasets[0].qrels),
@@ -62,56 +84,23 @@ def measure(task: Task, args: argparse.Namespace, encoder: Any) -> dict[str, Any
     }
 
 
-def _bm25(
-    dataset: Dataset, pair: tuple[str, str]
-) -> tuple[list[Evaluation], dict[str, Any] | None]:
-    if pair[0] != pair[1]:
-        return [], None
-    from benchmarks.quality.bm25 import Bm25, Tokens, Weights
-
-    peer = Bm25(dataset, MEASURES)
-    best, settings = peer.best(pair[1])
-    return [peer.measure(Tokens(), Weights(), "bm25s"), best], settings
-
-
-def _entry(
-    found: Evaluation, others: Sequence[Evaluation], settings: dict[str, Any] | None
-) -> dict[str, Any]:
-    results = [*found.modes.values(), *(one.result() for one in others)]
-    entry: dict[str, Any] = {
-        "systems": {
-            result.mode: {
-                **{
-                    name: [round(value, 4) for value in (mean.mean, mean.low, mean.high)]
-                    for name, mean in result.means.items()
-                },
-                "seconds": round(result.seconds, 1),
-            }
-            for result in results
-        }
+def _pair(legs: Legs, dataset: Dataset) -> dict[str, Any]:
+    runs, gains = legs.ask(dataset)
+    found = {
+        mode: score_run(runs[mode], dataset, MEASURES, mode=mode, model="ours") for mode in MODES
     }
-    if settings is not None:
-        entry["bm25s best settings"] = settings
-    named = {**dict.fromkeys(found.modes, found), **{one.result().mode: one for one in others}}
-    wanted = (("late", "hybrid"), ("lexical", "hybrid"), ("bm25s", "lexical"),
-              ("bm25s best", "lexical"), ("bm25s best", "late"))  # fmt: skip
-    entry["differences"] = {
-        f"{b} - {a}": {"nDCG@10": round(first.difference, 4), "p": round(first.p, 4)}
-        for a, b in wanted
-        if a in named and b in named
-        for first in compare(named[a], named[b], mode_a=a, mode_b=b)[:1]
+    better = {
+        f"hybrid - {mode}": compare(found[mode], found["hybrid"], mode_a=mode, mode_b="hybrid")[0]
+        for mode in ("late", "lexical")
     }
-    return entry
-
-
-def _is_done(known: dict[str, Any] | None, args: argparse.Namespace) -> bool:
-    if known is None or args.again:
-        return False
-    return all(
-        set(args.modes) <= pair["systems"].keys()
-        and (not args.bm25 or "bm25s" in pair["systems"] or len(set(name.split("→"))) > 1)
-        for name, pair in known["pairs"].items()
-    )
+    return {
+        "systems": {mode: show_means(one.result()) for mode, one in found.items()},
+        "differences": {
+            name: {"nDCG@10": round(one.difference, 4), "p": round(one.p, 4)}
+            for name, one in better.items()
+        },
+        "learned": learned(gains),
+    }
 
 
 def main() -> None:
@@ -121,46 +110,36 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of the sets")
     parser.add_argument("--model", default="nano", help="anything load_encoder takes")
-    parser.add_argument("--modes", nargs="+", default=list(MODES), choices=MODES)
     parser.add_argument("--only", nargs="*", help="sets, such as arcd_ar, xquad or xquad/de")
     parser.add_argument("--queries", type=int, default=MOST, help="most queries of a set")
     parser.add_argument("--again", action="store_true", help="measure what is there again")
-    parser.add_argument("--no-bm25", dest="bm25", action="store_false", help="leave bm25s out")
     parser.add_argument("--out", type=Path, default=RESULT)
     args = parser.parse_args()
-    console, encoder = Console(), load_encoder(args.model)
-    known = {"models": {}}
-    if args.out.exists():
-        known = json.loads(args.out.read_text(encoding="utf-8"))
-    of_model = known["models"].setdefault(fingerprint(encoder), {"model": args.model, "sets": {}})
+    console, encoder = Console(), Remembering(load_encoder(args.model))
+    record = Record(args.out, {"models": {}})
+    model = record.values["models"].setdefault(
+        fingerprint(encoder), {"model": args.model, "sets": {}}
+    )
     for task in tasks():
         if args.only and not {task.name, task.name.partition("/")[0]} & set(args.only):
             continue
-        if not (args.data / task.name.partition("/")[0]).is_dir():
+        if not task.is_in(args.data):
             console.print(f"{task.name}: not there, skipped")
             continue
-        if _is_done(of_model["sets"].get(task.name), args):
+        if not args.again and _is_done(model["sets"].get(task.name)):
             console.print(f"{task.name}: measured before, skipped")
             continue
-        entry = of_model["sets"][task.name] = measure(task, args, encoder)
-        of_model["measured"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        of_model["machine"] = describe()
-        names = ("lfm2-colbert-rag", "ir-measures", "bm25s", "numpy")
-        of_model["versions"] = {name: _version(name) for name in names}
-        args.out.write_text(
-            json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        entry = model["sets"][task.name] = measure(task, args.data, args.queries, encoder)
+        record.write(model)
         for pair, values in entry["pairs"].items():
             shown = "  ".join(f"{s} {v['nDCG@10'][0]:.3f}" for s, v in values["systems"].items())
             console.print(f"{task.name} {pair}: {shown}")
         console.print(f"{task.name}: {entry['seconds']:.0f} s")
 
 
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except ModuleNotFoundError:
-        return None
+def _is_done(known: dict[str, Any] | None) -> bool:
+    """Say whether a set was measured as it is now; earlier results lack what was learned."""
+    return known is not None and all("learned" in pair for pair in known["pairs"].values())
 
 
 if __name__ == "__main__":

@@ -49,29 +49,35 @@ class Task:
     name: str
     languages: tuple[tuple[str, str], ...]
 
-    def read(self, data: Path, most: int) -> list[Dataset]:
-        """Return the dataset of each pair, with at most so many queries."""
+    def is_in(self, data: Path) -> bool:
+        """Say whether the set is there."""
+        return (data / self.name.partition("/")[0]).is_dir()
+
+    def dataset(self, data: Path, pair: tuple[str, str]) -> Dataset:
+        """Read the set, with all queries, asked and answered in two languages."""
         folder = self.name.partition("/")[0]
         if folder == FAMILY:
-            family = load_family(data / FAMILY, line_break=LINE_BREAK)
-            return [family.dataset(*pair).sample(most) for pair in self.languages]
+            return load_family(data / FAMILY, line_break=LINE_BREAK).dataset(*pair)
         one = MONOLINGUAL[folder]
-        found = load_dataset(data / folder, titles=one.titles, line_break=LINE_BREAK)
-        return [found.sample(most)]
+        # One passage of Cranfield has no text, and is judged all the same.
+        return load_dataset(data / folder, titles=one.titles, line_break=LINE_BREAK, missing="drop")
 
 
 def tasks() -> list[Task]:
     """Return every task: XQuAD by passage language, then the others.
 
     English passages are asked in all twelve languages, those of the other languages of training
-    in these, and every other language in itself.
+    in these, and every other language in English and in itself.
     """
     found = [Task(f"{FAMILY}/en", tuple((asked, "en") for asked in TRAINED + UNTRAINED))]
     found += [
         Task(f"{FAMILY}/{language}", tuple((asked, language) for asked in TRAINED))
         for language in TRAINED[1:]
     ]
-    found += [Task(f"{FAMILY}/{language}", ((language, language),)) for language in UNTRAINED]
+    found += [
+        Task(f"{FAMILY}/{language}", (("en", language), (language, language)))
+        for language in UNTRAINED
+    ]
     return found + [
         Task(name, ((one.language, one.language),)) for name, one in MONOLINGUAL.items()
     ]

@@ -1,4 +1,4 @@
-"""Write the tables of ``docs/quality.md`` from the committed results, and from nothing else.
+"""Write the tables of ``docs/quality.md`` and of nano's card from the committed results alone.
 
 ::
 
@@ -23,26 +23,29 @@ from benchmarks.quality.sets import FAMILY, MONOLINGUAL, TRAINED, UNTRAINED
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "quality.md"
-SYSTEMS = ("late", "lexical", "hybrid", "bm25s", "bm25s best")
-MODES = SYSTEMS[:3]
+CARD = ROOT / "lfm2_colbert_rag" / "models" / "nano" / "README.md"
+MODES = ("late", "lexical", "hybrid")
+WORDS = ("lexical", "bm25s", "bm25s best")
 _BLOCK = re.compile(r"(<!-- ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 Model = dict[str, Any]
 
 
 class Figures:
-    """The committed results of one model, the teacher's, and the published ones.
+    """The committed results of one model, of words, the teacher's, and the published ones.
 
     Args:
         model: the entry of a model in ``quality.json``.
         teacher: ``teacher.json``.
         published: ``published.json``.
+        words: ``words.json``.
     """
 
-    def __init__(self, model: Model, teacher: Model, published: Model) -> None:
+    def __init__(self, model: Model, teacher: Model, published: Model, words: Model) -> None:
         self.model = model
         self.teacher = teacher
         self.published = published
+        self.words = words
 
     def value(self, name: str, pair: str, system: str, measure: str = "nDCG@10") -> float | None:
         """Return a mean, or None where it was not measured."""
@@ -54,18 +57,40 @@ class Figures:
         values = self.teacher["sets"].get(name, {}).get(pair)
         return None if values is None else values[self.teacher["measures"].index(measure)]
 
+    def share(self, name: str, pair: str) -> str:
+        """Return how much of the teacher's figure late interaction reaches."""
+        late, taught = self.value(name, pair, "late"), self.taught(name, pair)
+        return "–" if late is None or taught is None else f"{late / taught:.2f}"
+
 
 def monolingual(figures: Figures) -> str:
-    """Sets of one language: every system, nDCG@10; the best of a row is bold."""
+    """Sets of one language, nDCG@10 in every mode; the best of a row is bold."""
     rows = []
     for name, one in MONOLINGUAL.items():
         pair = f"{one.language}→{one.language}"
         entry = figures.model["sets"].get(name)
         size = f"{entry['passages']:,} / {entry['queries']:,}" if entry else "–"
-        values = [figures.value(name, pair, system) for system in SYSTEMS]
-        rows.append([name, size, *_best_bold(values), _show(figures.taught(name, pair))])
-    head = ["set", "passages / queries", *SYSTEMS, "teacher"]
+        values = [figures.value(name, pair, system) for system in MODES]
+        taught = _show(figures.taught(name, pair))
+        rows.append([name, size, *_best_bold(values), taught, figures.share(name, pair)])
+    head = ["set", "passages / queries", *MODES, "teacher", "late / teacher"]
     return _table(head, rows)
+
+
+def words(figures: Figures) -> str:
+    """Words alone, on all queries: our leg beside bm25s; the best of a row is bold."""
+    rows = []
+    names = [*MONOLINGUAL, *(f"{FAMILY}/{language}" for language in TRAINED + UNTRAINED)]
+    for name in names:
+        entry = figures.words["sets"].get(name, {})
+        if "systems" not in entry:
+            rows.append([name, *["–"] * 6])
+            continue
+        values = [entry["systems"][system]["nDCG@10"][0] for system in WORDS]
+        against = entry["differences"]["lexical - bm25s best"]
+        difference = [f"{against['nDCG@10']:+.3f}", f"{against['p']:.4f}"]
+        rows.append([name, f"{entry['queries']:,}", *_best_bold(values), *difference])
+    return _table(["set", "queries", *WORDS, "lexical - best", "p"], rows)
 
 
 def languages(figures: Figures) -> str:
@@ -75,13 +100,21 @@ def languages(figures: Figures) -> str:
         cells = [language if language in TRAINED else f"{language} (not trained)"]
         for passages in ("en", language):
             name, pair = f"{FAMILY}/{passages}", f"{language}→{passages}"
-            systems = MODES if passages == "en" else SYSTEMS
-            cells += [_show(figures.value(name, pair, system)) for system in systems]
-            cells.append(_show(figures.taught(name, pair)))
+            cells += [_show(figures.value(name, pair, mode)) for mode in MODES]
+            cells += [_show(figures.taught(name, pair)), figures.share(name, pair)]
         rows.append(cells)
-    head = ["query", *(f"{m}, English" for m in (*MODES, "teacher"))]
-    head += [f"{s}, own" for s in (*SYSTEMS, "teacher")]
+    shown = (*MODES, "teacher", "late / teacher")
+    head = ["query", *(f"{m}, English" for m in shown), *(f"{m}, own" for m in shown)]
     return _table(head, rows)
+
+
+def reverse(figures: Figures) -> str:
+    """XQuAD: English queries against passages of the languages that were not trained."""
+    rows = []
+    for language in UNTRAINED:
+        name, pair = f"{FAMILY}/{language}", f"en→{language}"
+        rows.append([language, *(_show(figures.value(name, pair, mode)) for mode in MODES)])
+    return _table(["passages", *MODES], rows)
 
 
 def heat_map(figures: Figures, mode: str) -> str:
@@ -107,16 +140,31 @@ def differences(figures: Figures) -> str:
     return _table(["set", "difference", "nDCG@10", "p"], rows)
 
 
+def learned(figures: Figures) -> str:
+    """Weights learned from 30 queries, on the rest: means over all pairs where this was done."""
+    found = [
+        pair["learned"]
+        for entry in figures.model["sets"].values()
+        for pair in entry["pairs"].values()
+        if pair.get("learned")
+    ]
+    if not found:
+        return "Not measured yet."
+    default, rest = (sum(one[key] for one in found) / len(found) for key in ("default", "learned"))
+    return (
+        f"Over {len(found)} pairs of queries and passages: {default:.4f} by default, {rest:.4f} "
+        "by weights learned from 30 queries, both on the queries that were left out."
+    )
+
+
 def settings(figures: Figures) -> str:
     """What bm25s was set to where it did best."""
-    rows = []
-    for name in sorted(figures.model["sets"]):
-        for pair, entry in figures.model["sets"][name]["pairs"].items():
-            best = entry.get("bm25s best settings")
-            if best is not None:
-                rows.append([f"{name} {pair}", *(str(value) for value in best.values())])
-    head = ["set", "tokens", "stop words", "stemmer", "method", "k1", "b"]
-    return _table(head, rows)
+    rows = [
+        [name, *(str(value) for part in entry["settings"].values() for value in part.values())]
+        for name, entry in sorted(figures.words["sets"].items())
+        if "settings" in entry
+    ]
+    return _table(["set", "tokens", "stop words", "stemmer", "method", "k1", "b"], rows)
 
 
 def published(figures: Figures) -> str:
@@ -144,6 +192,9 @@ def measured(figures: Figures) -> str:
 
 BLOCKS: dict[str, Callable[[Figures], str]] = {
     "monolingual": monolingual,
+    "words": words,
+    "reverse": reverse,
+    "learned": learned,
     "languages": languages,
     "map-late": lambda figures: heat_map(figures, "late"),
     "map-lexical": lambda figures: heat_map(figures, "lexical"),
@@ -168,26 +219,69 @@ def read(fingerprint: str | None = None) -> Figures:
     """Read the committed results; of the model measured last where none is named."""
     models = _json("quality")["models"]
     chosen = fingerprint or max(models, key=lambda name: models[name].get("measured", ""))
-    return Figures(models[chosen], _json("teacher"), _json("published"))
+    return Figures(models[chosen], _json("teacher"), _json("published"), _json("words"))
+
+
+def card_tables(figures: Figures) -> dict[str, str] | None:
+    """Return the tables of the card; None where some of their figures were not measured."""
+    across = [
+        [
+            language if language in TRAINED else f"{language} (not trained)",
+            *(
+                _both(figures, f"{FAMILY}/{passages}", f"{language}→{passages}")
+                for passages in ("en", language)
+            ),
+        ]
+        for language in TRAINED + UNTRAINED
+    ]
+    alike = []
+    for name, one in MONOLINGUAL.items():
+        entry = figures.model["sets"].get(name, {"passages": 0, "queries": 0})
+        size = f"{entry['passages']:,} / {entry['queries']:,}"
+        pair = f"{one.language}→{one.language}"
+        alike.append([name, one.language, size, _both(figures, name, pair)])
+    if any("–" in cell for row in across + alike for cell in row):
+        return None
+    head = ["query language", "English passages", "passages in the same language"]
+    measured = ["collection", "language", "passages / queries", "nDCG@10 / recall@10"]
+    return {"xquad": _table(head, across), "mono": _table(measured, alike)}
+
+
+def fill_card(card: str, figures: Figures) -> str:
+    """Return the card with its tables written anew; as it is where figures are missing."""
+    tables = card_tables(figures)
+    if tables is None:
+        return card
+    return _BLOCK.sub(lambda match: f"{match[1]}{tables[match[2]]}\n{match[3]}", card)
 
 
 def main() -> None:
-    """Write or check the page."""
+    """Write or check the page and the card."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--check", action="store_true")
     parser.add_argument("--model", help="fingerprint of a model in the results")
     args = parser.parse_args()
-    page = PAGE.read_text(encoding="utf-8")
-    filled = fill(page, read(args.model))
-    if args.check:
-        raise SystemExit(0 if filled == page else f"{PAGE} is not what the results give.")
-    PAGE.write_text(filled, encoding="utf-8")
+    figures, stale = read(args.model), []
+    for path, write in ((PAGE, fill), (CARD, fill_card)):
+        text = path.read_text(encoding="utf-8")
+        filled = write(text, figures)
+        if filled != text:
+            stale.append(str(path))
+        if not args.check:
+            path.write_text(filled, encoding="utf-8")
+    if args.check and stale:
+        raise SystemExit(f"{', '.join(stale)}: not what the results give.")
 
 
 def _json(name: str) -> Any:
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def _both(figures: Figures, name: str, pair: str) -> str:
+    values = (figures.value(name, pair, "late", measure) for measure in ("nDCG@10", "R@10"))
+    return " / ".join(map(_show, values))
 
 
 def _show(value: float | None) -> str:

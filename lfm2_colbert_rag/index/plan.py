@@ -31,6 +31,52 @@ _MEANINGS = {
 
 
 @dataclass(frozen=True)
+class FusionPlan:
+    """What the two legs of a hybrid search brought, and how they were fused.
+
+    Attributes:
+        late: candidates that late interaction brought.
+        lexical: candidates that words brought.
+        both: candidates that both brought.
+        cosine: the greatest mean cosine of a candidate.
+        spread: how far mean cosines lie apart by chance in this index.
+        share: the greatest share of the query, by weight of its terms, that a candidate has.
+        method: see :class:`~lfm2_colbert_rag.fusion.Fusion`.
+        trust: how far words are trusted for that, 0..1.
+        weight: see there; what the lexical leg counts beside the late one, where it is trusted.
+    """
+
+    late: int
+    lexical: int
+    both: int
+    cosine: float
+    spread: float
+    share: float
+    method: str
+    trust: float
+    weight: float
+
+    @property
+    def words(self) -> float:
+        """What words add to the score of the candidate that has most of the query."""
+        return self.weight * self.trust
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return name, value and meaning of each line of a drawing."""
+        adding = f"of the query the best has in words, which adds {self.words:.1f} spreads"
+        if self.method == "ranks":
+            adding = "of the query the best has in words; ranks are added"
+        return [
+            ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
+            ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),
+            ("spread", f"{self.spread:.3f}", "of cosines by chance, the unit of fused scores"),
+            ("share", f"{self.share:.3f}", adding),
+            ("trust", f"{self.trust:.3f}", "in words, for that"),
+            ("weight", f"{self.weight:.3g}", "of words beside meaning, where they are trusted"),
+        ]
+
+
+@dataclass(frozen=True)
 class SearchPlan:
     """How one query was answered; it draws itself in a terminal and in a notebook.
 
@@ -42,6 +88,7 @@ class SearchPlan:
         refined: those of them whose vectors near the query were decompressed.
         scored: windows scored with MaxSim over all their vectors.
         settings: what the search was told to look at; None where it scored everything.
+        fusion: what each leg brought; None where there was one leg.
 
     Example:
         >>> print(SearchPlan("scan", windows=2, vectors=9, scored=2))
@@ -58,6 +105,7 @@ class SearchPlan:
     refined: int = 0
     scored: int = 0
     settings: SearchSettings | None = None
+    fusion: FusionPlan | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
@@ -108,7 +156,7 @@ class SearchPlan:
                 for name, value in asdict(self.settings).items()
             )
             rows.append(("settings", "", ", ".join(named)))
-        return rows
+        return rows if self.fusion is None else [*rows, *self.fusion.rows()]
 
 
 def exact_plan(

@@ -5,22 +5,36 @@ What was chosen, by measurement over all sets of ``benchmarks/quality``:
 * words are kept whole, and cut into stretches of four letters as well, their borders included:
   that finds inflected and compound words in every language, better than the stemmer of the
   language does, and needs no detection of languages, no dictionary and no library;
+* the first five letters of a longer word are a term besides, since what is inflected is the end;
+  not in Arabic and Hebrew, where articles and prepositions are written together with the word;
+* a word that is written with accents counts half as it is spelled, half without them, since
+  Vietnamese without accents is hard to tell apart, while in other languages many leave them out;
 * neighbouring words count as a pair besides, by their first four letters: for texts of one
   language that is worth as much as a stemmer, a list of stop words and other parameters together;
 * scripts that put no blanks between words are cut into single characters and pairs (Chinese,
   Japanese), or stretches (Thai, Lao, Khmer, Myanmar); Korean words into pairs;
-* no stop words: their weight is next to nothing anyway, and some names consist of them.
+* no stop words: what they weigh is learned from the collection, and some names consist of them.
+
+==========  ============================================================
+``_fox_``   a word, or a code such as RT-AX88U
+``_foxho``  how a word of five letters or more begins
+``=là``     a word as it is spelled, where that has accents
+``~1a2b``   two neighbouring words
+others      stretches, characters, symbols
+==========  ============================================================
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
+from collections import Counter
 from functools import lru_cache
 from zlib import crc32
 
 from .normalisation import marks, normalise
 
-VERSION = 2
+VERSION = 3
 """Changes whenever a text may get other terms; indexes of another version are filled again."""
 
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"
@@ -44,6 +58,10 @@ _RUNS = re.compile(
 )
 _GRAM = 4
 _HEAD = 4  # letters of a word that its pairs have
+_BEGINNING = 5
+_PREFIXING = ("\u0590", "\u0780")  # scripts that write articles together with the word
+# What beginnings count beside whole words, and whole words without their accents.
+_OF_BEGINNINGS, _OF_PLAIN = 0.7, 0.5
 _LONG = 64  # longer runs are not worth remembering
 
 
@@ -55,7 +73,7 @@ def analyse(text: str) -> list[str]:
 
     Example:
         >>> analyse("In Züge")
-        ['_in_', '_zuge_', '_zug', 'zuge', 'uge_', '~0c68']
+        ['_in_', '_zuge_', '_zug', 'zuge', 'uge_', '=züge', '~31a1']
         >>> analyse("東京へ")
         ['東', '京', '東京', 'へ']
     """
@@ -78,21 +96,63 @@ def analyse(text: str) -> list[str]:
     return terms
 
 
+def weigh(query: str) -> dict[str, float]:
+    """Return the terms of a query, and how much each of them counts.
+
+    Short words count as their own beginnings, too.
+
+    Example:
+        >>> weigh("fox 東")
+        {'_fox_': 1.7, '_fox': 1.0, 'fox_': 1.0, '東': 1.0}
+    """
+    times = Counter(analyse(query))
+    spelled = {term[1:] for term in times if term[0] == "="}
+    accented = {f"_{normalise(word)}_" for word in spelled}
+    return {term: count * _weight(term, term in accented) for term, count in times.items()}
+
+
+def is_wordlike(term: str) -> bool:
+    """Say whether a term is a word, its beginning or a pair, not a stretch or a character."""
+    return term[0] in "~=" or (term[0] == "_" and (term[-1] == "_" or len(term) > _GRAM))
+
+
+def _weight(term: str, accented: bool) -> float:
+    if term[0] == "=":
+        return 1 - _OF_PLAIN
+    if term[0] != "_" or not is_wordlike(term):
+        return 1.0
+    if term[-1] != "_":
+        return _OF_BEGINNINGS
+    short = len(term) < _BEGINNING + 2 and not _is_prefixing(term[1])
+    return (_OF_PLAIN if accented else 1.0) + (_OF_BEGINNINGS if short else 0.0)
+
+
+def _is_prefixing(letter: str) -> bool:
+    return _PREFIXING[0] <= letter < _PREFIXING[1]
+
+
 def pair(head: str, next_head: str) -> str:
     """Return the term of two neighbouring words; some pairs share theirs.
 
     There are four times as many pairs as other terms, most of them met once, and each list that a
-    commit touches costs time. Under 16,384 names two thirds of what pairs are worth remain.
+    commit touches costs time. Under 65,536 names next to nothing of what pairs are worth is lost.
     """
-    return f"~{crc32(f'{head} {next_head}'.encode()) >> 18:04x}"
+    return f"~{crc32(f'{head} {next_head}'.encode()) >> 16:04x}"
 
 
 @lru_cache(maxsize=1 << 16)
 def _terms(run: str) -> tuple[tuple[str, ...], str]:
     """Return the terms of a run, and how it begins if it is one word of a script with blanks."""
     found = _PARTS.fullmatch(word := normalise(run))
-    head = word[:_HEAD] if found is not None and found.lastgroup == "word" else ""
-    return tuple(_cut(run)), head
+    if found is None or found.lastgroup != "word":
+        return tuple(_cut(run)), ""
+    return (*_cut(run), *_spelled(run, word)), word[:_HEAD]
+
+
+def _spelled(run: str, word: str) -> list[str]:
+    """Return the term of a Latin word as it is spelled, if that is not how it is normalised."""
+    exact = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", run).casefold())
+    return [f"={exact}"] if exact != word and re.search("[a-z]", word) else []
 
 
 def _cut(run: str) -> list[str]:
@@ -112,8 +172,12 @@ def _cut(run: str) -> list[str]:
 
 
 def _of_word(word: str) -> list[str]:
-    whole = f"_{word}_"
-    return [whole] if len(word) < _GRAM - 1 or word.isdigit() else [whole, *_grams(whole, _GRAM)]
+    terms = [whole := f"_{word}_"]
+    if len(word) >= _GRAM - 1 and not word.isdigit():
+        terms += _grams(whole, _GRAM)
+    if len(word) >= _BEGINNING and not _is_prefixing(word[0]):
+        terms.append(whole[: _BEGINNING + 1])
+    return terms
 
 
 def _grams(text: str, size: int) -> list[str]:

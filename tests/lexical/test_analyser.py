@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfm2_colbert_rag.lexical.analyser import analyse, pair
+from lfm2_colbert_rag.lexical.analyser import analyse, is_wordlike, pair, weigh
 from lfm2_colbert_rag.lexical.normalisation import normalise
 
 texts = st.text(max_size=60)
@@ -83,7 +83,10 @@ def test_composed_and_decomposed_texts_have_the_same_terms(text):
 )
 def test_spellings_that_readers_take_as_the_same(one, other):
     assert normalise(one) == normalise(other)
-    assert analyse(one) == analyse(other)
+    one_has, other_has = (
+        [term for term in analyse(text) if term[0] != "="] for text in (one, other)
+    )
+    assert one_has == other_has  # but for terms that say how a word is spelled
 
 
 @pytest.mark.parametrize(
@@ -102,7 +105,12 @@ def test_marks_that_are_letters_stay(one, other):
 @pytest.mark.parametrize(
     ("text", "terms"),
     [
-        ("Züge", ["_zuge_", "_zug", "zuge", "uge_"]),
+        ("Züge", ["_zuge_", "_zug", "zuge", "uge_", "=züge"]),
+        ("flows", ["_flows_", "_flo", "flow", "lows", "ows_", "_flows"]),
+        ("20240", ["_20240_", "_20240"]),
+        ("مكتبة", ["_مكتبه_", "_مكت", "مكتب", "كتبه", "تبه_"]),  # no beginning: articles
+        ("là", ["_la_", "=là"]),
+        ("ёлка", ["_елка_", "_елк", "елка", "лка_"]),  # left out by most who write it
         ("in 2024", ["_in_", "_2024_", pair("in", "2024")]),
         ("東京へ", ["東", "京", "東京", "へ"]),
         ("カメラ", ["カ", "メ", "ラ", "カメ", "メラ"]),
@@ -116,6 +124,44 @@ def test_marks_that_are_letters_stay(one, other):
 )
 def test_golden_terms(text, terms):
     assert analyse(text) == terms
+
+
+@given(texts)
+def test_a_query_weighs_the_terms_that_a_passage_has(text):
+    weighed = weigh(text)
+    assert weighed.keys() == set(analyse(text))
+    assert all(weight > 0 for weight in weighed.values())
+
+
+@pytest.mark.parametrize(
+    ("query", "weights"),
+    [
+        ("flows", {"_flows_": 1.0, "_flows": 0.7, "flow": 1.0}),
+        ("fox fox", {"_fox_": 3.4, "fox_": 2.0}),  # its own beginning
+        ("là", {"_la_": 1.2, "=là": 0.5}),
+        ("la", {"_la_": 1.7}),
+        ("مدن", {"_مدن_": 1.0}),
+        ("東京", {"東": 1.0, "東京": 1.0}),
+    ],
+)
+def test_what_terms_of_a_query_weigh(query, weights):
+    weighed = weigh(query)
+    assert {term: weighed[term] for term in weights} == pytest.approx(weights)
+
+
+def test_accents_left_out_find_the_word_and_accents_given_find_it_first():
+    assert "_la_" in set(analyse("là")) & set(analyse("la"))
+    assert {"_la_", "=là"} <= set(analyse("là"))
+    assert "=là" not in analyse("la")
+
+
+@pytest.mark.parametrize(
+    ("term", "wordlike"),
+    [("_in_", True), ("_foxho", True), ("=là", True), ("~1a2b", True)]
+    + [(term, False) for term in ("_fox", "fox_", "oxho", "東京", "東", "☕")],
+)
+def test_words_are_told_from_stretches(term, wordlike):
+    assert is_wordlike(term) is wordlike
 
 
 def test_a_code_is_found_however_it_is_written():

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.errors import IndexCorruptError
-from lfm2_colbert_rag.lexical.analyser import analyse
-from lfm2_colbert_rag.lexical.bm25 import K1, B, Bm25
+from lfm2_colbert_rag.lexical.analyser import analyse, is_wordlike, weigh
+from lfm2_colbert_rag.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weight_of
 from lfm2_colbert_rag.lexical.postings import (
     LENGTHS,
     Postings,
@@ -36,11 +36,14 @@ def plain_bm25(corpus: dict[int, str], query: str) -> dict[int, float]:
     for row, bag in bags.items():
         length = sum(bag.values()) / mean
         score = 0.0
-        for term, times in Counter(analyse(query)).items():
-            holding = sum(term in other for other in bags.values())
-            idf = math.log(1 + (len(bags) - holding + 0.5) / (holding + 0.5))
-            tf = bag[term]
-            score += times * idf * tf * (K1 + 1) / (tf + K1 * (1 - B + B * length))
+        for term, times in weigh(query).items():
+            holding = [other[term] for other in bags.values() if term in other]
+            n, all_n = len(holding), len(bags)
+            idf = math.log(1 + (all_n - n + 0.5) / (n + 0.5))
+            idf *= (idf / math.log(1 + (all_n + 0.5) / 0.5)) ** 0.25
+            idf *= math.sqrt((sum(holding) + 5) / (n + 5))
+            tf, k1 = bag[term], K1_WORDS if is_wordlike(term) else K1_STRETCHES
+            score += times * idf * tf * (k1 + 1) / (tf + k1 * (1 - B + B * length))
         if score > 0:
             scores[row] = score
     return scores
@@ -58,7 +61,7 @@ def test_scores_are_those_of_the_formula(given_texts, query, k, data):
     live = {row: text for row, text in corpus.items() if row not in dead}
     postings = lists(corpus)  # those of dead passages are still there
     index = Bm25(np.array(sorted(live)), postings[LENGTHS])
-    found = index.search(postings, Counter(analyse(query)), k)
+    found = index.search(postings, weigh(query), k)
     truth = plain_bm25(live, query)
     assert len(found) >= min(k, len(truth))
     assert (np.diff(found.scores) <= 0).all()
@@ -73,7 +76,7 @@ def test_scores_are_those_of_the_formula(given_texts, query, k, data):
 def test_a_filter_changes_no_score(given_texts, query, data):
     corpus = dict(enumerate(given_texts, 1))
     allowed = np.array(sorted(data.draw(st.sets(st.sampled_from(sorted(corpus))))), dtype=np.int64)
-    postings, terms = lists(corpus), Counter(analyse(query))
+    postings, terms = lists(corpus), weigh(query)
     index = Bm25(np.array(sorted(corpus)), postings[LENGTHS])
     everything = index.search(postings, terms, 100)
     some = index.search(postings, terms, 100, allowed)
@@ -81,6 +84,20 @@ def test_a_filter_changes_no_score(given_texts, query, data):
     assert dict(zip(some.rows.tolist(), some.scores.tolist(), strict=True)) == {
         row: score for row, score in scores.items() if row in set(allowed.tolist())
     }
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 40))
+def test_rarer_terms_weigh_more(passages, holding, fewer):
+    holding = min(holding, passages)
+    rarer = max(0, holding - fewer)
+    assert weight_of(passages, np.ones(rarer)) >= weight_of(passages, np.ones(holding)) > 0
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 9))
+def test_terms_that_gather_weigh_more(often, more):
+    counts = np.array(often, dtype=float)
+    gathered = counts + np.eye(len(counts))[0] * more
+    assert weight_of(50, gathered) > weight_of(50, counts)
 
 
 def test_rows_far_apart_are_found_without_a_table():

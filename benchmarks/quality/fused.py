@@ -1,0 +1,100 @@
+"""One pass over the queries of a set: what each leg finds, and both, under several weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.evaluation import Dataset
+from lfm2_colbert_rag.evaluation.runs import keep_order
+from lfm2_colbert_rag.fusing import learn, weights
+from lfm2_colbert_rag.fusion import Fusion
+from lfm2_colbert_rag.legs import Candidates, fused
+
+DEPTH = 10
+DRAWS, DRAWN = 5, 30
+_DISCOUNTS = 1 / np.log2(np.arange(2, DEPTH + 2))
+
+Runs = dict[str, dict[str, dict[str, float]]]
+
+
+class Legs:
+    """The legs of an index, asked once for all modes: they are what its search asks, too.
+
+    Args:
+        retriever: the index.
+    """
+
+    def __init__(self, retriever: Retriever) -> None:
+        self._retriever = retriever
+        retriever._legs.prepare()
+        self._snapshot = retriever._store.snapshot()
+
+    def ask(self, dataset: Dataset) -> tuple[Runs, npt.NDArray[np.float64]]:
+        """Ask every judged query.
+
+        Returns:
+            The run of each mode, and ``(queries, weights)`` nDCG@10 under each of
+            :func:`lfm2_colbert_rag.fusing.weights`.
+        """
+        judged = dataset.judged()
+        encoded = self._retriever.encoder.encode_query(list(judged.values()))
+        runs: Runs = {"late": {}, "lexical": {}, "hybrid": {}}
+        table = np.empty((len(judged), len(weights())))
+        for number, ((id, text), one) in enumerate(zip(judged.items(), encoded, strict=True)):
+            (found,) = self._retriever._legs.candidates(
+                self._snapshot, [(text, one.vectors)], DEPTH
+            )
+            names = self._names(found)
+            for mode, (rows, scores) in _ranked(found).items():
+                best = zip(rows[:DEPTH].tolist(), scores[:DEPTH].tolist(), strict=True)
+                runs[mode][id] = keep_order((names[row], score) for row, score in best)
+            for column, weight in enumerate(weights()):
+                rows = fused(found, Fusion(weight=weight)).rows[:DEPTH].tolist()
+                table[number, column] = _ndcg([names[row] for row in rows], dataset.qrels[id])
+        return runs, table
+
+    def _names(self, found: Candidates) -> dict[int, str]:
+        passages = self._retriever._store.catalog.passages(found.late.rows.tolist())
+        return {row: passage.id for row, passage in passages.items()}
+
+
+def learned(gains: npt.NDArray[np.float64]) -> dict[str, Any]:
+    """Learn a weight from a few queries and measure on the rest, several times."""
+    if len(gains) < 2 * DRAWN:
+        return {}
+    usual = int(np.argmin(np.abs(np.array(weights()) - Fusion().weight)))
+    chance, default, held_out, adopted = np.random.default_rng(11), [], [], 0
+    for _ in range(DRAWS):
+        drawn = np.zeros(len(gains), dtype=bool)
+        drawn[chance.choice(len(gains), DRAWN, replace=False)] = True
+        report = learn(gains[drawn], 5)
+        adopted += report.adopted
+        default.append(gains[~drawn, usual].mean())
+        held_out.append(gains[~drawn, weights().index(report.fusion.weight)].mean())
+    return {
+        "default": round(float(np.mean(default)), 4),
+        "learned": round(float(np.mean(held_out)), 4),
+        "adopted": f"{adopted} of {DRAWS}",
+    }
+
+
+def _ranked(found: Candidates) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    late = np.argsort(-found.late.scores, kind="stable")
+    shared = np.flatnonzero(found.lexical > 0)
+    words = shared[np.argsort(-found.lexical[shared], kind="stable")]
+    both = fused(found, Fusion())
+    return {
+        "late": (found.late.rows[late], found.late.scores[late]),
+        "lexical": (found.late.rows[words], found.lexical[words]),
+        "hybrid": (both.rows, both.scores),
+    }
+
+
+def _ndcg(run: list[str], grades: dict[str, int]) -> float:
+    best = np.array(sorted(grades.values(), reverse=True)[:DEPTH], dtype=float)
+    gains = np.array([grades.get(id, 0) for id in run], dtype=float)
+    return float(gains @ _DISCOUNTS[: len(gains)] / (best @ _DISCOUNTS[: len(best)]))
