@@ -19,7 +19,7 @@ HERE = Path(__file__).parents[1]
 RESULT, PLOT = HERE / "results" / "search.json", HERE / "plots" / "search.png"
 SCALE, SCALE_PLOT = HERE / "results" / "search_scale.json", HERE / "plots" / "search_scale.png"
 _HEAD = (
-    "engine", "setting", "p50 ms", "p95 ms", "recall@10", "nDCG@10", "nDCG@10 of exact", "queries/s",
+    "engine", "setting", "p50 ms", "p95 ms", "recall@10", "nDCG@10", "exact: nDCG@10", "queries/s",
     "MB",
 )  # fmt: skip
 

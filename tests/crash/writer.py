@@ -1,8 +1,8 @@
 """Writes for ever, and says after each commit what it committed; made to be killed.
 
 It loads all that a writer needs, and then makes writers by forking, so that hundreds of them cost
-little: a line ``folder seed file`` on its input makes one that speaks into the file. The answers are
-its process id, and, once it is dead, its status.
+little: a line ``folder seed file`` on its input makes one that speaks into the file. The answers
+are its process id, and, once it is dead, its status.
 """
 
 from __future__ import annotations
