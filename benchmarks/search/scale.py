@@ -31,6 +31,7 @@ from rich.console import Console
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex
 from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.workers import thread_count
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..encode.machine import describe
@@ -197,6 +198,7 @@ def measure(
     return {
         "passages": size,
         "vectors": stats.vectors,
+        "threads": thread_count(),
         "open_s": round(opened, 3),
         "bytes_per_vector": round(stats.bytes_per_vector, 2),
         "segments": stats.segments,
