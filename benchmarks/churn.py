@@ -9,8 +9,9 @@ The alarm should go off, and ``optimize()`` should cure what it is about::
 
     python -m benchmarks.churn --vectors DIR --evaluation DIR --parallel DIR --scratch DIR
 
-``--vectors`` is a folder of :mod:`benchmarks.search.vectors`, of at least 15,000 passages of the
-corpus of :mod:`benchmarks.search.corpus`. Writes ``benchmarks/results/churn.json``.
+``--vectors`` is a folder of :mod:`benchmarks.search.vectors`, of at least three times as many
+passages as the index is to have, of the corpus of :mod:`benchmarks.search.corpus`. Writes
+``benchmarks/results/churn.json``.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ from .search.corpus import remembered_texts
 from .search.vectors import VectorSet, load_vectors
 
 RESULT = Path(__file__).parent / "results" / "churn.json"
-START, ROUNDS, LOOKS, QUERIES, K = 10_000, 50, 10, 100, 10
+ROUNDS, LOOKS, QUERIES, K = 50, 25, 60, 10
 # Shares of characters from where the scripts of Latin letters end.
 FOREIGN, FOREIGN_SHARE = "\u0590", 0.3
 
@@ -92,22 +93,24 @@ def look(retriever: Retriever, truth: Truth, live: Places) -> Result:
     }  # fmt: skip
 
 
-def churn(vectors: VectorSet, texts: Sequence[str], truth: Truth, scratch: Path) -> Result:
+def churn(
+    vectors: VectorSet, texts: Sequence[str], truth: Truth, scratch: Path, start: int
+) -> Result:
     """Replace half of the passages in rounds."""
     chance = np.random.default_rng(0)
-    live = np.arange(START)
-    step = START // 2 // ROUNDS
+    live = np.arange(start)
+    step = start // 2 // ROUNDS
     looks, seconds = [], 0.0
     with Retriever.open(scratch / "churn.index", model="nano", index="compressed") as retriever:
         add(retriever, vectors, texts, live)
         looks.append({"round": 0, **look(retriever, truth, live)})
         for number in range(1, ROUNDS + 1):
-            gone = chance.choice(live[live < START], step, replace=False)
-            fresh = np.arange(START + (number - 1) * step, START + number * step)
-            began = time.perf_counter()
+            gone = chance.choice(live[live < start], step, replace=False)
+            fresh = np.arange(start + (number - 1) * step, start + number * step)
+            began = time.process_time()
             retriever.delete([str(place) for place in gone])
             add(retriever, vectors, texts, fresh)
-            seconds += time.perf_counter() - began
+            seconds += time.process_time() - began
             live = np.concatenate((np.setdiff1d(live, gone), fresh))
             if number % LOOKS == 0:
                 looks.append({"round": number, **look(retriever, truth, live)})
@@ -116,16 +119,18 @@ def churn(vectors: VectorSet, texts: Sequence[str], truth: Truth, scratch: Path)
         add(retriever, vectors, texts, live)
         fresh_look = look(retriever, truth, live)
     return {
-        "passages": START, "replaced": ROUNDS * step, "rounds": ROUNDS, "looks": looks,
-        "seconds_a_round": seconds / ROUNDS, "fresh": fresh_look,
+        "passages": start, "replaced": ROUNDS * step, "rounds": ROUNDS, "looks": looks,
+        "cpu_seconds_a_round": seconds / ROUNDS, "fresh": fresh_look,
     }  # fmt: skip
 
 
-def drift(vectors: VectorSet, texts: Sequence[str], truth: Truth, scratch: Path) -> Result:
+def drift(
+    vectors: VectorSet, texts: Sequence[str], truth: Truth, scratch: Path, size: int
+) -> Result:
     """Bring passages in other scripts to an index of texts in Latin letters."""
     foreign = np.array([_is_foreign(text) for text in texts])
-    first = np.flatnonzero(~foreign)[:5_000]
-    second = np.flatnonzero(foreign)[:5_000]
+    first = np.flatnonzero(~foreign)[:size]
+    second = np.flatnonzero(foreign)[:size]
     both, result = np.concatenate((first, second)), {}
     with Retriever.open(scratch / "drift.index", model="nano", index="compressed") as retriever:
         add(retriever, vectors, texts, first)
@@ -154,6 +159,7 @@ def main() -> None:
     parser.add_argument("--parallel", type=Path, required=True)
     parser.add_argument("--size", type=int, default=100_000, help="passages of the vectors' corpus")
     parser.add_argument("--scratch", type=Path, required=True)
+    parser.add_argument("--passages", type=int, default=10_000, help="of the index")
     args = parser.parse_args()
     shutil.rmtree(args.scratch, ignore_errors=True)
     args.scratch.mkdir(parents=True)
@@ -161,7 +167,7 @@ def main() -> None:
     told = json.loads((args.vectors / "corpus.json").read_text(encoding="utf-8"))
     vectors = load_vectors(args.vectors)
     # Enough for the passages that come, and for as many in other scripts.
-    size = min(len(texts), 30_000)
+    size = min(len(texts), 3 * args.passages)
     vectors, texts = vectors.first(size), texts[:size]
     kept = [q for q, places in zip(told["questions"], told["relevant"], strict=True)
             if any(place < size for place in places)]  # fmt: skip
@@ -169,8 +175,8 @@ def main() -> None:
     result = {
         "machine": describe(),
         "queries": len(truth.questions),
-        "churn": churn(vectors, texts, truth, args.scratch),
-        "drift": drift(vectors, texts, truth, args.scratch),
+        "churn": churn(vectors, texts, truth, args.scratch, args.passages),
+        "drift": drift(vectors, texts, truth, args.scratch, args.passages // 2),
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
     Console().print_json(json.dumps(result["drift"]))

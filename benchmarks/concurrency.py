@@ -8,7 +8,8 @@ are alone for a while, which says what writes cost them::
     python -m benchmarks.concurrency --texts corpus.jsonl --scratch DIR [--minutes 10]
 
 ``corpus.jsonl`` has a ``text`` a line, some thousands. Readers rest a twentieth of a second between
-questions, as people do longer. Writes ``benchmarks/results/concurrency.json``.
+questions, as people do longer. Writes ``benchmarks/results/concurrency.json``, each run under its
+name.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from rich.console import Console
 
 from lfm2_colbert_rag import Retriever
 
-from .encode.machine import describe
+from .encode.machine import Busy, describe
 
 RESULT = Path(__file__).parent / "results" / "concurrency.json"
 READERS, K, TWINS = 4, 10, 200
@@ -69,7 +70,7 @@ def read(
             except Exception as error:  # whatever it is, it must not happen
                 errors.append(f"{type(error).__name__}: {error}")
             time.sleep(REST)
-    results.put({"times": times, "errors": errors, "twins": twins})
+    results.put({"times": times, "errors": errors, "twins": twins, "cpu": time.process_time()})
 
 
 def check(hits: list[Any]) -> list[str]:
@@ -115,12 +116,13 @@ def write(folder: str, texts: list[str], ready: Barrier, stop: Event, results: A
             except Exception as error:
                 errors.append(f"{type(error).__name__}: {error}")
             time.sleep(0.2)
-    results.put({"commits": commits, "optimized": optimized, "errors": errors})
+    told = {"commits": commits, "optimized": optimized, "cpu": time.process_time()}
+    results.put({**told, "errors": errors})
 
 
 def run(folder: Path, texts: list[str], seconds: float, *, writing: bool) -> Result:
     """Let readers work for a while, with the writer or without."""
-    context = mp.get_context("spawn")
+    context, busy = mp.get_context("spawn"), Busy.now()
     stop, results, written = context.Event(), context.Queue(), context.Queue()
     ready = context.Barrier(READERS + writing + 1)
     arguments = [(str(folder), seed, texts, ready, stop, results) for seed in range(READERS)]
@@ -138,10 +140,12 @@ def run(folder: Path, texts: list[str], seconds: float, *, writing: bool) -> Res
     told = written.get(timeout=300) if writing else {}
     for process in processes:
         process.join()
+    foreign = Busy.now().foreign(busy, sum(one["cpu"] for one in [*outcomes, told] if one))
     times = np.array([t for one in outcomes for t in one["times"]]) * 1000
     errors = [error for one in outcomes for error in one["errors"]]
     return {
-        "seconds": seconds, "searches": len(times), "twins_read": sum(o["twins"] for o in outcomes),
+        "seconds": seconds, "foreign_cores": foreign,
+        "searches": len(times), "twins_read": sum(one["twins"] for one in outcomes),
         "p50_ms": float(np.median(times)), "p95_ms": float(np.quantile(times, 0.95)),
         "p99_ms": float(np.quantile(times, 0.99)), "errors": len(errors), "examples": errors[:5],
         **({"writer": {**told, "errors": len(told["errors"]), "examples": told["errors"][:5]}}
@@ -156,6 +160,7 @@ def main() -> None:
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--passages", type=int, default=3_000)
+    parser.add_argument("--name", default="idle machine", help="of the run, in the result")
     args = parser.parse_args()
     lines = args.texts.read_text(encoding="utf-8").splitlines()
     texts = [json.loads(line)["text"] for line in lines][: args.passages]
@@ -175,7 +180,9 @@ def main() -> None:
             "machine": describe(), "passages": len(texts), "readers": READERS, "alone": alone,
             "with a writer": both, "problems": problems, "live passages": len(retriever),
         }  # fmt: skip
-    RESULT.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    known[args.name] = result
+    RESULT.write_text(json.dumps(known, indent=1) + "\n", encoding="utf-8")
     Console().print_json(json.dumps(result))
 
 

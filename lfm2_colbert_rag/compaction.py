@@ -22,7 +22,7 @@ from .index.codebook import Codebook
 from .index.codec import Codec
 from .index.compressed_segment import CompressedSegment
 from .index.compression import CompressedSegmentWriter
-from .index.segment import WindowWriter
+from .index.segment import Segment, WindowWriter
 from .store import Store
 from .types import Window
 
@@ -42,6 +42,8 @@ FAN_IN, SMALLEST_TIER = 8, 16_384
 DEAD_SHARE = 0.5
 # Segments written at once while the codebook is replaced hold no more vectors than this.
 MOST_VECTORS = 20_000_000
+# Windows of a segment that are read before its pages are let go.
+READ_AT_ONCE = 4_096
 
 
 def tidy(store: Store) -> None:
@@ -170,7 +172,8 @@ def renew_codebook(store: Store, report: Report | None = None) -> None:
 def new_codebook(store: Store) -> Codebook:
     """Make a codebook of a sample of all live vectors, and commit it."""
     codec = Codec(store.settings["dim"], store.settings["nbits"])
-    vectors, tokens, total = sample_vectors(store.snapshot().segments, SAMPLE_VECTORS)
+    segments = store.snapshot().segments
+    vectors, tokens, total = sample_vectors(segments, SAMPLE_VECTORS, codec.dim)
     codebook = train_codebook(store.new_name(), vectors, tokens, codec, total=total)
     del vectors
     with store.locks.stage() as folder:
@@ -181,8 +184,8 @@ def new_codebook(store: Store) -> Codebook:
 
 
 def sample_vectors(
-    segments: Sequence[LiveSegment], most: int
-) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.int32], int]:
+    segments: Sequence[LiveSegment], most: int, dim: int
+) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.int32], int]:
     """Take evenly spaced windows of all segments.
 
     Returns:
@@ -191,14 +194,17 @@ def sample_vectors(
     """
     total = sum(_live_vectors(live) for live in segments)
     step = max(1, -(-total // most))
-    vectors, tokens = [], []
-    for live in segments:
-        segment = live.segment
-        positions = np.arange(len(segment.rows)) if live.live is None else np.flatnonzero(live.live)
-        for position in positions[::step].tolist():
-            vectors.append(segment.vectors_of(position).astype(np.float16))
-            tokens.append(segment.token_ids_of(position))
-    return np.concatenate(vectors), np.concatenate(tokens), total
+    chosen = [(live.segment, _places(live)[::step]) for live in segments]
+    size = sum(int(segment.lengths[positions].sum()) for segment, positions in chosen)
+    # Filled in place: parts put together at the end would be held twice.
+    vectors, tokens = np.empty((size, dim), np.float16), np.empty(size, np.int32)
+    at = 0
+    for segment, positions in chosen:
+        for position in _letting_go(segment, positions):
+            part = slice(at, at := at + int(segment.lengths[position]))
+            vectors[part] = segment.vectors_of(position)
+            tokens[part] = segment.token_ids_of(position)
+    return vectors, tokens, total
 
 
 def _move(live: LiveSegment, writer: WindowWriter) -> None:
@@ -217,10 +223,20 @@ def _move(live: LiveSegment, writer: WindowWriter) -> None:
 
 def _windows(live: LiveSegment) -> Iterator[tuple[int, Window]]:
     segment = live.segment
-    rows = segment.rows
-    for position in range(len(rows)):
-        if live.is_live(position):
-            yield int(rows[position]), segment.window(position)
+    for position in _letting_go(segment, _places(live)):
+        yield int(segment.rows[position]), segment.window(position)
+
+
+def _places(live: LiveSegment) -> npt.NDArray[np.int64]:
+    """Return the places of a segment's live windows."""
+    return np.arange(len(live.segment.rows)) if live.live is None else np.flatnonzero(live.live)
+
+
+def _letting_go(segment: Segment, positions: npt.NDArray[np.int64]) -> Iterator[int]:
+    """Yield places to be read once, and unmap what was read from time to time."""
+    for start in range(0, len(positions), READ_AT_ONCE):
+        yield from positions[start : start + READ_AT_ONCE].tolist()
+        segment.let_go()
 
 
 def _live_vectors(live: LiveSegment) -> int:

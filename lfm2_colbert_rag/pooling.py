@@ -36,7 +36,11 @@ def check_pool_factor(pool_factor: int) -> int:
 
 
 def pool_vectors(
-    encoded: TokenVectors, pool_factor: int, protected_tokens: int = 1
+    encoded: TokenVectors,
+    pool_factor: int,
+    protected_tokens: int = 1,
+    *,
+    distance: float | None = None,
 ) -> TokenVectors:
     """Replace a text's vectors by the means of clusters of them.
 
@@ -46,6 +50,9 @@ def pool_vectors(
         encoded: ``n`` unit vectors.
         pool_factor: how many vectors become one on average; 1 changes nothing.
         protected_tokens: vectors at the beginning that stay as they are; the first is a marker.
+        distance: if given, vectors become one where no two of them are further apart than this
+            (1 less their cosine), however many that leaves: a text that repeats itself loses more
+            vectors than one that does not. The factor then only says whether to pool at all.
 
     Returns:
         The protected vectors, then at most ``max(1, (n - protected_tokens) // pool_factor)``
@@ -54,7 +61,7 @@ def pool_vectors(
         fewer is returned as it is.
 
     Raises:
-        ConfigError: a factor below 1, or fewer than no protected tokens.
+        ConfigError: a factor below 1, fewer than no protected tokens, or a negative distance.
         InputError: a vector holds NaN or infinity.
         MissingExtraError: the ``pooling`` extra is not installed.
 
@@ -70,13 +77,15 @@ def pool_vectors(
     check_pool_factor(pool_factor)
     if protected_tokens < 0:
         raise ConfigError(f"protected_tokens must be 0 or more, not {protected_tokens}.")
+    if distance is not None and not distance >= 0:
+        raise ConfigError(f"distance must be 0 or more, or None, not {distance}.")
     free = encoded.vectors[protected_tokens:]
     clusters = max(len(free) // pool_factor, 1)
     if clusters >= len(free):
         return encoded
     if not np.isfinite(encoded.vectors).all():
         raise InputError("vectors with NaN or infinity cannot be pooled; check the encoder.")
-    labels = _cluster(free, clusters)
+    labels = _cluster(free, clusters, distance)
     means = _means(free, labels)
     nearest = protected_tokens + _nearest(free, labels, means)
     kept = np.concatenate((np.arange(protected_tokens), nearest))
@@ -95,13 +104,16 @@ def in_text_order(encoded: TokenVectors) -> TokenVectors:
     return TokenVectors(encoded.vectors[order], encoded.token_ids[order], encoded.spans[order])
 
 
-def _cluster(vectors: TokenMatrix, clusters: int) -> npt.NDArray[np.intp]:
+def _cluster(vectors: TokenMatrix, clusters: int, distance: float | None) -> npt.NDArray[np.intp]:
     """Return the cluster of each vector, counted from 0 without gaps."""
     hierarchy = require("scipy.cluster.hierarchy", extra="pooling")
     # Rounding may put equal vectors at less than no distance, which scipy refuses.
     distances = np.maximum(1 - vectors @ vectors.T, 0)
     tree = hierarchy.linkage(distances[np.triu_indices(len(vectors), k=1)], method="complete")
-    labels = hierarchy.fcluster(tree, t=clusters, criterion="maxclust")
+    if distance is None:
+        labels = hierarchy.fcluster(tree, t=clusters, criterion="maxclust")
+    else:
+        labels = hierarchy.fcluster(tree, t=distance, criterion="distance")
     return np.unique(labels, return_inverse=True)[1].reshape(-1)
 
 

@@ -82,6 +82,21 @@ def test_laws(encoded, factor, protected):
         assert pooled is encoded
 
 
+@settings(deadline=None)
+@given(
+    encoded=st.builds(random_text, st.integers(0, 10_000), st.integers(3, 20)),
+    distance=st.floats(0, 2),
+)
+def test_a_distance_bounds_every_cluster(encoded, distance):
+    """One is left exactly where all lie within it; more of it never leaves more."""
+    pooled = pool_vectors(encoded, 2, 0, distance=distance)
+    assert len(pooled) == len(encoded) or distance > 0
+    far = 1 - encoded.vectors @ encoded.vectors.T
+    assert (len(pooled) == 1) == (far.max() <= distance)
+    fewer = pool_vectors(encoded, 2, 0, distance=min(2.0, 2 * distance))
+    assert len(fewer) <= len(pooled)
+
+
 def test_a_pooled_vector_bears_the_name_of_its_nearest_member():
     angles = np.array([2.0, 0.0, 0.1, 0.3, 1.5, 1.6])
     vectors = np.stack((np.cos(angles), np.sin(angles)), axis=1).astype(np.float32)
@@ -123,6 +138,9 @@ def test_a_bad_factor_is_refused(factor, tmp_path):
 def test_other_bad_input_is_refused():
     with pytest.raises(ConfigError, match="protected_tokens must be 0 or more, not -1"):
         pool_vectors(random_text(1, 4), 2, -1)
+    for distance in (-0.1, float("nan")):
+        with pytest.raises(ConfigError, match="distance must be 0 or more, or None, not"):
+            pool_vectors(random_text(1, 4), 2, distance=distance)
     vectors = random_text(1, 4)
     vectors.vectors[2, 0] = np.nan
     with pytest.raises(InputError, match="NaN or infinity"):

@@ -87,8 +87,10 @@ def measure(
     for setting in result.get("settings", []):
         if "seconds" in setting:
             setting |= summary(setting, exact)
+            asked = len(setting["ids"])
             setting["ndcg"] = ndcg(setting["ids"], vectors.relevant)
-            setting["measured"] = len(setting["ids"])
+            setting["exact_ndcg"] = ndcg(exact[:asked], vectors.relevant)
+            setting["measured"] = asked
             del setting["seconds"], setting["ids"]
     result["exact_ndcg"] = ndcg(exact, vectors.relevant)
     return result

@@ -18,7 +18,10 @@ from typing import Any
 HERE = Path(__file__).parents[1]
 RESULT, PLOT = HERE / "results" / "search.json", HERE / "plots" / "search.png"
 SCALE, SCALE_PLOT = HERE / "results" / "search_scale.json", HERE / "plots" / "search_scale.png"
-_HEAD = ("engine", "setting", "p50 ms", "p95 ms", "recall@10", "nDCG@10", "queries/s", "MB")
+_HEAD = (
+    "engine", "setting", "p50 ms", "p95 ms", "recall@10", "nDCG@10", "exact: nDCG@10", "queries/s",
+    "MB",
+)  # fmt: skip
 
 Run = dict[str, Any]
 
@@ -60,6 +63,7 @@ def _row(run: Run, setting: Run) -> Sequence[str]:
         f"{setting['p95_ms']:.1f}",
         f"{setting['recall']:.3f}",
         f"{setting['ndcg']:.3f}",
+        f"{setting['exact_ndcg']:.3f}",
         f"{setting['queries_per_second']:.1f}",
         f"{setting['peak_memory_mb']:.0f}",
     )

@@ -5,9 +5,10 @@ merging, a search through ``Index.search``. Truth is exact float32 MaxSim, worke
 passages are drawn::
 
     python -m benchmarks.search.scale --scratch DIR [--most 1000000]
-    python -m benchmarks.search.scale --scratch DIR --again   # times the last size once more
+    python -m benchmarks.search.scale --scratch DIR --again   # times all sizes once more
 
-Writes ``benchmarks/results/search_scale.json``. The index takes 8 GB below DIR.
+Writes ``benchmarks/results/search_scale.json``. The index takes 8 GB below DIR, and a copy of it at
+every size 11 GB more: on a machine that was not idle meanwhile, they can be timed later.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from rich.console import Console
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex
 from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.workers import thread_count
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..encode.machine import describe
@@ -38,7 +40,7 @@ from .synthetic import DIM, LENGTH, World
 
 RESULT = Path(__file__).parents[1] / "results" / "search_scale.json"
 SIZES = (10_000, 30_000, 100_000, 300_000, 1_000_000)
-BLOCK, ADDED = 10_000, 100_000
+BLOCK, ADDED = 1_000, 100_000
 QUERIES, JUDGED, K = 60, 12, 10
 
 Result = dict[str, Any]
@@ -53,14 +55,14 @@ class Truth:
         self._scores = np.full((len(queries), 0), 0, np.float32)
         self._places = np.full((len(queries), 0), 0, np.int64)
 
-    def save(self, folder: Path) -> None:
+    def save(self, path: Path) -> None:
         """Keep what was found for :meth:`load`."""
-        np.savez(folder / "truth.npz", queries=self._queries, places=self._places)
+        np.savez(path, queries=self._queries, places=self._places)
 
     @classmethod
-    def load(cls, folder: Path) -> Truth:
+    def load(cls, path: Path) -> Truth:
         """Read what :meth:`save` kept."""
-        with np.load(folder / "truth.npz") as stored:
+        with np.load(path) as stored:
             truth = cls(np.split(stored["queries"], JUDGED))
             truth._places = stored["places"]
         return truth
@@ -92,7 +94,7 @@ def grow(folder: Path, most: int, console: Console) -> Result:
     first = world.block(0, BLOCK)
     queries = world.queries(first, QUERIES)
     truth = Truth(queries[:JUDGED])
-    points, spent, done = [], 0.0, 0
+    points, spent, busy, done = [], 0.0, 0.0, 0
     memory = OwnMemory()
     # The encoder only gives the index its width; every vector is brought along.
     with Retriever.open(folder, model=HashEncoder(dim=DIM), index="compressed") as retriever:
@@ -100,43 +102,53 @@ def grow(folder: Path, most: int, console: Console) -> Result:
             while done < size:
                 source = Source(world, truth, done, min(ADDED, size - done))
                 names = [str(done + place) for place in range(source.size)]
-                began = time.perf_counter()
+                began, cpu = time.perf_counter(), time.process_time()
                 retriever.add_vectors(
                     source.matrices(), names, ids=names, token_ids=source.tokens(), progress=False
                 )
                 spent += time.perf_counter() - began - source.seconds
+                busy += time.process_time() - cpu - source.cpu
                 done += source.size
                 console.log(f"{done:,} passages, {spent:.0f} s", highlight=False)
             if size == ADDED:  # ten times what the codebook was made for
-                began = time.perf_counter()
+                began, cpu = time.perf_counter(), time.process_time()
                 retriever.optimize(progress=False)
                 spent += time.perf_counter() - began
-            truth.save(folder.parent)
-            peak = memory.peak_mb
+                busy += time.process_time() - cpu
+            kept = _kept(folder, size)
+            shutil.rmtree(kept, ignore_errors=True)
+            retriever.backup(kept, progress=False)
+            truth.save(kept.with_suffix(".npz"))
             # Another process, so that the pages which searches touch are not the build's.
             with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as searcher:
-                point = searcher.submit(measure, folder, size, queries, truth).result()
-            point |= {"build_s": round(spent, 1), "build_peak_memory_mb": round(peak)}
+                point = searcher.submit(measure, kept, size, queries).result()
+            point |= {
+                "build_s": round(spent, 1),
+                "build_cpu_s": round(busy, 1),
+                "build_peak_memory_mb": round(memory.peak_mb),
+                "build_peak_with_mapped_pages_mb": round(memory.peak_all_mb),
+            }
             points.append(point)
             console.log(point)
     return {"points": points}
 
 
 class OwnMemory(threading.Thread):
-    """Watches what this process holds for itself.
+    """Watches what this process holds for itself, and what together with mapped pages of files.
 
-    Pages of mapped files are left out: the system takes them back when it wants room.
+    The latter belong to the system's cache, which takes them back when it wants room.
     """
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
-        self.peak_mb = 0.0
+        self.peak_mb = self.peak_all_mb = 0.0
         self.start()
 
     def run(self) -> None:
         """Look ten times a second."""
         while True:
             self.peak_mb = max(self.peak_mb, memory_mb("RssAnon"))
+            self.peak_all_mb = max(self.peak_all_mb, memory_mb("VmRSS"))
             time.sleep(0.1)
 
 
@@ -145,18 +157,19 @@ class Source:
 
     def __init__(self, world: World, truth: Truth, first: int, size: int) -> None:
         self.size = size
-        self.seconds = 0.0
+        self.seconds = self.cpu = 0.0
         self._world, self._truth, self._first = world, truth, first
         self._tokens: list[npt.NDArray[np.int32]] = []
 
     def matrices(self) -> Iterator[npt.NDArray[np.float32]]:
         """Yield each passage's vectors."""
         for start in range(self._first, self._first + self.size, BLOCK):
-            began = time.perf_counter()
+            began, cpu = time.perf_counter(), time.process_time()
             block = self._world.block(start // BLOCK, BLOCK)
             self._truth.see(start, block.vectors)
             self._tokens += list(block.tokens())
             self.seconds += time.perf_counter() - began
+            self.cpu += time.process_time() - cpu
             yield from block.matrices()
 
     def tokens(self) -> Iterator[npt.NDArray[np.int32]]:
@@ -169,9 +182,9 @@ def measure(
     folder: Path,
     size: int,
     queries: list[npt.NDArray[np.float32]],
-    truth: Truth,
 ) -> Result:
     """Open the index anew and time one query after the other."""
+    truth = Truth.load(folder.with_suffix(".npz"))
     began = time.perf_counter()
     with Retriever.open(folder, model=HashEncoder(dim=DIM)) as retriever:
         opened = time.perf_counter() - began
@@ -185,6 +198,7 @@ def measure(
     return {
         "passages": size,
         "vectors": stats.vectors,
+        "threads": thread_count(),
         "open_s": round(opened, 3),
         "bytes_per_vector": round(stats.bytes_per_vector, 2),
         "segments": stats.segments,
@@ -214,13 +228,19 @@ def _time(
     }
 
 
+def _kept(folder: Path, size: int) -> Path:
+    """Return where the index is kept as it was at a size."""
+    return folder.with_name(f"scale-{size}.index")
+
+
 def again(folder: Path) -> None:
-    """Time the last size of a finished run once more, on a machine that is idle now."""
+    """Time all sizes of a finished run once more, on a machine that is idle now."""
     result = json.loads(RESULT.read_text(encoding="utf-8"))
-    last = result["points"][-1]
     world = World()
     queries = world.queries(world.block(0, BLOCK), QUERIES)
-    result["points"][-1] |= measure(folder, last["passages"], queries, Truth.load(folder.parent))
+    for point in result["points"]:
+        size = point["passages"]
+        point |= measure(_kept(folder, size), size, queries)
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
 
 

@@ -108,10 +108,21 @@ def unpack_codes(
     packed: npt.NDArray[np.uint8],
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Split ``(n, 3)`` bytes, lowest first, into centroid numbers and numbers of steps."""
+    joint = _joint(packed).astype(np.int64)
+    return joint & (MOST_CENTROIDS - 1), joint >> CODE_BITS
+
+
+def unpack_centroids(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    """Return the first of what :func:`unpack_codes` gives, in half the room."""
+    joint = _joint(packed)
+    joint &= np.uint32(MOST_CENTROIDS - 1)
+    return joint
+
+
+def _joint(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     wide = np.zeros((len(packed), 4), dtype=np.uint8)
     wide[:, :CODE_BYTES] = packed
-    joint = wide.view("<u4").reshape(-1).astype(np.int64)
-    return joint & (MOST_CENTROIDS - 1), joint >> CODE_BITS
+    return wide.view("<u4").reshape(-1)
 
 
 def pack_codes(

@@ -38,6 +38,8 @@ from .voting import Nearness, Workspaces, count_votes, noted
 
 # Vectors that are scored without asking the lists first: as quick as a search.
 SCAN_VECTORS = 24_000
+# Windows that are scored at a time where all are.
+SCANNED_AT_ONCE = 16_384
 # The last windows whose surprises say what to expect of the next.
 RECENT = 96
 
@@ -154,11 +156,14 @@ class CompressedIndex(Index):
         ]
 
     def scan(self, queries: Sequence[TokenMatrix], k: int) -> list[Ranking]:
-        """Do what :meth:`search` does by scoring every live window: slow, and complete."""
+        """Do what :meth:`search` does by scoring every live window: slow, and complete.
+
+        What is read of the files is let go again, so that an index need not fit into memory.
+        """
         parts = [part for part in self._compressed if part.windows]
         exact = self._exact.search(queries, k)
         return [
-            self._cut(_merged(ranking, _scan(np.asarray(query, np.float32), parts)), k)
+            self._cut(_merged(ranking, _scan(np.asarray(query, np.float32), parts, True)), k)
             for query, ranking in zip(queries, exact, strict=True)
         ]
 
@@ -239,10 +244,15 @@ class CompressedIndex(Index):
         return panels
 
 
-def _scan(query: TokenMatrix, parts: Sequence[_Part]) -> Ranking:
+def _scan(query: TokenMatrix, parts: Sequence[_Part], letting_go: bool = False) -> Ranking:
     found = Found()
     for part in parts:
-        found.score(part.segment, turned_query(part.segment, query), part.positions)
+        segment, positions = part.segment, part.positions
+        turned = turned_query(segment, query)
+        for start in range(0, len(positions), SCANNED_AT_ONCE):
+            found.score(segment, turned, positions[start : start + SCANNED_AT_ONCE])
+            if letting_go:
+                segment.let_go()
     return found.ranking()
 
 

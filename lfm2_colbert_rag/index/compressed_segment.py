@@ -29,7 +29,7 @@ centroid belongs to one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -40,9 +40,9 @@ import numpy.typing as npt
 
 from ..errors import IndexCorruptError
 from ..types import TokenMatrix
-from .arrays import REMEDY, open_arrays
+from .arrays import REMEDY, let_go, open_arrays
 from .codebook import Centroids, Codebook
-from .codec import unpack_codes
+from .codec import unpack_centroids, unpack_codes
 from .segment import Segment, SegmentInfo
 
 BLOCK_WINDOWS = 65_536
@@ -87,6 +87,10 @@ class CompressedSegment(Segment):
         self.store = (arrays["codes"], arrays["packed"], arrays["norms"])
         self.extra = Centroids.read(arrays, "extra_")
         self._arrays = arrays
+
+    @property
+    def _streamed(self) -> Sequence[npt.NDArray[np.generic]]:
+        return *self.store, self.spans
 
     @cached_property
     def single(self) -> bool:
@@ -229,15 +233,36 @@ def invert(
     offsets = _offsets(lengths)
     for first in range(0, len(lengths), BLOCK_WINDOWS):
         last = min(first + BLOCK_WINDOWS, len(lengths))
-        part, _ = unpack_codes(codes[int(offsets[first]) : int(offsets[last])])
-        windows = np.repeat(np.arange(last - first), lengths[first:last])
-        keys = np.unique(part * BLOCK_WINDOWS + windows)
-        found, sizes = np.unique(keys // BLOCK_WINDOWS, return_counts=True)
+        part = codes[int(offsets[first]) : int(offsets[last])]
+        windows = np.repeat(np.arange(last - first, dtype=np.uint16), lengths[first:last])
+        keys = _pairs(part, windows)
+        let_go((codes,))
+        starts = np.flatnonzero(_changes(keys >> 16))
         yield (
-            found.astype(np.uint32),
-            sizes.astype(np.uint32),
-            (keys % BLOCK_WINDOWS).astype(np.uint16),
+            (keys[starts] >> 16).astype(np.uint32),
+            np.diff(starts, append=len(keys)).astype(np.uint32),
+            keys.astype(np.uint16),  # the lowest 16 bits
         )
+
+
+def _pairs(codes: npt.NDArray[np.uint8], windows: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+    """Return each pair of a centroid and a window once, ascending, as one number.
+
+    A block may have tens of millions of vectors, so nothing is copied that need not be.
+    """
+    keys = unpack_centroids(codes).astype(np.int64)
+    keys <<= 16
+    keys += windows
+    keys.sort()
+    different: npt.NDArray[np.int64] = keys[_changes(keys)]
+    return different
+
+
+def _changes(values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell where a value differs from the one before it; the first does."""
+    changes = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
 
 
 def _offsets(lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:

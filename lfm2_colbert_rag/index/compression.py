@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import Window
-from .arrays import ArrayFile, describe_arrays, let_go, narrow, sync_folder, write_arrays
+from .arrays import ArrayFile, describe_arrays, narrow, sync_folder, write_arrays
 from .codebook import Centroids, Codebook, Float, Int
 from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
 from .compressed_segment import CompressedSegment, invert
@@ -44,10 +45,9 @@ class CompressedSegmentWriter:
     def __init__(self, folder: Path, codebook: Codebook, *, durable: bool = True) -> None:
         folder.mkdir(parents=True)
         self._folder, self._codebook, self._durable = folder, codebook, durable
-        self._places: list[int] = []
-        self._lengths: list[int] = []
-        self._windows: list[tuple[int, int]] = []
-        self._span_sizes: list[int] = []
+        # Eight bytes a number: as lists these would be most of what a merge of millions holds.
+        self._places, self._lengths = array("q"), array("q")
+        self._windows, self._span_sizes = array("q"), array("q")
         self._waiting: list[tuple[npt.NDArray[np.float32], npt.NDArray[np.int32]]] = []
         self._buffered = 0
         self._energy = 0.0
@@ -79,7 +79,7 @@ class CompressedSegmentWriter:
         self._span_sizes.append(size)
         self._places.append(place)
         self._lengths.append(len(encoded))
-        self._windows.append(window.span)
+        self._windows.extend(window.span)
         self._waiting.append((encoded.vectors, encoded.token_ids))
         self._buffered += len(encoded)
         if self._buffered >= BUFFERED:
@@ -106,14 +106,15 @@ class CompressedSegmentWriter:
             self._copy(segment, start, end, moved)
             first, last = segment.span_offsets[run[0]], segment.span_offsets[run[-1] + 1]
             self._files["spans"].extend(segment.spans[int(first) : int(last)])
-            self._span_sizes += np.diff(segment.span_offsets[run[0] : run[-1] + 2]).tolist()
-            self._places += segment.rows[run[0] : run[-1] + 1].tolist()
-            self._lengths += segment.lengths[run[0] : run[-1] + 1].tolist()
-            self._windows += [(a, b) for a, b in segment.windows[run[0] : run[-1] + 1].tolist()]
+            part = slice(run[0], run[-1] + 1)
+            _extend(self._span_sizes, np.diff(segment.span_offsets[run[0] : run[-1] + 2]))
+            _extend(self._places, segment.rows[part])
+            _extend(self._lengths, segment.lengths[part])
+            _extend(self._windows, segment.windows[part])
             self._energy += segment.info.energy * (end - start)
             self._noise.add(segment.info.noise, end - start)
             self._foreign += round(segment.info.foreign * (end - start))
-            let_go((*segment.store, segment.spans))
+            segment.let_go()
 
     def inherit_noise(self, info: SegmentInfo) -> None:
         """Count what rounding had already done to vectors that came from another segment."""
@@ -147,7 +148,7 @@ class CompressedSegmentWriter:
             {
                 "lengths": narrow(lengths),
                 "row_steps": narrow(np.diff(self._places, prepend=self._places[0])),
-                "windows": narrow(np.array(self._windows)),
+                "windows": narrow(np.array(self._windows).reshape(-1, 2)),
                 "span_sizes": narrow(np.array(self._span_sizes)),
                 **self._extra.centroids.arrays(self._codebook.codec.nbits, "extra_"),
                 **self._lists(codes, lengths),
@@ -381,6 +382,10 @@ class _Choices:
 def _renumber(packed: npt.NDArray[np.uint8], moved: Int) -> npt.NDArray[np.uint8]:
     codes, steps = unpack_codes(packed)
     return pack_codes(moved[codes], steps)
+
+
+def _extend(numbers: array[int], more: npt.NDArray[np.integer]) -> None:
+    numbers.frombytes(np.ascontiguousarray(more, np.int64).tobytes())
 
 
 def _runs(positions: Int, lengths: Int) -> list[Int]:

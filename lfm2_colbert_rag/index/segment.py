@@ -23,7 +23,7 @@ windows    ``(windows, 2)`` int64  characters of the passage that each window is
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
@@ -34,7 +34,15 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import TokenMatrix, TokenVectors, Window
-from .arrays import ArrayFile, FileInfo, describe_arrays, open_arrays, sync_folder, write_arrays
+from .arrays import (
+    ArrayFile,
+    FileInfo,
+    describe_arrays,
+    let_go,
+    open_arrays,
+    sync_folder,
+    write_arrays,
+)
 
 EXACT, COMPRESSED = "exact", "compressed"
 
@@ -110,6 +118,15 @@ class Segment(ABC):
         start, end = self.windows[position].tolist()
         return start, end
 
+    def let_go(self) -> None:
+        """Unmap what was read of the vectors; it is mapped again when it is read again."""
+        let_go(self._streamed)
+
+    @property
+    @abstractmethod
+    def _streamed(self) -> Sequence[npt.NDArray[np.generic]]:
+        """The arrays that have a row a vector."""
+
     @abstractmethod
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32."""
@@ -142,6 +159,10 @@ class ExactSegment(Segment):
         self.offsets = arrays["offsets"]  # type: ignore[assignment]
         self.rows = arrays["rows"]  # type: ignore[assignment]
         self.windows = arrays["windows"]  # type: ignore[assignment]
+
+    @property
+    def _streamed(self) -> Sequence[npt.NDArray[np.generic]]:
+        return self.vectors, self.token_ids, self.spans
 
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import random
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -36,19 +38,45 @@ def apply(state: State, line: str) -> State:
     return state | {name: f"{name} run{seed} step{step} zebra" for name in chosen}
 
 
-def run_and_kill(folder: Path, seed: int, kind: str, seconds: float) -> list[str]:
-    """Let a writer work for a while after its start, kill it, and return what it said."""
-    process = subprocess.Popen(
-        [sys.executable, str(WRITER), str(folder), str(seed), kind],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    first = process.stdout.readline()
-    time.sleep(seconds)
-    process.kill()
-    rest, _ = process.communicate()
-    lines = (first + rest).split("\n")
-    return [line for line in lines[:-1] if line]  # what follows the last newline was cut off
+class Breeder:
+    """Makes writers, one at a time; each is a process that is killed after a while.
+
+    Args:
+        kind: of the index that they write to.
+        said: file for what they say.
+    """
+
+    def __init__(self, kind: str, said: Path) -> None:
+        self._said = said
+        # One thread, so that none is lost when a writer is forked.
+        self._process = subprocess.Popen(
+            [sys.executable, str(WRITER), kind],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "LFM2_COLBERT_THREADS": "1"},
+        )
+
+    def run_and_kill(self, folder: Path, seed: int, seconds: float) -> list[str]:
+        """Let a writer work for a while after its first word, kill it, and return what it said."""
+        self._said.write_text("", encoding="utf-8")
+        self._process.stdin.write(f"{folder}\t{seed}\t{self._said}\n")
+        self._process.stdin.flush()
+        made, number = self._process.stdout.readline().split()
+        while not self._said.stat().st_size:
+            assert not select.select([self._process.stdout], [], [], 0.001)[0], "it died by itself"
+        time.sleep(seconds)
+        os.kill(int(number), signal.SIGKILL)
+        ended, status = self._process.stdout.readline().split()
+        assert (made, ended, int(status)) == ("made", "ended", signal.SIGKILL)
+        lines = self._said.read_text(encoding="utf-8").split("\n")
+        return [line for line in lines[:-1] if line]  # what follows the last newline was cut off
+
+    def close(self) -> None:
+        """Make no more."""
+        self._process.stdin.close()
+        self._process.stdout.close()
+        self._process.wait()
 
 
 def replay(state: State, lines: list[str]) -> tuple[State, str | None, int]:
@@ -92,14 +120,21 @@ def begin(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> State:
     return state
 
 
+@pytest.fixture
+def breeder(tmp_path, kind):
+    one = Breeder(kind, tmp_path / "said.txt")
+    yield one
+    one.close()
+
+
 @pytest.mark.parametrize("kind", ["exact", "compressed"])
-def test_killed_at_random_moments(tmp_path, kind, monkeypatch):
+def test_killed_at_random_moments(tmp_path, kind, breeder, monkeypatch):
     folder = tmp_path / "killed.index"
     chance = random.Random(os.environ.get("LFM2_COLBERT_SEED", "7"))
     state = begin(folder, kind, monkeypatch)
     commits = 0
     for seed in range(KILLS):
-        lines = run_and_kill(folder, seed, kind, chance.uniform(0.0, LONGEST[kind]))
+        lines = breeder.run_and_kill(folder, seed, chance.uniform(0.0, LONGEST[kind]))
         state, pending, done = replay(state, lines)
         commits += done
         with Retriever.open(folder) as retriever:

@@ -1,16 +1,20 @@
-"""Writes for ever, and says after each commit what it committed; made to be killed."""
+"""Writes for ever, and says after each commit what it committed; made to be killed.
+
+It loads all that a writer needs, and then makes writers by forking, so that hundreds of them cost
+little: a line ``folder seed file`` on its input makes one that speaks into the file. The answers
+are its process id, and, once it is dead, its status.
+"""
 
 from __future__ import annotations
 
+import os
 import random
 import sys
 
 from lfm2_colbert_rag import Retriever, compaction
 
 
-def main(folder: str, seed: int, kind: str) -> None:
-    if kind == "compressed":  # and merged, at a handful of passages
-        compress_early()
+def main(folder: str, seed: int) -> None:
     chance = random.Random(seed)
     with Retriever.open(folder, model="hash") as retriever:
         step = 0
@@ -20,10 +24,28 @@ def main(folder: str, seed: int, kind: str) -> None:
             announce("done", seed, step, [])
 
 
-def compress_early() -> None:
-    """Load what compresses, too, so that kills fall into the writing."""
-    compaction.AUTO_VECTORS, compaction.FAN_IN, compaction.SMALLEST_TIER = 60, 3, 16
+def prepare(kind: str) -> None:
+    """Load what writing takes, so that kills fall into the writing."""
+    if kind == "compressed":  # and merged, at a handful of passages
+        compaction.AUTO_VECTORS, compaction.FAN_IN, compaction.SMALLEST_TIER = 60, 3, 16
     Retriever.from_texts([f"zebra {number}" for number in range(60)], model="hash").close()
+
+
+def breed() -> None:
+    """Make writers until nobody asks for more."""
+    for line in sys.stdin:
+        folder, seed, path = line.rstrip("\n").split("\t")
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 1)
+            main(folder, int(seed))
+        answer(f"made {child}")
+        answer(f"ended {os.waitpid(child, 0)[1]}")
+
+
+def answer(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def write(retriever: Retriever, chance: random.Random, seed: int, step: int) -> None:
@@ -43,9 +65,9 @@ def write(retriever: Retriever, chance: random.Random, seed: int, step: int) -> 
 
 
 def announce(what: str, seed: int, step: int, names: list[str]) -> None:
-    sys.stdout.write(f"{what} {seed} {step} {','.join(names)}\n")
-    sys.stdout.flush()
+    answer(f"{what} {seed} {step} {','.join(names)}")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), sys.argv[3])
+    prepare(sys.argv[1])
+    breed()
