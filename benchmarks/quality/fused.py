@@ -44,10 +44,9 @@ class Legs:
         encoded = self._retriever.encoder.encode_query(list(judged.values()))
         runs: Runs = {"late": {}, "lexical": {}, "hybrid": {}}
         table = np.empty((len(judged), len(weights())))
-        for number, ((id, text), one) in enumerate(zip(judged.items(), encoded, strict=True)):
-            (found,) = self._retriever._legs.candidates(
-                self._snapshot, [(text, one.vectors)], DEPTH
-            )
+        asked = [(text, one.vectors) for text, one in zip(judged.values(), encoded, strict=True)]
+        answers = self._retriever._legs.candidates(self._snapshot, asked, DEPTH)
+        for number, (id, found) in enumerate(zip(judged, answers, strict=True)):
             names = self._names(found)
             for mode, (rows, scores) in _ranked(found).items():
                 best = zip(rows[:DEPTH].tolist(), scores[:DEPTH].tolist(), strict=True)
