@@ -45,8 +45,8 @@ def find_matches(
         text: the whole passage's text.
 
     Returns:
-        One match for each word of the query, strongest first; all of them within the window.
-        Markers and query expansion have no characters and take no part. Where words are written
+        One match for each word of the query, strongest first, equal ones as they are asked; all of
+        them within the window. Markers and query expansion have no characters and take no part. Where words are written
         without spaces, a run of tokens that a run of tokens answered counts as a word.
     """
     heat = compare_tokens(query, query_text, window, text)
@@ -65,7 +65,8 @@ def find_matches(
         if known is None or known.strength < match.strength:
             matches[match.query_span] = match
     joined = _join_unspaced(_outermost(list(matches.values())), query_text, text)
-    return tuple(sorted(joined, key=lambda m: (-m.strength, m.query_span)))
+    # To three places: what a processor's way of rounding decides is no order.
+    return tuple(sorted(joined, key=lambda m: (-round(m.strength, 3), m.query_span)))
 
 
 def compare_tokens(query: TokenVectors, query_text: str, window: Window, text: str) -> HeatMap:

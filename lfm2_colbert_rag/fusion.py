@@ -46,7 +46,7 @@ class Fusion:
 
     method: str = "scores"
     weight: float = 16.0
-    full: float = 0.3
+    full: float = 0.4
     power: float = 2.0
 
     def __post_init__(self) -> None:
