@@ -45,10 +45,10 @@ def find_matches(
         text: the whole passage's text.
 
     Returns:
-        One match for each word of the query, strongest first, equal ones as they are asked; all of
-        them within the window. Markers and query expansion have no characters and take no part.
-        Where words are written without spaces, a run of tokens that a run of tokens answered
-        counts as a word.
+        One match for each word of the query, strongest first (to three places; equal ones as they
+        are asked), all of them within the window. Markers and query expansion have no characters
+        and take no part. Where words are written without spaces, a run of tokens that a run of
+        tokens answered counts as a word.
     """
     heat = compare_tokens(query, query_text, window, text)
     if not heat.cosines.size:
