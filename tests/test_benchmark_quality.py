@@ -83,7 +83,7 @@ def test_the_card_is_written_once_all_its_figures_are_there():
     }
     figures = Figures({"sets": sets}, _committed("teacher"), _committed("published"), {"sets": {}})
     card = fill_card(CARD.read_text(encoding="utf-8"), figures)
-    assert "| el (not trained) | 0.500 / 0.750 | 0.500 / 0.750 |" in card
+    assert "| el (few texts) | 0.500 / 0.750 | 0.500 / 0.750 |" in card
     assert "| scifact | en | 1,200 / 300 | 0.500 / 0.750 |" in card
     del sets["scifact"]
     assert fill_card(card, figures) == card

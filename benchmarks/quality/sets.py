@@ -8,7 +8,7 @@ from pathlib import Path
 from lfm2_colbert_rag.evaluation import Dataset, load_dataset, load_family
 
 TRAINED = ("en", "ar", "de", "es", "zh")
-UNTRAINED = ("el", "hi", "ro", "ru", "th", "tr", "vi")
+LITTLE_TRAINED = ("el", "hi", "ro", "ru", "th", "tr", "vi")
 FAMILY = "xquad"
 
 
@@ -69,14 +69,14 @@ def tasks() -> list[Task]:
     English passages are asked in all twelve languages, those of the other languages of training
     in these, and every other language in English and in itself.
     """
-    found = [Task(f"{FAMILY}/en", tuple((asked, "en") for asked in TRAINED + UNTRAINED))]
+    found = [Task(f"{FAMILY}/en", tuple((asked, "en") for asked in TRAINED + LITTLE_TRAINED))]
     found += [
         Task(f"{FAMILY}/{language}", tuple((asked, language) for asked in TRAINED))
         for language in TRAINED[1:]
     ]
     found += [
         Task(f"{FAMILY}/{language}", (("en", language), (language, language)))
-        for language in UNTRAINED
+        for language in LITTLE_TRAINED
     ]
     return found + [
         Task(name, ((one.language, one.language),)) for name, one in MONOLINGUAL.items()

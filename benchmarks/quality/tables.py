@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.sets import FAMILY, MONOLINGUAL, TRAINED, UNTRAINED
+from benchmarks.quality.sets import FAMILY, MONOLINGUAL, TRAINED, LITTLE_TRAINED
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -80,7 +80,7 @@ def monolingual(figures: Figures) -> str:
 def words(figures: Figures) -> str:
     """Words alone, on all queries: our leg beside bm25s; the best of a row is bold."""
     rows = []
-    names = [*MONOLINGUAL, *(f"{FAMILY}/{language}" for language in TRAINED + UNTRAINED)]
+    names = [*MONOLINGUAL, *(f"{FAMILY}/{language}" for language in TRAINED + LITTLE_TRAINED)]
     for name in names:
         entry = figures.words["sets"].get(name, {})
         if "systems" not in entry:
@@ -96,8 +96,8 @@ def words(figures: Figures) -> str:
 def languages(figures: Figures) -> str:
     """XQuAD by query language: against English passages, and against the same language."""
     rows = []
-    for language in TRAINED + UNTRAINED:
-        cells = [language if language in TRAINED else f"{language} (not trained)"]
+    for language in TRAINED + LITTLE_TRAINED:
+        cells = [language if language in TRAINED else f"{language} (few texts)"]
         for passages in ("en", language):
             name, pair = f"{FAMILY}/{passages}", f"{language}→{passages}"
             cells += [_show(figures.value(name, pair, mode)) for mode in MODES]
@@ -109,9 +109,9 @@ def languages(figures: Figures) -> str:
 
 
 def reverse(figures: Figures) -> str:
-    """XQuAD: English queries against passages of the languages that were not trained."""
+    """XQuAD: English queries against passages of the languages that nano saw little of."""
     rows = []
-    for language in UNTRAINED:
+    for language in LITTLE_TRAINED:
         name, pair = f"{FAMILY}/{language}", f"en→{language}"
         rows.append([language, *(_show(figures.value(name, pair, mode)) for mode in MODES)])
     return _table(["passages", *MODES], rows)
@@ -226,13 +226,13 @@ def card_tables(figures: Figures) -> dict[str, str] | None:
     """Return the tables of the card; None where some of their figures were not measured."""
     across = [
         [
-            language if language in TRAINED else f"{language} (not trained)",
+            language if language in TRAINED else f"{language} (few texts)",
             *(
                 _both(figures, f"{FAMILY}/{passages}", f"{language}→{passages}")
                 for passages in ("en", language)
             ),
         ]
-        for language in TRAINED + UNTRAINED
+        for language in TRAINED + LITTLE_TRAINED
     ]
     alike = []
     for name, one in MONOLINGUAL.items():
