@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.quality.sets import FAMILY, MONOLINGUAL, TRAINED, LITTLE_TRAINED
+from benchmarks.quality.sets import FAMILY, LITTLE_TRAINED, MONOLINGUAL, TRAINED
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
