@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
 from langchain_core.structured_query import (
     Comparator,
@@ -43,8 +44,11 @@ class LFM2ColBERTTranslator(Visitor):
         ('resets', {'filter': {'year': {'$gt': 2020}}})
     """
 
-    allowed_operators = (Operator.AND, Operator.OR, Operator.NOT)
-    allowed_comparators = (*_COMPARISONS, Comparator.CONTAIN, Comparator.LIKE)
+    # Checkers that look for Python 3.10 take the members of these enumerations for strings.
+    allowed_operators = cast("Sequence[Operator]", (Operator.AND, Operator.OR, Operator.NOT))
+    allowed_comparators = cast(
+        "Sequence[Comparator]", (*_COMPARISONS, Comparator.CONTAIN, Comparator.LIKE)
+    )
 
     def visit_operation(self, operation: Operation) -> dict[str, Any]:
         """Translate ``and``, ``or`` and ``not``, which is none of its arguments."""
