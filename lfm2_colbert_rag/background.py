@@ -123,8 +123,7 @@ def _hashed(
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return a hash of each live window, its segment's number and its position there."""
     rows = live.segment.rows
-    everywhere = np.arange(len(rows))
-    positions = everywhere if live.live is None else np.flatnonzero(live.live)
+    positions = live.positions
     first = np.searchsorted(rows, rows[positions])
     mixed = rows[positions].astype(np.uint64) * np.uint64(1024) + (positions - first).astype(
         np.uint64

@@ -194,7 +194,7 @@ def sample_vectors(
     """
     total = sum(_live_vectors(live) for live in segments)
     step = max(1, -(-total // most))
-    chosen = [(live.segment, _places(live)[::step]) for live in segments]
+    chosen = [(live.segment, live.positions[::step]) for live in segments]
     size = sum(int(segment.lengths[positions].sum()) for segment, positions in chosen)
     # Filled in place: parts put together at the end would be held twice.
     vectors, tokens = np.empty((size, dim), np.float16), np.empty(size, np.int32)
@@ -223,13 +223,8 @@ def _move(live: LiveSegment, writer: WindowWriter) -> None:
 
 def _windows(live: LiveSegment) -> Iterator[tuple[int, Window]]:
     segment = live.segment
-    for position in _letting_go(segment, _places(live)):
+    for position in _letting_go(segment, live.positions):
         yield int(segment.rows[position]), segment.window(position)
-
-
-def _places(live: LiveSegment) -> npt.NDArray[np.int64]:
-    """Return the places of a segment's live windows."""
-    return np.arange(len(live.segment.rows)) if live.live is None else np.flatnonzero(live.live)
 
 
 def _letting_go(segment: Segment, positions: npt.NDArray[np.int64]) -> Iterator[int]:

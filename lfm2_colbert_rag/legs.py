@@ -214,10 +214,7 @@ def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
 
 
 def _live_rows(snapshot: Snapshot) -> Numbers:
-    rows = [
-        live.segment.rows if live.live is None else live.segment.rows[live.live]
-        for live in snapshot.segments
-    ]
+    rows = [live.rows for live in snapshot.segments]
     return np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
 
 

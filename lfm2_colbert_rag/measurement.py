@@ -146,12 +146,7 @@ def sample_queries(
     queries = []
     for owner in chance.choice(len(live), number, p=weights / weights.sum()).tolist():
         chosen = live[owner]
-        places = (
-            np.arange(len(chosen.segment.rows))
-            if chosen.live is None
-            else np.flatnonzero(chosen.live)
-        )
-        vectors = chosen.segment.vectors_of(int(chance.choice(places)))
+        vectors = chosen.segment.vectors_of(int(chance.choice(chosen.positions)))
         start = int(chance.integers(0, max(1, len(vectors) - QUERY_VECTORS + 1)))
         queries.append(vectors[start : start + QUERY_VECTORS])
     return queries

@@ -86,7 +86,7 @@ def _replace(
 
 
 def _live_rows(live: LiveSegment) -> list[int]:
-    rows = live.segment.rows if live.live is None else live.segment.rows[live.live]
+    rows = live.rows
     return np.unique(rows).tolist()
 
 

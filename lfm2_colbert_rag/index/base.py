@@ -28,10 +28,19 @@ class LiveSegment:
     live: npt.NDArray[np.bool_] | None = None
 
     @property
+    def positions(self) -> npt.NDArray[np.intp]:
+        """Positions of the live windows, ascending."""
+        return np.arange(len(self.segment.rows)) if self.live is None else np.flatnonzero(self.live)
+
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """The row of each live window."""
+        return self.segment.rows if self.live is None else self.segment.rows[self.live]
+
+    @property
     def live_count(self) -> int:
         """Number of live passages."""
-        rows = self.segment.rows if self.live is None else self.segment.rows[self.live]
-        return len(run_starts(rows))
+        return len(run_starts(self.rows))
 
     def without(self, rows: npt.NDArray[np.int64]) -> LiveSegment:
         """Return the same segment with more passages deleted; this one stays as it is."""

@@ -81,8 +81,7 @@ def _allowed_positions(
     live: LiveSegment, rows: npt.NDArray[np.int64] | None
 ) -> npt.NDArray[np.intp]:
     if rows is None:
-        everything = np.arange(len(live.segment.rows))
-        return everything if live.live is None else np.flatnonzero(live.live)
+        return live.positions
     allowed = np.isin(live.segment.rows, rows)
     return np.flatnonzero(allowed if live.live is None else allowed & live.live)
 
