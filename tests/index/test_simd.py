@@ -16,7 +16,7 @@ def _dot(a, i, b, j, chunks):
 
 @njit
 def _dots(a, i, b, j, out, chunks):
-    simd.prefetch(b, j, chunks)
+    simd.prefetch(b, j, chunks, chunks)
     simd.dots(a, i, b, j, out, chunks)
 
 

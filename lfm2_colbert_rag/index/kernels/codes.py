@@ -20,15 +20,3 @@ CODE_BITS = 19
 def joint_at(codes, at):
     """Code and step of one vector, still together."""
     return np.int64(codes[at, 0]) | (np.int64(codes[at, 1]) << 8) | (np.int64(codes[at, 2]) << 16)
-
-
-@part
-def unpack_levels(packed, lanes, planes, levels):
-    """The levels of a packed residual, counted from 0, as one row of int16."""
-    width, count = len(lanes), len(planes)
-    nbits = np.uint8(8 // count)
-    mask = np.uint8((1 << nbits) - 1)
-    for p in range(count):
-        for j in range(width):
-            level = np.uint8(packed[j] >> np.uint8(np.uint8(p) * nbits))
-            levels[0, j + p * width] = np.int16(np.uint8(level & mask))

@@ -6,9 +6,10 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .codes import CODE_BITS, CODE_MASK, joint_at, unpack_levels
+from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import kernel
 from .compiling import number as _f
+from .unpacking import level_dots
 
 # Vectors of a window that are looked at together.
 BLOCK = 256
@@ -74,27 +75,29 @@ def refine_windows(
     codes, packed, norms = store
     steps, known_lengths = tables
     firsts, rows, near = pairs
-    levels = np.zeros((1, simd.LANES * len(chunks)), np.int16)
+    dots = np.empty(len(floors), np.int32)
     places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
     best = np.empty(len(floors), np.float32)
     for w in range(len(starts)):
         best[:] = floors
         end = starts[w] + lengths[w]
+        simd.prefetch(codes, starts[min(w + 1, len(starts) - 1)], lanes, (None,))
         for first in range(starts[w], end, BLOCK):
             kept = 0
             for t in range(first, min(first + BLOCK, end)):
                 joint = joint_at(codes, t)
                 if slots[joint & CODE_MASK]:
-                    simd.prefetch(packed, t, chunks)
+                    simd.prefetch(packed, t, lanes, (None,))
                     places[kept], joints[kept] = t, joint
                     kept += 1
             for n in range(kept):
                 t, slot = places[n], slots[joints[n] & CODE_MASK]
-                unpack_levels(packed[t], lanes, planes, levels)
+                start, stop = firsts[slot], firsts[slot + 1]
+                level_dots(packed, t, query, rows, start, stop, dots, lanes, planes, chunks)
                 step = steps[joints[n] >> CODE_BITS]
                 norm = known_lengths[norms[t]] if len(norms) else _f(1)
-                for pair in range(firsts[slot], firsts[slot + 1]):
+                for pair in range(start, stop):
                     i = np.int64(rows[pair])
-                    dot = _f(simd.dot(query, i, levels, 0, chunks)) * units[i] + offsets[i]
+                    dot = _f(dots[pair - start]) * units[i] + offsets[i]
                     best[i] = max(best[i], (near[pair] + dot * step) * norm)
         out[w] = best.sum()

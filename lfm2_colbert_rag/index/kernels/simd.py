@@ -30,15 +30,12 @@ def dot(typingctx, a, i, b, j, chunks):
     """int32 product of row i of ``a`` (int16) and row j of ``b`` (int16 or int8)."""
 
     def codegen(context, builder, signature, args):
-        left, right = _row(context, builder, a, *args[:2]), _row(context, builder, b, *args[2:4])
-        total = None
-        for at in range(0, LANES * len(chunks), LANES):
-            words = _words(builder, right, at, b.dtype)
-            more = _pair_sums(context, builder, _words(builder, left, at, a.dtype), words)
-            total = more if total is None else builder.add(total, more)
-        kind = ir.FunctionType(_I32, [_SUMS])
-        name = "llvm.vector.reduce.add.v8i32"
-        return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [total])
+        left, right = row_of(context, builder, a, *args[:2]), row_of(context, builder, b, *args[2:4])
+        pairs = (
+            (_words(builder, left, at), _words(builder, right, at))
+            for at in range(0, LANES * len(chunks), LANES)
+        )
+        return product(context, builder, pairs)
 
     return types.int32(a, i, b, j, chunks), codegen
 
@@ -48,16 +45,16 @@ def dots(typingctx, a, i, b, j, out, chunks):
     """Products of row i of ``a`` (int16) and rows j to j + 7 of ``b``, into ``out[:8]`` (int32)."""
 
     def codegen(context, builder, signature, args):
-        left = _row(context, builder, a, *args[:2])
+        left = row_of(context, builder, a, *args[:2])
         rows = [
-            _row(context, builder, b, args[2], builder.add(args[3], args[3].type(n)))
+            row_of(context, builder, b, args[2], builder.add(args[3], args[3].type(n)))
             for n in range(TOGETHER)
         ]
         sums = [None] * TOGETHER
         for at in range(0, LANES * len(chunks), LANES):
-            words = _words(builder, left, at, a.dtype)
+            words = _words(builder, left, at)
             for n, right in enumerate(rows):
-                more = _pair_sums(context, builder, words, _words(builder, right, at, b.dtype))
+                more = _pair_sums(context, builder, words, _words(builder, right, at))
                 sums[n] = more if sums[n] is None else builder.add(sums[n], more)
         target = context.make_array(out)(context, builder, args[4]).data
         builder.store(_summed(builder, sums), builder.bitcast(target, _SUMS.as_pointer()), align=1)
@@ -67,36 +64,53 @@ def dots(typingctx, a, i, b, j, out, chunks):
 
 
 @intrinsic
-def prefetch(typingctx, array, row, chunks):
-    """Let the machine fetch a row, of as many bytes, while something else is done."""
+def prefetch(typingctx, array, row, lanes, planes):
+    """Let the machine fetch a row while something else is done.
+
+    It is as many bytes long as the product of the lengths of two tuples.
+    """
 
     def codegen(context, builder, signature, args):
-        start = builder.bitcast(_row(context, builder, array, *args[:2]), _I8.as_pointer())
+        start = builder.bitcast(row_of(context, builder, array, *args[:2]), _I8.as_pointer())
         kind = ir.FunctionType(ir.VoidType(), [start.type, _I32, _I32, _I32])
         ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for at in range(0, LANES * len(chunks), LINE):
+        for at in range(0, len(lanes) * len(planes), LINE):
             line = builder.gep(start, [_I64(at)])
             builder.call(ask, [line, _I32(0), _I32(3), _I32(1)])  # to read; all caches; data
         return context.get_dummy_value()
 
-    return types.void(array, row, chunks), codegen
+    return types.void(array, row, lanes, planes), codegen
 
 
-def _row(context, builder, kind, value, row):
+def row_of(context, builder, kind, value, row):
     """Where a row of a C-contiguous array of two dimensions starts."""
     array = context.make_array(kind)(context, builder, value)
     width = cgutils.unpack_tuple(builder, array.shape)[1]
     return builder.gep(array.data, [builder.mul(row, width)])
 
 
-def _words(builder, start, at, dtype):
+def numbers_at(builder, start, at, count):
+    """So many neighbouring numbers of a row, as one vector."""
+    kind = ir.VectorType(start.type.pointee, count)
+    place = builder.bitcast(builder.gep(start, [_I64(at)]), kind.as_pointer())
+    return builder.load(place, align=1)
+
+
+def product(context, builder, pairs):
+    """The sum of the products of pairs of vectors of sixteen int16."""
+    total = None
+    for left, right in pairs:
+        more = _pair_sums(context, builder, left, right)
+        total = more if total is None else builder.add(total, more)
+    kind = ir.FunctionType(_I32, [_SUMS])
+    name = "llvm.vector.reduce.add.v8i32"
+    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [total])
+
+
+def _words(builder, start, at):
     """Sixteen numbers of a row, as int16."""
-    element = _I8 if dtype == types.int8 else _I16
-    place = builder.bitcast(
-        builder.gep(start, [_I64(at)]), ir.VectorType(element, LANES).as_pointer()
-    )
-    loaded = builder.load(place, align=1)
-    return loaded if element is _I16 else builder.sext(loaded, _WORDS)
+    loaded = numbers_at(builder, start, at, LANES)
+    return loaded if loaded.type == _WORDS else builder.sext(loaded, _WORDS)
 
 
 def _pair_sums(context, builder, a, b):
@@ -106,8 +120,8 @@ def _pair_sums(context, builder, a, b):
         name = "llvm.x86.avx2.pmadd.wd"
         return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b])
     wide = ir.VectorType(_I32, LANES)
-    product = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
-    return _halved(builder, product, product, range(0, LANES, 2), range(1, LANES, 2))
+    both = builder.mul(builder.sext(a, wide), builder.sext(b, wide))
+    return _halved(builder, both, both, range(0, LANES, 2), range(1, LANES, 2))
 
 
 def _summed(builder, sums):
