@@ -55,7 +55,7 @@ def train_codebook(
     rotation = _rotation(codec.padded)
     pivots = _pivots(vectors[token_ids < 0], codec, rotation)
     blank = Codebook(
-        CodebookInfo(name, codec.nbits, 0, total, 0.0, _is_natural(vectors)),
+        CodebookInfo(name, codec.nbits, 0, total, 0.0, _is_natural(vectors), codec.bent),
         codec,
         rotation,
         Centroids.rounded(
@@ -148,7 +148,7 @@ def _energy(
         centroids.scales,
         centroids.halves,
         np.arange(len(centroids)),
-        STEPS,
+        (STEPS, LENGTHS, int(codec.bent)),
         (None,) * codec.width,
         (None,) * codec.planes,
         np.empty((len(chosen), CODE_BYTES), np.uint8),

@@ -50,6 +50,7 @@ class CodebookInfo:
         energy: mean squared length of their residuals.
         natural: whether vectors are kept with the lengths they have, none above 1, rather than as
             directions with lengths aside. Means of unit vectors are, as pooling makes them.
+        bent: see :class:`~.codec.Codec`; those of whom this is not recorded have even levels.
         files: size and checksum of each array's file, by array name.
     """
 
@@ -59,6 +60,7 @@ class CodebookInfo:
     vectors: int
     energy: float
     natural: bool = False
+    bent: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
 
     @property
@@ -191,9 +193,9 @@ class Codebook:
         return self.prepare(vectors) @ self.rotation
 
     @property
-    def tables(self) -> tuple[Float, Float]:
-        """What kernels need to know of steps and lengths."""
-        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS
+    def tables(self) -> tuple[Float, Float, int]:
+        """What kernels need to know of steps, lengths and levels."""
+        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS, int(self.codec.bent)
 
     def restore(self, rotated: Float) -> Float:
         """Undo :meth:`rotate`."""
@@ -249,6 +251,7 @@ class Codebook:
             known.vectors,
             known.energy,
             known.natural,
+            known.bent,
             describe_arrays(folder),
         )
 
@@ -260,7 +263,7 @@ def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
         IndexCorruptError: a file is missing or truncated, or contradicts the catalog.
     """
     arrays = open_arrays(root / info.name, info.files)
-    codec = Codec(dim, info.nbits)
+    codec = Codec(dim, info.nbits, info.bent)
     # Searched all the time, and small: held in memory rather than mapped.
     centroids = Centroids.read(arrays)
     if centroids.values.shape != (info.centroids, codec.padded):

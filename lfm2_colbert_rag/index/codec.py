@@ -1,8 +1,9 @@
 """The residual codec: how a vector becomes a centroid, a step and a few bits a dimension.
 
 A vector v is kept as the centroid c nearest to it among those of its token, and the residual
-v - c in ``nbits`` a dimension: every coordinate becomes the nearest of ``2**nbits`` levels that lie
-one *step* apart around zero. Each vector has its own step, chosen from :data:`STEPS` so that the
+v - c in ``nbits`` a dimension: every coordinate becomes the nearest of ``2**nbits`` levels around
+zero. They lie about one *step* apart there and further apart where coordinates are rare
+(:data:`BENDS`). Each vector has its own step, chosen from :data:`STEPS` so that the
 error is least; a vector far from all centroids is therefore kept more coarsely, but never cut
 off. What comes back is c plus the levels times the step, scaled to the length that the vector had;
 or as it is, where the codebook says that vectors have the lengths they have.
@@ -26,6 +27,12 @@ STEPS: npt.NDArray[np.float32] = np.concatenate(([0.0], 2.0 ** (np.arange(-30, 1
     np.float32
 )
 STEPS.setflags(write=False)
+# Level x, one of -15, -13 .. 15 of 4 bits, stands for x (1 + x**2 / bend) / 2 steps. These bends
+# bring the levels near those of least error for a normal distribution (Max, "Quantizing for minimum
+# distortion", 1960): with 4 bits .0098 of its variance is lost, and .0117 with even levels.
+BENDS = {4: 400, 2: 70}
+# In whole numbers it is x (bend + x**2), of which a step has twice the bend. The largest:
+LARGEST_FACTOR = 15 * (BENDS[4] + 15**2)
 # A byte names a length: fine below 1, where those of unit vectors and of their means lie, and 4 %
 # apart above.
 LENGTHS: npt.NDArray[np.float32] = np.concatenate(
@@ -44,6 +51,7 @@ class Codec:
     Args:
         dim: width of the vectors.
         nbits: 2 or 4.
+        bent: whether levels lie further apart away from zero. Earlier codebooks had even ones.
 
     Raises:
         ConfigError: another number of bits.
@@ -55,6 +63,7 @@ class Codec:
 
     dim: int
     nbits: int
+    bent: bool = True
 
     def __post_init__(self) -> None:
         if self.nbits not in (2, 4):
@@ -64,6 +73,14 @@ class Codec:
     def levels(self) -> int:
         """Values that a coordinate can take."""
         return 1 << self.nbits
+
+    @property
+    def values(self) -> npt.NDArray[np.float32]:
+        """``(levels,)`` what each level stands for, in steps."""
+        places = np.arange(1 - self.levels, self.levels, 2, dtype=np.float32)
+        bend = places**2 / BENDS[self.nbits] if self.bent else 0
+        values: npt.NDArray[np.float32] = (places * (1 + bend) / 2).astype(np.float32)
+        return values
 
     @property
     def planes(self) -> int:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from ..types import Window
 from .arrays import ArrayFile, describe_arrays, narrow, sync_folder, write_arrays
 from .codebook import Centroids, Codebook, Float, Int
-from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
+from .codec import CODE_BYTES, LENGTHS, name_lengths, pack_codes, unpack_codes
 from .compressed_segment import CompressedSegment, invert
 from .segment import COMPRESSED, SegmentInfo
 from .workers import even_parts, in_parallel, thread_count
@@ -213,7 +213,7 @@ class CompressedSegmentWriter:
                     choices.centroids.scales,
                     choices.centroids.halves,
                     choices.codes,
-                    STEPS,
+                    self._codebook.tables,
                     (None,) * codec.width,
                     (None,) * codec.planes,
                     codes[start:end],

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..types import TokenMatrix
 from .codebook import Centroids, Codebook
+from .codec import LARGEST_FACTOR
 from .workers import even_parts, in_parallel, thread_count
 
 
@@ -40,15 +41,6 @@ class Probes:
         return np.where(self.found, self.sims[np.arange(len(self.found)), last], 0).astype(
             np.float32
         )
-
-    @cached_property
-    def sums(self) -> npt.NDArray[np.float32]:
-        """``(rows,)`` the sum of each query vector's coordinates."""
-        return self.query.sum(axis=1)
-
-    def offsets(self, nbits: int) -> npt.NDArray[np.float32]:
-        """``(rows,)`` what a residual of levels 0 gives at a step of 1."""
-        return self.sums * np.float32(0.5 - (1 << (nbits - 1)))
 
     def nearest(self, most: int) -> Probes:
         """Return the same with no more than so many centroids a query vector."""
@@ -139,9 +131,11 @@ def chunks(width: int) -> tuple[None, ...]:
 def _in_whole_numbers(query: TokenMatrix) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
     """Return a query's rows as int16, and what one of these numbers stands for."""
     rows, padded = query.shape
-    # As large as the sum of all products with int8 still fits 32 bits.
-    largest = min(16_000, 2**31 // (128 * padded))
-    units = (np.abs(query).max(axis=1, initial=1e-12) / largest).astype(np.float32)
+    # As long as its product with the largest row there may be still fits 32 bits, and so does every
+    # part of the sum, by the inequality of Cauchy and Schwarz.
+    longest = min(32_000.0, 2**31 / (LARGEST_FACTOR * (padded**0.5 + 1)))
+    lengths = np.sqrt(np.einsum("ij,ij->i", query, query))
+    units = (np.maximum(lengths, 1e-12) / longest).astype(np.float32)
     whole = np.zeros((rows, 16 * len(chunks(padded))), np.int16)
     np.rint(query / units[:, None], out=whole[:, :padded], casting="unsafe")
     return whole, units

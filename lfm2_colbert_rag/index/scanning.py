@@ -83,7 +83,6 @@ def refine_positions(
     asked = (
         probes.whole,
         probes.units,
-        probes.offsets(codec.nbits),
         probes.floors,
     )
     known = nearness.slots, nearness.pairs, segment.source, chunks(codec.padded)

@@ -20,11 +20,11 @@ class SearchSettings:
         final_caution: the same for the windows that are scored with all their vectors.
     """
 
-    nprobe: int = 192
-    near: int = 128
-    groups: float = 0.07
+    nprobe: int = 256
+    near: int = 160
+    groups: float = 0.09
     candidates: int = 4096
-    caution: float = 4.5
+    caution: float = 5.0
     final_caution: float = 4.0
 
 
@@ -33,7 +33,7 @@ LADDER = (
     SearchSettings(32, 16, 0.06, 128, 1.5, 2.0),
     SearchSettings(96, 64, 0.05, 512, 2.5, 2.5),
     SearchSettings(128, 80, 0.06, 2048, 4.0, 3.5),
-    SearchSettings(192, 128, 0.07, 4096, 4.5, 4.0),
+    SearchSettings(256, 160, 0.09, 4096, 5.0, 4.0),
     SearchSettings(768, 256, 0.12, 8192, 6.0, 4.5),
     SearchSettings(1024, 512, 0.30, 16384, 8.0, 6.0),
 )

@@ -69,14 +69,16 @@ class Kind:
         return self.make(segments)
 
 
-def codebook_for(groups: Sequence[Group], nbits: int, dim: int = DIM) -> Codebook:
+def codebook_for(
+    groups: Sequence[Group], nbits: int, dim: int = DIM, *, bent: bool = True
+) -> Codebook:
     """Make a codebook of all vectors."""
     encoded = [window.encoded for group in groups for _, windows in group for window in windows]
     return train_codebook(
         "book",
         np.concatenate([one.vectors for one in encoded]),
         np.concatenate([one.token_ids for one in encoded]),
-        Codec(dim, nbits),
+        Codec(dim, nbits, bent),
     )
 
 

@@ -49,9 +49,9 @@ def questions(number: int, dim: int, length: int = 5) -> list[np.ndarray]:
     return made
 
 
-def segment(folder: Path, group, nbits: int, dim: int) -> CompressedSegment:
+def segment(folder: Path, group, nbits: int, dim: int, *, bent: bool = True) -> CompressedSegment:
     """Write a segment with a codebook of its own."""
-    made = write(folder, group, codebook_for([group], nbits, dim), dim)
+    made = write(folder, group, codebook_for([group], nbits, dim, bent=bent), dim)
     assert isinstance(made, CompressedSegment)
     return made
 

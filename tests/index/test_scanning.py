@@ -13,10 +13,10 @@ from lfm2_colbert_rag.index.voting import Workspaces, noted
 from .made import corpus, questions, segment
 
 
-@pytest.fixture(params=[(16, 4), (20, 2), (128, 4)], ids=str)
+@pytest.fixture(params=[(16, 4, True), (20, 2, True), (128, 4, True), (40, 4, False)], ids=str)
 def made(request, tmp_path):
-    dim, nbits = request.param
-    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim)
+    dim, nbits, bent = request.param
+    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim, bent=bent)
     return segment_made, turned_query(segment_made, questions(1, dim)[0])
 
 

@@ -10,10 +10,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..codec import BENDS
 from .compiling import part
 
+BENDS_OF_4, BENDS_OF_2 = BENDS[4], BENDS[2]
 CODE_MASK = (1 << 19) - 1
 CODE_BITS = 19
+
+
+@part
+def bend_of(planes, bent):
+    """By how much levels are bent; 0 where they are even."""
+    bend = BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4
+    return np.float32(bent) / np.float32(bend)
+
+
+@part
+def value_of(place, bend):
+    """What the level at a place (.. -3, -1, 1, 3 ..) stands for, in steps; see ..codec.BENDS."""
+    return place * np.float32(0.5) * (np.float32(1) + bend * place * place)
 
 
 @part

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .codes import CODE_BITS, CODE_MASK, joint_at
+from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at, value_of
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
+
+POSITIVE = 8  # levels above zero, of 4 bits
 
 
 @part
@@ -28,20 +30,38 @@ def nearest(vector, centroids, scales, halves, first, last, dim):
 
 
 @part
-def rounding_error(residual, step, half, dim):
-    """Squared error of a residual rounded to levels that lie one step apart."""
+def borders_of(planes, bend, borders):
+    """Where one level ends and the next begins, in steps from zero; far away beyond the last."""
+    positive = 1 << (8 // len(planes) - 1)
+    borders[:] = _f(3.0e38)
+    for k in range(positive - 1):
+        borders[k] = (value_of(_f(2 * k + 1), bend) + value_of(_f(2 * k + 3), bend)) / _f(2)
+
+
+@part
+def place_of(size, borders):
+    """Place, 1, 3, 5 and so on, of the level nearest to a coordinate of this size in steps."""
+    place = _f(1)
+    for k in range(POSITIVE - 1):
+        place += _f(2) if size > borders[k] else _f(0)
+    return place
+
+
+@part
+def rounding_error(residual, step, borders, bend, dim):
+    """Squared error of a residual rounded to levels of this step."""
     inverse = _f(1) / step
     error = _f(0)
     for j in range(dim):
-        scaled = residual[j] * inverse
-        rest = scaled - (min(max(np.floor(scaled), -half), half - _f(1)) + _f(0.5))
+        size = np.abs(residual[j]) * inverse
+        rest = size - value_of(place_of(size, borders), bend)
         error += rest * rest
     return error * step * step
 
 
 @kernel
 def encode(
-    vectors, firsts, lasts, centroids, scales, halves, numbers, steps, lanes, planes, codes, packed
+    vectors, firsts, lasts, centroids, scales, halves, numbers, tables, lanes, planes, codes, packed
 ):
     """Code, step and packed levels of vectors, each among the centroids [first, last).
 
@@ -49,10 +69,16 @@ def encode(
     """
     width, count = len(lanes), len(planes)
     dim, nbits = width * count, 8 // count
-    half = _f(1 << (nbits - 1))
-    # The best step of a normal distribution, in deviations: Max, "Quantizing for minimum
-    # distortion", 1960, table 2.
-    ideal = _f(0.3352) if nbits == 4 else _f(0.9957)
+    positive = 1 << (nbits - 1)
+    steps, _, bent = tables
+    bend, borders = bend_of(planes, bent), np.empty(POSITIVE - 1, np.float32)
+    borders_of(planes, bend, borders)
+    # The best step of a normal distribution, in deviations; of even levels as in Max, "Quantizing
+    # for minimum distortion", 1960, table 2, of bent ones found by trying.
+    if nbits == 4:
+        ideal = _f(0.235) if bent else _f(0.3352)
+    else:
+        ideal = _f(0.893) if bent else _f(0.9957)
     residual = np.empty(dim, np.float32)
     total = 0.0
     for t in range(len(vectors)):
@@ -68,7 +94,7 @@ def encode(
         near = np.int64(np.floor(np.log2(deviation * ideal) * 4 + 31.5))
         best, least = 0, energy
         for s in range(max(1, near - 2), min(31, near + 2) + 1):
-            error = rounding_error(residual, steps[s], half, dim)
+            error = rounding_error(residual, steps[s], borders, bend, dim)
             if error < least:
                 best, least = s, error
         inverse = _f(1) / steps[best] if best else _f(0)
@@ -76,8 +102,10 @@ def encode(
             packed[t, j] = 0
         for p in range(count):
             for j in range(width):
-                level = min(max(np.floor(residual[j + p * width] * inverse), -half), half - _f(1))
-                packed[t, j] |= np.uint8(np.uint8(level + half) << (p * nbits))
+                scaled = residual[j + p * width] * inverse
+                above = np.int32(place_of(np.abs(scaled), borders)) >> 1
+                level = positive + above if scaled >= _f(0) else positive - 1 - above
+                packed[t, j] |= np.uint8(np.uint8(level) << (p * nbits))
         joint = numbers[code] | (best << CODE_BITS)
         codes[t, 0] = joint & 255
         codes[t, 1] = (joint >> 8) & 255
@@ -86,54 +114,40 @@ def encode(
 
 
 @part
-def decode(packed, centroid, scale, step, lanes, planes, vector):
+def decode(packed, centroid, scale, step, bend, lanes, planes, vector):
     """One vector from its parts; returns its length."""
     width, count = len(lanes), len(planes)
     nbits = 8 // count
-    low = step * (_f(0.5) - _f(1 << (nbits - 1)))
     mask = (1 << nbits) - 1
     energy = _f(0)
     for p in range(count):
         for j in range(width):
-            level = np.int32((packed[j] >> (p * nbits)) & mask)
+            place = np.int32(2 * ((packed[j] >> (p * nbits)) & mask) - mask)
             at = j + p * width
-            value = _f(centroid[at]) * scale + (_f(level) * step + low)
+            value = _f(centroid[at]) * scale + step * value_of(_f(place), bend)
             vector[at] = value
             energy += value * value
     return np.sqrt(energy)
-
-
-@part
-def decode_at(store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, vector):
-    """One stored vector; returns its length, and the length that it should have.
-
-    Without a table of lengths they are the same.
-    """
-    codes, packed, norms = store
-    steps, lengths = tables
-    joint = joint_at(codes, t)
-    code = joint & CODE_MASK
-    step = steps[joint >> CODE_BITS]
-    if code < len(centroids):
-        length = decode(packed[t], centroids[code], scales[code], step, lanes, planes, vector)
-    else:
-        code -= len(centroids)
-        length = decode(packed[t], extra[code], extra_scales[code], step, lanes, planes, vector)
-    length = max(length, _f(1e-12))
-    if len(lengths) == 0:
-        return length, length
-    return length, lengths[norms[t]] if len(norms) else _f(1)
 
 
 @kernel
 def decode_many(
     store, centroids, scales, extra, extra_scales, tables, lanes, planes, start, end, out
 ):
-    """Vectors at consecutive places."""
+    """Vectors at consecutive places; those of known length are given it."""
+    codes, packed, norms = store
+    steps, lengths, bent = tables
+    bend = bend_of(planes, bent)
     for t in range(start, end):
         row = out[t - start]
-        length, wanted = decode_at(
-            store, centroids, scales, extra, extra_scales, tables, lanes, planes, t, row
-        )
-        for j in range(len(row)):
-            row[j] *= wanted / length
+        joint = joint_at(codes, t)
+        code, step = joint & CODE_MASK, steps[joint >> CODE_BITS]
+        if code < len(centroids):
+            centroid, scale = centroids[code], scales[code]
+        else:
+            centroid, scale = extra[code - len(centroids)], extra_scales[code - len(centroids)]
+        length = decode(packed[t], centroid, scale, step, bend, lanes, planes, row)
+        if len(lengths):
+            wanted = lengths[norms[t]] if len(norms) else _f(1)
+            for j in range(len(row)):
+                row[j] *= wanted / max(length, _f(1e-12))

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .codes import CODE_BITS, CODE_MASK, joint_at
+from .codes import BENDS_OF_2, BENDS_OF_4, CODE_BITS, CODE_MASK, joint_at
 from .compiling import kernel
 from .compiling import number as _f
 from .unpacking import level_dots
@@ -55,7 +55,6 @@ def forget_near(ids, found, slots):
 def refine_windows(
     query,
     units,
-    offsets,
     floors,
     slots,
     pairs,
@@ -73,7 +72,8 @@ def refine_windows(
     """
     store, _, _, _, _, tables, lanes, planes = source
     codes, packed, norms = store
-    steps, known_lengths = tables
+    steps, known_lengths, bent = tables
+    part = _f(0.5 / (BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4))
     firsts, rows, near = pairs
     dots = np.empty(len(floors), np.int32)
     places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
@@ -93,11 +93,11 @@ def refine_windows(
             for n in range(kept):
                 t, slot = places[n], slots[joints[n] & CODE_MASK]
                 start, stop = firsts[slot], firsts[slot + 1]
-                level_dots(packed, t, query, rows, start, stop, dots, lanes, planes, chunks)
-                step = steps[joints[n] >> CODE_BITS]
+                level_dots(packed, t, bent, query, rows, start, stop, dots, lanes, planes, chunks)
+                step = steps[joints[n] >> CODE_BITS] * part
                 norm = known_lengths[norms[t]] if len(norms) else _f(1)
                 for pair in range(start, stop):
                     i = np.int64(rows[pair])
-                    dot = _f(dots[pair - start]) * units[i] + offsets[i]
+                    dot = _f(dots[pair - start]) * units[i]
                     best[i] = max(best[i], (near[pair] + dot * step) * norm)
         out[w] = best.sum()

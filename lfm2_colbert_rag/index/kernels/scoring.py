@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .codes import CODE_BITS, CODE_MASK, joint_at
+from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
 from .unpacking import FULL, rebuild
@@ -51,7 +51,8 @@ def score_windows(
         in_whole_numbers(query[i], length, asked[i])
         units[i] = length / (_f(FULL) * _f(FULL))
     codes, packed, norms = store
-    steps, known_lengths = tables
+    steps, known_lengths, bent = tables
+    bend = bend_of(planes, bent)
     vectors = np.zeros((simd.TOGETHER, width), np.int16)
     wanted = np.empty(simd.TOGETHER, np.float32)
     dots = np.empty(simd.TOGETHER, np.int32)
@@ -69,13 +70,15 @@ def score_windows(
                 code, step = joint & CODE_MASK, steps[joint >> CODE_BITS]
                 if code < len(centroids):
                     wanted[k] = rebuild(
-                        packed, t, centroids, code, scales[code], step, lanes, planes, vectors, k
-                    )
+                        packed, t, centroids, code, scales[code], step, bend, lanes, planes,
+                        vectors, k,
+                    )  # fmt: skip
                 else:
                     code -= len(centroids)
                     wanted[k] = rebuild(
-                        packed, t, extra, code, extra_scales[code], step, lanes, planes, vectors, k
-                    )
+                        packed, t, extra, code, extra_scales[code], step, bend, lanes, planes,
+                        vectors, k,
+                    )  # fmt: skip
                 if len(known_lengths):
                     wanted[k] = known_lengths[norms[t]] if len(norms) else _f(1)
             for i in range(rows):

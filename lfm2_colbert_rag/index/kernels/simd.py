@@ -30,7 +30,10 @@ def dot(typingctx, a, i, b, j, chunks):
     """int32 product of row i of ``a`` (int16) and row j of ``b`` (int16 or int8)."""
 
     def codegen(context, builder, signature, args):
-        left, right = row_of(context, builder, a, *args[:2]), row_of(context, builder, b, *args[2:4])
+        left, right = (
+            row_of(context, builder, a, *args[:2]),
+            row_of(context, builder, b, *args[2:4]),
+        )
         pairs = (
             (_words(builder, left, at), _words(builder, right, at))
             for at in range(0, LANES * len(chunks), LANES)

@@ -11,6 +11,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from ..codec import BENDS
 from .simd import LANES, numbers_at, product, row_of
 
 # Unit length in whole numbers. A product of two rows so long, and every part of its sum, is below
@@ -21,33 +22,32 @@ _F32, _I16, _I32, _I64 = ir.FloatType(), ir.IntType(16), ir.IntType(32), ir.IntT
 
 
 @intrinsic
-def level_dots(typingctx, packed, t, query, rows, first, last, out, lanes, planes, chunks):
-    """Products of the levels of residual t, counted from 0, with some rows of ``query`` (int16).
+def level_dots(typingctx, packed, t, bent, query, rows, first, last, out, lanes, planes, chunks):
+    """Products of the levels of residual t with some rows of ``query`` (int16).
 
-    These are ``rows[first:last]``; their products (int32) become ``out[: last - first]``.
+    Levels count in parts, of which a step has twice its bend. The rows are ``rows[first:last]``;
+    their products (int32) become ``out[: last - first]``.
     """
 
     def codegen(context, builder, signature, args):
         source = row_of(context, builder, packed, *args[:2])
-        levels = _unpacked(builder, source, lanes, planes, chunks)
-        asked = context.make_array(rows)(context, builder, args[3]).data
-        target = context.make_array(out)(context, builder, args[6]).data
-        with cgutils.for_range(builder, builder.sub(args[5], args[4])) as loop:
-            place = builder.gep(asked, [builder.add(args[4], loop.index)])
+        levels = _unpacked(builder, source, args[2], lanes, planes, chunks)
+        asked = context.make_array(rows)(context, builder, args[4]).data
+        target = context.make_array(out)(context, builder, args[7]).data
+        with cgutils.for_range(builder, builder.sub(args[6], args[5])) as loop:
+            place = builder.gep(asked, [builder.add(args[5], loop.index)])
             row = builder.sext(builder.load(place), _I64)
-            start = row_of(context, builder, query, args[2], row)
+            start = row_of(context, builder, query, args[3], row)
             pairs = ((numbers_at(builder, start, at, LANES), level) for at, level in levels)
             builder.store(product(context, builder, pairs), builder.gep(target, [loop.index]))
         return context.get_dummy_value()
 
-    signature = types.void(
-        packed, t, query, rows, first, last, out, lanes, planes, chunks
-    )  # fmt: skip
+    signature = types.void(packed, t, bent, query, rows, first, last, out, lanes, planes, chunks)
     return signature, codegen
 
 
 @intrinsic
-def rebuild(typingctx, packed, t, centroids, c, scale, step, lanes, planes, whole, k):
+def rebuild(typingctx, packed, t, centroids, c, scale, step, bend, lanes, planes, whole, k):
     """Stored vector t around centroid c, at unit length in parts of FULL, as row k of ``whole``.
 
     Returns the length that it had, as float32.
@@ -56,19 +56,24 @@ def rebuild(typingctx, packed, t, centroids, c, scale, step, lanes, planes, whol
     def codegen(context, builder, signature, args):
         source = row_of(context, builder, packed, *args[:2])
         centroid = row_of(context, builder, centroids, *args[2:4])
-        target = row_of(context, builder, whole, *args[8:10])
-        scaled, stepped = args[4], args[5]
-        half = 1 << (8 // len(planes) - 1)
-        low = builder.fmul(stepped, _F32(0.5 - half))
+        target = row_of(context, builder, whole, *args[9:11])
+        half = builder.fmul(args[5], _F32(0.5))
+        curve = builder.fmul(half, args[6])
         parts, energies = [], {}
         for plane, at, count in _runs(lanes, planes):
             floats = ir.VectorType(_F32, count)
-            level = _levels(builder, source, plane, at, count, planes)
-            level = builder.uitofp(builder.zext(level, ir.VectorType(_I32, count)), floats)
+            place = _places(builder, source, plane, at, count, planes, _I32)
+            place = builder.sitofp(place, floats)
             near = numbers_at(builder, centroid, plane * len(lanes) + at, count)
             near = builder.sitofp(builder.sext(near, ir.VectorType(_I32, count)), floats)
-            value = _fused(builder, level, _all(builder, stepped, count), _all(builder, low, count))
-            value = _fused(builder, near, _all(builder, scaled, count), value)
+            slope = _fused(
+                builder,
+                builder.fmul(place, place),
+                _all(builder, curve, count),
+                _all(builder, half, count),
+            )
+            value = builder.fmul(place, slope)
+            value = _fused(builder, near, _all(builder, args[4], count), value)
             # Two sums, so that one addition need not wait for the one before.
             number = len(parts) % 2
             before = energies.get(number, ir.Constant(floats, [0.0] * count))
@@ -80,11 +85,11 @@ def rebuild(typingctx, packed, t, centroids, c, scale, step, lanes, planes, whol
             _store(builder, _rounded(builder, value, factor), target, at)
         return length
 
-    signature = types.float32(packed, t, centroids, c, scale, step, lanes, planes, whole, k)
+    signature = types.float32(packed, t, centroids, c, scale, step, bend, lanes, planes, whole, k)
     return signature, codegen
 
 
-def _unpacked(builder, source, lanes, planes, chunks):
+def _unpacked(builder, source, bent, lanes, planes, chunks):
     """All levels of a packed residual, as places and vectors of int16; zeros at the end.
 
     They pass through memory in name only: what is stored and loaded again in the same pieces
@@ -94,10 +99,12 @@ def _unpacked(builder, source, lanes, planes, chunks):
     start = builder.bitcast(room, _I16.as_pointer())
     for at in range(len(lanes) * len(planes), LANES * len(chunks)):
         builder.store(_I16(0), builder.gep(start, [_I64(at)]))
+    bend, mask = BENDS[8 // len(planes)], builder.neg(builder.trunc(bent, _I16))
     for plane, at, count in _runs(lanes, planes):
-        level = _levels(builder, source, plane, at, count, planes)
-        wide = builder.zext(level, ir.VectorType(_I16, count))
-        _store(builder, wide, start, plane * len(lanes) + at)
+        place = _places(builder, source, plane, at, count, planes, _I16)
+        curve = builder.and_(builder.mul(place, place), _all(builder, mask, count))
+        slope = builder.add(curve, ir.Constant(place.type, [bend] * count))
+        _store(builder, builder.mul(place, slope), start, plane * len(lanes) + at)
     places = range(0, LANES * len(chunks), LANES)
     return [(at, numbers_at(builder, start, at, LANES)) for at in places]
 
@@ -109,12 +116,16 @@ def _runs(lanes, planes):
     return [(p, at, count) for p in range(len(planes)) for at in range(0, width, count)]
 
 
-def _levels(builder, source, plane, at, count, planes):
+def _places(builder, source, plane, at, count, planes, kind):
+    """The levels of neighbouring bytes in one plane, as odd numbers around zero."""
     nbits = 8 // len(planes)
+    most = (1 << nbits) - 1
     loaded = numbers_at(builder, source, at, count)
     shift = ir.Constant(loaded.type, [plane * nbits] * count)
-    mask = ir.Constant(loaded.type, [(1 << nbits) - 1] * count)
-    return builder.and_(builder.lshr(loaded, shift), mask)
+    level = builder.and_(builder.lshr(loaded, shift), ir.Constant(loaded.type, [most] * count))
+    wide = builder.zext(level, ir.VectorType(kind, count))
+    twice = builder.shl(wide, ir.Constant(wide.type, [1] * count))
+    return builder.sub(twice, ir.Constant(wide.type, [most] * count))
 
 
 def _length(builder, energies):
