@@ -75,10 +75,8 @@ def encode(
     borders_of(planes, bend, borders)
     # The best step of a normal distribution, in deviations; of even levels as in Max, "Quantizing
     # for minimum distortion", 1960, table 2, of bent ones found by trying.
-    if nbits == 4:
-        ideal = _f(0.235) if bent else _f(0.3352)
-    else:
-        ideal = _f(0.893) if bent else _f(0.9957)
+    best_even, best_bent = (_f(0.3352), _f(0.235)) if nbits == 4 else (_f(0.9957), _f(0.893))
+    ideal = best_bent if bent else best_even
     residual = np.empty(dim, np.float32)
     total = 0.0
     for t in range(len(vectors)):
