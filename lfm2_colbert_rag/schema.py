@@ -13,7 +13,7 @@ from .index.codebook import CodebookInfo
 from .index.segment import SegmentInfo
 from .lexical.tables import POSTINGS, start_over
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 OLDEST_VERSION = 2
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
@@ -64,6 +64,8 @@ def migrate(connection: sqlite3.Connection) -> None:
     if version < 4:
         connection.execute(POSTINGS)
         start_over(connection)
+    # Since format 5 a codebook says how its levels lie; those that do not say so have even ones.
+    if version < FORMAT_VERSION:
         _write_settings(connection, {"format_version": FORMAT_VERSION})
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
     connection.execute("COMMIT")

@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Retriever, compaction
 from lfm2_colbert_rag.errors import IndexFormatError
+from lfm2_colbert_rag.index.codec import Codec
+from lfm2_colbert_rag.schema import FORMAT_VERSION
 from lfm2_colbert_rag.verification import verify_folder
 
-from .grown import add, answers, compress_early, kinds, sentences
+from .grown import add, answers, assert_same, compress_early, grow, held, kinds, sentences
 
 TABLES = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -90,11 +92,11 @@ def test_an_older_index_answers_as_it_did(older):
     with Retriever.open(folder) as retriever:
         assert answers(retriever) == expected
         stats = retriever.stats()
-        assert (stats.format_version, stats.index, stats.passages) == (4, "exact", 99)
+        assert (stats.format_version, stats.index, stats.passages) == (FORMAT_VERSION, "exact", 99)
         assert retriever.verify() == []
         assert add(retriever, 2, seed=2) == ["s2-0", "s2-1"]
         assert retriever.delete(["s0-8"]) == 1
-    assert user_version(folder) == 4
+    assert user_version(folder) == FORMAT_VERSION
     with Retriever.open(folder, index="auto", nbits=4) as again:
         assert len(again) == 100
 
@@ -173,12 +175,36 @@ def test_fields_that_were_indexed_stay_so(older):
         assert [h.id for h in retriever.search("w1 w2", k=50, where={"seed": 1})] == expected
 
 
+def test_codebooks_with_even_levels_are_read_as_they_were(folder, monkeypatch):
+    """Format 4 knew no others, and did not say so."""
+    compress_early(monkeypatch)
+    with monkeypatch.context() as before:
+        before.setattr(compaction, "Codec", lambda dim, nbits: Codec(dim, nbits, bent=False))
+        with grow(folder) as retriever:
+            expected, kept = answers(retriever), held(retriever)
+    connection = sqlite3.connect(folder / "catalog.sqlite")
+    connection.execute("UPDATE codebooks SET description = json_remove(description, '$.bent')")
+    connection.execute("UPDATE settings SET value = '4' WHERE key = 'format_version'")
+    connection.execute("PRAGMA user_version = 4")
+    connection.commit()
+    connection.close()
+    with Retriever.open(folder) as retriever:
+        assert answers(retriever) == expected
+        assert_same(held(retriever), kept)
+        add(retriever, 40, seed=3)
+        assert retriever.search(sentences(40, 3)[5], k=1)[0].id == "s3-5"
+        retriever.optimize()
+        assert retriever.search(sentences(80, 0)[7], k=1)[0].id == "s0-7"
+        assert retriever.verify() == []
+    assert user_version(folder) == FORMAT_VERSION
+
+
 def test_the_format_before_that_is_refused(older):
     folder, _ = older
     connection = sqlite3.connect(folder / "catalog.sqlite")
     connection.execute("PRAGMA user_version = 1")
     connection.close()
-    with pytest.raises(IndexFormatError, match=r"format 1.*reads format 4"):
+    with pytest.raises(IndexFormatError, match=rf"format 1.*reads format {FORMAT_VERSION}"):
         Retriever.open(folder)
     assert user_version(folder) == 1
 
@@ -234,4 +260,4 @@ def test_format_3_becomes_this_one(folder):
         assert answers(retriever) == expected
         assert retriever.search(sentences(30)[4], mode="lexical")[0].id == "s0-4"
         assert retriever.verify() == []
-    assert user_version(folder) == 4
+    assert user_version(folder) == FORMAT_VERSION
