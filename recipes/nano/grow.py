@@ -71,8 +71,19 @@ def grow_layers(student: Student, weights: dict[str, Tensor]) -> None:
                 own[tuple(slice(size) for size in old.shape)] = old
 
 
-def fit_head(student: Student, targets: Path, parts: int = 6) -> None:
-    """Set the head by ridge regression from the student's hidden states to the taught vectors."""
+def turn_head(student: Student, head: Tensor, targets: Path) -> None:
+    """Give the student an earlier head ``(width, hidden)``, turned to the axes of the targets.
+
+    MaxSim does not notice the turn, but the angle to the taught vectors does. The axes are those
+    of a head fitted to them; that head itself retrieves worse than one that was trained by contrast.
+    """
+    left, _, right = torch.linalg.svd(fitted_head(student, targets) @ head.T)
+    with torch.no_grad():
+        student.head.weight.copy_((left @ right) @ head)
+
+
+def fitted_head(student: Student, targets: Path, parts: int = 6) -> Tensor:
+    """Return the ridge regression from the student's hidden states to the taught vectors."""
     size = student.config.hidden_size
     gram, cross = torch.zeros(size, size), torch.zeros(size, student.head.weight.shape[0])
     head, student.head = student.head, nn.Identity()
@@ -92,8 +103,8 @@ def fit_head(student: Student, targets: Path, parts: int = 6) -> None:
                 gram += states.T @ states
                 cross += states.T @ taught
         ridge = 1e-3 * gram.diagonal().mean() * torch.eye(size)
-        head.weight.copy_(torch.linalg.solve(gram + ridge, cross).T)
     student.head = head
+    return torch.linalg.solve(gram + ridge, cross).T
 
 
 def main() -> None:
@@ -119,7 +130,7 @@ def main() -> None:
     grow_layers(student, weights)
     with torch.no_grad():
         student.backbone.embed_tokens.weight.copy_(table)
-    fit_head(student, args.targets)
+    turn_head(student, read_weights(args.model / "1_Dense")["linear.weight"], args.targets)
     save_checkpoint(student, args.out)
 
 
