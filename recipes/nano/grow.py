@@ -75,7 +75,7 @@ def turn_head(student: Student, head: Tensor, targets: Path) -> None:
     """Give the student an earlier head ``(width, hidden)``, turned to the axes of the targets.
 
     MaxSim does not notice the turn, but the angle to the taught vectors does. The axes are those
-    of a head fitted to them; that head itself retrieves worse than one that was trained by contrast.
+    of a head fitted to them; that head itself retrieves worse than one trained by contrast.
     """
     left, _, right = torch.linalg.svd(fitted_head(student, targets) @ head.T)
     with torch.no_grad():
