@@ -129,7 +129,7 @@ class Fusing:
             row = []
             for weight in weights():
                 fusion = Fusion(weight=weight)
-                scores = fuse(one.distances, one.shares, fusion)
+                scores = fuse(one.distances, one.lexical, one.share, fusion)
                 order = np.argsort(-scores, kind="stable")[:DEPTH]
                 row.append(float(gains[order] @ _DISCOUNTS[: len(order)]) / best)
             rows.append(row)

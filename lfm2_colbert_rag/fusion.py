@@ -4,12 +4,18 @@ Both legs score every candidate of either, so that no rank is ever missing. Neit
 to the spread of the candidates: MaxSim counts as the mean cosine of the query's tokens, in units of
 how far the mean cosines of passages that have nothing to do with one another lie apart. Without
 the unit words would count for ten times as much beside a model that puts all cosines between .8
-and .9 as beside one that spreads them from .3 to .7. BM25 counts
-as its part of the best BM25 among the candidates, times a trust that rises with the share of the
-query, by weight of its terms, that this best passage has. A query in another language than its
-passages finds next to none of its words and is answered by late interaction; one that shares no
-word at all gets exactly the ranking of that leg. That sums of scores beat ranks is known from
-Bruch, Gai and Ingber, "An analysis of fusion functions for hybrid retrieval" (2022).
+and .9 as beside one that spreads them from .3 to .7.
+
+BM25 counts as its part of the best BM25 among the candidates, times a trust that rises with the
+greatest share of the query's terms that a candidate has. For that share each term counts the same,
+however rare it is. Among passages of another language whatever they quote of the query's own is
+rare, "of" and "the" as much as a name, and by weight a few such words would seem to be a good part
+of the query; by number they are next to nothing, and late interaction answers. In its own language
+a query finds most of its terms, even where no passage has all that is rare in it. One that shares
+no word at all gets exactly the ranking of late interaction.
+
+That sums of scores beat ranks is known from Bruch, Gai and Ingber, "An analysis of fusion functions
+for hybrid retrieval" (2022).
 """
 
 from __future__ import annotations
@@ -37,7 +43,7 @@ class Fusion:
         method: ``"scores"``: the sum of mean cosine, in spreads, and of BM25 as a part of the best;
             ``"ranks"``: of reciprocal ranks (Cormack, Clarke and Buettcher, 2009).
         weight: what the lexical leg counts beside the late one, where it is fully trusted.
-        full: share of the query from which on words are fully trusted.
+        enough: share of the query's terms from which on words are fully trusted.
         power: how fast trust falls below it.
 
     Raises:
@@ -46,18 +52,18 @@ class Fusion:
 
     method: str = "scores"
     weight: float = 16.0
-    full: float = 0.4
-    power: float = 2.0
+    enough: float = 0.65
+    power: float = 3.0
 
     def __post_init__(self) -> None:
         if self.method not in ("scores", "ranks"):
             raise ConfigError(f'the method must be "scores" or "ranks", not {self.method!r}.')
         if not 0 <= self.weight < np.inf:
             raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
-        if not (0 < self.power < np.inf and 0 < self.full <= 1):
+        if not (0 < self.power < np.inf and 0 < self.enough <= 1):
             raise ConfigError(
                 f"trust must end at a share above 0 and up to 1, with a power above 0, not "
-                f"{self.full!r}, {self.power!r}."
+                f"{self.enough!r}, {self.power!r}."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -74,32 +80,32 @@ class Fusion:
         return cls(**values) if values is not None and usable else cls()
 
     def trust(self, share: float) -> float:
-        """Return how far words are trusted, 0..1, where the best passage has so much of a query."""
-        return float(min(1.0, max(0.0, share) / self.full) ** self.power)
+        """Return how far words are trusted, 0..1, where a passage has so much of a query."""
+        return float(min(1.0, max(0.0, share) / self.enough) ** self.power)
 
 
-def fuse(distances: Array, shares: Array, fusion: Fusion) -> npt.NDArray[np.float64]:
+def fuse(distances: Array, words: Array, share: float, fusion: Fusion) -> npt.NDArray[np.float64]:
     """Fuse the scores of the candidates of one query.
 
     Args:
         distances: ``(n,)`` MaxSim divided by the number of query vectors and by the spread, see
             :attr:`~lfm2_colbert_rag.background.Background.spread`.
-        shares: ``(n,)`` BM25 divided by that of a passage with all of the query, 0 where no word
-            is shared.
+        words: ``(n,)`` BM25, 0 where no word is shared.
+        share: of the query's terms that a candidate has at most, 0..1.
         fusion: how.
 
     Returns:
         ``(n,)`` fused scores: they grow with the score of either leg while the others stay.
 
     Example:
-        >>> fuse(np.array([9.0, 8.0, 7.0]), np.array([0.0, 0.3, 0.0]), Fusion()).argmax()
+        >>> fuse(np.array([9.0, 8.0, 7.0]), np.array([0.0, 31.0, 0.0]), 0.5, Fusion()).argmax()
         np.int64(1)
     """
-    best = float(shares.max(initial=0.0))
-    weight = fusion.weight * fusion.trust(best)
+    weight = fusion.weight * fusion.trust(share)
     if fusion.method == "ranks":
-        return _by_rank(distances) + weight * np.where(shares > 0, _by_rank(shares), 0.0)
-    parts = shares.astype(np.float64) / best if best > 0 else np.zeros(len(shares))
+        return _by_rank(distances) + weight * np.where(words > 0, _by_rank(words), 0.0)
+    best = float(words.max(initial=0.0))
+    parts = words.astype(np.float64) / best if best > 0 else np.zeros(len(words))
     return distances.astype(np.float64) + weight * parts
 
 

@@ -33,7 +33,7 @@ class Candidates:
     Attributes:
         late: the candidates as the late leg scores them.
         lexical: ``(n,)`` BM25 of the same rows, in that order.
-        ideal: see :class:`~lfm2_colbert_rag.lexical.bm25.LexicalRanking`.
+        shares: ``(n,)`` which part of the query's terms each of them has, 0..1.
         length: number of query vectors.
         spread: of mean cosines, see :attr:`~lfm2_colbert_rag.background.Background.spread`.
         legs: the same for hits, by row.
@@ -41,7 +41,7 @@ class Candidates:
 
     late: Ranking
     lexical: npt.NDArray[np.float32]
-    ideal: float
+    shares: npt.NDArray[np.float32]
     length: int
     spread: float
     legs: Mapping[int, Mapping[str, Leg]]
@@ -57,9 +57,9 @@ class Candidates:
         return self.cosines / np.float32(self.spread)
 
     @property
-    def shares(self) -> npt.NDArray[np.float32]:
-        """``(n,)`` how much of the query each candidate has, 0..1."""
-        return self.lexical / np.float32(self.ideal) if self.ideal > 0 else self.lexical
+    def share(self) -> float:
+        """The greatest of :attr:`shares`."""
+        return float(self.shares.max(initial=0.0))
 
     def plan(self, fusion: Fusion) -> FusionPlan:
         """Return what each leg brought, for people."""
@@ -67,16 +67,15 @@ class Candidates:
             name: {row for row, legs in self.legs.items() if legs[name].rank is not None}
             for name in ("late", "lexical")
         }
-        share = float(self.shares.max(initial=0.0))
         return FusionPlan(
             late=len(brought["late"]),
             lexical=len(brought["lexical"]),
             both=len(brought["late"] & brought["lexical"]),
             cosine=float(self.cosines.max(initial=0.0)),
             spread=self.spread,
-            share=share,
+            share=self.share,
             method=fusion.method,
-            trust=fusion.trust(share),
+            trust=fusion.trust(self.share),
             weight=fusion.weight,
         )
 
@@ -161,13 +160,14 @@ class Legs:
         terms = weigh(query)
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
-        words = bm25.search(postings, terms, most, rows)
+        scored = bm25.score(postings, terms)
+        words = bm25.best(scored, most, rows)
         ranks = _ranks(late.rows, late.scores), _ranks(words.rows, words.scores)
         missing = np.setdiff1d(words.rows, late.rows)
         if len(missing):
             more = snapshot.index.search([vectors], len(missing), rows=missing)[0]
             late = _joined(late, more)
-        lexical = bm25.scores_of(postings, terms, late.rows)
+        lexical, shares = bm25.of(scored, late.rows)
         legs = {
             row: {
                 "late": Leg(ranks[0].get(row), score),
@@ -178,7 +178,7 @@ class Legs:
             )
         }
         spread = self._spread(snapshot, late.scores / max(1, len(vectors)))
-        return Candidates(late, lexical, words.ideal, len(vectors), spread, legs)
+        return Candidates(late, lexical, shares, len(vectors), spread, legs)
 
     def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:
         """Return the spread of the index; that of the candidates where there are few passages."""
@@ -208,7 +208,8 @@ class Legs:
 def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
     """Rank candidates by both legs."""
     late = candidates.late
-    scores = fuse(candidates.distances, candidates.shares, fusion).astype(np.float32)
+    exact = fuse(candidates.distances, candidates.lexical, candidates.share, fusion)
+    scores = exact.astype(np.float32)
     order = np.argsort(-scores, kind="stable")
     return replace(late, rows=late.rows[order], scores=scores[order], windows=late.windows[order])
 

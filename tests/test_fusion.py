@@ -22,49 +22,73 @@ scores = st.integers(2, 20).flatmap(
         )
     )
 )
+portions = st.floats(0.0, 1.0)
 fusions = st.builds(Fusion, method=st.sampled_from(["scores", "ranks"]), weight=st.floats(0.1, 8.0))
 
 
-@given(scores, fusions)
-def test_better_in_both_legs_is_better(given_scores, fusion):
-    cosines, shares = map(np.array, given_scores)
-    together = fuse(cosines, shares, fusion)
+@given(scores, portions, fusions)
+def test_better_in_both_legs_is_better(given_scores, share, fusion):
+    cosines, words = map(np.array, given_scores)
+    together = fuse(cosines, words, share, fusion)
     for one in range(len(cosines)):
-        worse = (cosines <= cosines[one]) & (shares <= shares[one])
+        worse = (cosines <= cosines[one]) & (words <= words[one])
         assert (together[worse] <= together[one] + 1e-9).all()
 
 
 @given(scores, fusions)
 def test_without_a_shared_word_the_late_ranking_stays(given_scores, fusion):
     cosines = np.array(given_scores[0])
-    together = fuse(cosines, np.zeros(len(cosines)), fusion)
+    together = fuse(cosines, np.zeros(len(cosines)), 0.0, fusion)
     np.testing.assert_array_equal(
         np.argsort(-together, kind="stable"), np.argsort(-cosines, kind="stable")
     )
 
 
-@given(scores, st.floats(0.1, 8.0), st.floats(0.001, 1.0))
-def test_words_move_a_passage_by_no_more_than_they_are_trusted(given_scores, weight, found):
-    cosines, shares = np.array(given_scores[0]), np.array(given_scores[1]) * found
+@given(scores, st.floats(0.1, 8.0), portions)
+def test_words_move_a_passage_by_no_more_than_they_are_trusted(given_scores, weight, share):
+    cosines, words = map(np.array, given_scores)
     fusion = Fusion(weight=weight)
-    moved = fuse(cosines, shares, fusion) - cosines
-    trust = fusion.trust(shares.max())
+    moved = fuse(cosines, words, share, fusion) - cosines
+    trust = fusion.trust(share)
     assert (moved >= 0).all()
     assert (moved <= weight * trust + 1e-9).all()
-    assert trust <= (found / fusion.full) ** fusion.power + 1e-9
+    assert trust <= (share / fusion.enough) ** fusion.power + 1e-9
 
 
-@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+@given(scores, portions, st.floats(0.01, 100.0))
+def test_the_scale_of_bm25_says_nothing(given_scores, share, scale):
+    cosines, words = map(np.array, given_scores)
+    for method in ("scores", "ranks"):
+        fusion = Fusion(method=method)
+        scaled = fuse(cosines, words * scale, share, fusion)
+        np.testing.assert_allclose(scaled, fuse(cosines, words, share, fusion), atol=1e-9)
+
+
+@given(portions, portions)
 def test_trust_rises_with_the_share_that_was_found(one, other):
     fusion = Fusion()
     assert fusion.trust(0.0) == 0
-    assert fusion.trust(fusion.full) == 1
+    assert fusion.trust(fusion.enough) == 1
     assert (fusion.trust(one) <= fusion.trust(other)) or one > other
 
 
 def test_passages_that_the_model_tells_hardly_apart_are_left_to_words():
-    distances, shares = np.array([7.1, 7.05, 7.0]), np.array([0.1, 0.2, 0.4])
-    assert fuse(distances, shares, Fusion()).argmax() == 2
+    distances, words = np.array([7.1, 7.05, 7.0]), np.array([10.0, 20.0, 40.0])
+    assert fuse(distances, words, 0.65, Fusion()).argmax() == 2
+
+
+def test_words_that_a_foreign_collection_quotes_by_chance_are_hardly_trusted():
+    """Each is in one passage of many, and as rare there as the name that is asked for."""
+    foreign = [f"เรื่องที่{n}ของเมือง" for n in range(40)]
+    texts = [*foreign, "วงดนตรี The Story of the Sea", "เมืองหลวงของประเทศสเปนคือมาดริด"]
+    question = "who was the first mayor of the capital"
+    with Retriever.from_texts(texts, model="hash") as retriever:
+        abroad = retriever.explain(question, mode="hybrid").fusion
+        retriever.add(["the first mayor of the town was a smith"])
+        at_home = retriever.explain(question, mode="hybrid").fusion
+    assert abroad.share > 0.1
+    assert abroad.trust < 0.1
+    assert at_home.trust > 0.5
 
 
 class Squeezed(HashEncoder):
@@ -105,7 +129,7 @@ def test_words_count_the_same_however_near_to_one_another_a_model_puts_everythin
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}, {"full": 0.0}],
+    [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}, {"enough": 0.0}],
 )
 def test_senseless_fusions_are_refused(wrong):
     with pytest.raises(ConfigError):
@@ -114,8 +138,12 @@ def test_senseless_fusions_are_refused(wrong):
 
 def test_what_was_learned_for_another_formula_is_forgotten():
     assert Fusion.from_dict(Fusion(weight=0.5).to_dict()) == Fusion(weight=0.5)
-    older = {"method": "scores", "weight": 4.0, "low": 0.15, "high": 0.3}
-    assert Fusion.from_dict(older) == Fusion.from_dict(None) == Fusion()
+    older = [
+        {"method": "scores", "weight": 4.0, "low": 0.15, "high": 0.3},
+        {"method": "scores", "weight": 8.0, "full": 0.4, "power": 2.0},
+    ]
+    for settings in (None, *older):
+        assert Fusion.from_dict(settings) == Fusion()
 
 
 def test_modes():

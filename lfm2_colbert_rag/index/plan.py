@@ -40,7 +40,7 @@ class FusionPlan:
         both: candidates that both brought.
         cosine: the greatest mean cosine of a candidate.
         spread: how far mean cosines lie apart by chance in this index.
-        share: the greatest share of the query, by weight of its terms, that a candidate has.
+        share: the greatest share of the query's terms that a candidate has.
         method: see :class:`~lfm2_colbert_rag.fusion.Fusion`.
         trust: how far words are trusted for that, 0..1.
         weight: see there; what the lexical leg counts beside the late one, where it is trusted.
@@ -63,9 +63,9 @@ class FusionPlan:
 
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and meaning of each line of a drawing."""
-        adding = f"of the query the best has in words, which adds {self.words:.1f} spreads"
+        adding = f"of the query's terms a candidate has, which adds {self.words:.1f} spreads"
         if self.method == "ranks":
-            adding = "of the query the best has in words; ranks are added"
+            adding = "of the query's terms a candidate has; ranks are added"
         return [
             ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
             ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),

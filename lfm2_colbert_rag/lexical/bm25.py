@@ -54,6 +54,22 @@ class LexicalRanking:
         return len(self.rows)
 
 
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """What every live passage has of one query.
+
+    Attributes:
+        scores: ``(live,)`` float32 BM25, 0 where no term is shared.
+        shares: ``(live,)`` float32 which part of the query's terms it has, each counted alike
+            however rare it is, 0..1.
+        ideal: see :class:`LexicalRanking`.
+    """
+
+    scores: Scores
+    shares: Scores
+    ideal: float
+
+
 class Bm25:
     """The live passages of one generation, as BM25 sees them.
 
@@ -93,34 +109,42 @@ class Bm25:
             postings: the lists of the query's terms; of terms without one nothing is known.
             query: the query's terms and how much each counts, as ``analyser.weigh`` gives them.
             k: how many rows are wanted.
+            rows: see :meth:`best`.
+        """
+        return self.best(self.score(postings, query), k, rows)
+
+    def best(self, scored: Scored, k: int, rows: Numbers | None = None) -> LexicalRanking:
+        """Rank what was scored.
+
+        Args:
+            scored: what :meth:`score` gave.
+            k: how many rows are wanted.
             rows: ascending rows to which the search is limited; None for all. The statistics
                 remain those of all live passages.
         """
-        scores, ideal = self._score(postings, query)
+        scores = scored.scores
         if rows is not None:
-            allowed = np.zeros(len(scores), np.bool_)
-            allowed[self._places(rows)[0]] = True
-            scores[~allowed] = 0
+            allowed = self._places(rows)[0]
+            scores = np.zeros_like(scores)
+            scores[allowed] = scored.scores[allowed]
         found = np.flatnonzero(scores)
         if len(found) > k:
             least = np.partition(scores[found], len(found) - k)[len(found) - k]
             found = found[scores[found] >= least]
         order = found[np.argsort(-scores[found], kind="stable")]
-        return LexicalRanking(self.rows[order], scores[order], ideal)
+        return LexicalRanking(self.rows[order], scores[order], scored.ideal)
 
-    def scores_of(
-        self,
-        postings: Mapping[str, tuple[Numbers, Numbers]],
-        query: Mapping[str, float],
-        rows: Numbers,
-    ) -> Scores:
-        """Return the scores of live rows, 0 for those that share no term."""
-        return self._score(postings, query)[0][self._places(rows)[0]]
+    def of(self, scored: Scored, rows: Numbers) -> tuple[Scores, Scores]:
+        """Return scores and shares of live rows."""
+        places = self._places(rows)[0]
+        return scored.scores[places], scored.shares[places]
 
-    def _score(
+    def score(
         self, postings: Mapping[str, tuple[Numbers, Numbers]], query: Mapping[str, float]
-    ) -> tuple[Scores, float]:
+    ) -> Scored:
+        """Score every live passage; see :meth:`search`."""
         scores = np.zeros(len(self.rows), dtype=np.float32)
+        held = np.zeros(len(self.rows), dtype=np.float32)
         ideal = 0.0
         for term in sorted(query):  # one order, so that equal passages get equal scores
             places, often = self._entries(postings.get(term))
@@ -129,7 +153,9 @@ class Bm25:
             ideal += float(weight)
             if len(places):
                 scores[places] += weight * often / (often + np.float32(k1) * self._norms[places])
-        return scores, ideal
+                held[places] += np.float32(query[term])
+        whole = np.float32(sum(query.values()) or 1.0)
+        return Scored(scores, np.minimum(held / whole, np.float32(1)), ideal)
 
     def _entries(
         self, entries: tuple[Numbers, Numbers] | None

@@ -72,6 +72,21 @@ def test_scores_are_those_of_the_formula(given_texts, query, k, data):
     assert max(truth.values(), default=0.0) <= found.ideal * (1 + 1e-5)
 
 
+@given(corpora, texts)
+def test_shares_are_those_of_the_terms_and_do_not_know_how_rare_they_are(given_texts, query):
+    corpus, terms = dict(enumerate(given_texts, 1)), weigh(query)
+    rows = np.array(sorted(corpus, reverse=True))
+    postings = lists(corpus)
+    index = Bm25(rows[::-1], postings[LENGTHS])
+    scores, shares = index.of(index.score(postings, terms), rows)
+    assert ((scores > 0) == (shares > 0)).all()
+    for row, share in zip(rows.tolist(), shares.tolist(), strict=True):
+        held = set(analyse(corpus[row]))
+        counted = sum(times for term, times in terms.items() if term in held)
+        assert share == pytest.approx(counted / sum(terms.values()))
+        assert share <= 1
+
+
 @given(corpora, texts, st.data())
 def test_a_filter_changes_no_score(given_texts, query, data):
     corpus = dict(enumerate(given_texts, 1))
