@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -93,7 +94,7 @@ def _ranked(found: Candidates) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[
     }
 
 
-def _ndcg(run: list[str], grades: dict[str, int]) -> float:
+def _ndcg(run: list[str], grades: Mapping[str, int]) -> float:
     best = np.array(sorted(grades.values(), reverse=True)[:DEPTH], dtype=float)
     gains = np.array([grades.get(id, 0) for id in run], dtype=float)
     return float(gains @ _DISCOUNTS[: len(gains)] / (best @ _DISCOUNTS[: len(best)]))
