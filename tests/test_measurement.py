@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
 from lfm2_colbert_rag.index.compression import Noise
 from lfm2_colbert_rag.index.settings import LADDER
-from lfm2_colbert_rag.measurement import K, measure_recall
+from lfm2_colbert_rag.measurement import K, measure_recall, sample_stretches
+from lfm2_colbert_rag.testing import HashEncoder
 
+from .grown import WORDS, compress_early, sentences
 from .index.made import corpus, questions, segment
 
 DIM, BATCH = 32, 40
@@ -80,3 +83,61 @@ def test_no_query_says_nothing(tmp_path):
     made = LiveSegment(segment(tmp_path / "s", corpus(50, DIM), 4, DIM))
     told = measure_recall(CompressedIndex([made]), [made], [], asked=0, generation=1)
     assert (told.low, told.high, told.queries) == (0.0, 1.0, 0)
+
+
+class ListeningEncoder(HashEncoder):
+    """Remembers what it was asked to encode as a question."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.heard: list[str] = []
+
+    def encode_query(self, texts):
+        self.heard += texts
+        return super().encode_query(texts)
+
+
+def test_parts_of_passages_are_asked_as_questions_once_the_model_is_there(folder, monkeypatch):
+    compress_early(monkeypatch)
+    texts = sentences(100)
+    encoder = ListeningEncoder()
+    with Retriever.open(folder, model=encoder) as retriever:
+        retriever.add(texts)
+        told = retriever.measure_recall(sample=20)
+        assert (told.queries, told.asked) == (20, 0)
+        assert len(encoder.heard) == 20
+        assert all(any(part in text for text in texts) for part in encoder.heard)
+    with Retriever.open(folder, model=ListeningEncoder()) as retriever:
+        retriever._encoder.get().heard.clear()
+        retriever.search_many(WORDS[:6])
+        told = retriever.measure_recall(sample=8)
+        assert (told.queries, told.asked) == (8, 6)
+
+
+def test_a_model_is_not_loaded_to_measure(folder, monkeypatch):
+    compress_early(monkeypatch)
+    with Retriever.open(folder, model="hash") as retriever:
+        retriever.add(sentences(100))
+    with Retriever.open(folder) as retriever:
+        assert not retriever._encoder.loaded
+        assert retriever.stats(measure=True).recall["queries"] > 2
+        assert not retriever._encoder.loaded
+
+
+def test_stretches_know_their_text(folder, monkeypatch):
+    compress_early(monkeypatch)
+    with Retriever.open(folder, model="hash") as retriever:
+        retriever.add(texts := sentences(100))
+        retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
+        retriever.delete(where={})
+        assert sample_stretches(retriever._store.snapshot().segments, 5) == []
+        retriever.add(texts)
+        retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
+        snapshot = retriever._store.snapshot()
+        stretches = sample_stretches(snapshot.segments, 400)
+        passages = retriever._store.catalog.passages([one.row for one in stretches])
+        for one in stretches:
+            passage = passages[one.row]
+            part = passage.text[slice(*one.span)]
+            assert part == "" if passage.id == "x" else len(part.split()) == len(one.vectors)
+        assert retriever.measure_recall(sample=300).queries == 300
