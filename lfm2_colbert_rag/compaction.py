@@ -18,10 +18,11 @@ from .errors import IndexLockedError, StorageFullError
 from .folders import storage_errors
 from .index import LiveSegment
 from .index.clustering import train_codebook
-from .index.codebook import Codebook
+from .index.codebook import Centroids, Codebook
 from .index.codec import Codec
 from .index.compressed_segment import CompressedSegment
 from .index.compression import CompressedSegmentWriter
+from .index.renewal import Known
 from .index.segment import Segment, WindowWriter
 from .store import Store
 from .types import Window
@@ -155,10 +156,11 @@ def rewrite(
 def renew_codebook(store: Store, report: Report | None = None) -> None:
     """Make a new codebook of what is stored now, and write every segment anew with it.
 
-    Compressed vectors are decompressed for it, so that each time costs a little of their accuracy;
-    see ``Retriever.optimize`` for a way that does not.
+    Compressed vectors are decompressed for it. Those of tokens that keep their centroids come back
+    as they were; the others lose a little of their accuracy (:mod:`.index.renewal`), and
+    ``Retriever.optimize`` has a way that loses nothing.
     """
-    codebook = new_codebook(store)
+    codebook = new_codebook(store, known=_known(store))
     group: list[LiveSegment] = []
     for live in store.snapshot().segments:
         if group and sum(one.segment.info.tokens for one in group) > MOST_VECTORS:
@@ -169,12 +171,12 @@ def renew_codebook(store: Store, report: Report | None = None) -> None:
         rewrite(store, group, codebook, report)
 
 
-def new_codebook(store: Store) -> Codebook:
+def new_codebook(store: Store, known: Known | None = None) -> Codebook:
     """Make a codebook of a sample of all live vectors, and commit it."""
     codec = Codec(store.settings["dim"], store.settings["nbits"])
     segments = store.snapshot().segments
     vectors, tokens, total = sample_vectors(segments, SAMPLE_VECTORS, codec.dim)
-    codebook = train_codebook(store.new_name(), vectors, tokens, codec, total=total)
+    codebook = train_codebook(store.new_name(), vectors, tokens, codec, total=total, known=known)
     del vectors
     with store.locks.stage() as folder:
         with storage_errors(store.folder):
@@ -207,13 +209,24 @@ def sample_vectors(
     return vectors, tokens, total
 
 
+def _known(store: Store) -> Known | None:
+    """Return what the compressed segments were made with; None where there are none."""
+    segments = [live.segment for live in store.snapshot().segments]
+    compressed = [one for one in segments if isinstance(one, CompressedSegment)]
+    if not compressed:
+        return None
+    newest = store.opener.codebook(store.catalog.codebooks()[-1])
+    extra = [one.extra for one in compressed if one.codebook.info.name == newest.info.name]
+    return Known(newest, Centroids.joined([newest.centroids.take(np.empty(0, np.int64)), *extra]))
+
+
 def _move(live: LiveSegment, writer: WindowWriter) -> None:
     """Write a segment's live windows: as they are where that is possible."""
     segment = live.segment
     if isinstance(segment, CompressedSegment):
         assert isinstance(writer, CompressedSegmentWriter)
         if writer.can_take_over(segment):
-            writer.take_over(segment, live.live)
+            writer.take_over(segment, live.positions)
             return
     for row, window in _windows(live):
         writer.append(row, window)

@@ -38,6 +38,11 @@ class LazyEncoder:
         self._loading = threading.Lock()
         self._encoder: Encoder | None = None
 
+    @property
+    def loaded(self) -> bool:
+        """Whether it is at hand, so that using it costs no loading."""
+        return self._encoder is not None
+
     def get(self) -> Encoder:
         """Return the encoder.
 

@@ -22,7 +22,8 @@ from .compaction import (
 from .errors import ConfigError
 from .index import CompressedIndex, SearchSettings
 from .index.settings import LADDER
-from .measurement import Recall, drift, measure_ladder, measure_recall, sample_queries
+from .measurement import Recall, drift, measure_ladder, measure_recall, sample_stretches
+from .opening import LazyEncoder
 from .passage_encoder import PassageEncoder
 from .progress import ProgressLike, reporting
 from .reencoding import reencode as reencode_texts
@@ -44,6 +45,7 @@ class Tuning:
     """The part of :class:`~lfm2_colbert_rag.Retriever` that measures and rearranges the index."""
 
     _store: Store
+    _encoder: LazyEncoder
     _asked: deque[TokenMatrix]
 
     def _encode(self, queries: list[str]) -> list[TokenVectors]:
@@ -103,7 +105,9 @@ class Tuning:
 
         Args:
             queries: questions to measure it on. Without them, those that this retriever was asked
-                last, and stretches of passages where they are too few.
+                last, and parts of passages where they are too few, encoded as questions. As long
+                as the model is not loaded, they are asked as they are stored, which is easier
+                to answer by one to three points of recall.
             sample: how many queries at most; each scores every vector once.
 
         Raises:
@@ -130,7 +134,8 @@ class Tuning:
         """Bring the index to its best: compress, merge, drop what was deleted, renew the codebook.
 
         The codebook is made anew only where growth or drift call for it, since compressed vectors
-        lose a little each time. Searching, adding and deleting go on meanwhile.
+        of which the tokens get other centroids lose a little each time. Searching, adding and
+        deleting go on meanwhile.
 
         Args:
             reencode: encode all stored texts again, and compress the vectors of that: the quality
@@ -227,7 +232,8 @@ class Tuning:
             rungs: list[dict[str, Any]] = known["rungs"]
             if rungs[-1]["recall"] >= target or len(rungs) == len(LADDER):
                 return rungs
-        queries = [*self._asked, *sample_queries(snapshot.segments, SAMPLE)][:SAMPLE]
+        asked = list(self._asked)[-SAMPLE:]
+        queries = [*asked, *self._made_queries(snapshot, SAMPLE - len(asked))]
         rungs = measure_ladder(index, snapshot.segments, queries, target)
         self._store.catalog.remember("ladder", {"generation": snapshot.generation, "rungs": rungs})
         return rungs
@@ -251,7 +257,7 @@ class Tuning:
         given: Sequence[TokenMatrix] | None = None,
     ) -> Recall:
         asked = list(given if given is not None else self._asked)[-sample:]
-        made = [] if given is not None else sample_queries(snapshot.segments, sample - len(asked))
+        made = [] if given is not None else self._made_queries(snapshot, sample - len(asked))
         recall = measure_recall(
             snapshot.index,
             snapshot.segments,
@@ -262,6 +268,27 @@ class Tuning:
         )
         self._store.catalog.remember("recall", recall.to_dict())
         return recall
+
+    def _made_queries(self, snapshot: Snapshot, number: int) -> list[TokenMatrix]:
+        """Make queries of parts of passages.
+
+        Their texts are encoded as questions if the model is at hand. Where it is not, or a text
+        is not known any more, their vectors are asked as they are stored.
+        """
+        stretches = sample_stretches(snapshot.segments, number) if number > 0 else []
+        queries = [one.vectors for one in stretches]
+        if self._encoder.loaded:
+            passages = self._store.catalog.passages([one.row for one in stretches])
+            texts = {
+                place: passages[one.row].text[slice(*one.span)]
+                for place, one in enumerate(stretches)
+                if one.row in passages
+            }
+            places = [place for place, text in texts.items() if text.strip()]
+            encoded = self._encode([texts[place] for place in places]) if places else []
+            for place, one in zip(places, encoded, strict=True):
+                queries[place] = one.vectors if len(one) else queries[place]
+        return queries
 
     def _needs_codebook(self, snapshot: Snapshot) -> bool:
         if not len(snapshot.index):

@@ -26,6 +26,7 @@ LAYERS = {
     "pooling": 2,
     "progress": 2,
     "recent": 2,
+    "intervals": 2,
     "connections": 2,
     "index.arrays": 2,
     "index.codebook": 2,

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .codebook import UNKNOWN_TOKEN, Centroids, Codebook, CodebookInfo, Float, Int
 from .codec import CODE_BYTES, LENGTHS, MOST_CENTROIDS, STEPS, Codec, name_lengths, unit_vectors
+from .renewal import Groups, Known, keep_fitting
 from .workers import in_parallel, thread_count
 
 # One centroid for about a hundred vectors of a token, none split below 64, none into more than a
@@ -39,6 +40,7 @@ def train_codebook(
     codec: Codec,
     *,
     total: int | None = None,
+    known: Known | None = None,
 ) -> Codebook:
     """Make a codebook.
 
@@ -48,6 +50,7 @@ def train_codebook(
         token_ids: ``(n,)`` their vocabulary ids, -1 where unknown.
         codec: how residuals are to be packed.
         total: how many vectors the sample stands for; n when None.
+        known: what the vectors come from, if they were compressed before; see :mod:`.renewal`.
     """
     from . import kernels
 
@@ -83,7 +86,12 @@ def train_codebook(
         ],
     )
     means = means @ rotation  # distances do not change by it, so only the means need be turned
-    centroids = Centroids.rounded(means, np.repeat(tokens[order][starts], counts), codec.nbits)
+    groups_of = tokens[order][starts]
+    centroids = Centroids.rounded(means, np.repeat(groups_of, counts), codec.nbits)
+    if known is not None and known.suits(blank):
+        made_of = Groups(grouped, groups_of, starts, ends)
+        centroids, firsts = keep_fitting(known, centroids, firsts, made_of, rotation)
+        means = centroids.means
     energy = _energy(grouped, rotation, centroids, firsts, ends - starts, codec)
     groups, member_of = group_centroids(means)
     places = np.argsort(member_of, kind="stable")
