@@ -53,6 +53,11 @@ class Remembering:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
 
+    @property
+    def vectors(self) -> int:
+        """How many vectors all passages have before pooling."""
+        return sum(map(len, self.documents.values()))
+
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Encode what is new."""
         return _remembered(texts, self.queries, self._encoder.encode_query)
@@ -100,7 +105,7 @@ def given_dataset(folder: Path, texts: Sequence[str], encoder: Given, size: int)
     return Dataset(corpus, queries, qrels, name=f"{size:,} passages")
 
 
-def measure(encoder: Any, dataset: Dataset, factor: int, originals: int | None) -> Row:
+def measure(encoder: Remembering, dataset: Dataset, factor: int) -> Row:
     """Index the passages with one factor, ask every question exactly, and again in few bits."""
     assert dataset.corpus is not None
     folder = Path(tempfile.mkdtemp()) / "pooled.index"
@@ -114,7 +119,7 @@ def measure(encoder: Any, dataset: Dataset, factor: int, originals: int | None) 
             packed = gain(retriever, dataset)
     finally:
         shutil.rmtree(folder.parent)
-    originals = originals or vectors
+    originals = encoder.vectors
     return {
         "vectors": vectors,
         "share": round(vectors / originals, 4),
@@ -130,14 +135,11 @@ def gain(retriever: Retriever, dataset: Dataset) -> float:
     return round(evaluate(retriever, dataset, [MEASURE], worst=0, progress=False).mean(MEASURE), 4)
 
 
-def record(name: str, encoder: Any, dataset: Dataset, factors: Sequence[int]) -> None:
-    """Measure every factor, unpooled first, print it, and keep it."""
+def record(name: str, encoder: Remembering, dataset: Dataset, factors: Sequence[int]) -> None:
+    """Measure every factor, print it, and keep it."""
     result: Row = {"queries": len(dataset.qrels), "passages": dataset.passages, "factors": {}}
-    originals = None
-    for factor in (1, *factors):
-        row = measure(encoder, dataset, factor, originals)
-        originals = originals or row["vectors"]
-        result["factors"][str(factor)] = row
+    for factor in factors:
+        row = result["factors"][str(factor)] = measure(encoder, dataset, factor)
         Console().print(name, factor, row)
     known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
     report = {"machine": describe(), "sets": known.get("sets", {}) | {name: result}}
@@ -153,7 +155,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=["xquad/en", "piaf_fr", "policyqa_test_en"])
     parser.add_argument("--model", default="nano", help="anything load_encoder takes")
     parser.add_argument("--queries", type=int, default=1500, help="asked of a set at most")
-    parser.add_argument("--factors", type=int, nargs="+", default=[2])
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--vectors", type=Path, help="folder of vectors encoded before")
     parser.add_argument("--texts", type=Path, help="their passages, a JSON list")
     parser.add_argument("--passages", type=int, default=10_000, help="how many of them")
