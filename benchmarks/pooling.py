@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
 from lfm2_colbert_rag import Passage, Retriever, load_encoder
@@ -30,7 +31,6 @@ from lfm2_colbert_rag.encoder.base import Progress
 from lfm2_colbert_rag.evaluation import Dataset, evaluate
 from lfm2_colbert_rag.types import TokenVectors
 
-from .compression import windows_of
 from .encode.machine import describe
 from .quality.sets import tasks
 from .search.vectors import VectorSet, load_vectors
@@ -70,12 +70,21 @@ class Remembering:
 
 
 class Given(Remembering):
-    """Vectors that were encoded before, as an encoder; each text is a window of its own."""
+    """Vectors that were encoded before, as an encoder; each text is a window of its own.
+
+    Spans were not recorded, and are made up: as even as the characters of the text allow.
+    """
 
     def __init__(self, encoder: Any, vectors: VectorSet, texts: Sequence[str]) -> None:
         super().__init__(encoder)
-        for text, window in zip(texts, windows_of(vectors, texts), strict=True):
-            self.documents[text] = window.encoded
+        ends = vectors.offsets.tolist()
+        for text, start, end in zip(texts, ends, ends[1:], strict=False):
+            borders = np.linspace(0, len(text), end - start, dtype=np.int32)
+            self.documents[text] = TokenVectors(
+                vectors.vectors[start:end].astype(np.float32),
+                vectors.token_ids[start:end],
+                np.stack((np.append(0, borders[:-1]), borders), axis=1).astype(np.int32),
+            )
 
     def token_spans(self, texts: Sequence[str]) -> list[Any]:
         """Return the spans of the vectors, which are no more than there is room for."""
