@@ -29,7 +29,7 @@ from .types import TokenMatrix, TokenVectors
 LEAST_WINDOWS, LEAST_VECTORS = 32, 2_048
 # A distance is to leave a little less than one of ``pool_factor`` vectors of the sample, so that it
 # leaves no more than that of other texts, which are never quite alike.
-SHARE = 0.94
+SHARE = 0.91
 # What a distance leaves of a text is at least the fixed share divided by this, and at most the
 # share times this: it may have been settled on texts of quite another kind.
 LEEWAY = 2
