@@ -1,8 +1,8 @@
 """What compression saves and what it costs: bytes a vector, nDCG@10 and recall@10.
 
 The vectors are the bundled model's, of passages with judged questions among them
-(:mod:`benchmarks.search.corpus`); truth is exact float32 MaxSim over the vectors as they are. What
-is pooled is compared with the truth of what is not. Searches use the library's own settings::
+(:mod:`benchmarks.search.corpus`); truth is exact float32 MaxSim over the vectors as they are.
+Searches use the library's own settings. Pooling is measured by :mod:`benchmarks.pooling`::
 
     python -m benchmarks.compression --vectors DIR --evaluation DIR --parallel DIR --scratch DIR
 
@@ -16,17 +16,14 @@ import argparse
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.progress import track
 
 from lfm2_colbert_rag import Retriever, load_encoder
 from lfm2_colbert_rag.index import CompressedIndex
-from lfm2_colbert_rag.pooling import in_text_order, pool_vectors
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors, Window
 
@@ -36,7 +33,6 @@ from .search.quality import K, Places, ndcg, overlap, remembered_best
 from .search.vectors import VectorSet, load_vectors
 
 RESULT = Path(__file__).parent / "results" / "compression.json"
-POOL_FACTOR = 2
 BLOCK = 500
 
 Result = dict[str, Any]
@@ -63,41 +59,6 @@ def windows_of(vectors: VectorSet, texts: Sequence[str]) -> Iterator[Window]:
         assert np.array_equal(ids, tokens), "the vectors are of another corpus"
         encoded = TokenVectors(vectors.vectors[part].astype(np.float32), tokens, spans)
         yield Window((0, len(texts[place])), encoded)
-
-
-def pool(windows: Iterator[Window], folder: Path, size: int) -> None:
-    """Pool passages once, and keep them in a folder."""
-    if (folder / "lengths.npy").exists():
-        return
-    folder.mkdir(parents=True, exist_ok=True)
-    pooled = [
-        in_text_order(pool_vectors(window.encoded, POOL_FACTOR))
-        for window in track(windows, "pooling", total=size)
-    ]
-    np.save(folder / "vectors.npy", np.concatenate([one.vectors for one in pooled]))
-    np.save(folder / "token_ids.npy", np.concatenate([one.token_ids for one in pooled]))
-    np.save(folder / "spans.npy", np.concatenate([one.spans for one in pooled]))
-    np.save(folder / "lengths.npy", np.array([len(one) for one in pooled], dtype=np.int64))
-
-
-def load_pooled(folder: Path, original: VectorSet) -> VectorSet:
-    """Return what :func:`pool` kept, with the questions of the set that it was made of."""
-    return replace(
-        original,
-        vectors=np.load(folder / "vectors.npy", mmap_mode="r"),
-        token_ids=np.load(folder / "token_ids.npy"),
-        lengths=np.load(folder / "lengths.npy"),
-    )
-
-
-def pooled_windows(folder: Path, texts: Sequence[str]) -> Iterator[Window]:
-    """Yield the pooled passages."""
-    vectors = np.load(folder / "vectors.npy", mmap_mode="r")
-    tokens, spans = np.load(folder / "token_ids.npy"), np.load(folder / "spans.npy")
-    ends = np.cumsum(np.load(folder / "lengths.npy")).tolist()
-    for start, end, text in zip([0, *ends[:-1]], ends, texts, strict=True):
-        encoded = TokenVectors(np.array(vectors[start:end]), tokens[start:end], spans[start:end])
-        yield Window((0, len(text)), encoded)
 
 
 def measure(
@@ -160,7 +121,6 @@ def main() -> None:
     for name in ("vectors", "evaluation", "parallel", "scratch"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--passages", type=int, default=50_000)
-    parser.add_argument("--skip-pooled", action="store_true")
     args = parser.parse_args()
     console, size = Console(), args.passages
     everything = load_vectors(args.vectors)
@@ -180,26 +140,7 @@ def main() -> None:
         windows = windows_of(vectors, texts)
         result[f"{nbits} bits"] = measure(windows, texts, vectors, truth, nbits, folder)
         console.log(result[f"{nbits} bits"])
-    if not args.skip_pooled:
-        result |= measure_pooled(args.scratch, vectors, texts, truth)
-        console.log(result)
     RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-
-
-def measure_pooled(
-    scratch: Path, vectors: VectorSet, texts: Sequence[str], truth: Sequence[Places]
-) -> Result:
-    """Do the same with pooled vectors, exact and in two bits; bytes are for unpooled ones."""
-    kept = scratch / f"pooled_{len(texts)}"
-    pool(windows_of(vectors, texts), kept, len(texts))
-    pooled = load_pooled(kept, vectors)
-    exact = remembered_best(scratch, f"pooled_exact_{len(texts)}", pooled)
-    folder = scratch / "compression_pooled.index"
-    windows = pooled_windows(kept, texts)
-    return {
-        "pooled, exact": {"vectors": len(pooled.vectors), **judge(exact, truth, vectors)},
-        "pooled, 2 bits": measure(windows, texts, vectors, truth, 2, folder),
-    }
 
 
 if __name__ == "__main__":

@@ -1,68 +1,158 @@
-"""Measure what token pooling costs in quality and saves in size.
+"""Measure what token pooling costs in quality and saves in size, with exact vectors and two bits.
 
-XQuAD, its questions in English against its 240 passages in English, through a ``Retriever`` for
-each factor::
+::
 
-    python benchmarks/pooling.py --data DIR
+    python -m benchmarks.pooling --data DIR --only xquad/en piaf_fr policyqa_test_en
+    python -m benchmarks.pooling --data DIR --only --vectors DIR --texts FILE --passages 10000
 
-``DIR/xquad`` holds ``corpus.jsonl``, ``queries.jsonl`` and ``qrels.jsonl``. Writes
-``benchmarks/results/pooling.json`` and prints the table.
+``--data`` holds a folder a set (:mod:`benchmarks.quality.sets`). ``--vectors`` holds vectors that
+``benchmarks.search`` encoded, ``--texts`` the JSON list of their passages. Each passage is encoded
+once, and added through ``Retriever.add_stream`` to an index for each factor, which answers first
+with its vectors as they are and then compressed. Bytes are those of all files of vectors, codebook
+and spans included, for each vector before pooling; the catalog with its texts is not counted.
+Results go to ``benchmarks/results/pooling.json`` after every set; other sets' stay.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
-import time
-from datetime import datetime, timezone
+import shutil
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from rich.console import Console
-from rich.table import Table
 
-from lfm2_colbert_rag import Encoder, Retriever, load_encoder
+from lfm2_colbert_rag import Passage, Retriever, load_encoder
+from lfm2_colbert_rag.encoder.base import Progress
+from lfm2_colbert_rag.evaluation import Dataset, evaluate
+from lfm2_colbert_rag.types import TokenVectors
+
+from .encode.machine import describe
+from .quality.sets import tasks
+from .search.vectors import VectorSet, load_vectors
 
 RESULT = Path(__file__).parent / "results" / "pooling.json"
-DEPTH = 10
+MEASURE = "nDCG@10"
+NBITS = 2
 
 Row = dict[str, Any]
 
 
-def read_lines(path: Path) -> list[Row]:
-    """Read a JSON-lines file."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+class Remembering:
+    """An encoder that encodes every text once, so that indexes differ in nothing but pooling."""
+
+    def __init__(self, encoder: Any) -> None:
+        self._encoder = encoder
+        self.documents: dict[str, TokenVectors] = {}
+        self.queries: dict[str, TokenVectors] = {}
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._encoder, name)
+
+    @property
+    def vectors(self) -> int:
+        """How many vectors all passages have before pooling."""
+        return sum(map(len, self.documents.values()))
+
+    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Encode what is new."""
+        return _remembered(texts, self.queries, self._encoder.encode_query)
+
+    def encode_document(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> list[TokenVectors]:
+        """Encode what is new."""
+        return _remembered(texts, self.documents, self._encoder.encode_document)
 
 
-def measure(encoder: Encoder, folder: Path, language: str, factor: int) -> Row:
-    """Index the passages with one factor, ask every question, and count."""
-    passages, queries = (read_lines(folder / f"{name}.jsonl") for name in ("corpus", "queries"))
-    relevant = {row["query"]: row["doc"] for row in read_lines(folder / "qrels.jsonl")}
-    begun = time.monotonic()
-    with Retriever.from_texts(
-        [row[language] for row in passages],
-        ids=[row["id"] for row in passages],
-        model=encoder,
-        pool_factor=factor,
-    ) as retriever:
-        seconds = time.monotonic() - begun
-        found = retriever.search_many([row[language] for row in queries], DEPTH)
-        stats = retriever.stats()
-    gain, recall = [], []
-    for query, hits in zip(queries, found, strict=True):
-        ids = [hit.id for hit in hits]
-        hit = relevant[query["id"]] in ids
-        recall.append(hit)
-        gain.append(1 / np.log2(ids.index(relevant[query["id"]]) + 2) if hit else 0.0)
+class Given(Remembering):
+    """Vectors that were encoded before, as an encoder; each text is a window of its own.
+
+    Spans were not recorded, and are made up: as even as the characters of the text allow.
+    """
+
+    def __init__(self, encoder: Any, vectors: VectorSet, texts: Sequence[str]) -> None:
+        super().__init__(encoder)
+        ends = vectors.offsets.tolist()
+        for text, start, end in zip(texts, ends, ends[1:], strict=False):
+            borders = np.linspace(0, len(text), end - start, dtype=np.int32)
+            self.documents[text] = TokenVectors(
+                vectors.vectors[start:end].astype(np.float32),
+                vectors.token_ids[start:end],
+                np.stack((np.append(0, borders[:-1]), borders), axis=1).astype(np.int32),
+            )
+
+    def token_spans(self, texts: Sequence[str]) -> list[Any]:
+        """Return the spans of the vectors, which are no more than there is room for."""
+        return [self.documents[text].spans[: self.document_room] for text in texts]
+
+
+def _remembered(texts: Sequence[str], known: dict[str, TokenVectors], encode: Any) -> Any:
+    new = [text for text in dict.fromkeys(texts) if text not in known]
+    known.update(zip(new, encode(new) if new else [], strict=True))
+    return [known[text] for text in texts]
+
+
+def given_dataset(folder: Path, texts: Sequence[str], encoder: Given, size: int) -> Dataset:
+    """Return the judged questions about the first passages, with the vectors they have."""
+    described = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+    vectors = load_vectors(folder)
+    queries, qrels = {}, {}
+    for number, places in enumerate(described["relevant"]):
+        if found := {str(place): 1 for place in places if place < size}:
+            text = queries[str(number)] = described["questions"][number]
+            encoded = encoder.encode_query([text])[0]
+            encoder.queries[text] = TokenVectors(
+                vectors.queries[number], encoded.token_ids, encoded.spans
+            )
+            qrels[str(number)] = found
+    corpus = [Passage(str(place), text, {}) for place, text in enumerate(texts)]
+    return Dataset(corpus, queries, qrels, name=f"{size:,} passages")
+
+
+def measure(encoder: Remembering, dataset: Dataset, factor: int) -> Row:
+    """Index the passages with one factor, ask every question exactly, and again in few bits."""
+    assert dataset.corpus is not None
+    folder = Path(tempfile.mkdtemp()) / "pooled.index"
+    try:
+        options: Row = {"pool_factor": factor, "nbits": NBITS, "lexical": False}
+        with Retriever.open(folder, model=encoder, index="exact", **options) as retriever:
+            retriever.add_stream(dataset.corpus, progress=False)
+            exact, vectors = gain(retriever, dataset), retriever.stats(measure=False).vectors
+        with Retriever.open(folder, model=encoder, index="compressed") as retriever:
+            stats = retriever.optimize(progress=False)
+            packed = gain(retriever, dataset)
+    finally:
+        shutil.rmtree(folder.parent)
+    originals = encoder.vectors
     return {
-        "vectors": stats.vectors,
-        "ndcg@10": round(float(np.mean(gain)), 4),
-        "recall@10": round(float(np.mean(recall)), 4),
-        "seconds_to_index": round(seconds, 1),
+        "vectors": vectors,
+        "share": round(vectors / originals, 4),
+        "distance": stats.pool_distance,
+        "ndcg@10, exact": exact,
+        f"ndcg@10, {NBITS} bits": packed if stats.index == "compressed" else None,
+        "bytes_per_original_vector": round(stats.bytes_per_vector * stats.vectors / originals, 2),
     }
+
+
+def gain(retriever: Retriever, dataset: Dataset) -> float:
+    """Return the mean nDCG@10."""
+    return round(evaluate(retriever, dataset, [MEASURE], worst=0, progress=False).mean(MEASURE), 4)
+
+
+def record(name: str, encoder: Remembering, dataset: Dataset, factors: Sequence[int]) -> None:
+    """Measure every factor, print it, and keep it."""
+    result: Row = {"queries": len(dataset.qrels), "passages": dataset.passages, "factors": {}}
+    for factor in factors:
+        row = result["factors"][str(factor)] = measure(encoder, dataset, factor)
+        Console().print(name, factor, row)
+    known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
+    report = {"machine": describe(), "sets": known.get("sets", {}) | {name: result}}
+    RESULT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
 def main() -> None:
@@ -71,32 +161,25 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="folder of the collections")
+    parser.add_argument("--only", nargs="*", default=["xquad/en", "piaf_fr", "policyqa_test_en"])
     parser.add_argument("--model", default="nano", help="anything load_encoder takes")
-    parser.add_argument("--language", default="en", help="of questions and passages")
-    parser.add_argument("--factors", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--out", type=Path, default=RESULT)
+    parser.add_argument("--queries", type=int, default=1500, help="asked of a set at most")
+    parser.add_argument("--factors", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--vectors", type=Path, help="folder of vectors encoded before")
+    parser.add_argument("--texts", type=Path, help="their passages, a JSON list")
+    parser.add_argument("--passages", type=int, default=10_000, help="how many of them")
     args = parser.parse_args()
     encoder = load_encoder(args.model)
-    folder = args.data / "xquad"
-    report: Row = {
-        "model": args.model,
-        "collection": f"xquad, {args.language} to {args.language}",
-        "passages": len(read_lines(folder / "corpus.jsonl")),
-        "queries": len(read_lines(folder / "queries.jsonl")),
-        "measured": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        "python": platform.python_version(),
-        "machine": platform.machine(),
-        "factors": {},
-    }
-    table = Table("pool_factor", "vectors", "nDCG@10", "recall@10", title=args.model)
-    for factor in args.factors:
-        result = measure(encoder, folder, args.language, factor)
-        report["factors"][str(factor)] = result
-        quality = (f"{result[name]:.3f}" for name in ("ndcg@10", "recall@10"))
-        table.add_row(str(factor), f"{result['vectors']:,}", *quality)
-    args.out.parent.mkdir(parents=True, exist_ok=True)
-    args.out.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    Console().print(table)
+    for task in (one for one in tasks() if one.name in args.only):
+        language = task.name.partition("/")[2]
+        pair = (language, language) if language else task.languages[0]
+        dataset = task.dataset(args.data, pair).sample(args.queries)
+        record(task.name, Remembering(encoder), dataset, args.factors)
+    if args.vectors is not None:
+        texts = json.loads(args.texts.read_text(encoding="utf-8"))[: args.passages]
+        given = Given(encoder, load_vectors(args.vectors).first(args.passages), texts)
+        dataset = given_dataset(args.vectors, texts, given, args.passages)
+        record(f"{args.passages} passages", given, dataset, args.factors)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from .errors import ConfigError, InputError, LFM2ColBERTError
 from .inputs import check_passages, check_streamed
 from .opening import LazyEncoder
 from .passage_encoder import CHARACTERS, TEXTS, PassageEncoder
-from .pooling import check_pool_factor
 from .progress import ProgressLike, reporting
 from .store import StaleSnapshotError, Store
 from .types import Metadata, Passage
@@ -138,14 +137,18 @@ class Adding:
             return
         texts = plan.texts_to_encode()
         with reporting(progress, len(texts), "encoding") as report:
-            fresh = self._passage_encoder().encode(texts, report) if texts else ()
-            windows = plan.windows(fresh, snapshot.index)
-            self._store.upsert(plan.changed, windows, unchanged=plan.relied_on)
+            encoder = self._passage_encoder() if texts else None
+            windows = plan.windows(encoder.encode(texts, report) if encoder else (), snapshot.index)
+            self._store.upsert(
+                plan.changed,
+                windows,
+                unchanged=plan.relied_on,
+                pooler=encoder.pooler if encoder else None,
+            )
 
     def _passage_encoder(self) -> PassageEncoder:
-        settings = self._store.settings
-        pool_factor = check_pool_factor(settings["pool_factor"])
-        return PassageEncoder(self._encoder.get(), settings["window_overlap"], pool_factor)
+        pooler = self._store.pooler()  # first, for it may have to refuse
+        return PassageEncoder(self._encoder.get(), self._store.settings["window_overlap"], pooler)
 
 
 class _Meter:

@@ -52,6 +52,7 @@ from .schema import (
     live_segments,
     migrate,
     resize_passages,
+    write_settings,
 )
 from .types import Passage
 
@@ -88,8 +89,7 @@ class Catalog(LexicalCatalog):
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             connection.executescript(SCHEMA)
-            rows = [(key, json.dumps(value)) for key, value in settings.items()]
-            connection.executemany("INSERT INTO settings VALUES (?, ?)", rows)
+            write_settings(connection, settings)
             connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
         finally:
             connection.close()
@@ -97,7 +97,7 @@ class Catalog(LexicalCatalog):
         return cls(path, durable=durable)
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings written at creation."""
+        """Return the settings as of now."""
         with self._reading() as connection:
             rows = connection.execute("SELECT key, value FROM settings").fetchall()
         return {key: json.loads(value) for key, value in rows}
@@ -105,9 +105,7 @@ class Catalog(LexicalCatalog):
     def change_setting(self, key: str, value: Any) -> None:
         """Change one of the settings."""
         with self._writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO settings VALUES (?, ?)", (key, json.dumps(value))
-            )
+            write_settings(connection, {key: value})
 
     def generation(self) -> int:
         """Return the newest generation."""
@@ -293,6 +291,7 @@ class Catalog(LexicalCatalog):
             if commit.codebook is not None:
                 insert_codebook(connection, commit.codebook, commit.generation)
             drop_codebooks(connection)
+            write_settings(connection, commit.settings)
             connection.execute(
                 "INSERT INTO generations VALUES (?, ?, ?, ?)",
                 (commit.generation, _now(), len(commit.passages), len(commit.removed)),

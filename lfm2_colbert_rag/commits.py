@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +76,7 @@ class Commit:
             them than the catalog says.
         postings: the words of ``passages``, in parts; they are worked out where these are missing
             and the index is to have them.
+        settings: settings of the index that are others from now on.
     """
 
     generation: int
@@ -85,3 +87,4 @@ class Commit:
     codebook: CodebookInfo | None = None
     resized: Sequence[tuple[int, int, int]] = ()
     postings: Sequence[Postings] = ()
+    settings: Mapping[str, Any] = field(default_factory=dict)

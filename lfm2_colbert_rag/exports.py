@@ -16,6 +16,7 @@ from .dumps.own import ARRAYS, DESCRIPTION, FORMAT, PASSAGES, VERSION
 from .errors import ConfigError
 from .filters import And
 from .folders import new_folder
+from .pooler import DISTANCE
 from .progress import ProgressLike, reporting
 from .store import Snapshot, Store
 from .types import Passage, Window
@@ -59,7 +60,7 @@ def export_index(
                 _write_block(files, block, store.catalog, snapshot)
                 report(len(block))
             numbers = files.finish()
-        described = _describe(store.settings, snapshot.generation, dtype, numbers)
+        described = _describe(store.catalog.settings(), snapshot.generation, dtype, numbers)
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     return len(rows)
 
@@ -163,6 +164,7 @@ def _describe(
         "dim": settings["dim"],
         "dtype": dtype,
         "pool_factor": settings["pool_factor"],
+        DISTANCE: settings.get(DISTANCE),
         "generation": generation,
         **numbers,
     }

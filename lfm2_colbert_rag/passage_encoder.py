@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from itertools import islice
+from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import numpy as np
 
 from .encoder import Encoder
-from .pooling import in_text_order, pool_vectors
+from .pooler import Pooler
 from .types import TokenVectors, Window
 from .windows import Span, find_windows
 
@@ -17,6 +17,8 @@ from .windows import Span, find_windows
 # together: enough for an encoder to make batches of like length, little enough to hold (65 MB of
 # vectors at 512 positions of 128).
 TEXTS, CHARACTERS, WINDOWS = 1024, 2_000_000, 256
+
+_Cut: TypeAlias = "tuple[int, Span]"  # the place of a text, and one of its windows
 
 
 @dataclass(frozen=True)
@@ -26,17 +28,20 @@ class PassageEncoder:
     Attributes:
         encoder: what turns a text into vectors.
         overlap: tokens that consecutive windows share at most.
-        pool_factor: see :func:`~lfm2_colbert_rag.pooling.pool_vectors`; 1 keeps every vector.
+        pooler: makes fewer vectors of a window; keeps every one unless told otherwise.
     """
 
     encoder: Encoder
     overlap: int
-    pool_factor: int = 1
+    pooler: Pooler = field(default_factory=Pooler)
 
     def encode(
         self, texts: Sequence[str], progress: Callable[[int], None] | None = None
     ) -> Iterator[tuple[int, Window]]:
         """Encode texts; only one block of windows is held at a time.
+
+        A pooler that is yet to settle its distance does so on the first block of texts, on windows
+        all over it.
 
         Args:
             texts: any strings.
@@ -53,27 +58,43 @@ class PassageEncoder:
         for start, block in _blocks(texts):
             spans = find_windows(self.encoder, block, self.overlap)
             report = _per_text(spans, progress)
-            cut = ((place, span) for place, each in enumerate(spans) for span in each)
-            while part := list(islice(cut, WINDOWS)):
-                for (place, span), encoded in zip(
-                    part, self._encode(block, part, report), strict=True
-                ):
-                    if len(encoded) or len(spans[place]) == 1:
-                        yield start + place, Window(span, encoded)
+            cuts = [(place, span) for place, each in enumerate(spans) for span in each]
+            known = self._settle(block, cuts, report) if self.pooler.unsettled else {}
+            for first in range(0, len(cuts), WINDOWS):
+                part = cuts[first : first + WINDOWS]
+                known |= self._encode(block, [cut for cut in part if cut not in known], report)
+                for place, span in part:
+                    pooled = self.pooler.pool(known.pop((place, span)))
+                    if len(pooled) or len(spans[place]) == 1:
+                        yield start + place, Window(span, pooled)
+
+    def _settle(
+        self,
+        texts: Sequence[str],
+        cuts: Sequence[_Cut],
+        progress: Callable[[int], None] | None,
+    ) -> dict[_Cut, TokenVectors]:
+        """Settle the pooler's distance on some of the windows, and return their vectors."""
+        sample = self._encode(texts, cuts[:: max(1, -(-len(cuts) // WINDOWS))], progress)
+        self.pooler.settle(list(sample.values()))
+        return sample
 
     def _encode(
         self,
         texts: Sequence[str],
-        part: Sequence[tuple[int, Span]],
+        cuts: Sequence[_Cut],
         progress: Callable[[int], None] | None,
-    ) -> Iterator[TokenVectors]:
-        pieces = [texts[place][slice(*span)] for place, span in part]
-        encoded = self.encoder.encode_document(pieces, progress=progress)
-        for (_, (start, _)), one in zip(part, encoded, strict=True):
-            # Markers have no characters, wherever their window begins.
-            spans = np.where(one.spans[:, :1] < one.spans[:, 1:], one.spans + np.int32(start), 0)
-            pooled = pool_vectors(replace(one, spans=spans), self.pool_factor)
-            yield in_text_order(pooled) if self.pool_factor > 1 else pooled
+    ) -> dict[_Cut, TokenVectors]:
+        pieces = [texts[place][slice(*span)] for place, span in cuts]
+        encoded = self.encoder.encode_document(pieces, progress=progress) if pieces else []
+        return {cut: _moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
+
+
+def _moved(encoded: TokenVectors, start: int) -> TokenVectors:
+    """Count the spans of a window's vectors from the beginning of its text."""
+    # Markers have no characters, wherever their window begins.
+    marked = encoded.spans[:, :1] < encoded.spans[:, 1:]
+    return replace(encoded, spans=np.where(marked, encoded.spans + np.int32(start), 0))
 
 
 def _blocks(texts: Sequence[str]) -> Iterator[tuple[int, Sequence[str]]]:

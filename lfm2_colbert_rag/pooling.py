@@ -5,11 +5,17 @@ Retrieval with Minimal Performance Impact via Token Pooling", 2024, with two cha
 ``benchmarks/pooling.py`` measures: complete linkage instead of Ward's, which keeps a vector unlike
 all others out of every cluster, and means of unit length, without which passages lose score by what
 their vectors differ.
+
+How many vectors of a text are left is either a fixed share of them, or what a distance leaves that
+holds for all texts of an index (:func:`find_distance`): then texts that repeat themselves lose more
+of theirs than texts that do not, which costs no quality where the fixed share does.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from types import ModuleType
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +23,16 @@ import numpy.typing as npt
 from ._extras import require
 from .errors import ConfigError, InputError
 from .types import TokenMatrix, TokenVectors
+
+# A distance is settled on no less than this: of other texts of the same kind it leaves the wanted
+# share then, give or take two in a hundred.
+LEAST_WINDOWS, LEAST_VECTORS = 32, 2_048
+# A distance is to leave a little less than one of ``pool_factor`` vectors of the sample, so that it
+# leaves no more than that of other texts, which are never quite alike.
+SHARE = 0.91
+# What a distance leaves of a text is at least the fixed share divided by this, and at most the
+# share times this: it may have been settled on texts of quite another kind.
+LEEWAY = 2
 
 
 def check_pool_factor(pool_factor: int) -> int:
@@ -51,8 +67,8 @@ def pool_vectors(
         pool_factor: how many vectors become one on average; 1 changes nothing.
         protected_tokens: vectors at the beginning that stay as they are; the first is a marker.
         distance: if given, vectors become one where no two of them are further apart than this
-            (1 less their cosine), however many that leaves: a text that repeats itself loses more
-            vectors than one that does not. The factor then only says whether to pool at all.
+            (1 less their cosine): a text that repeats itself loses more vectors than one that does
+            not. At least half as many means are left as without it, and at most twice as many.
 
     Returns:
         The protected vectors, then at most ``max(1, (n - protected_tokens) // pool_factor)``
@@ -80,12 +96,10 @@ def pool_vectors(
     if distance is not None and not distance >= 0:
         raise ConfigError(f"distance must be 0 or more, or None, not {distance}.")
     free = encoded.vectors[protected_tokens:]
-    clusters = max(len(free) // pool_factor, 1)
-    if clusters >= len(free):
+    if max(len(free) // pool_factor, 1) >= len(free):
         return encoded
-    if not np.isfinite(encoded.vectors).all():
-        raise InputError("vectors with NaN or infinity cannot be pooled; check the encoder.")
-    labels = _cluster(free, clusters, distance)
+    _require_finite(encoded)
+    labels = _cluster(free, pool_factor, distance)
     means = _means(free, labels)
     nearest = protected_tokens + _nearest(free, labels, means)
     kept = np.concatenate((np.arange(protected_tokens), nearest))
@@ -93,6 +107,38 @@ def pool_vectors(
     return replace(
         encoded, vectors=vectors, token_ids=encoded.token_ids[kept], spans=encoded.spans[kept]
     )
+
+
+def find_distance(
+    texts: Sequence[TokenVectors], pool_factor: int, protected_tokens: int = 1
+) -> float | None:
+    """Return the distance that leaves one of ``pool_factor`` vectors of texts, or a little less.
+
+    Of all together, that is: some keep more, some less.
+
+    Args:
+        texts: a sample of the texts that are to be pooled, each window for itself.
+        pool_factor: 2 or more.
+        protected_tokens: see :func:`pool_vectors`.
+
+    Returns:
+        What :func:`pool_vectors` takes; None where the sample is too small to tell, or where no
+        distance leaves so few.
+
+    Raises:
+        InputError: a vector holds NaN or infinity.
+        MissingExtraError: the ``pooling`` extra is not installed.
+    """
+    total = sum(len(one) for one in texts)
+    if len(texts) < LEAST_WINDOWS or total < LEAST_VECTORS:
+        return None
+    for one in texts:
+        _require_finite(one)
+    free = [one.vectors[protected_tokens:] for one in texts]
+    mergers = [_tree(one)[:, 2] for one in free if len(one) > 1]
+    merged = np.sort(np.concatenate([np.empty(0), *mergers]))
+    wanted = total - int(SHARE * total / pool_factor)
+    return float(merged[wanted - 1]) if 0 < wanted <= len(merged) else None
 
 
 def in_text_order(encoded: TokenVectors) -> TokenVectors:
@@ -104,17 +150,35 @@ def in_text_order(encoded: TokenVectors) -> TokenVectors:
     return TokenVectors(encoded.vectors[order], encoded.token_ids[order], encoded.spans[order])
 
 
-def _cluster(vectors: TokenMatrix, clusters: int, distance: float | None) -> npt.NDArray[np.intp]:
+def _require_finite(encoded: TokenVectors) -> None:
+    if not np.isfinite(encoded.vectors).all():
+        raise InputError("vectors with NaN or infinity cannot be pooled; check the encoder.")
+
+
+def _cluster(
+    vectors: TokenMatrix, pool_factor: int, distance: float | None
+) -> npt.NDArray[np.intp]:
     """Return the cluster of each vector, counted from 0 without gaps."""
-    hierarchy = require("scipy.cluster.hierarchy", extra="pooling")
+    tree, clusters = _tree(vectors), len(vectors) // pool_factor
+    if distance is not None:
+        left = len(vectors) - np.searchsorted(tree[:, 2], distance, side="right")
+        most = min(LEEWAY * len(vectors) // pool_factor, len(vectors))
+        clusters = int(np.clip(left, clusters // LEEWAY, most))
+    labels = _hierarchy().fcluster(tree, t=max(clusters, 1), criterion="maxclust")
+    return np.unique(labels, return_inverse=True)[1].reshape(-1)
+
+
+def _tree(vectors: TokenMatrix) -> npt.NDArray[np.float64]:
+    """Return scipy's tree of two vectors or more; column 2 is the distance of each merger."""
     # Rounding may put equal vectors at less than no distance, which scipy refuses.
     distances = np.maximum(1 - vectors @ vectors.T, 0)
-    tree = hierarchy.linkage(distances[np.triu_indices(len(vectors), k=1)], method="complete")
-    if distance is None:
-        labels = hierarchy.fcluster(tree, t=clusters, criterion="maxclust")
-    else:
-        labels = hierarchy.fcluster(tree, t=distance, criterion="distance")
-    return np.unique(labels, return_inverse=True)[1].reshape(-1)
+    pairs = distances[np.triu_indices(len(vectors), k=1)]
+    tree: npt.NDArray[np.float64] = _hierarchy().linkage(pairs, method="complete")
+    return tree
+
+
+def _hierarchy() -> ModuleType:
+    return require("scipy.cluster.hierarchy", extra="pooling")
 
 
 def _means(vectors: TokenMatrix, labels: npt.NDArray[np.intp]) -> TokenMatrix:

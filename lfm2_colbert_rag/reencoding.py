@@ -82,7 +82,7 @@ def _replace(
                 sizes.append(_write(store, writer, row, kept, passages[row].id))
         with storage_errors(store.folder):
             info = writer.finish(store.new_name(), 0)
-        store.replace_segments(retired, folder, info, sizes)
+        store.replace_segments(retired, folder, info, sizes, encoder.pooler)
 
 
 def _live_rows(live: LiveSegment) -> list[int]:

@@ -105,9 +105,11 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
             window_overlap: a text beyond the model's document length is searched in overlapping
                 windows; this is how many tokens two of them share at most. Chosen when the index
                 is made, an eighth of the length by default.
-            pool_factor: keep about one vector for so many tokens of a text, the mean of those
-                that are alike: a smaller index, a little less quality. Chosen when the index is
-                made, 1 (all of them) by default; more needs the ``pooling`` extra.
+            pool_factor: keep about one vector for so many tokens, the mean of those of a text
+                that are alike: a smaller index, a little less quality. How much alike, the first
+                ``add`` that is large enough settles for all texts; before that, each text keeps
+                the same share. Chosen when the index is made, 1 (all of them) by default; more
+                needs the ``pooling`` extra.
             index: how vectors are kept. ``"exact"``: as they are, every one compared with every
                 query. ``"compressed"``: in a few bits, so that millions of passages are searched
                 in milliseconds. ``"auto"``, the default: exact until compression pays, at about

@@ -60,18 +60,19 @@ def migrate(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE segments ADD COLUMN description TEXT NOT NULL DEFAULT '{}'")
         for statement in filter(str.strip, _SINCE_3.split(";")):
             connection.execute(statement)
-        _write_settings(connection, _NEW_SETTINGS)
+        write_settings(connection, _NEW_SETTINGS)
     if version < 4:
         connection.execute(POSTINGS)
         start_over(connection)
     # Since format 5 a codebook says how its levels lie; those that do not say so have even ones.
     if version < FORMAT_VERSION:
-        _write_settings(connection, {"format_version": FORMAT_VERSION})
+        write_settings(connection, {"format_version": FORMAT_VERSION})
         connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
     connection.execute("COMMIT")
 
 
-def _write_settings(connection: sqlite3.Connection, settings: Mapping[str, Any]) -> None:
+def write_settings(connection: sqlite3.Connection, settings: Mapping[str, Any]) -> None:
+    """Write settings, over those of the same name."""
     connection.executemany(
         "INSERT OR REPLACE INTO settings VALUES (?, ?)",
         [(key, json.dumps(value)) for key, value in settings.items()],

@@ -45,6 +45,7 @@ from .inputs import check_vectors, no_vectors
 from .lexical.postings import Postings, in_parts
 from .lexical.tables import LexicalState
 from .locks import FolderLocks
+from .pooler import DISTANCE, Pooler
 from .schema import FORMAT_VERSION
 from .segments import SegmentOpener, make_index
 from .types import Passage, Window
@@ -215,6 +216,7 @@ class Store:
         encoded: Iterable[tuple[int, Window]],
         *,
         unchanged: Mapping[str, int] | None = None,
+        pooler: Pooler | None = None,
     ) -> None:
         """Add passages, replacing those of the same id, in one commit.
 
@@ -224,6 +226,8 @@ class Store:
                 ``passages``; ascending. They are written as they come, so an iterator need not
                 hold more than one of them in memory.
             unchanged: rows, by id, that the caller relied on when it prepared this commit.
+            pooler: what pooled the windows; a distance that it settled is remembered, unless
+                another writer was faster.
 
         Raises:
             InputError: vectors that cannot be stored; nothing was changed.
@@ -251,7 +255,7 @@ class Store:
                     StoredPassage(first + place, *each)
                     for place, each in enumerate(zip(passages, windows, tokens, strict=True))
                 ]
-                self._commit_new(generation + 1, stored, words, writer, folder)
+                self._commit_new(generation + 1, stored, words, writer, folder, pooler)
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Filter | None = None) -> int:
         """Delete by id or by filter, in one commit.
@@ -289,12 +293,20 @@ class Store:
         words: Sequence[Postings],
         writer: WindowWriter,
         staged: Path,
+        pooler: Pooler | None,
     ) -> None:
         replaced = self.catalog.rows_by_id([one.passage.id for one in passages], generation - 1)
         name = f"{generation:08d}-{secrets.token_hex(4)}"
         with storage_errors(self.folder):
             segment = writer.finish(name, passages[0].row)
-        commit = Commit(generation, passages, segment, sorted(replaced.values()), postings=words)
+        commit = Commit(
+            generation,
+            passages,
+            segment,
+            sorted(replaced.values()),
+            postings=words,
+            settings=self._settled(pooler),
+        )
         self._publish(staged, commit)
 
     def replace_segments(
@@ -303,6 +315,7 @@ class Store:
         staged: Path | None,
         segment: SegmentInfo | None,
         resized: Sequence[tuple[int, int, int]] = (),
+        pooler: Pooler | None = None,
     ) -> bool:
         """Let one segment take the place of others, in one commit that changes no passage.
 
@@ -311,6 +324,7 @@ class Store:
             staged: the new segment's folder, made by :meth:`stage`.
             segment: the new segment; None where no live row is left.
             resized: see :class:`~lfm2_colbert_rag.commits.Commit`.
+            pooler: see :meth:`upsert`.
 
         Returns:
             False if one of the others is gone already; nothing was changed then.
@@ -319,7 +333,13 @@ class Store:
             generation = self.catalog.generation() + 1
             if not set(retired) <= self.catalog.segment_names():
                 return False
-            commit = Commit(generation, segment=segment, retired=tuple(retired), resized=resized)
+            commit = Commit(
+                generation,
+                segment=segment,
+                retired=tuple(retired),
+                resized=resized,
+                settings=self._settled(pooler),
+            )
             self._publish(staged, commit)
         for name in retired:
             shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
@@ -356,6 +376,21 @@ class Store:
             if name is not None and name not in self.catalog.segment_names():
                 shutil.rmtree(root / name, ignore_errors=True)
             raise
+
+    def pooler(self) -> Pooler:
+        """Return what pools texts now; another process may have settled the distance since.
+
+        Raises:
+            MissingExtraError: the index pools, and the ``pooling`` extra is not installed.
+        """
+        return Pooler.of(self.catalog.settings())
+
+    def _settled(self, pooler: Pooler | None) -> dict[str, Any]:
+        """Return what a pooler has settled that nobody has settled before it."""
+        if pooler is None or pooler.settled is None:
+            return {}
+        known = self.catalog.settings()[DISTANCE] is not None
+        return {} if known else {DISTANCE: pooler.settled}
 
     def new_segment(self, folder: Path, codebook: Codebook | None) -> WindowWriter:
         """Return a writer of a new segment; of an exact one where there is no codebook."""
@@ -421,6 +456,7 @@ def new_settings(
         "fingerprint": dict(fingerprint),
         "window_overlap": window_overlap,
         "pool_factor": pool_factor,
+        DISTANCE: None,
         "index": index,
         "nbits": nbits,
         "lexical": LexicalState().to_dict() if lexical else None,

@@ -25,6 +25,7 @@ from .index.settings import LADDER
 from .measurement import Recall, drift, measure_ladder, measure_recall, sample_stretches
 from .opening import LazyEncoder
 from .passage_encoder import PassageEncoder
+from .pooler import DISTANCE
 from .progress import ProgressLike, reporting
 from .reencoding import reencode as reencode_texts
 from .store import Snapshot, Store
@@ -95,6 +96,7 @@ class Tuning:
             drift=moved,
             optimize_due=self._what_is_due(snapshot, moved, counts.deleted, counts.passages),
             lexical_bytes=None if words is None else self._store.catalog.lexical_bytes(),
+            pool_distance=self._store.catalog.settings().get(DISTANCE),
             lexical_pending=0 if words is None else max(0, words.last - words.next + 1),
         )
 

@@ -230,6 +230,8 @@ class IndexStats:
         dim: width of a vector.
         window_overlap: tokens that consecutive windows of a long text share at most.
         pool_factor: how many vectors of a text became one; 1 where they were kept as they are.
+        pool_distance: the cosine distance up to which vectors of a text become one; None where
+            none is settled, so that each text is left the same share of its vectors.
         segments: number of segments.
         generation: number of commits so far.
         bytes: size of all files.
@@ -269,6 +271,7 @@ class IndexStats:
     optimize_due: str | None = None
     lexical_bytes: int | None = None
     lexical_pending: int = 0
+    pool_distance: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""

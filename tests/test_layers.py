@@ -24,6 +24,7 @@ LAYERS = {
     "inputs": 2,
     "scoring": 2,
     "pooling": 2,
+    "pooler": 3,
     "progress": 2,
     "recent": 2,
     "intervals": 2,

@@ -86,14 +86,17 @@ def test_laws(encoded, factor, protected):
 @given(
     encoded=st.builds(random_text, st.integers(0, 10_000), st.integers(3, 20)),
     distance=st.floats(0, 2),
+    factor=st.integers(2, 4),
 )
-def test_a_distance_bounds_every_cluster(encoded, distance):
-    """One is left exactly where all lie within it; more of it never leaves more."""
-    pooled = pool_vectors(encoded, 2, 0, distance=distance)
-    assert len(pooled) == len(encoded) or distance > 0
-    far = 1 - encoded.vectors @ encoded.vectors.T
-    assert (len(pooled) == 1) == (far.max() <= distance)
-    fewer = pool_vectors(encoded, 2, 0, distance=min(2.0, 2 * distance))
+def test_a_distance_bounds_every_cluster(encoded, distance, factor):
+    """It decides how many are left, within a factor of two of the share; more never leaves more."""
+    pooled = pool_vectors(encoded, factor, 0, distance=distance)
+    far = np.maximum(1 - encoded.vectors @ encoded.vectors.T, 0)
+    tree = hierarchy.linkage(far[np.triu_indices(len(far), k=1)], method="complete")
+    cut = hierarchy.fcluster(tree, t=distance, criterion="distance").max()
+    share = len(encoded) // factor
+    assert len(pooled) == max(1, share // 2, min(cut, 2 * len(encoded) // factor))
+    fewer = pool_vectors(encoded, factor, 0, distance=min(2.0, 2 * distance))
     assert len(fewer) <= len(pooled)
 
 

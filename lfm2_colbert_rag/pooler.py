@@ -1,0 +1,72 @@
+"""How the texts of one index are pooled: by a distance once one is settled, by number until then.
+
+An index settles its distance once, on the first passages that are many enough, and remembers it in
+the commit that adds them. What it was given before in smaller numbers stays as it was pooled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .pooling import check_pool_factor, find_distance, in_text_order, pool_vectors
+from .types import TokenVectors
+
+DISTANCE = "pool_distance"
+"""The setting of an index that holds its distance: null until it is settled.
+
+Indexes that were made before there was a distance lack it, and pool by number for good.
+"""
+
+
+class Pooler:
+    """Pools texts for one commit, and settles the distance of their index where it has none.
+
+    Args:
+        pool_factor: see :func:`~lfm2_colbert_rag.pooling.pool_vectors`; 1 keeps every vector.
+        distance: see there.
+        unsettled: whether the index has yet to settle its distance.
+
+    Attributes:
+        unsettled: whether :meth:`settle` is called for.
+        settled: the distance that this pooler settled, for its index to remember; None if it
+            settled none.
+
+    Raises:
+        ConfigError: the factor is no whole number above 0.
+        MissingExtraError: it is above 1, and the ``pooling`` extra is not installed.
+    """
+
+    def __init__(
+        self, pool_factor: int = 1, distance: float | None = None, *, unsettled: bool = False
+    ) -> None:
+        self._pool_factor = check_pool_factor(pool_factor)
+        self._distance = distance
+        self.unsettled = unsettled and pool_factor > 1 and distance is None
+        self.settled: float | None = None
+
+    @classmethod
+    def of(cls, settings: Mapping[str, Any]) -> Pooler:
+        """Make the pooler of an index from its settings."""
+        return cls(settings["pool_factor"], settings.get(DISTANCE), unsettled=DISTANCE in settings)
+
+    def settle(self, sample: Sequence[TokenVectors]) -> None:
+        """Settle the distance on some of the first windows; where they are too few, leave it.
+
+        Raises:
+            InputError: a vector holds NaN or infinity.
+        """
+        self.settled = find_distance(sample, self._pool_factor)
+        self._distance = self.settled
+        self.unsettled = False
+
+    def pool(self, encoded: TokenVectors) -> TokenVectors:
+        """Pool one window, its vectors in the order of its characters.
+
+        Raises:
+            InputError: a vector holds NaN or infinity.
+        """
+        if self._pool_factor == 1:
+            return encoded
+        pooled = pool_vectors(encoded, self._pool_factor, distance=self._distance)
+        return in_text_order(pooled)
