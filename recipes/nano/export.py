@@ -19,7 +19,7 @@ from .vocabulary import MARKERS
 
 LOG = logging.getLogger(__name__)
 
-# Training saw documents of up to 250 tokens; longer texts are found better by windows of that length
+# Training saw documents of up to 250 tokens; longer texts are found better by windows so long
 # than as a whole: mean nDCG@10 of five languages on English XQuAD .827 against .824.
 QUERY_LENGTH, DOCUMENT_LENGTH, POSITIONS = 64, 256, 512
 
