@@ -22,6 +22,8 @@ from .store import StaleSnapshotError, Store
 from .types import Metadata, Passage, TokenMatrix, Where, Window
 from .verification import verify_index
 
+# Ids that an error names.
+_NAMED = 10
 _READ_AT_ONCE = 1000
 
 
@@ -327,7 +329,9 @@ class Operations:
         rows = self._store.catalog.rows_by_id(ids, generation)
         missing = [id for id in ids if id not in rows]
         if missing:
-            raise PassageNotFoundError(f"no passage has the id {', '.join(map(repr, missing))}.")
+            named = ", ".join(map(repr, missing[:_NAMED]))
+            more = f" and {len(missing) - _NAMED:,} more" if len(missing) > _NAMED else ""
+            raise PassageNotFoundError(f"no passage has the id {named}{more}.")
         return [rows[id] for id in ids]
 
     def _read(self, rows: Sequence[int]) -> Iterator[Passage]:

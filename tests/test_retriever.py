@@ -358,3 +358,10 @@ AgainstADictionary.TestCase.settings = settings(
     max_examples=15, stateful_step_count=15, deadline=None
 )
 TestAgainstADictionary = AgainstADictionary.TestCase
+
+
+def test_an_error_names_some_of_many_unknown_ids():
+    with Retriever.from_texts(["one"], ids=["known"], model="hash") as retriever:
+        unknown = [f"u{number}" for number in range(1_234)]
+        with pytest.raises(PassageNotFoundError, match=r"'u0', .*'u9' and 1,224 more\.$"):
+            retriever.get(unknown)
