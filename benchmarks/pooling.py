@@ -27,12 +27,12 @@ import numpy as np
 from rich.console import Console
 
 from lfm2_colbert_rag import Passage, Retriever, load_encoder
-from lfm2_colbert_rag.encoder.base import Progress
 from lfm2_colbert_rag.evaluation import Dataset, evaluate
 from lfm2_colbert_rag.types import TokenVectors
 
 from .encode.machine import describe
 from .quality.sets import tasks
+from .remembering import RememberingAll
 from .search.vectors import VectorSet, load_vectors
 
 RESULT = Path(__file__).parent / "results" / "pooling.json"
@@ -42,34 +42,7 @@ NBITS = 2
 Row = dict[str, Any]
 
 
-class Remembering:
-    """An encoder that encodes every text once, so that indexes differ in nothing but pooling."""
-
-    def __init__(self, encoder: Any) -> None:
-        self._encoder = encoder
-        self.documents: dict[str, TokenVectors] = {}
-        self.queries: dict[str, TokenVectors] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._encoder, name)
-
-    @property
-    def vectors(self) -> int:
-        """How many vectors all passages have before pooling."""
-        return sum(map(len, self.documents.values()))
-
-    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Encode what is new."""
-        return _remembered(texts, self.queries, self._encoder.encode_query)
-
-    def encode_document(
-        self, texts: Sequence[str], *, progress: Progress | None = None
-    ) -> list[TokenVectors]:
-        """Encode what is new."""
-        return _remembered(texts, self.documents, self._encoder.encode_document)
-
-
-class Given(Remembering):
+class Given(RememberingAll):
     """Vectors that were encoded before, as an encoder; each text is a window of its own.
 
     Spans were not recorded, and are made up: as even as the characters of the text allow.
@@ -91,12 +64,6 @@ class Given(Remembering):
         return [self.documents[text].spans[: self.document_room] for text in texts]
 
 
-def _remembered(texts: Sequence[str], known: dict[str, TokenVectors], encode: Any) -> Any:
-    new = [text for text in dict.fromkeys(texts) if text not in known]
-    known.update(zip(new, encode(new) if new else [], strict=True))
-    return [known[text] for text in texts]
-
-
 def given_dataset(folder: Path, texts: Sequence[str], encoder: Given, size: int) -> Dataset:
     """Return the judged questions about the first passages, with the vectors they have."""
     described = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
@@ -114,7 +81,7 @@ def given_dataset(folder: Path, texts: Sequence[str], encoder: Given, size: int)
     return Dataset(corpus, queries, qrels, name=f"{size:,} passages")
 
 
-def measure(encoder: Remembering, dataset: Dataset, factor: int) -> Row:
+def measure(encoder: RememberingAll, dataset: Dataset, factor: int) -> Row:
     """Index the passages with one factor, ask every question exactly, and again in few bits."""
     assert dataset.corpus is not None
     folder = Path(tempfile.mkdtemp()) / "pooled.index"
@@ -144,7 +111,7 @@ def gain(retriever: Retriever, dataset: Dataset) -> float:
     return round(evaluate(retriever, dataset, [MEASURE], worst=0, progress=False).mean(MEASURE), 4)
 
 
-def record(name: str, encoder: Remembering, dataset: Dataset, factors: Sequence[int]) -> None:
+def record(name: str, encoder: RememberingAll, dataset: Dataset, factors: Sequence[int]) -> None:
     """Measure every factor, print it, and keep it."""
     result: Row = {"queries": len(dataset.qrels), "passages": dataset.passages, "factors": {}}
     for factor in factors:
@@ -174,7 +141,7 @@ def main() -> None:
         language = task.name.partition("/")[2]
         pair = (language, language) if language else task.languages[0]
         dataset = task.dataset(args.data, pair).sample(args.queries)
-        record(task.name, Remembering(encoder), dataset, args.factors)
+        record(task.name, RememberingAll(encoder), dataset, args.factors)
     if args.vectors is not None:
         texts = json.loads(args.texts.read_text(encoding="utf-8"))[: args.passages]
         given = Given(encoder, load_vectors(args.vectors).first(args.passages), texts)

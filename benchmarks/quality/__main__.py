@@ -21,7 +21,6 @@ import argparse
 import hashlib
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,32 +29,15 @@ from rich.console import Console
 from benchmarks.quality.fused import Legs, learned
 from benchmarks.quality.record import Record, show_means
 from benchmarks.quality.sets import Task, tasks
+from benchmarks.remembering import Remembering
 from lfm2_colbert_rag.encoder import load_encoder
 from lfm2_colbert_rag.evaluation import Dataset, compare, score_run
 from lfm2_colbert_rag.evaluation.evaluating import index_dataset
-from lfm2_colbert_rag.types import TokenVectors
 
 RESULT = Path(__file__).parents[1] / "results" / "quality.json"
 MEASURES = ("nDCG@10", "R@10", "RR@10")
 MODES = ("late", "lexical", "hybrid")
 MOST = 300
-
-
-class Remembering:
-    """An encoder that keeps the vectors of every query it has seen."""
-
-    def __init__(self, encoder: Any) -> None:
-        self._encoder = encoder
-        self._known: dict[str, TokenVectors] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._encoder, name)
-
-    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Encode what is new."""
-        new = [text for text in dict.fromkeys(texts) if text not in self._known]
-        self._known.update(zip(new, self._encoder.encode_query(new) if new else [], strict=True))
-        return [self._known[text] for text in texts]
 
 
 def fingerprint(encoder: Any) -> str:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .codes import BENDS_OF_2, BENDS_OF_4, CODE_BITS, CODE_MASK, joint_at
+from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at
 from .compiling import kernel
 from .compiling import number as _f
 from .unpacking import level_dots
@@ -73,7 +73,7 @@ def refine_windows(
     store, _, _, _, _, tables, lanes, planes = source
     codes, packed, norms = store
     steps, known_lengths, bent = tables
-    part = _f(0.5 / (BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4))
+    unit = bend_of(planes, 1) / _f(2)  # the part of a step that levels count in
     firsts, rows, near = pairs
     dots = np.empty(len(floors), np.int32)
     places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
@@ -94,7 +94,7 @@ def refine_windows(
                 t, slot = places[n], slots[joints[n] & CODE_MASK]
                 start, stop = firsts[slot], firsts[slot + 1]
                 level_dots(packed, t, bent, query, rows, start, stop, dots, lanes, planes, chunks)
-                step = steps[joints[n] >> CODE_BITS] * part
+                step = steps[joints[n] >> CODE_BITS] * unit
                 norm = known_lengths[norms[t]] if len(norms) else _f(1)
                 for pair in range(start, stop):
                     i = np.int64(rows[pair])
