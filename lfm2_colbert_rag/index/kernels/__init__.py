@@ -13,7 +13,7 @@ from pathlib import Path
 from .clusters import cluster
 from .coding import decode_many, encode
 from .probing import multiply, probe, select, vote
-from .refining import forget_near, note_near, refine_windows
+from .refining import forget_near, meet_centroids, note_near, refine_windows
 from .scoring import score_windows
 from .spans import decode_spans, encode_spans
 
@@ -24,6 +24,7 @@ __all__ = [
     "encode",
     "encode_spans",
     "forget_near",
+    "meet_centroids",
     "multiply",
     "note_near",
     "probe",

@@ -10,6 +10,8 @@ from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
 
 BUCKETS = 512
+ONE = (None,)
+AHEAD = 8  # lists
 
 
 @kernel
@@ -26,6 +28,7 @@ def probe(
     histogram = np.empty(BUCKETS, np.int32)
     room = 2 * most + 2 * simd.TOGETHER
     codes, near = np.empty(room, np.int32), np.empty(room, np.float32)
+    ordered_codes, ordered = np.empty(room, np.int32), np.empty(room, np.float32)
     for i in range(len(query)):
         kept, floor = 0, LOWEST
         nearest_groups(query[i], groups, nearest)
@@ -48,11 +51,9 @@ def probe(
                     kept, floor = keep_largest(near, codes, kept, most, histogram)
         if kept > most + most // 8:
             kept, floor = keep_largest(near, codes, kept, most, histogram)
-        order = np.argsort(-near[:kept])
-        found[i] = min(kept, most)
-        for n in range(found[i]):
-            ids[i, n] = codes[order[n]]
-            sims[i, n] = near[order[n]]
+        found[i] = take_best(
+            near, codes, kept, most, histogram, ordered, ordered_codes, ids[i], sims[i]
+        )
 
 
 @kernel
@@ -111,6 +112,40 @@ def keep_largest(near, codes, size, most, histogram):
 
 
 @part
+def take_best(near, codes, size, most, histogram, sorted_near, sorted_codes, ids, sims):
+    """Write the largest similarities, largest first; returns how many.
+
+    First they are counted by bucket, which tells nearly where each belongs.
+    """
+    lowest, highest = _f(3), _f(-3)
+    for n in range(size):
+        lowest, highest = min(lowest, near[n]), max(highest, near[n])
+    scale = _f(BUCKETS - 1) / max(highest - lowest, _f(1e-6))
+    histogram[:] = 0
+    for n in range(size):
+        histogram[np.int64((highest - near[n]) * scale)] += 1
+    before = 0
+    for bucket in range(BUCKETS):
+        before, histogram[bucket] = before + histogram[bucket], before
+    for n in range(size):
+        bucket = np.int64((highest - near[n]) * scale)
+        at = histogram[bucket]
+        histogram[bucket] += 1
+        sorted_near[at], sorted_codes[at] = near[n], codes[n]
+    # Those of one bucket, hardly ever more than a few, are still out of order.
+    for n in range(1, size):
+        similarity, code, at = sorted_near[n], sorted_codes[n], n
+        while at > 0 and sorted_near[at - 1] < similarity:
+            sorted_near[at], sorted_codes[at] = sorted_near[at - 1], sorted_codes[at - 1]
+            at -= 1
+        sorted_near[at], sorted_codes[at] = similarity, code
+    count = min(size, most)
+    for n in range(count):
+        ids[n], sims[n] = sorted_codes[n], sorted_near[n]
+    return count
+
+
+@part
 def bucket_of(similarity):
     """Place of a cosine in a histogram of BUCKETS equal parts of -1 to 1."""
     return min(max(np.int64((similarity + _f(1)) * _f(BUCKETS / 2)), 0), BUCKETS - 1)
@@ -127,13 +162,15 @@ def vote(first, last, ids, sims, found, starts, listed, touched, votes):
     for i in range(first, last):
         floor = sims[i, found[i] - 1] if found[i] else _f(0)
         for n in range(found[i]):
+            ahead = starts[ids[i, min(n + AHEAD, found[i] - 1)]]
+            simd.prefetch(listed, np.int64(ahead), ONE, ONE)
             gain = sims[i, n] - floor
             code = ids[i, n]
             for entry in range(starts[code], starts[code + 1]):
                 window = listed[entry]
-                if touched[window] < i:
-                    touched[window] = i
-                    votes[window] += gain
+                # Without a branch, which the machine could not foresee.
+                votes[window] += gain if touched[window] < i else _f(0)
+                touched[window] = max(touched[window], i)
 
 
 @kernel

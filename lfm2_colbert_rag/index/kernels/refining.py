@@ -6,21 +6,22 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at
-from .compiling import kernel
+from .codes import BENDS_OF_2, BENDS_OF_4, CODE_BITS, CODE_MASK, joint_at
+from .compiling import kernel, part
 from .compiling import number as _f
-from .unpacking import level_dots
+from .unpacking import PARTS, meet
 
-# Vectors of a window that are looked at together.
-BLOCK = 256
+ONE = (None,)
+CODES_IN_LINE = simd.LINE // 3
+# The part of a step that levels in 8 bits count in.
+UNIT_OF_4, UNIT_OF_2 = PARTS[4] / (2 * BENDS_OF_4), PARTS[2] / (2 * BENDS_OF_2)
 
 
 @kernel
-def note_near(ids, sims, found, slots, starts, rows, near):
-    """Turn what each query vector is near into what each centroid is near.
+def note_near(ids, found, slots, codes):
+    """Number the centroids that some query vector is near, from 1 on; returns how many.
 
-    A centroid's entry in ``slots``, 0 before, becomes its number from 1 on; the query vectors that
-    number n is near are ``rows[starts[n] : starts[n + 1]]``, their similarities ``near`` there.
+    Their ``slots``, 0 before, become their numbers; number n is that of ``codes[n]``.
     """
     count = 0
     for i in range(len(ids)):
@@ -28,27 +29,32 @@ def note_near(ids, sims, found, slots, starts, rows, near):
             code = ids[i, n]
             if slots[code] == 0:
                 count += 1
-                slots[code] = count
-                starts[count + 1] = 0
-            starts[slots[code] + 1] += 1
-    starts[0], starts[1] = 0, 0
-    for n in range(1, count + 1):
-        starts[n + 1] += starts[n]
-    at = starts[: count + 1].copy()
-    for i in range(len(ids)):
-        for n in range(found[i]):
-            slot = slots[ids[i, n]]
-            rows[at[slot]] = i
-            near[at[slot]] = sims[i, n]
-            at[slot] += 1
+                slots[code], codes[count] = count, code
+    return count
 
 
 @kernel
-def forget_near(ids, found, slots):
+def forget_near(codes, slots):
     """Wipe out the numbers that :func:`note_near` gave."""
-    for i in range(len(ids)):
-        for n in range(found[i]):
-            slots[ids[i, n]] = 0
+    for code in codes:
+        slots[code] = 0
+
+
+@kernel
+def meet_centroids(query, units, centroids, scales, extra, extra_scales, codes, chunks, near):
+    """Similarities of query vectors and some centroids, as rows of ``near`` from 1 on."""
+    dots = np.empty(simd.TOGETHER, np.int32)
+    for n in range(1, len(near)):
+        code = np.int64(codes[n])
+        for first in range(0, len(query), simd.TOGETHER):
+            if code < len(centroids):
+                simd.dots_with(query, first, centroids, code, dots, chunks)
+                scale = scales[code]
+            else:
+                simd.dots_with(query, first, extra, code - len(centroids), dots, chunks)
+                scale = extra_scales[code - len(centroids)]
+            for i in range(simd.TOGETHER):
+                near[n, first + i] = _f(dots[i]) * scale * units[first + i]
 
 
 @kernel
@@ -57,7 +63,7 @@ def refine_windows(
     units,
     floors,
     slots,
-    pairs,
+    near,
     source,
     chunks,
     starts,
@@ -73,31 +79,47 @@ def refine_windows(
     store, _, _, _, _, tables, lanes, planes = source
     codes, packed, norms = store
     steps, known_lengths, bent = tables
-    unit = bend_of(planes, 1) / _f(2)  # the part of a step that levels count in
-    firsts, rows, near = pairs
-    dots = np.empty(len(floors), np.int32)
-    places, joints = np.empty(BLOCK, np.int64), np.empty(BLOCK, np.int64)
+    unit = _f(UNIT_OF_2 if len(planes) == 4 else UNIT_OF_4)
     best = np.empty(len(floors), np.float32)
+    longest = 0
     for w in range(len(starts)):
+        longest = max(longest, lengths[w])
+    places, joints = np.empty((2, longest + 1), np.int64), np.empty((2, longest + 1), np.int64)
+    following = 0
+    if len(starts):
+        following = look(codes, slots, starts[0], lengths[0], places[0], joints[0])
+    for w in range(len(starts)):
+        kept, mine = following, w & 1
+        after = min(w + 2, len(starts) - 1)
+        if w + 1 < len(starts):
+            following = look(
+                codes, slots, starts[w + 1], lengths[w + 1], places[1 - mine], joints[1 - mine]
+            )
         best[:] = floors
-        end = starts[w] + lengths[w]
-        simd.prefetch(codes, starts[min(w + 1, len(starts) - 1)], lanes, (None,))
-        for first in range(starts[w], end, BLOCK):
-            kept = 0
-            for t in range(first, min(first + BLOCK, end)):
-                joint = joint_at(codes, t)
-                if slots[joint & CODE_MASK]:
-                    simd.prefetch(packed, t, lanes, (None,))
-                    places[kept], joints[kept] = t, joint
-                    kept += 1
-            for n in range(kept):
-                t, slot = places[n], slots[joints[n] & CODE_MASK]
-                start, stop = firsts[slot], firsts[slot + 1]
-                level_dots(packed, t, bent, query, rows, start, stop, dots, lanes, planes, chunks)
-                step = steps[joints[n] >> CODE_BITS] * unit
-                norm = known_lengths[norms[t]] if len(norms) else _f(1)
-                for pair in range(start, stop):
-                    i = np.int64(rows[pair])
-                    dot = _f(dots[pair - start]) * units[i]
-                    best[i] = max(best[i], (near[pair] + dot * step) * norm)
+        for n in range(kept):
+            t, joint = places[mine, n], joints[mine, n]
+            # What the next windows need is fetched meanwhile, little by little: of many requests
+            # at once the machine would first wait for some.
+            simd.prefetch(packed, places[1 - mine, min(n, following)], lanes, ONE)
+            simd.prefetch(codes, starts[after] + min(n * CODES_IN_LINE, lengths[after]), ONE, ONE)
+            slot = slots[joint & CODE_MASK]
+            step = steps[joint >> CODE_BITS] * unit
+            norm = known_lengths[norms[t]] if len(norms) else _f(1)
+            meet(
+                packed, t, bent, query, units, near, np.int64(slot), step, norm, best, lanes, planes, chunks
+            )
+        for n in range(kept, following):
+            simd.prefetch(packed, places[1 - mine, n], lanes, ONE)
         out[w] = best.sum()
+
+
+@part
+def look(codes, slots, start, length, places, joints):
+    """Note which vectors of a window some query vector is near."""
+    kept = 0
+    for t in range(start, start + length):
+        joint = joint_at(codes, t)
+        # Without a branch, which the machine could not foresee.
+        places[kept], joints[kept] = t, joint
+        kept += np.int64(slots[joint & CODE_MASK] != 0)
+    return kept
