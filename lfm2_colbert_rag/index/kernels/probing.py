@@ -10,8 +10,8 @@ from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
 
 BUCKETS = 512
-ONE = (None,)
-AHEAD = 8  # lists
+AHEAD = 8  # lists that are fetched before they are walked
+SHORT = (None,)  # chunks within a line
 
 
 @kernel
@@ -163,7 +163,7 @@ def vote(first, last, ids, sims, found, starts, listed, touched, votes):
         floor = sims[i, found[i] - 1] if found[i] else _f(0)
         for n in range(found[i]):
             ahead = starts[ids[i, min(n + AHEAD, found[i] - 1)]]
-            simd.prefetch(listed, np.int64(ahead), ONE, ONE)
+            simd.prefetch(listed, np.int64(ahead), SHORT)
             gain = sims[i, n] - floor
             code = ids[i, n]
             for entry in range(starts[code], starts[code + 1]):

@@ -6,9 +6,9 @@ it widens the factor that stays the same before the loop, and narrows it again i
 functions say instead which vector instructions are meant. On processors that lack them (and without
 x86) they become ordinary vector code of the same meaning.
 
-A row is of int16, or of bytes, of which the left one of a product has 128 added to each (uint8): so
-wants it the instruction that multiplies and adds four pairs of bytes at once. ``chunks`` is a tuple
-as long as a row has thirty-twos; rows are as long as that at least.
+A row is of int16, or of bytes. Of the left row's bytes each has OFFSET added (uint8): so wants it
+the instruction that multiplies and adds four pairs of bytes at once. ``chunks`` is a tuple as long
+as a row has thirty-twos; rows are as long as that at least.
 """
 
 from __future__ import annotations
@@ -17,16 +17,19 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-AVX2, VNNI = "+avx2", "+avx512vnni"
+AVX2 = ("+avx2",)
+VNNI = ("+avx512vnni", "+avxvnni")
 CHUNK, LANES = 32, 16
 TOGETHER = 8
 LINE = 64  # bytes of a cache line
-OFFSET = 128  # of the bytes of a left row
+OFFSET = 128
+# Right bytes of no more than this size are quick on AVX2 too: two products with them fit 16 bits.
+SMALL = 63
 
-_I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
-_BYTES = ir.VectorType(_I8, CHUNK)
-_WORDS = ir.VectorType(_I16, LANES)
-_SUMS = ir.VectorType(_I32, TOGETHER)
+I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_BYTES = ir.VectorType(I8, CHUNK)
+_WORDS = ir.VectorType(I16, LANES)
+_SUMS = ir.VectorType(I32, TOGETHER)
 
 
 @intrinsic
@@ -34,15 +37,11 @@ def dots(typingctx, a, i, b, j, out, chunks):
     """Products of row i of ``a`` and rows j to j + 7 of ``b``, into ``out[:8]`` (int32)."""
 
     def codegen(context, builder, signature, args):
-        left = row_of(context, builder, a, *args[:2])
-        rows = [
-            row_of(context, builder, b, args[2], builder.add(args[3], args[3].type(n)))
-            for n in range(TOGETHER)
-        ]
-        whole = pieces(builder, left, chunks)
-        sums = [product_sums(context, builder, whole, pieces(builder, r, chunks)) for r in rows]
+        left = pieces(builder, row_of(context, builder, a, *args[:2]), chunks)
+        rows = rows_of(context, builder, b, *args[2:4])
+        sums = [product_sums(context, builder, left, pieces(builder, r, chunks)) for r in rows]
         target = context.make_array(out)(context, builder, args[4]).data
-        builder.store(summed(builder, sums), builder.bitcast(target, _SUMS.as_pointer()), align=1)
+        store(builder, summed(builder, sums), target, 0)
         return context.get_dummy_value()
 
     return types.void(a, i, b, j, out, chunks), codegen
@@ -54,16 +53,13 @@ def dots_with(typingctx, a, i, b, j, out, chunks):
 
     def codegen(context, builder, signature, args):
         right = pieces(builder, row_of(context, builder, b, *args[2:4]), chunks)
-        start = correction(context, builder, right) if b.dtype == types.int8 else None
-        rows = [
-            row_of(context, builder, a, args[0], builder.add(args[1], args[1].type(n)))
-            for n in range(TOGETHER)
-        ]
+        start = correction(context, builder, right)
+        rows = rows_of(context, builder, a, *args[:2])
         sums = [
             product_sums(context, builder, pieces(builder, r, chunks), right, start) for r in rows
         ]
         target = context.make_array(out)(context, builder, args[4]).data
-        builder.store(summed(builder, sums), builder.bitcast(target, _SUMS.as_pointer()), align=1)
+        store(builder, summed(builder, sums), target, 0)
         return context.get_dummy_value()
 
     return types.void(a, i, b, j, out, chunks), codegen
@@ -82,27 +78,25 @@ def dot(typingctx, a, i, b, j, chunks):
 
 
 @intrinsic
-def prefetch(typingctx, array, row, lanes, planes):
-    """Let the machine fetch a row while something else is done.
-
-    It is as many bytes long as the product of the lengths of two tuples.
-    """
+def prefetch(typingctx, array, at, chunks):
+    """Let the machine fetch a row of bytes, or a number of an array without rows."""
 
     def codegen(context, builder, signature, args):
-        start = builder.bitcast(row_of(context, builder, array, *args[:2]), _I8.as_pointer())
-        kind = ir.FunctionType(ir.VoidType(), [start.type, _I32, _I32, _I32])
+        start = builder.bitcast(row_of(context, builder, array, *args[:2]), I8.as_pointer())
+        kind = ir.FunctionType(ir.VoidType(), [start.type, I32, I32, I32])
         ask = cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0")
-        for at in range(0, len(lanes) * len(planes), LINE):
-            line = builder.gep(start, [_I64(at)])
-            builder.call(ask, [line, _I32(0), _I32(3), _I32(1)])  # to read; all caches; data
+        for first in range(0, CHUNK * len(chunks), LINE):
+            line = builder.gep(start, [I64(first)])
+            builder.call(ask, [line, I32(0), I32(3), I32(1)])  # to read; all caches; data
         return context.get_dummy_value()
 
-    return types.void(array, row, lanes, planes), codegen
+    return types.void(array, at, chunks), codegen
 
 
-def has(context, feature):
-    """Tell whether the processor compiled for has some instructions."""
-    return feature in context.codegen().magic_tuple()[2].split(",")
+def has(context, features):
+    """Tell whether the processor compiled for has one of some features."""
+    known = context.codegen().magic_tuple()[2].split(",")
+    return any(feature in known for feature in features)
 
 
 def row_of(context, builder, kind, value, row):
@@ -114,84 +108,60 @@ def row_of(context, builder, kind, value, row):
     return builder.gep(array.data, [builder.mul(row, width)])
 
 
+def rows_of(context, builder, kind, value, first):
+    """Where so many rows as are taken TOGETHER start."""
+    return [
+        row_of(context, builder, kind, value, builder.add(first, first.type(n)))
+        for n in range(TOGETHER)
+    ]
+
+
 def numbers_at(builder, start, at, count):
     """So many neighbouring numbers of a row, as one vector."""
     kind = ir.VectorType(start.type.pointee, count)
-    place = builder.bitcast(builder.gep(start, [_I64(at)]), kind.as_pointer())
+    place = builder.bitcast(builder.gep(start, [I64(at)]), kind.as_pointer())
     return builder.load(place, align=1)
+
+
+def store(builder, vector, start, at):
+    """Write a vector into a row."""
+    place = builder.bitcast(builder.gep(start, [I64(at)]), vector.type.as_pointer())
+    builder.store(vector, place, align=1)
 
 
 def pieces(builder, start, chunks):
     """A row, as vectors of as many numbers as are multiplied at once."""
-    lanes = LANES if start.type.pointee == _I16 else CHUNK
+    lanes = LANES if start.type.pointee == I16 else CHUNK
     return [numbers_at(builder, start, at, lanes) for at in range(0, CHUNK * len(chunks), lanes)]
 
 
-def product_sums(context, builder, left, right, start=None):
+def product_sums(context, builder, left, right, start=None, *, small=False):
     """Eight int32 that add up to the product of two rows, given as :func:`pieces`.
 
-    ``start`` is what :func:`correction` returns for the right row, where that is known.
+    ``start`` is what :func:`correction` returns for the right row, where that is known; ``small``
+    says that the right row's bytes are.
     """
     if left[0].type == _WORDS:
-        total = ir.Constant(_SUMS, [0] * TOGETHER)
-        for one, other in zip(left, right, strict=True):
-            total = _with_words(context, builder, total, one, other)
-        return total
-    total = correction(context, builder, right) if start is None else start
+        add, total = _with_words, ir.Constant(_SUMS, [0] * TOGETHER)
+    else:
+        add = _with_small_bytes if small else _with_bytes
+        total = correction(context, builder, right, small=small) if start is None else start
     for one, other in zip(left, right, strict=True):
-        total = _with_bytes(context, builder, total, one, other)
+        total = add(context, builder, total, one, other)
     return total
 
 
-def correction(context, builder, right):
+def correction(context, builder, right, *, small=False):
     """What to begin with, so that the OFFSET of the left row's bytes does not count."""
     total = ir.Constant(_SUMS, [0] * TOGETHER)
-    if not has(context, VNNI):
+    quick = has(context, VNNI) or (small and has(context, AVX2))
+    if right[0].type == _WORDS or not quick:
         return total
     offsets = ir.Constant(_BYTES, [OFFSET] * CHUNK)
+    add = _with_small_bytes if small else _with_bytes
     for part in right:
-        total = _with_bytes(context, builder, total, offsets, part)
+        total = add(context, builder, total, offsets, part)
     return builder.neg(total)
-
-
-def total_of(builder, sums):
-    """The sum of eight int32."""
-    kind = ir.FunctionType(_I32, [_SUMS])
-    name = "llvm.vector.reduce.add.v8i32"
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [sums])
-
-
-def call(builder, name, result, *arguments):
-    """Call an instruction by the name that LLVM has for it."""
-    kind = ir.FunctionType(result, [argument.type for argument in arguments])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    return builder.call(function, arguments)
-
-
-def _with_bytes(context, builder, total, left, right):
-    """Add the products of thirty-two pairs of bytes to eight sums."""
-    if has(context, VNNI):
-        left, right = builder.bitcast(left, _SUMS), builder.bitcast(right, _SUMS)
-        return call(builder, "llvm.x86.avx512.vpdpbusd.256", _SUMS, total, left, right)
-    left = builder.xor(left, ir.Constant(_BYTES, [OFFSET] * CHUNK))
-    wide = ir.VectorType(_I16, CHUNK)
-    left, right = builder.sext(left, wide), builder.sext(right, wide)
-    for places in (range(LANES), range(LANES, CHUNK)):
-        halves = (_chosen(builder, both, both, places) for both in (left, right))
-        total = _with_words(context, builder, total, *halves)
-    return total
-
-
-def _with_words(context, builder, total, left, right):
-    """Add the products of sixteen pairs of int16 to eight sums."""
-    if has(context, VNNI):
-        left, right = builder.bitcast(left, _SUMS), builder.bitcast(right, _SUMS)
-        return call(builder, "llvm.x86.avx512.vpdpwssd.256", _SUMS, total, left, right)
-    if has(context, AVX2):
-        return builder.add(total, call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, left, right))
-    wide = ir.VectorType(_I32, LANES)
-    both = builder.mul(builder.sext(left, wide), builder.sext(right, wide))
-    return builder.add(total, _halved(builder, both, both, range(0, LANES, 2), range(1, LANES, 2)))
 
 
 def summed(builder, sums):
@@ -209,12 +179,68 @@ def summed(builder, sums):
     return _halved(builder, low, high, (0, 1, 2, 3, 8, 9, 10, 11), (4, 5, 6, 7, 12, 13, 14, 15))
 
 
+def total_of(builder, sums):
+    """The sum of eight int32, or of eight float32."""
+    if sums.type == _SUMS:
+        return call(builder, "llvm.vector.reduce.add.v8i32", I32, sums)
+    number = ir.FloatType()
+    kind = ir.FunctionType(number, [number, sums.type])
+    name = "llvm.vector.reduce.fadd.v8f32"
+    add = cgutils.get_or_insert_function(builder.module, kind, name)
+    return builder.call(add, [number(0.0), sums], fastmath=("reassoc",))
+
+
+def call(builder, name, result, *arguments):
+    """Call an instruction by the name that LLVM has for it."""
+    kind = ir.FunctionType(result, [argument.type for argument in arguments])
+    function = cgutils.get_or_insert_function(builder.module, kind, name)
+    return builder.call(function, arguments)
+
+
+def chosen(builder, a, b, places):
+    """Numbers of two vectors, those of the second after those of the first, at some places."""
+    mask = ir.Constant(ir.VectorType(I32, len(places)), list(places))
+    return builder.shuffle_vector(a, b, mask)
+
+
+def everywhere(builder, value, count):
+    """One number in all places of a vector."""
+    kind = ir.VectorType(value.type, count)
+    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, I32(0))
+    return chosen(builder, first, first, [0] * count)
+
+
+def _with_bytes(context, builder, total, left, right):
+    """Add the products of thirty-two pairs of bytes to eight sums."""
+    if has(context, VNNI):
+        left, right = builder.bitcast(left, _SUMS), builder.bitcast(right, _SUMS)
+        return call(builder, "llvm.x86.avx512.vpdpbusd.256", _SUMS, total, left, right)
+    left = builder.xor(left, ir.Constant(_BYTES, [OFFSET] * CHUNK))
+    wide = ir.VectorType(I16, CHUNK)
+    left, right = builder.sext(left, wide), builder.sext(right, wide)
+    for places in (range(LANES), range(LANES, CHUNK)):
+        halves = (chosen(builder, both, both, places) for both in (left, right))
+        total = _with_words(context, builder, total, *halves)
+    return total
+
+
+def _with_small_bytes(context, builder, total, left, right):
+    """Do the same where the right ones are small."""
+    if has(context, VNNI) or not has(context, AVX2):
+        return _with_bytes(context, builder, total, left, right)
+    pairs = call(builder, "llvm.x86.avx2.pmadd.ub.sw", _WORDS, left, right)
+    return _with_words(context, builder, total, pairs, ir.Constant(_WORDS, [1] * LANES))
+
+
+def _with_words(context, builder, total, left, right):
+    """Add the products of sixteen pairs of int16 to eight sums."""
+    if has(context, AVX2):
+        return builder.add(total, call(builder, "llvm.x86.avx2.pmadd.wd", _SUMS, left, right))
+    wide = ir.VectorType(I32, LANES)
+    both = builder.mul(builder.sext(left, wide), builder.sext(right, wide))
+    return builder.add(total, _halved(builder, both, both, range(0, LANES, 2), range(1, LANES, 2)))
+
+
 def _halved(builder, a, b, some, others):
     """Choose from two vectors twice, and add."""
-    return builder.add(_chosen(builder, a, b, some), _chosen(builder, a, b, others))
-
-
-def _chosen(builder, a, b, places):
-    """Numbers of two vectors, those of the second after those of the first, at some places."""
-    mask = ir.Constant(ir.VectorType(_I32, len(places)), list(places))
-    return builder.shuffle_vector(a, b, mask)
+    return builder.add(chosen(builder, a, b, some), chosen(builder, a, b, others))
