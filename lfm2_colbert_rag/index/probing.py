@@ -19,8 +19,9 @@ class Probes:
 
     Attributes:
         query: ``(rows, padded)`` float32, the query turned like the codebook.
-        whole: ``(rows, chunks)`` uint8, the same in parts of ``units`` with 128 added; 128 at the end.
-        units: ``(rows,)`` float32.
+        whole: ``(rows, 32 chunks)`` uint8, the same in parts of ``units``, with 128 added; there
+            are some more rows, of zeros, as kernels take several at once.
+        units: float32, one a row of ``whole``.
         ids: ``(rows, most)`` int32 codes.
         sims: ``(rows, most)`` float32 their similarities.
         found: ``(rows,)`` how many of them count.
@@ -97,7 +98,7 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
     book = codebook.centroids
-    whole, units = _in_whole_numbers(query)
+    whole, units = _in_bytes(query)
     in_parallel(
         kernels.probe,
         [
@@ -127,12 +128,13 @@ def chunks(width: int) -> tuple[None, ...]:
     return (None,) * -(-width // 32)
 
 
-def _in_whole_numbers(query: TokenMatrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+def _in_bytes(query: TokenMatrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Return a query's rows as bytes around 128, and what one of these numbers stands for."""
+    from . import kernels
+
     rows, padded = query.shape
-    largest = np.maximum(np.abs(query).max(axis=1, initial=0), 1e-12)
-    units = np.zeros(-(-rows // 8) * 8, np.float32)
-    units[:rows] = largest / 127
-    whole = np.full((len(units), 32 * len(chunks(padded))), 128, np.uint8)
-    whole[:rows, :padded] = np.rint(query / units[:rows, None]) + 128
+    together = -(-rows // kernels.TOGETHER) * kernels.TOGETHER
+    whole = np.full((together, 32 * len(chunks(padded))), 128, np.uint8)
+    units = np.zeros(together, np.float32)
+    kernels.to_bytes(query, whole, units)
     return whole, units

@@ -104,9 +104,7 @@ def score_windows(
                         vectors, k,
                     )  # fmt: skip
                 else:
-                    rebuild(
-                        packed, t, extra, own, nearer, farther, bent, lanes, planes, vectors, k
-                    )
+                    rebuild(packed, t, extra, own, nearer, farther, bent, lanes, planes, vectors, k)
                 wanted[k] = _f(1) / parts
                 if len(known_lengths):
                     known = known_lengths[norms[t]] if len(norms) else _f(1)

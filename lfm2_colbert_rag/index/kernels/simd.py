@@ -37,14 +37,39 @@ def dots(typingctx, a, i, b, j, out, chunks):
     """Products of row i of ``a`` and rows j to j + 7 of ``b``, into ``out[:8]`` (int32)."""
 
     def codegen(context, builder, signature, args):
-        left = pieces(builder, row_of(context, builder, a, *args[:2]), chunks)
+        left = row_of(context, builder, a, *args[:2])
         rows = rows_of(context, builder, b, *args[2:4])
-        sums = [product_sums(context, builder, left, pieces(builder, r, chunks)) for r in rows]
-        target = context.make_array(out)(context, builder, args[4]).data
-        store(builder, summed(builder, sums), target, 0)
+        found = _with_rows(context, builder, left, rows, chunks)
+        store(builder, found, context.make_array(out)(context, builder, args[4]).data, 0)
         return context.get_dummy_value()
 
     return types.void(a, i, b, j, out, chunks), codegen
+
+
+@intrinsic
+def similar(typingctx, a, i, units, b, scales, j, out, chunks):
+    """Products of row i of ``a`` and rows j to j + 7 of ``b``, in parts of their units.
+
+    They become ``out[:8]`` (float32). Returns the largest.
+    """
+
+    def codegen(context, builder, signature, args):
+        left = row_of(context, builder, a, *args[:2])
+        rows = rows_of(context, builder, b, args[3], args[5])
+        floats = ir.VectorType(ir.FloatType(), TOGETHER)
+        unit = builder.load(row_of(context, builder, units, args[2], args[1]))
+        scale = numbers_at(builder, row_of(context, builder, scales, args[4], args[5]), 0, TOGETHER)
+        scale = builder.fmul(scale, everywhere(builder, unit, TOGETHER))
+        found = builder.sitofp(_with_rows(context, builder, left, rows, chunks), floats)
+        found = builder.fmul(found, scale)
+        store(builder, found, context.make_array(out)(context, builder, args[6]).data, 0)
+        kind = ir.FunctionType(ir.FloatType(), [floats])
+        largest = cgutils.get_or_insert_function(
+            builder.module, kind, "llvm.vector.reduce.fmax.v8f32"
+        )
+        return builder.call(largest, [found], fastmath=("fast",))
+
+    return types.float32(a, i, units, b, scales, j, out, chunks), codegen
 
 
 @intrinsic
@@ -210,12 +235,34 @@ def everywhere(builder, value, count):
     return chosen(builder, first, first, [0] * count)
 
 
+def _with_rows(context, builder, left, rows, chunks):
+    """Eight int32: the products of one row and eight others."""
+    left, rows = pieces(builder, left, chunks), [pieces(builder, row, chunks) for row in rows]
+    start = None
+    if left[0].type == _BYTES:
+        # The other way round what to begin with is the same for all of them.
+        left = _shifted(builder, left)
+        start = correction(context, builder, left)
+    sums = []
+    for row in rows:
+        if start is None:
+            sums.append(product_sums(context, builder, left, row))
+        else:
+            sums.append(product_sums(context, builder, _shifted(builder, row), left, start))
+    return summed(builder, sums)
+
+
+def _shifted(builder, parts):
+    """Bytes with OFFSET added, or taken away again."""
+    return [builder.xor(part, ir.Constant(_BYTES, [OFFSET] * CHUNK)) for part in parts]
+
+
 def _with_bytes(context, builder, total, left, right):
     """Add the products of thirty-two pairs of bytes to eight sums."""
     if has(context, VNNI):
         left, right = builder.bitcast(left, _SUMS), builder.bitcast(right, _SUMS)
         return call(builder, "llvm.x86.avx512.vpdpbusd.256", _SUMS, total, left, right)
-    left = builder.xor(left, ir.Constant(_BYTES, [OFFSET] * CHUNK))
+    (left,) = _shifted(builder, [left])
     wide = ir.VectorType(I16, CHUNK)
     left, right = builder.sext(left, wide), builder.sext(right, wide)
     for places in (range(LANES), range(LANES, CHUNK)):
