@@ -21,8 +21,8 @@ class SearchSettings:
     """
 
     nprobe: int = 160
-    near: int = 96
-    groups: float = 0.2
+    near: int = 80
+    groups: float = 0.15
     candidates: int = 4096
     caution: float = 4.5
     final_caution: float = 3.5
@@ -33,7 +33,7 @@ LADDER = (
     SearchSettings(32, 24, 0.10, 256, 2.0, 2.0),
     SearchSettings(96, 64, 0.10, 512, 2.5, 2.5),
     SearchSettings(96, 64, 0.15, 2048, 3.5, 3.0),
-    SearchSettings(160, 96, 0.20, 4096, 4.5, 3.5),
+    SearchSettings(160, 80, 0.15, 4096, 4.5, 3.5),
     SearchSettings(320, 128, 0.25, 8192, 5.5, 4.5),
     SearchSettings(1024, 512, 0.50, 16384, 8.0, 6.0),
 )

@@ -79,7 +79,6 @@ def score_windows(
     of_scale, of_step = most_of_scale(planes), most_of_step(planes, bent)
     vectors = np.zeros((simd.TOGETHER, width), np.int16)
     wanted = np.empty(simd.TOGETHER, np.float32)
-    dots = np.empty(simd.TOGETHER, np.int32)
     best = np.empty((rows, simd.TOGETHER), np.float32)
     for w in range(len(starts)):
         best[:] = LOWEST
@@ -110,9 +109,7 @@ def score_windows(
                     known = known_lengths[norms[t]] if len(norms) else _f(1)
                     wanted[k] = known / np.sqrt(max(energy_of(vectors, k, chunks), _f(1)))
             for i in range(rows):
-                simd.dots(asked, i, vectors, 0, dots, chunks)
-                for k in range(simd.TOGETHER):
-                    best[i, k] = max(best[i, k], _f(dots[k]) * wanted[k])
+                simd.keep_best(asked, i, vectors, wanted, best, chunks)
         total = _f(0)
         for i in range(rows):
             total += best[i].max() * units[i]

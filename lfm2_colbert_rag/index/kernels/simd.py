@@ -30,20 +30,29 @@ I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _BYTES = ir.VectorType(I8, CHUNK)
 _WORDS = ir.VectorType(I16, LANES)
 _SUMS = ir.VectorType(I32, TOGETHER)
+_FLOATS = ir.VectorType(ir.FloatType(), TOGETHER)
 
 
 @intrinsic
-def dots(typingctx, a, i, b, j, out, chunks):
-    """Products of row i of ``a`` and rows j to j + 7 of ``b``, into ``out[:8]`` (int32)."""
+def keep_best(typingctx, a, i, b, factors, best, chunks):
+    """Keep the larger of ``best[i, :8]`` and the products of row i of ``a`` and eight rows of ``b``.
+
+    The products are first multiplied with ``factors[:8]``.
+    """
 
     def codegen(context, builder, signature, args):
         left = row_of(context, builder, a, *args[:2])
-        rows = rows_of(context, builder, b, *args[2:4])
-        found = _with_rows(context, builder, left, rows, chunks)
-        store(builder, found, context.make_array(out)(context, builder, args[4]).data, 0)
+        rows = rows_of(context, builder, b, args[2], I64(0))
+        found = builder.sitofp(_with_rows(context, builder, left, rows, chunks), _FLOATS)
+        factor = context.make_array(factors)(context, builder, args[3]).data
+        found = builder.fmul(found, numbers_at(builder, factor, 0, TOGETHER))
+        target = row_of(context, builder, best, args[4], args[1])
+        before = numbers_at(builder, target, 0, TOGETHER)
+        higher = builder.fcmp_ordered(">", found, before)
+        store(builder, builder.select(higher, found, before), target, 0)
         return context.get_dummy_value()
 
-    return types.void(a, i, b, j, out, chunks), codegen
+    return types.void(a, i, b, factors, best, chunks), codegen
 
 
 @intrinsic
@@ -56,14 +65,13 @@ def similar(typingctx, a, i, units, b, scales, j, out, chunks):
     def codegen(context, builder, signature, args):
         left = row_of(context, builder, a, *args[:2])
         rows = rows_of(context, builder, b, args[3], args[5])
-        floats = ir.VectorType(ir.FloatType(), TOGETHER)
         unit = builder.load(row_of(context, builder, units, args[2], args[1]))
         scale = numbers_at(builder, row_of(context, builder, scales, args[4], args[5]), 0, TOGETHER)
         scale = builder.fmul(scale, everywhere(builder, unit, TOGETHER))
-        found = builder.sitofp(_with_rows(context, builder, left, rows, chunks), floats)
+        found = builder.sitofp(_with_rows(context, builder, left, rows, chunks), _FLOATS)
         found = builder.fmul(found, scale)
         store(builder, found, context.make_array(out)(context, builder, args[6]).data, 0)
-        kind = ir.FunctionType(ir.FloatType(), [floats])
+        kind = ir.FunctionType(ir.FloatType(), [_FLOATS])
         largest = cgutils.get_or_insert_function(
             builder.module, kind, "llvm.vector.reduce.fmax.v8f32"
         )
