@@ -35,7 +35,9 @@ from .search.corpus import remembered_texts
 from .search.vectors import VectorSet, load_vectors
 
 RESULT = Path(__file__).parent / "results" / "churn.json"
-ROUNDS, LOOKS, QUERIES, K = 50, 25, 60, 10
+ROUNDS, LOOKS, K = 50, 25, 10
+# Questions whose answers are compared with the truth, and queries by which the index judges itself.
+QUERIES, SAMPLE = 300, 60
 # Shares of characters from where the scripts of Latin letters end.
 FOREIGN, FOREIGN_SHARE = "\u0590", 0.3
 
@@ -84,7 +86,7 @@ def add(retriever: Retriever, vectors: VectorSet, texts: Sequence[str], places: 
 def look(retriever: Retriever, truth: Truth, live: Places) -> Result:
     """Compare what an index says of itself with the truth."""
     true = truth.recall(retriever, live)
-    told = retriever.measure_recall(sample=QUERIES)
+    told = retriever.measure_recall(sample=SAMPLE)
     stats = retriever.stats(measure=False)
     return {
         "recall": true, "reported": told.recall, "low": told.low, "high": told.high,

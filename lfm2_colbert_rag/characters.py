@@ -53,10 +53,10 @@ def continues(text: str, position: int) -> bool:
     here, before = text[position], text[position - 1]
     if _extends(here):
         return True
+    if _is_fused(text, position):
+        return True
     if before == _ZWJ:  # families of emoji; a letter after it begins a character of its own
         return unicodedata.category(here)[0] not in "LZC"
-    if unicodedata.combining(before) == _VIRAMA:
-        return unicodedata.category(here) == "Lo"
     if _is_flag_half(here) and _is_flag_half(before):
         return _flag_halves_before(text, position) % 2 == 1
     return _joins_hangul(before, here) or (before == "\r" and here == "\n")
@@ -80,6 +80,18 @@ def _extends(character: str) -> bool:
         or character in "\u0e33\u0eb3"  # am, a vowel of Thai and Lao with a sign above
         or character in "\uff9e\uff9f"  # voicing marks of half-width kana
     )
+
+
+def _is_fused(text: str, position: int) -> bool:
+    """Tell whether a consonant follows a virama, with nothing but other signs between them."""
+    if unicodedata.category(text[position]) != "Lo":
+        return False
+    at = position - 1
+    while at >= 0 and _extends(text[at]) and text[at] != _ZWNJ:
+        if unicodedata.combining(text[at]) == _VIRAMA:
+            return True
+        at -= 1
+    return False
 
 
 def _is_flag_half(character: str) -> bool:

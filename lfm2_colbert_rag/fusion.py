@@ -7,12 +7,12 @@ the unit words would count for ten times as much beside a model that puts all co
 and .9 as beside one that spreads them from .3 to .7.
 
 BM25 counts as its part of the best BM25 among the candidates, times a trust that rises with the
-greatest share of the query's terms that a candidate has. For that share each term counts the same,
-however rare it is. Among passages of another language whatever they quote of the query's own is
-rare, "of" and "the" as much as a name, and by weight a few such words would seem to be a good part
-of the query; by number they are next to nothing, and late interaction answers. In its own language
-a query finds most of its terms, even where no passage has all that is rare in it. One that shares
-no word at all gets exactly the ranking of late interaction.
+greatest share of the query's terms that a candidate has: evenly, from none at :attr:`Fusion.least`
+to all at :attr:`Fusion.enough`. For that share each term counts the same, however rare it is. Among
+passages of another language whatever they quote of the query's own is rare, "of" and "the" as much
+as a name, and by weight a few such words would seem to be a good part of the query; by number they
+are next to nothing, and late interaction answers alone. In its own language a query finds most of
+its terms, even where no passage has all that is rare in it.
 
 That sums of scores beat ranks is known from Bruch, Gai and Ingber, "An analysis of fusion functions
 for hybrid retrieval" (2022).
@@ -43,8 +43,8 @@ class Fusion:
         method: ``"scores"``: the sum of mean cosine, in spreads, and of BM25 as a part of the best;
             ``"ranks"``: of reciprocal ranks (Cormack, Clarke and Buettcher, 2009).
         weight: what the lexical leg counts beside the late one, where it is fully trusted.
-        enough: share of the query's terms from which on words are fully trusted.
-        power: how fast trust falls below it.
+        least: share of the query's terms up to which words are not trusted at all.
+        enough: share from which on they are fully trusted.
 
     Raises:
         ConfigError: a value that makes no sense.
@@ -52,18 +52,18 @@ class Fusion:
 
     method: str = "scores"
     weight: float = 16.0
+    least: float = 0.28
     enough: float = 0.65
-    power: float = 3.0
 
     def __post_init__(self) -> None:
         if self.method not in ("scores", "ranks"):
             raise ConfigError(f'the method must be "scores" or "ranks", not {self.method!r}.')
         if not 0 <= self.weight < np.inf:
             raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
-        if not (0 < self.power < np.inf and 0 < self.enough <= 1):
+        if not 0 <= self.least < self.enough <= 1:
             raise ConfigError(
-                f"trust must end at a share above 0 and up to 1, with a power above 0, not "
-                f"{self.enough!r}, {self.power!r}."
+                f"trust must begin at a share of 0 or more and end at a larger one, at most 1, not "
+                f"at {self.least!r} and {self.enough!r}."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -81,7 +81,7 @@ class Fusion:
 
     def trust(self, share: float) -> float:
         """Return how far words are trusted, 0..1, where a passage has so much of a query."""
-        return float(min(1.0, max(0.0, share) / self.enough) ** self.power)
+        return min(1.0, max(0.0, (share - self.least) / (self.enough - self.least)))
 
 
 def fuse(distances: Array, words: Array, share: float, fusion: Fusion) -> npt.NDArray[np.float64]:

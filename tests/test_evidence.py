@@ -125,6 +125,13 @@ BLOCKS = (
 )
 
 
+def test_fused_consonants_stay_together_with_signs_between_them():
+    text = "\u0915\u094d\u0301\u0937"  # ka, virama, an accent, ssa
+    assert whole_characters(text, (3, 4)) == (0, 4)
+    apart = "\u0915\u094d\N{ZERO WIDTH NON-JOINER}\u0937"  # written apart on purpose
+    assert whole_characters(apart, (3, 4)) == (3, 4)
+
+
 @given(st.text(st.sampled_from("".join(BLOCKS)), max_size=24), st.data())
 def test_no_grapheme_cluster_is_ever_cut(text, data):
     """Against the extended grapheme clusters of an implementation of UAX #29."""

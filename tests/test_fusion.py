@@ -52,7 +52,7 @@ def test_words_move_a_passage_by_no_more_than_they_are_trusted(given_scores, wei
     trust = fusion.trust(share)
     assert (moved >= 0).all()
     assert (moved <= weight * trust + 1e-9).all()
-    assert trust <= (share / fusion.enough) ** fusion.power + 1e-9
+    assert trust == 0 or share > fusion.least
 
 
 @given(scores, portions, st.floats(0.01, 100.0))
@@ -67,7 +67,7 @@ def test_the_scale_of_bm25_says_nothing(given_scores, share, scale):
 @given(portions, portions)
 def test_trust_rises_with_the_share_that_was_found(one, other):
     fusion = Fusion()
-    assert fusion.trust(0.0) == 0
+    assert fusion.trust(0.0) == fusion.trust(fusion.least) == 0
     assert fusion.trust(fusion.enough) == 1
     assert (fusion.trust(one) <= fusion.trust(other)) or one > other
 
@@ -129,7 +129,15 @@ def test_words_count_the_same_however_near_to_one_another_a_model_puts_everythin
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"method": "sum"}, {"weight": -1.0}, {"weight": np.nan}, {"power": 0.0}, {"enough": 0.0}],
+    [
+        {"method": "sum"},
+        {"weight": -1.0},
+        {"weight": np.nan},
+        {"least": 0.7},
+        {"least": -0.1},
+        {"enough": 0.0},
+        {"enough": 1.5},
+    ],
 )
 def test_senseless_fusions_are_refused(wrong):
     with pytest.raises(ConfigError):

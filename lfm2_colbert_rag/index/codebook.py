@@ -140,8 +140,8 @@ class Centroids:
 
     @cached_property
     def wide(self) -> npt.NDArray[np.int8]:
-        """The values with zeros up to a multiple of sixteen columns, as kernels want them."""
-        missing = -self.values.shape[1] % 16
+        """The values with zeros up to a multiple of 32 columns, as kernels want them."""
+        missing = -self.values.shape[1] % 32
         if not missing:
             return self.values
         return np.pad(self.values, ((0, 0), (0, missing)))

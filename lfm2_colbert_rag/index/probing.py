@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from ..types import TokenMatrix
 from .codebook import Centroids, Codebook
-from .codec import LARGEST_FACTOR
 from .workers import even_parts, in_parallel, thread_count
 
 
@@ -20,15 +19,16 @@ class Probes:
 
     Attributes:
         query: ``(rows, padded)`` float32, the query turned like the codebook.
-        whole: ``(rows, sixteens)`` int16, the same in parts of ``units``, zeros at the end.
-        units: ``(rows,)`` float32.
+        whole: ``(rows, 32 chunks)`` uint8, the same in parts of ``units``, with 128 added; there
+            are some more rows, of zeros, as kernels take several at once.
+        units: float32, one a row of ``whole``.
         ids: ``(rows, most)`` int32 codes.
         sims: ``(rows, most)`` float32 their similarities.
         found: ``(rows,)`` how many of them count.
     """
 
     query: TokenMatrix
-    whole: npt.NDArray[np.int16]
+    whole: npt.NDArray[np.uint8]
     units: npt.NDArray[np.float32]
     ids: npt.NDArray[np.int32]
     sims: npt.NDArray[np.float32]
@@ -98,7 +98,7 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, most), np.int32), np.zeros((rows, most), np.float32)
     found = np.zeros(rows, np.int64)
     book = codebook.centroids
-    whole, units = _in_whole_numbers(query)
+    whole, units = _in_bytes(query)
     in_parallel(
         kernels.probe,
         [
@@ -124,18 +124,17 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
 
 
 def chunks(width: int) -> tuple[None, ...]:
-    """Return, as the length of a tuple, how many sixteens hold a row."""
-    return (None,) * -(-width // 16)
+    """Return, as the length of a tuple, how many thirty-twos hold a row."""
+    return (None,) * -(-width // 32)
 
 
-def _in_whole_numbers(query: TokenMatrix) -> tuple[npt.NDArray[np.int16], npt.NDArray[np.float32]]:
-    """Return a query's rows as int16, and what one of these numbers stands for."""
+def _in_bytes(query: TokenMatrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Return a query's rows as bytes around 128, and what one of these numbers stands for."""
+    from . import kernels
+
     rows, padded = query.shape
-    # As long as its product with the largest row there may be still fits 32 bits, and so does every
-    # part of the sum, by the inequality of Cauchy and Schwarz.
-    longest = min(32_000.0, 2**31 / (LARGEST_FACTOR * (padded**0.5 + 1)))
-    lengths = np.sqrt(np.einsum("ij,ij->i", query, query))
-    units = (np.maximum(lengths, 1e-12) / longest).astype(np.float32)
-    whole = np.zeros((rows, 16 * len(chunks(padded))), np.int16)
-    np.rint(query / units[:, None], out=whole[:, :padded], casting="unsafe")
+    together = -(-rows // kernels.TOGETHER) * kernels.TOGETHER
+    whole = np.full((together, 32 * len(chunks(padded))), 128, np.uint8)
+    units = np.zeros(together, np.float32)
+    kernels.to_bytes(query, whole, units)
     return whole, units

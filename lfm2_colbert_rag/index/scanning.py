@@ -79,13 +79,11 @@ def refine_positions(
 
     scores = np.empty(len(positions), np.float32)
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
-    codec = segment.codebook.codec
-    asked = (
-        probes.whole,
-        probes.units,
-        probes.floors,
-    )
-    known = nearness.slots, nearness.pairs, segment.source, chunks(codec.padded)
+    floors = np.zeros(len(probes.whole), np.float32)
+    floors[: len(probes.floors)] = probes.floors
+    asked = probes.whole, probes.units, floors
+    asked_of = chunks(segment.codebook.codec.padded)
+    known = nearness.slots, nearness.sims, segment.source, asked_of
     in_parallel(
         kernels.refine_windows,
         [

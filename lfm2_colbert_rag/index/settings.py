@@ -20,21 +20,21 @@ class SearchSettings:
         final_caution: the same for the windows that are scored with all their vectors.
     """
 
-    nprobe: int = 256
-    near: int = 160
-    groups: float = 0.09
+    nprobe: int = 160
+    near: int = 80
+    groups: float = 0.15
     candidates: int = 4096
-    caution: float = 5.0
-    final_caution: float = 4.0
+    caution: float = 4.5
+    final_caution: float = 3.5
 
 
 # From fast to thorough; measured on the index itself, the first that is good enough is used.
 LADDER = (
-    SearchSettings(32, 16, 0.06, 128, 1.5, 2.0),
-    SearchSettings(96, 64, 0.05, 512, 2.5, 2.5),
-    SearchSettings(128, 80, 0.06, 2048, 4.0, 3.5),
-    SearchSettings(256, 160, 0.09, 4096, 5.0, 4.0),
-    SearchSettings(768, 256, 0.12, 8192, 6.0, 4.5),
-    SearchSettings(1024, 512, 0.30, 16384, 8.0, 6.0),
+    SearchSettings(32, 24, 0.10, 256, 2.0, 2.0),
+    SearchSettings(96, 64, 0.10, 512, 2.5, 2.5),
+    SearchSettings(96, 64, 0.15, 2048, 3.5, 3.0),
+    SearchSettings(160, 80, 0.15, 4096, 4.5, 3.5),
+    SearchSettings(320, 128, 0.25, 8192, 5.5, 4.5),
+    SearchSettings(1024, 512, 0.50, 16384, 8.0, 6.0),
 )
 DEFAULT_SETTINGS = LADDER[3]

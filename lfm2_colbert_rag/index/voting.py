@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .compressed_segment import CompressedSegment, Lists
-from .probing import Probes
+from .probing import Probes, chunks
 from .workers import even_parts, in_parallel, thread_count
 
 Bools = npt.NDArray[np.bool_]
@@ -56,20 +56,20 @@ class Workspaces:
 
 @dataclass(frozen=True, eq=False)
 class Nearness:
-    """Which query vectors each centroid is near.
+    """The centroids that some query vector is near.
 
     Attributes:
-        slots: ``(codes,)`` int32, a number from 1 on for the centroids that some are near; else 0.
-        pairs: where the query vectors of each number start, their rows, and their similarities.
+        slots: ``(codes,)`` int32, a number from 1 on for each of them, 0 for all others.
+        sims: ``(numbers, rows)`` float32, their similarities to the query's vectors, by number.
     """
 
     slots: npt.NDArray[np.int32]
-    pairs: tuple[npt.NDArray[np.int64], npt.NDArray[np.int32], npt.NDArray[np.float32]]
+    sims: npt.NDArray[np.float32]
 
 
 @contextmanager
 def noted(segment: CompressedSegment, probes: Probes, workspaces: Workspaces) -> Iterator[Nearness]:
-    """Note which query vectors each centroid is near.
+    """Note the centroids that some query vector is near.
 
     Args:
         segment: whose centroids.
@@ -79,13 +79,21 @@ def noted(segment: CompressedSegment, probes: Probes, workspaces: Workspaces) ->
     from . import kernels
 
     slots = workspaces.borrow(len(segment.codebook) + len(segment.extra), np.int32)
-    size = int(probes.found.sum())
-    pairs = np.empty(size + 2, np.int64), np.empty(size, np.int32), np.empty(size, np.float32)
-    kernels.note_near(probes.ids, probes.sims, probes.found, slots, *pairs)
+    codes = np.empty(min(int(probes.found.sum()), len(slots)) + 1, np.int32)
+    codes = codes[: kernels.note_near(probes.ids, probes.found, slots, codes) + 1]
     try:
-        yield Nearness(slots, pairs)
+        sims = np.zeros((len(codes), len(probes.whole)), np.float32)
+        kernels.meet_centroids(
+            probes.whole,
+            probes.units,
+            *segment.source[1:5],
+            codes,
+            chunks(segment.codebook.codec.padded),
+            sims,
+        )
+        yield Nearness(slots, sims)
     finally:
-        kernels.forget_near(probes.ids, probes.found, slots)
+        kernels.forget_near(codes[1:], slots)
         workspaces.give_back(slots)
 
 

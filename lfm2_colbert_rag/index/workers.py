@@ -4,24 +4,32 @@ from __future__ import annotations
 
 import itertools
 import os
-import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
+from ..errors import ConfigError
+
 _T = TypeVar("_T")
-_threads = threading.local()
 
 
 def thread_count() -> int:
     """Return how many threads a search may use: the processors that this process may run on.
 
     ``LFM2_COLBERT_THREADS`` sets another number.
+
+    Raises:
+        ConfigError: it is set to something else.
     """
-    wanted = getattr(_threads, "limit", None) or os.environ.get("LFM2_COLBERT_THREADS")
+    wanted = os.environ.get("LFM2_COLBERT_THREADS")
     if wanted:
-        return max(1, int(wanted))
+        if not wanted.strip().isdecimal() or int(wanted) < 1:
+            raise ConfigError(
+                f"LFM2_COLBERT_THREADS must be a whole number of at least 1, not {wanted!r}; "
+                f"unset it to use all processors."
+            )
+        return int(wanted)
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -62,7 +62,7 @@ def peak_of_a_search(index: CompressedIndex, queries) -> int:
 
 
 def test_a_search_allocates_no_more_in_a_larger_index(tmp_path):
-    settings = replace(LADDER[1], candidates=64)
+    settings = replace(LADDER[0], candidates=64)
     queries = questions(5, DIM)
     peaks = [
         peak_of_a_search(

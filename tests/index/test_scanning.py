@@ -84,17 +84,16 @@ def test_notes_are_wiped_out(made):
     probes = find_probes(segment_made.codebook, query, 5, 1.0)
     workspaces = Workspaces()
     with noted(segment_made, probes, workspaces) as nearness:
-        slots, (starts, rows, near) = nearness.slots, nearness.pairs
-        found = {
-            (int(rows[pair]), code)
-            for code in np.flatnonzero(slots).tolist()
-            for pair in range(starts[slots[code]], starts[slots[code] + 1])
-        }
+        slots, sims = nearness.slots, nearness.sims
+        codes = np.flatnonzero(slots)
         wanted = {
-            (row, code)
+            code
             for row, count in enumerate(probes.found.tolist())
             for code in probes.ids[row, :count].tolist()
         }
-        assert found == wanted
-        assert len(near) == len(wanted)
+        assert set(codes.tolist()) == wanted
+        assert sorted(slots[codes].tolist()) == list(range(1, len(wanted) + 1))
+        book = segment_made.codebook.centroids
+        truth = query @ (book.values[codes] * book.scales[codes, None]).T
+        np.testing.assert_allclose(sims[slots[codes], : len(query)].T, truth, atol=0.02)
     assert not slots.any()

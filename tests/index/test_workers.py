@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.index.workers import even_parts, in_parallel, thread_count
 
 
@@ -27,6 +28,13 @@ def test_the_environment_sets_the_number(threads):
 def test_without_it_the_processors_decide(monkeypatch):
     monkeypatch.delenv("LFM2_COLBERT_THREADS", raising=False)
     assert 1 <= thread_count() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize("wrong", ["two", "0", "-1", "1.5"])
+def test_what_is_no_number_of_threads_is_refused(wrong, monkeypatch):
+    monkeypatch.setenv("LFM2_COLBERT_THREADS", wrong)
+    with pytest.raises(ConfigError, match="LFM2_COLBERT_THREADS"):
+        thread_count()
 
 
 @pytest.mark.parametrize("parts", [0, 1, 2, 50])

@@ -12,24 +12,29 @@ from pathlib import Path
 
 from .clusters import cluster
 from .coding import decode_many, encode
-from .probing import multiply, probe, select, vote
-from .refining import forget_near, note_near, refine_windows
+from .probing import multiply, probe, to_bytes
+from .refining import forget_near, meet_centroids, note_near, refine_windows
 from .scoring import score_windows
+from .simd import TOGETHER
 from .spans import decode_spans, encode_spans
+from .voting import select, vote
 
 __all__ = [
+    "TOGETHER",
     "cluster",
     "decode_many",
     "decode_spans",
     "encode",
     "encode_spans",
     "forget_near",
+    "meet_centroids",
     "multiply",
     "note_near",
     "probe",
     "refine_windows",
     "score_windows",
     "select",
+    "to_bytes",
     "vote",
 ]
 

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""The centroids nearest to query vectors, and the votes of their lists."""
+"""The centroids nearest to query vectors."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import numpy as np
 from . import simd
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
-
-BUCKETS = 512
+from .sorting import BUCKETS, keep_largest, nearly_sort, sort_out
 
 
 @kernel
@@ -18,41 +17,84 @@ def probe(
 ):
     """The best centroids of each query vector, best first, among those of its coarse groups.
 
-    The query comes as int16 as well, each row in parts of its ``unit``. Its ``wanted`` nearest
-    groups are looked at nearest first, so that what is worth keeping is soon known.
+    The query comes as bytes as well, each row in parts of its ``unit``. Each has its ``wanted``
+    nearest groups. A group is fetched once for all query vectors that it is near.
     """
-    nearest = np.empty(wanted, np.int64)
-    dots = np.empty(simd.TOGETHER, np.int32)
-    histogram = np.empty(BUCKETS, np.int32)
-    room = 2 * most + 2 * simd.TOGETHER
-    codes, near = np.empty(room, np.int32), np.empty(room, np.float32)
-    for i in range(len(query)):
-        kept, floor = 0, LOWEST
-        nearest_groups(query[i], groups, nearest)
-        for g in nearest:
-            c = bounds[g]
-            while c < bounds[g + 1]:
-                together = 1
-                if c + simd.TOGETHER <= bounds[g + 1]:
-                    together = simd.TOGETHER
-                    simd.dots(whole, i, centroids, c, dots, chunks)
-                else:
-                    dots[0] = simd.dot(whole, i, centroids, c, chunks)
-                for n in range(together):
-                    similarity = _f(dots[n]) * scales[c + n] * unit[i]
-                    # Without a branch, which the machine could not foresee.
-                    near[kept], codes[kept] = similarity, c + n
-                    kept += np.int64(similarity > floor)
-                c += together
-                if kept > room - 2 * simd.TOGETHER:
-                    kept, floor = keep_largest(near, codes, kept, most, histogram)
-        if kept > most + most // 8:
-            kept, floor = keep_largest(near, codes, kept, most, histogram)
-        order = np.argsort(-near[:kept])
-        found[i] = min(kept, most)
+    rows, room = len(query), 2 * most + 2 * simd.TOGETHER
+    codes, near = np.empty((rows, room), np.int32), np.empty((rows, room), np.float32)
+    kept, floors = np.zeros(rows, np.int64), np.full(rows, LOWEST, np.float32)
+    order, histogram = np.empty(max(room, len(groups)), np.int32), np.empty(BUCKETS, np.int32)
+    block = np.empty(simd.TOGETHER, np.float32)
+    firsts, askers = askers_of(query, groups, wanted, histogram, order)
+    for g in range(len(groups)):
+        first, end = bounds[g], bounds[g + 1]
+        together = end - (end - first) % simd.TOGETHER
+        for asker in range(firsts[g], firsts[g + 1]):
+            i = np.int64(askers[asker])
+            at, floor = kept[i], floors[i]
+            for c in range(first, together, simd.TOGETHER):
+                if simd.similar(whole, i, unit, centroids, scales, c, block, chunks) > floor:
+                    for n in range(simd.TOGETHER):
+                        # Without a branch, which the machine could not foresee.
+                        near[i, at], codes[i, at] = block[n], c + n
+                        at += np.int64(block[n] > floor)
+                    if at > room - 2 * simd.TOGETHER:
+                        at, floor = keep_largest(near[i], codes[i], at, most, histogram)
+            for c in range(together, end):
+                similarity = _f(simd.dot(whole, i, centroids, c, chunks)) * scales[c] * unit[i]
+                near[i, at], codes[i, at] = similarity, c
+                at += np.int64(similarity > floor)
+            if at > room - 2 * simd.TOGETHER:
+                at, floor = keep_largest(near[i], codes[i], at, most, histogram)
+            kept[i], floors[i] = at, floor
+    for i in range(rows):
+        if kept[i] > most + most // 8:
+            kept[i], _ = keep_largest(near[i], codes[i], kept[i], most, histogram)
+        nearly_sort(near[i], kept[i], histogram, order)
+        sort_out(near[i], kept[i], order)
+        found[i] = min(kept[i], most)
         for n in range(found[i]):
-            ids[i, n] = codes[order[n]]
-            sims[i, n] = near[order[n]]
+            ids[i, n], sims[i, n] = codes[i, order[n]], near[i, order[n]]
+
+
+@part
+def askers_of(query, groups, wanted, histogram, order):
+    """The query vectors of which each group is one of the nearest.
+
+    Those of group g are ``askers[firsts[g] : firsts[g + 1]]``.
+    """
+    nearest, near = np.empty((len(query), wanted), np.int32), np.empty(len(groups), np.float32)
+    firsts = np.zeros(len(groups) + 2, np.int64)
+    for i in range(len(query)):
+        for g in range(len(groups)):
+            dot = _f(0)
+            for d in range(query.shape[1]):
+                dot += query[i, d] * groups[g, d]
+            near[g] = dot
+        nearly_sort(near, len(groups), histogram, order)
+        for n in range(wanted):
+            nearest[i, n] = order[n]
+            firsts[order[n] + 2] += 1
+    for g in range(2, len(firsts)):
+        firsts[g] += firsts[g - 1]
+    askers = np.empty(len(query) * wanted, np.int32)
+    for i in range(len(query)):
+        for g in nearest[i]:
+            askers[firsts[g + 1]] = i
+            firsts[g + 1] += 1
+    return firsts, askers
+
+
+@kernel
+def to_bytes(query, whole, units):
+    """Rows as bytes with OFFSET added, in parts of units: the largest coordinate has 127."""
+    for i in range(len(query)):
+        largest = _f(1e-12)
+        for d in range(query.shape[1]):
+            largest = max(largest, abs(query[i, d]))
+        units[i] = largest / _f(127)
+        for d in range(query.shape[1]):
+            whole[i, d] = np.uint8(np.int32(np.rint(query[i, d] / units[i])) + simd.OFFSET)
 
 
 @kernel
@@ -68,99 +110,3 @@ def multiply(left, right, out):
             for d in range(left.shape[1]):
                 dot += left[i, d] * right[j, d]
             out[i, j] = dot
-
-
-@part
-def nearest_groups(vector, groups, nearest):
-    """Fill in the groups of largest product with a vector, the nearest first."""
-    near = np.empty(len(nearest), np.float32)
-    size = 0
-    for g in range(len(groups)):
-        dot = _f(0)
-        for d in range(len(vector)):
-            dot += vector[d] * groups[g, d]
-        if size == len(nearest) and dot <= near[size - 1]:
-            continue
-        at = min(size, len(nearest) - 1)
-        while at > 0 and near[at - 1] < dot:
-            near[at], nearest[at] = near[at - 1], nearest[at - 1]
-            at -= 1
-        near[at], nearest[at] = dot, g
-        size = min(size + 1, len(nearest))
-
-
-@part
-def keep_largest(near, codes, size, most, histogram):
-    """Keep ``most`` of the largest similarities, or a few more; returns how many, and a floor.
-
-    What lies below the floor is not among them.
-    """
-    histogram[:] = 0
-    for n in range(size):
-        histogram[bucket_of(near[n])] += 1
-    kept, least = 0, BUCKETS
-    while least > 0 and kept < most:
-        least -= 1
-        kept += histogram[least]
-    floor = _f(least) * _f(2.0 / BUCKETS) - _f(1) if kept < 2 * most else LOWEST
-    at = 0
-    for n in range(size):
-        near[at], codes[at] = near[n], codes[n]
-        at += np.int64(near[n] >= floor)
-    return min(at, 2 * most), floor
-
-
-@part
-def bucket_of(similarity):
-    """Place of a cosine in a histogram of BUCKETS equal parts of -1 to 1."""
-    return min(max(np.int64((similarity + _f(1)) * _f(BUCKETS / 2)), 0), BUCKETS - 1)
-
-
-@kernel
-def vote(first, last, ids, sims, found, starts, listed, touched, votes):
-    """Add what each query vector finds in the lists of its centroids to the windows' votes.
-
-    Lists are walked best first, so a window's first touch by a query vector is its largest
-    similarity. ``touched`` holds the last query vector that touched a window, above all of them for
-    windows that must not be found.
-    """
-    for i in range(first, last):
-        floor = sims[i, found[i] - 1] if found[i] else _f(0)
-        for n in range(found[i]):
-            gain = sims[i, n] - floor
-            code = ids[i, n]
-            for entry in range(starts[code], starts[code + 1]):
-                window = listed[entry]
-                if touched[window] < i:
-                    touched[window] = i
-                    votes[window] += gain
-
-
-@kernel
-def select(votes, most, highest, windows, gains):
-    """Collect the windows with most votes, at least ``most`` of them if so many have any.
-
-    Sets all votes back to 0. Returns how many were collected; where there is not room for all, some
-    of those with fewest votes are left out.
-    """
-    histogram = np.zeros(BUCKETS, np.int64)
-    scale = _f(BUCKETS) / max(highest, _f(1e-6))
-    for w in range(len(votes)):
-        if votes[w] > 0:
-            histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
-    kept, above, floor = 0, 0, BUCKETS
-    while floor > 0 and kept < most:
-        floor -= 1
-        above = kept
-        kept += histogram[floor]
-    at, spare = 0, len(windows) - above
-    for w in range(len(votes)):
-        if votes[w] > 0:
-            bucket = min(np.int64(votes[w] * scale), BUCKETS - 1)
-            if bucket > floor or (bucket == floor and spare > 0):
-                windows[at] = w
-                gains[at] = votes[w]
-                at += 1
-                spare -= bucket == floor
-            votes[w] = 0
-    return at

@@ -9,10 +9,20 @@ from __future__ import annotations
 import numpy as np
 
 from . import simd
-from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at
+from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
-from .unpacking import FULL, rebuild
+from .levels import WIDE_UNITS
+from .unpacking import SHIFTS, energy_of, rebuild
+
+# Unit length of a query vector in whole numbers, and what a factor of :func:`.unpacking.rebuild` is
+# a part of. A rebuilt vector of length 1 has no more than WHOLE parts: its product with a query
+# vector, and every part of the sum, is below 2**31 by the inequality of Cauchy and Schwarz. What
+# all rounding does to a product of unit vectors is about 1e-4.
+FULL = 32_767
+WHOLE = 1 << 15
+SHIFT_OF_4, SHIFT_OF_2 = SHIFTS[4], SHIFTS[2]
+WIDE_UNITS_OF_4, WIDE_UNITS_OF_2 = WIDE_UNITS[4], WIDE_UNITS[2]
 
 
 @part
@@ -21,6 +31,20 @@ def in_whole_numbers(row, length, whole):
     factor = _f(FULL) / length
     for j in range(len(row)):
         whole[j] = np.int16(np.int32(np.rint(row[j] * factor)))
+
+
+@part
+def most_of_scale(planes):
+    """Size of a coordinate whose shifted value would be WHOLE, in the centroid's scale."""
+    return _f(WHOLE >> (SHIFT_OF_2 if len(planes) == 4 else SHIFT_OF_4))
+
+
+@part
+def most_of_step(planes, bent):
+    """Size of a coordinate whose level in 16 bits would be WHOLE, in steps."""
+    if len(planes) == 4:
+        return _f(WHOLE) * _f(WIDE_UNITS_OF_2[0] if bent else WIDE_UNITS_OF_2[1])
+    return _f(WHOLE) * _f(WIDE_UNITS_OF_4[0] if bent else WIDE_UNITS_OF_4[1])
 
 
 @kernel
@@ -41,7 +65,7 @@ def score_windows(
 ):
     """MaxSim of windows."""
     dim, rows = len(lanes) * len(planes), len(query)
-    width = simd.LANES * len(chunks)
+    width = simd.CHUNK * len(chunks)
     asked, units = np.zeros((rows, width), np.int16), np.empty(rows, np.float32)
     for i in range(rows):
         energy = _f(0)
@@ -49,13 +73,12 @@ def score_windows(
             energy += query[i, j] * query[i, j]
         length = max(np.sqrt(energy), _f(1e-12))
         in_whole_numbers(query[i], length, asked[i])
-        units[i] = length / (_f(FULL) * _f(FULL))
+        units[i] = length / _f(FULL)
     codes, packed, norms = store
     steps, known_lengths, bent = tables
-    bend = bend_of(planes, bent)
+    of_scale, of_step = most_of_scale(planes), most_of_step(planes, bent)
     vectors = np.zeros((simd.TOGETHER, width), np.int16)
     wanted = np.empty(simd.TOGETHER, np.float32)
-    dots = np.empty(simd.TOGETHER, np.int32)
     best = np.empty((rows, simd.TOGETHER), np.float32)
     for w in range(len(starts)):
         best[:] = LOWEST
@@ -65,26 +88,28 @@ def score_windows(
                 t = min(first + k, end - 1)
                 ahead = joint_at(codes, min(t + simd.TOGETHER, end - 1)) & CODE_MASK
                 if ahead < len(centroids):
-                    simd.prefetch(centroids, ahead, lanes, planes)
+                    simd.prefetch(centroids, ahead, chunks)
                 joint = joint_at(codes, t)
-                code, step = joint & CODE_MASK, steps[joint >> CODE_BITS]
-                if code < len(centroids):
-                    wanted[k] = rebuild(
-                        packed, t, centroids, code, scales[code], step, bend, lanes, planes,
+                code = joint & CODE_MASK
+                own = code - len(centroids)
+                near = (scales[code] if own < 0 else extra_scales[own]) * of_scale
+                far = steps[joint >> CODE_BITS] * of_step
+                # As many parts as let the largest coordinate fit that there may be.
+                parts = min(_f(FULL) / max(near + far, _f(1e-12)), _f(WHOLE))
+                nearer, farther = np.int16(np.rint(near * parts)), np.int16(np.rint(far * parts))
+                if own < 0:
+                    rebuild(
+                        packed, t, centroids, code, nearer, farther, bent, lanes, planes,
                         vectors, k,
                     )  # fmt: skip
                 else:
-                    code -= len(centroids)
-                    wanted[k] = rebuild(
-                        packed, t, extra, code, extra_scales[code], step, bend, lanes, planes,
-                        vectors, k,
-                    )  # fmt: skip
+                    rebuild(packed, t, extra, own, nearer, farther, bent, lanes, planes, vectors, k)
+                wanted[k] = _f(1) / parts
                 if len(known_lengths):
-                    wanted[k] = known_lengths[norms[t]] if len(norms) else _f(1)
+                    known = known_lengths[norms[t]] if len(norms) else _f(1)
+                    wanted[k] = known / np.sqrt(max(energy_of(vectors, k, chunks), _f(1)))
             for i in range(rows):
-                simd.dots(asked, i, vectors, 0, dots, chunks)
-                for k in range(simd.TOGETHER):
-                    best[i, k] = max(best[i, k], _f(dots[k]) * wanted[k])
+                simd.keep_best(asked, i, vectors, wanted, best, chunks)
         total = _f(0)
         for i in range(rows):
             total += best[i].max() * units[i]

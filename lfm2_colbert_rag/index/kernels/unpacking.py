@@ -1,8 +1,8 @@
 # mypy: ignore-errors
-"""Stored vectors unpacked and rebuilt without leaving the processor's registers.
+"""Stored vectors unpacked, compared and rebuilt without leaving the processor's registers.
 
-Left to itself numba takes five times as long: it goes through memory between every two of the
-steps. ``lanes`` and ``planes``: see :mod:`.codes`.
+Left to itself numba takes ten times as long: it goes through memory between every two of the
+steps. ``lanes`` and ``planes``: see :mod:`.codes`; ``chunks``: see :mod:`.simd`.
 """
 
 from __future__ import annotations
@@ -11,164 +11,147 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ..codec import BENDS
-from .simd import LANES, numbers_at, product, row_of
+from .levels import runs_of, values_of
+from .simd import (
+    AVX2,
+    CHUNK,
+    I8,
+    I16,
+    I32,
+    I64,
+    LANES,
+    TOGETHER,
+    call,
+    chosen,
+    correction,
+    everywhere,
+    has,
+    numbers_at,
+    pieces,
+    product_sums,
+    row_of,
+    rows_of,
+    store,
+    summed,
+    total_of,
+)
 
-# Unit length in whole numbers. A product of two rows so long, and every part of its sum, is below
-# 2**31 by the inequality of Cauchy and Schwarz; what rounding does to it is below 1e-4.
-FULL = 32_767
-
-_F32, _I16, _I32, _I64 = ir.FloatType(), ir.IntType(16), ir.IntType(32), ir.IntType(64)
+# By the bits of levels: a centroid's values are shifted by so many bits so that they fill 16.
+SHIFTS = {4: 8, 2: 12}
 
 
 @intrinsic
-def level_dots(typingctx, packed, t, bent, query, rows, first, last, out, lanes, planes, chunks):
-    """Products of the levels of residual t with some rows of ``query`` (int16).
+def compare(
+    typingctx, packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks
+):
+    """Compare stored vector t with all rows of ``query`` (uint8), and keep what is best.
 
-    Levels count in parts, of which a step has twice its bend. The rows are ``rows[first:last]``;
-    their products (int32) become ``out[: last - first]``.
+    ``best[i] = max(best[i], (near[slot, i] + dot * units[i] * step) * norm)``, where the dot
+    product is that of row i and the levels in 8 bits. Rows are a multiple of TOGETHER.
     """
 
     def codegen(context, builder, signature, args):
-        source = row_of(context, builder, packed, *args[:2])
-        levels = _unpacked(builder, source, args[2], lanes, planes, chunks)
-        asked = context.make_array(rows)(context, builder, args[4]).data
-        target = context.make_array(out)(context, builder, args[7]).data
-        with cgutils.for_range(builder, builder.sub(args[6], args[5])) as loop:
-            place = builder.gep(asked, [builder.add(args[5], loop.index)])
-            row = builder.sext(builder.load(place), _I64)
-            start = row_of(context, builder, query, args[3], row)
-            pairs = ((numbers_at(builder, start, at, LANES), level) for at, level in levels)
-            builder.store(product(context, builder, pairs), builder.gep(target, [loop.index]))
+        levels = _levels_of(context, builder, packed, *args[:3], lanes, planes, chunks)
+        start = correction(context, builder, levels, small=True)
+        kept = context.make_array(best)(context, builder, args[9])
+        rows = cgutils.unpack_tuple(builder, kept.shape)[0]
+        beside = row_of(context, builder, near, *args[5:7])
+        unit = context.make_array(units)(context, builder, args[4]).data
+        step, norm = (everywhere(builder, value, TOGETHER) for value in args[7:9])
+        count = rows.type(TOGETHER)
+        with cgutils.for_range_slice(builder, rows.type(0), rows, count) as (first, _):
+            sums = [
+                product_sums(
+                    context, builder, pieces(builder, row, chunks), levels, start, small=True
+                )
+                for row in rows_of(context, builder, query, args[3], first)
+            ]
+            places = [builder.gep(place, [first]) for place in (unit, beside, kept.data)]
+            factor, known, before = (numbers_at(builder, p, 0, TOGETHER) for p in places)
+            dot = builder.sitofp(summed(builder, sums), step.type)
+            dot = builder.fmul(dot, builder.fmul(factor, step), flags=("contract",))
+            value = builder.fadd(dot, known, flags=("contract",))
+            value = builder.fmul(value, norm)
+            higher = builder.fcmp_ordered(">", value, before)
+            store(builder, builder.select(higher, value, before), places[2], 0)
         return context.get_dummy_value()
 
-    signature = types.void(packed, t, bent, query, rows, first, last, out, lanes, planes, chunks)
+    signature = types.void(
+        packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks
+    )
     return signature, codegen
 
 
 @intrinsic
-def rebuild(typingctx, packed, t, centroids, c, scale, step, bend, lanes, planes, whole, k):
-    """Stored vector t around centroid c, at unit length in parts of FULL, as row k of ``whole``.
+def rebuild(typingctx, packed, t, centroids, c, near, far, bent, lanes, planes, whole, k):
+    """Stored vector t around centroid c, in parts of 1, as row k of ``whole`` (int16).
 
-    Returns the length that it had, as float32.
+    ``near`` and ``far`` (int16) say how large the centroid and the residual are, in parts of 2**15:
+    the one of the centroid's shifted values, the other of the levels in 16 bits.
     """
 
     def codegen(context, builder, signature, args):
+        nbits = 8 // len(planes)
         source = row_of(context, builder, packed, *args[:2])
         centroid = row_of(context, builder, centroids, *args[2:4])
         target = row_of(context, builder, whole, *args[9:11])
-        half = builder.fmul(args[5], _F32(0.5))
-        curve = builder.fmul(half, args[6])
-        parts, energies = [], {}
-        for plane, at, count in _runs(lanes, planes):
-            floats = ir.VectorType(_F32, count)
-            place = _places(builder, source, plane, at, count, planes, _I32)
-            place = builder.sitofp(place, floats)
-            near = numbers_at(builder, centroid, plane * len(lanes) + at, count)
-            near = builder.sitofp(builder.sext(near, ir.VectorType(_I32, count)), floats)
-            slope = _fused(
-                builder,
-                builder.fmul(place, place),
-                _all(builder, curve, count),
-                _all(builder, half, count),
-            )
-            value = builder.fmul(place, slope)
-            value = _fused(builder, near, _all(builder, args[4], count), value)
-            # Two sums, so that one addition need not wait for the one before.
-            number = len(parts) % 2
-            before = energies.get(number, ir.Constant(floats, [0.0] * count))
-            energies[number] = _fused(builder, value, value, before)
-            parts.append((plane * len(lanes) + at, value))
-        length = _length(builder, list(energies.values()))
-        factor = builder.fdiv(_F32(FULL), length)
-        for at, value in parts:
-            _store(builder, _rounded(builder, value, factor), target, at)
-        return length
+        for at, levels in runs_of(builder, source, lanes, planes):
+            words = ir.VectorType(I16, levels.type.count)
+            middle = builder.sext(numbers_at(builder, centroid, at, words.count), words)
+            middle = builder.shl(middle, ir.Constant(words, [SHIFTS[nbits]] * words.count))
+            middle = _scaled(context, builder, middle, args[4])
+            rest = values_of(context, builder, levels, nbits, args[6], wide=True)
+            rest = _scaled(context, builder, rest, args[5])
+            store(builder, builder.add(middle, rest), target, at)
+        return context.get_dummy_value()
 
-    signature = types.float32(packed, t, centroids, c, scale, step, bend, lanes, planes, whole, k)
+    signature = types.void(packed, t, centroids, c, near, far, bent, lanes, planes, whole, k)
     return signature, codegen
 
 
-def _unpacked(builder, source, bent, lanes, planes, chunks):
-    """All levels of a packed residual, as places and vectors of int16; zeros at the end.
+@intrinsic
+def energy_of(typingctx, whole, k, chunks):
+    """float32 product of row k of ``whole`` (int16) and itself."""
+
+    def codegen(context, builder, signature, args):
+        row = pieces(builder, row_of(context, builder, whole, *args[:2]), chunks)
+        sums = product_sums(context, builder, row, row)
+        return total_of(builder, builder.sitofp(sums, ir.VectorType(ir.FloatType(), TOGETHER)))
+
+    return types.float32(whole, k, chunks), codegen
+
+
+def _levels_of(context, builder, packed, array, t, bent, lanes, planes, chunks):
+    """All levels of a residual in 8 bits, as pieces of a row; zeros at the end.
 
     They pass through memory in name only: what is stored and loaded again in the same pieces
     stays in registers.
     """
-    room = cgutils.alloca_once(builder, ir.ArrayType(_I16, LANES * len(chunks)))
-    start = builder.bitcast(room, _I16.as_pointer())
-    for at in range(len(lanes) * len(planes), LANES * len(chunks)):
-        builder.store(_I16(0), builder.gep(start, [_I64(at)]))
-    bend, mask = BENDS[8 // len(planes)], builder.neg(builder.trunc(bent, _I16))
-    for plane, at, count in _runs(lanes, planes):
-        place = _places(builder, source, plane, at, count, planes, _I16)
-        curve = builder.and_(builder.mul(place, place), _all(builder, mask, count))
-        slope = builder.add(curve, ir.Constant(place.type, [bend] * count))
-        _store(builder, builder.mul(place, slope), start, plane * len(lanes) + at)
-    places = range(0, LANES * len(chunks), LANES)
-    return [(at, numbers_at(builder, start, at, LANES)) for at in places]
+    room = cgutils.alloca_once(builder, ir.ArrayType(I8, CHUNK * len(chunks)))
+    start = builder.bitcast(room, I8.as_pointer())
+    for at in range(len(lanes) * len(planes), CHUNK * len(chunks)):
+        builder.store(I8(0), builder.gep(start, [I64(at)]))
+    source = row_of(context, builder, packed, array, t)
+    for at, levels in runs_of(builder, source, lanes, planes):
+        values = values_of(context, builder, levels, 8 // len(planes), bent, wide=False)
+        store(builder, values, start, at)
+    return pieces(builder, start, chunks)
 
 
-def _runs(lanes, planes):
-    """Plane, first byte and number of the bytes that are unpacked together."""
-    width = len(lanes)
-    count = min(width & -width, LANES)  # the largest power of two that divides the width
-    return [(p, at, count) for p in range(len(planes)) for at in range(0, width, count)]
-
-
-def _places(builder, source, plane, at, count, planes, kind):
-    """The levels of neighbouring bytes in one plane, as odd numbers around zero."""
-    nbits = 8 // len(planes)
-    most = (1 << nbits) - 1
-    loaded = numbers_at(builder, source, at, count)
-    shift = ir.Constant(loaded.type, [plane * nbits] * count)
-    level = builder.and_(builder.lshr(loaded, shift), ir.Constant(loaded.type, [most] * count))
-    wide = builder.zext(level, ir.VectorType(kind, count))
-    twice = builder.shl(wide, ir.Constant(wide.type, [1] * count))
-    return builder.sub(twice, ir.Constant(wide.type, [most] * count))
-
-
-def _length(builder, energies):
-    """Length of a vector, given the sums of its squares; never 0."""
-    total = energies[0]
-    for more in energies[1:]:
-        total = builder.fadd(total, more)
-    name = f"llvm.vector.reduce.fadd.v{total.type.count}f32"
-    kind = ir.FunctionType(_F32, [_F32, total.type])
-    function = cgutils.get_or_insert_function(builder.module, kind, name)
-    energy = builder.call(function, [_F32(0.0), total], fastmath=("reassoc",))
-    root = cgutils.get_or_insert_function(
-        builder.module, ir.FunctionType(_F32, [_F32]), "llvm.sqrt.f32"
-    )
-    length, least = builder.call(root, [energy]), _F32(1e-12)
-    return builder.select(builder.fcmp_ordered(">", length, least), length, least)
-
-
-def _rounded(builder, value, factor):
-    """The nearest int16 of each product; the same of a positive number is cutting off."""
-    count = value.type.count
-    bias = ir.Constant(value.type, [32768.5] * count)
-    positive = _fused(builder, value, _all(builder, factor, count), bias)
-    cut = builder.fptosi(positive, ir.VectorType(_I32, count))
-    words = builder.trunc(cut, ir.VectorType(_I16, count))
-    return builder.xor(words, ir.Constant(words.type, [-32768] * count))
-
-
-def _fused(builder, a, b, c):
-    """``a * b + c``."""
-    kind = ir.FunctionType(a.type, [a.type] * 3)
-    name = f"llvm.fmuladd.v{a.type.count}f32"
-    return builder.call(cgutils.get_or_insert_function(builder.module, kind, name), [a, b, c])
-
-
-def _all(builder, value, count):
-    """One number in all places of a vector."""
-    kind = ir.VectorType(value.type, count)
-    first = builder.insert_element(ir.Constant(kind, ir.Undefined), value, _I32(0))
-    mask = ir.Constant(ir.VectorType(_I32, count), [0] * count)
-    return builder.shuffle_vector(first, first, mask)
-
-
-def _store(builder, vector, start, at):
-    place = builder.bitcast(builder.gep(start, [_I64(at)]), vector.type.as_pointer())
-    builder.store(vector, place, align=1)
+def _scaled(context, builder, vector, factor):
+    """Numbers of 16 bits times a factor in parts of 2**15, rounded."""
+    count = vector.type.count
+    if count > LANES:
+        halves = (
+            _scaled(context, builder, chosen(builder, vector, vector, places), factor)
+            for places in (range(LANES), range(LANES, count))
+        )
+        return chosen(builder, *halves, range(count))
+    if count == LANES and has(context, AVX2):
+        factors = everywhere(builder, factor, count)
+        return call(builder, "llvm.x86.avx2.pmul.hr.sw", vector.type, vector, factors)
+    kind = ir.VectorType(I32, count)
+    factors = everywhere(builder, builder.sext(factor, I32), count)
+    product = builder.mul(builder.sext(vector, kind), factors)
+    product = builder.add(product, ir.Constant(kind, [1 << 14] * count))
+    return builder.trunc(builder.ashr(product, ir.Constant(kind, [15] * count)), vector.type)

@@ -1,0 +1,66 @@
+# mypy: ignore-errors
+"""Votes of the inverted lists of near centroids."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from . import simd
+from .compiling import kernel
+from .compiling import number as _f
+from .sorting import BUCKETS
+
+AHEAD = 8  # lists that are fetched before they are walked
+SHORT = (None,)  # chunks within a line
+
+
+@kernel
+def vote(first, last, ids, sims, found, starts, listed, touched, votes):
+    """Add what each query vector finds in the lists of its centroids to the windows' votes.
+
+    Lists are walked best first, so a window's first touch by a query vector is its largest
+    similarity. ``touched`` holds the last query vector that touched a window, above all of them for
+    windows that must not be found.
+    """
+    for i in range(first, last):
+        floor = sims[i, found[i] - 1] if found[i] else _f(0)
+        for n in range(found[i]):
+            ahead = starts[ids[i, min(n + AHEAD, found[i] - 1)]]
+            simd.prefetch(listed, np.int64(ahead), SHORT)
+            gain = sims[i, n] - floor
+            code = ids[i, n]
+            for entry in range(starts[code], starts[code + 1]):
+                window = listed[entry]
+                # Without a branch, which the machine could not foresee.
+                votes[window] += gain if touched[window] < i else _f(0)
+                touched[window] = max(touched[window], i)
+
+
+@kernel
+def select(votes, most, highest, windows, gains):
+    """Collect the windows with most votes, at least ``most`` of them if so many have any.
+
+    Sets all votes back to 0. Returns how many were collected; where there is not room for all, some
+    of those with fewest votes are left out.
+    """
+    histogram = np.zeros(BUCKETS, np.int64)
+    scale = _f(BUCKETS) / max(highest, _f(1e-6))
+    for w in range(len(votes)):
+        if votes[w] > 0:
+            histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
+    kept, above, floor = 0, 0, BUCKETS
+    while floor > 0 and kept < most:
+        floor -= 1
+        above = kept
+        kept += histogram[floor]
+    at, spare = 0, len(windows) - above
+    for w in range(len(votes)):
+        if votes[w] > 0:
+            bucket = min(np.int64(votes[w] * scale), BUCKETS - 1)
+            if bucket > floor or (bucket == floor and spare > 0):
+                windows[at] = w
+                gains[at] = votes[w]
+                at += 1
+                spare -= bucket == floor
+            votes[w] = 0
+    return at
