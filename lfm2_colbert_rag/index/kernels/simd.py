@@ -35,7 +35,7 @@ _FLOATS = ir.VectorType(ir.FloatType(), TOGETHER)
 
 @intrinsic
 def keep_best(typingctx, a, i, b, factors, best, chunks):
-    """Keep the larger of ``best[i, :8]`` and the products of row i of ``a`` and eight rows of ``b``.
+    """Keep the larger of ``best[i, :8]`` and the products of row i of ``a`` and 8 rows of ``b``.
 
     The products are first multiplied with ``factors[:8]``.
     """
