@@ -113,6 +113,7 @@ class Found:
         self._rows: list[npt.NDArray[np.int64]] = []
         self._scores: list[npt.NDArray[np.float32]] = []
         self._places: list[npt.NDArray[np.int64]] = []
+        self._split = False  # whether some row has several windows
 
     def score(
         self,
@@ -132,12 +133,16 @@ class Found:
         rows = segment.rows[wanted]
         self._rows.append(rows)
         self._scores.append(scores)
+        if segment.single:
+            self._places.append(np.zeros(len(rows), np.int64))
+            return scores
         self._places.append(wanted - np.searchsorted(segment.rows, rows))
-        return scores if segment.single else scores[np.searchsorted(wanted, positions)]
+        self._split = True
+        return scores[np.searchsorted(wanted, positions)]
 
     def least(self, k: int) -> float:
         """What a window must beat to be among the best k rows; less while there are fewer."""
-        if all(len(places) == 0 or not places.any() for places in self._places):
+        if not self._split:
             scores = np.concatenate(self._scores) if self._scores else np.empty(0, np.float32)
             return least(scores, k)
         ranking = self.ranking()
@@ -150,7 +155,9 @@ class Found:
             return Ranking(none, none.astype(np.float32), none)
         rows, places = np.concatenate(self._rows), np.concatenate(self._places)
         scores = np.concatenate(self._scores)
-        order = np.lexsort((places, -scores, rows))
-        best = order[run_starts(rows[order])]
+        best = np.arange(len(rows))
+        if self._split:
+            order = np.lexsort((places, -scores, rows))
+            best = order[run_starts(rows[order])]
         best = best[np.lexsort((rows[best], -scores[best]))]
         return Ranking(rows[best], scores[best], places[best])
