@@ -20,11 +20,11 @@ class SearchSettings:
         final_caution: the same for the windows that are scored with all their vectors.
     """
 
-    nprobe: int = 160
-    near: int = 80
+    nprobe: int = 320
+    near: int = 96
     groups: float = 0.15
     candidates: int = 4096
-    caution: float = 4.5
+    caution: float = 5.5
     final_caution: float = 3.5
 
 
@@ -32,9 +32,9 @@ class SearchSettings:
 LADDER = (
     SearchSettings(32, 24, 0.10, 256, 2.0, 2.0),
     SearchSettings(96, 64, 0.10, 512, 2.5, 2.5),
-    SearchSettings(96, 64, 0.15, 2048, 3.5, 3.0),
     SearchSettings(160, 80, 0.15, 4096, 4.5, 3.5),
-    SearchSettings(320, 128, 0.25, 8192, 5.5, 4.5),
+    SearchSettings(320, 96, 0.15, 4096, 5.5, 3.5),
+    SearchSettings(640, 192, 0.30, 8192, 7.0, 4.5),
     SearchSettings(1024, 512, 0.50, 16384, 8.0, 6.0),
 )
 DEFAULT_SETTINGS = LADDER[3]
