@@ -40,6 +40,8 @@ from .voting import Nearness, Workspaces, count_votes, noted
 SCAN_VECTORS = 24_000
 # Windows that are scored at a time where all are.
 SCANNED_AT_ONCE = 16_384
+# Similarities of near centroids to query vectors that are kept for a query, at most.
+NEAR_ROOM = 4_000_000
 # The last windows whose surprises say what to expect of the next.
 RECENT = 96
 
@@ -231,7 +233,7 @@ class CompressedIndex(Index):
                 segment, part.allowed, probes, max(settings.candidates, 4 * k), self._workspaces
             )
             owners = np.full(len(votes.positions), number)
-            near = probes.nearest(settings.near)
+            near = probes.nearest(_near(settings, len(query)))
             panels.append(
                 _Panel(
                     segment,
@@ -280,6 +282,14 @@ def _narrowed(
         surprises.note(fresh - batch.promises)
     looked = len(scores)
     return replace(voted.take(0, looked), promises=scores).best(looked), looked
+
+
+def _near(settings: SearchSettings, rows: int) -> int:
+    """How many centroids of each query vector count as near: fewer where there are many vectors.
+
+    All near centroids are compared with all query vectors, which must not grow with their square.
+    """
+    return max(1, min(settings.near, NEAR_ROOM // max(1, rows * rows)))
 
 
 def _widened(settings: SearchSettings, share: float) -> SearchSettings:

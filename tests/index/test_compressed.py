@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
+from lfm2_colbert_rag.index import CompressedIndex, LiveSegment, compressed
 from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS, LADDER
 
 from ..contract.kinds import THOROUGH
@@ -74,6 +74,20 @@ def test_a_search_allocates_no_more_in_a_larger_index(tmp_path):
         for n in (500, 4000)
     ]
     assert peaks[1] < 1.3 * peaks[0] + 10_000
+
+
+@pytest.mark.parametrize("room", [2_000, compressed.NEAR_ROOM])
+def test_a_question_of_many_vectors_finds_what_a_scan_finds(tmp_path, monkeypatch, room):
+    """Though fewer centroids count as near to each of them, so that room does not run out."""
+    monkeypatch.setattr(compressed, "NEAR_ROOM", room)
+    made = segment(tmp_path / "s", corpus(1500, DIM), NBITS, DIM)
+    queries = questions(5, DIM, length=300)
+    voted = voting_index(made, settings=DEFAULT_SETTINGS).search(queries, 10)
+    scanned = CompressedIndex([LiveSegment(made)], scan_vectors=10**9).search(queries, 10)
+    found = [len(set(a.rows) & set(b.rows)) for a, b in zip(voted, scanned, strict=True)]
+    assert np.mean(found) >= 9
+    assert compressed._near(DEFAULT_SETTINGS, 5) == min(DEFAULT_SETTINGS.near, room // 25)
+    assert compressed._near(DEFAULT_SETTINGS, 10_000) == 1
 
 
 def test_votes_find_what_a_scan_finds(tmp_path):
