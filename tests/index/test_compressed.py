@@ -50,15 +50,21 @@ def test_eight_threads_find_what_one_finds(tmp_path, monkeypatch, threads, scan_
 
 
 def peak_of_a_search(index: CompressedIndex, queries) -> int:
+    """The least of some, as other threads of the process allocate now and then."""
     for query in queries:
         index.search([query], 10)
+    peaks = []
     tracemalloc.start()
     try:
-        for query in queries:
-            index.search([query], 10)
-        return tracemalloc.get_traced_memory()[1]
+        for _ in range(5):
+            tracemalloc.reset_peak()
+            before = tracemalloc.get_traced_memory()[0]
+            for query in queries:
+                index.search([query], 10)
+            peaks.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()
+    return min(peaks)
 
 
 def test_a_search_allocates_no_more_in_a_larger_index(tmp_path):
