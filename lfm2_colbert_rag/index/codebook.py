@@ -27,7 +27,7 @@ from .arrays import (
     sync_folder,
     write_arrays,
 )
-from .codec import LENGTHS, STEPS, Codec, unit_vectors
+from .codec import CHUNK, LENGTHS, STEPS, Codec, unit_vectors
 
 Int = npt.NDArray[np.int64]
 Float = npt.NDArray[np.float32]
@@ -140,8 +140,8 @@ class Centroids:
 
     @cached_property
     def wide(self) -> npt.NDArray[np.int8]:
-        """The values with zeros up to a multiple of 32 columns, as kernels want them."""
-        missing = -self.values.shape[1] % 32
+        """The values with zeros up to a multiple of CHUNK columns, as kernels want them."""
+        missing = -self.values.shape[1] % CHUNK
         if not missing:
             return self.values
         return np.pad(self.values, ((0, 0), (0, missing)))

@@ -31,8 +31,6 @@ STEPS.setflags(write=False)
 # bring the levels near those of least error for a normal distribution (Max, "Quantizing for minimum
 # distortion", 1960): with 4 bits .0098 of its variance is lost, and .0117 with even levels.
 BENDS = {4: 400, 2: 70}
-# In whole numbers it is x (bend + x**2), of which a step has twice the bend. The largest:
-LARGEST_FACTOR = 15 * (BENDS[4] + 15**2)
 # A byte names a length: fine below 1, where those of unit vectors and of their means lie, and 4 %
 # apart above.
 LENGTHS: npt.NDArray[np.float32] = np.concatenate(
@@ -41,6 +39,8 @@ LENGTHS: npt.NDArray[np.float32] = np.concatenate(
 LENGTHS.setflags(write=False)
 # A code and the number of its step share three bytes.
 CODE_BYTES, CODE_BITS = 3, 19
+# Kernels take so many coordinates at a time; rows that they read end with zeros up to the next.
+CHUNK = 32
 MOST_CENTROIDS = 1 << CODE_BITS
 
 

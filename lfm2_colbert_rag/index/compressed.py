@@ -5,8 +5,8 @@
 2. The inverted lists of the best centroids are walked; a window's votes are the sum, over the
    query's vectors, of the best centroid that it holds, above the last one that was walked
    (:mod:`.voting`). What no list mentions is imputed, as in WARP (Scheerer et al., SIGIR 2025).
-3. In the order of their votes, windows are scored by those of their vectors whose centroids were
-   walked: only they are looked at, and compared with the query vectors near them.
+3. In the order of their votes, windows are scored by those of their vectors whose centroids lie
+   near some query vector: only they are looked at, and compared with all query vectors.
 4. In the order of that, windows are scored with MaxSim over all their vectors.
 
 Steps 3 and 4 end when the next window would have to beat what it is promised by more than windows

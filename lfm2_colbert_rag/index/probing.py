@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from ..types import TokenMatrix
 from .codebook import Centroids, Codebook
+from .codec import CHUNK
 from .workers import even_parts, in_parallel, thread_count
 
 
@@ -19,7 +20,7 @@ class Probes:
 
     Attributes:
         query: ``(rows, padded)`` float32, the query turned like the codebook.
-        whole: ``(rows, 32 chunks)`` uint8, the same in parts of ``units``, with 128 added; there
+        whole: ``(rows, CHUNK chunks)`` uint8, the same in parts of ``units``, with 128 added; there
             are some more rows, of zeros, as kernels take several at once.
         units: float32, one a row of ``whole``.
         ids: ``(rows, most)`` int32 codes.
@@ -124,8 +125,8 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
 
 
 def chunks(width: int) -> tuple[None, ...]:
-    """Return, as the length of a tuple, how many thirty-twos hold a row."""
-    return (None,) * -(-width // 32)
+    """Return, as the length of a tuple, how many chunks hold a row."""
+    return (None,) * -(-width // CHUNK)
 
 
 def _in_bytes(query: TokenMatrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
@@ -134,7 +135,7 @@ def _in_bytes(query: TokenMatrix) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np
 
     rows, padded = query.shape
     together = -(-rows // kernels.TOGETHER) * kernels.TOGETHER
-    whole = np.full((together, 32 * len(chunks(padded))), 128, np.uint8)
+    whole = np.full((together, CHUNK * len(chunks(padded))), kernels.OFFSET, np.uint8)
     units = np.zeros(together, np.float32)
     kernels.to_bytes(query, whole, units)
     return whole, units

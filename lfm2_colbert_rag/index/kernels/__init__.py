@@ -15,11 +15,12 @@ from .coding import decode_many, encode
 from .probing import multiply, probe, to_bytes
 from .refining import forget_near, meet_centroids, note_near, refine_windows
 from .scoring import score_windows
-from .simd import TOGETHER
+from .simd import OFFSET, TOGETHER
 from .spans import decode_spans, encode_spans
 from .voting import select, vote
 
 __all__ = [
+    "OFFSET",
     "TOGETHER",
     "cluster",
     "decode_many",

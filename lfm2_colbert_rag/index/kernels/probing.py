@@ -63,22 +63,18 @@ def askers_of(query, groups, wanted, histogram, order):
 
     Those of group g are ``askers[firsts[g] : firsts[g + 1]]``.
     """
-    nearest, near = np.empty((len(query), wanted), np.int32), np.empty(len(groups), np.float32)
-    firsts = np.zeros(len(groups) + 2, np.int64)
-    for i in range(len(query)):
-        for g in range(len(groups)):
-            dot = _f(0)
-            for d in range(query.shape[1]):
-                dot += query[i, d] * groups[g, d]
-            near[g] = dot
-        nearly_sort(near, len(groups), histogram, order)
+    rows, firsts = len(query), np.zeros(len(groups) + 2, np.int64)
+    nearest, near = np.empty((rows, wanted), np.int32), np.empty((rows, len(groups)), np.float32)
+    multiply(query, groups, near)
+    for i in range(rows):
+        nearly_sort(near[i], len(groups), histogram, order)
         for n in range(wanted):
             nearest[i, n] = order[n]
             firsts[order[n] + 2] += 1
     for g in range(2, len(firsts)):
         firsts[g] += firsts[g - 1]
-    askers = np.empty(len(query) * wanted, np.int32)
-    for i in range(len(query)):
+    askers = np.empty(rows * wanted, np.int32)
+    for i in range(rows):
         for g in nearest[i]:
             askers[firsts[g + 1]] = i
             firsts[g + 1] += 1

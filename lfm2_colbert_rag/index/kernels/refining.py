@@ -1,5 +1,8 @@
 # mypy: ignore-errors
-"""MaxSim over the pairs of vectors that a search found near."""
+"""MaxSim over the stored vectors that some query vector is near.
+
+``lanes`` and ``planes``: see :mod:`.codes`; ``chunks``: see :mod:`.simd`.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
 # mypy: ignore-errors
-"""Products of small whole numbers, thirty-two at a time.
+"""Products of small whole numbers, a chunk of thirty-two at a time.
 
 Numba compiles a loop over int16 products to something three times slower than the machine can do:
 it widens the factor that stays the same before the loop, and narrows it again in every round. These
@@ -8,7 +8,7 @@ x86) they become ordinary vector code of the same meaning.
 
 A row is of int16, or of bytes. Of the left row's bytes each has OFFSET added (uint8): so wants it
 the instruction that multiplies and adds four pairs of bytes at once. ``chunks`` is a tuple as long
-as a row has thirty-twos; rows are as long as that at least.
+as a row has chunks; rows are as long as that at least.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
+from ..codec import CHUNK
+
 AVX2 = ("+avx2",)
 VNNI = ("+avx512vnni", "+avxvnni")
-CHUNK, LANES = 32, 16
+LANES = 16
 TOGETHER = 8
 LINE = 64  # bytes of a cache line
 OFFSET = 128
