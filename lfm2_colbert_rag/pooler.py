@@ -7,9 +7,18 @@ the commit that adds them. What it was given before in smaller numbers stays as 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
-from .pooling import check_pool_factor, find_distance, in_text_order, pool_vectors
+from .pooling import (
+    FIRST_RULE,
+    RULE,
+    PoolingRule,
+    check_pool_factor,
+    find_distance,
+    in_text_order,
+    pool_vectors,
+)
 from .types import TokenVectors
 
 DISTANCE = "pool_distance"
@@ -17,6 +26,16 @@ DISTANCE = "pool_distance"
 
 Indexes that were made before there was a distance lack it, and pool by number for good.
 """
+RULE_OF_INDEX = "pooling_rule"
+"""The setting of an index that holds its rule: the fields of a :class:`~.pooling.PoolingRule`.
+
+Indexes that were made before there was a choice lack it, and follow the first rule for good.
+"""
+
+
+def pooling_settings(pool_factor: int) -> dict[str, Any]:
+    """Return what a new index remembers of how its texts are pooled."""
+    return {"pool_factor": pool_factor, DISTANCE: None, RULE_OF_INDEX: asdict(RULE)}
 
 
 class Pooler:
@@ -26,6 +45,7 @@ class Pooler:
         pool_factor: see :func:`~lfm2_colbert_rag.pooling.pool_vectors`; 1 keeps every vector.
         distance: see there.
         unsettled: whether the index has yet to settle its distance.
+        rule: what counts as alike in this index, and how long its means are.
 
     Attributes:
         unsettled: whether :meth:`settle` is called for.
@@ -38,17 +58,29 @@ class Pooler:
     """
 
     def __init__(
-        self, pool_factor: int = 1, distance: float | None = None, *, unsettled: bool = False
+        self,
+        pool_factor: int = 1,
+        distance: float | None = None,
+        *,
+        unsettled: bool = False,
+        rule: PoolingRule = RULE,
     ) -> None:
         self._pool_factor = check_pool_factor(pool_factor)
         self._distance = distance
+        self._rule = rule
         self.unsettled = unsettled and pool_factor > 1 and distance is None
         self.settled: float | None = None
 
     @classmethod
     def of(cls, settings: Mapping[str, Any]) -> Pooler:
         """Make the pooler of an index from its settings."""
-        return cls(settings["pool_factor"], settings.get(DISTANCE), unsettled=DISTANCE in settings)
+        known = settings.get(RULE_OF_INDEX)
+        return cls(
+            settings["pool_factor"],
+            settings.get(DISTANCE),
+            unsettled=DISTANCE in settings,
+            rule=FIRST_RULE if known is None else PoolingRule(**known),
+        )
 
     def settle(self, sample: Sequence[TokenVectors]) -> None:
         """Settle the distance on some of the first windows; where they are too few, leave it.
@@ -56,7 +88,7 @@ class Pooler:
         Raises:
             InputError: a vector holds NaN or infinity.
         """
-        self.settled = find_distance(sample, self._pool_factor)
+        self.settled = find_distance(sample, self._pool_factor, rule=self._rule)
         self._distance = self.settled
         self.unsettled = False
 
@@ -68,5 +100,5 @@ class Pooler:
         """
         if self._pool_factor == 1:
             return encoded
-        pooled = pool_vectors(encoded, self._pool_factor, distance=self._distance)
+        pooled = pool_vectors(encoded, self._pool_factor, distance=self._distance, rule=self._rule)
         return in_text_order(pooled)

@@ -1,10 +1,10 @@
 """Token pooling: fewer vectors a text, each the mean of several that point the same way.
 
 Hierarchical clustering after Clavié, Chaffin and Adams, "Reducing the Footprint of Multi-Vector
-Retrieval with Minimal Performance Impact via Token Pooling", 2024, with two changes that
+Retrieval with Minimal Performance Impact via Token Pooling", 2024, with changes that
 ``benchmarks/pooling.py`` measures: complete linkage instead of Ward's, which keeps a vector unlike
-all others out of every cluster, and means of unit length, without which passages lose score by what
-their vectors differ.
+all others out of every cluster; vectors of the same token count as nearer than they are; and means
+are longer than they come out, but shorter than their members (:class:`PoolingRule`).
 
 How many vectors of a text are left is either a fixed share of them, or what a distance leaves that
 holds for all texts of an index (:func:`find_distance`): then texts that repeat themselves lose more
@@ -14,7 +14,7 @@ of theirs than texts that do not, which costs no quality where the fixed share d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -33,6 +33,42 @@ SHARE = 0.91
 # What a distance leaves of a text is at least the fixed share divided by this, and at most the
 # share times this: it may have been settled on texts of quite another kind.
 LEEWAY = 2
+
+
+@dataclass(frozen=True)
+class PoolingRule:
+    """What counts as alike, and how long a mean is.
+
+    Passages score what their means say, so all of an index must follow one rule. With half of the
+    vectors left, what is lost of nDCG@10 with the defaults is two thirds of what the
+    :data:`FIRST_RULE` loses (docs/architecture.md, "Token pooling", has the figures).
+
+    Args:
+        same_token: by what the distance of two vectors of the same token is multiplied: they
+            differ by what stands around them only, and a question that names the token hardly
+            tells them apart.
+        shrinking: the power of its own length that the mean of a cluster's unit vectors ends up
+            with. With 0 it is 1, and texts in which much was pooled score too high for questions
+            that come near to none of the members; with 1 it is the plain mean, and they score too
+            low for those that meet a member.
+
+    Raises:
+        ConfigError: either is not between 0 and 1.
+    """
+
+    same_token: float = 0.4
+    shrinking: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name, value in (("same_token", self.same_token), ("shrinking", self.shrinking)):
+            if not 0 <= value <= 1:
+                raise ConfigError(f"{name} must be between 0 and 1, not {value!r}.")
+
+
+RULE = PoolingRule()
+"""The rule of indexes that are made now."""
+FIRST_RULE = PoolingRule(same_token=1, shrinking=0)
+"""The rule of indexes that do not say: clusters by distance alone, means of unit length."""
 
 
 def check_pool_factor(pool_factor: int) -> int:
@@ -57,22 +93,25 @@ def pool_vectors(
     protected_tokens: int = 1,
     *,
     distance: float | None = None,
+    rule: PoolingRule = RULE,
 ) -> TokenVectors:
     """Replace a text's vectors by the means of clusters of them.
 
-    Clusters come from complete linkage on cosine distances: none is wider than need be.
+    Clusters come from complete linkage on the rule's distances: none is wider than need be.
 
     Args:
         encoded: ``n`` unit vectors.
         pool_factor: how many vectors become one on average; 1 changes nothing.
         protected_tokens: vectors at the beginning that stay as they are; the first is a marker.
         distance: if given, vectors become one where no two of them are further apart than this
-            (1 less their cosine): a text that repeats itself loses more vectors than one that does
-            not. At least half as many means are left as without it, and at most twice as many.
+            (1 less their cosine, less where the rule says so): a text that repeats itself loses
+            more vectors than one that does not. At least half as many means are left as without
+            it, and at most twice as many.
+        rule: what counts as alike, and how long means are.
 
     Returns:
         The protected vectors, then at most ``max(1, (n - protected_tokens) // pool_factor)``
-        means, of unit length, in the order of scipy's cluster labels. A mean bears the token id
+        means, none longer than 1, in the order of scipy's cluster labels. A mean bears the token id
         and the span of the member nearest to it (of several, the first). What would not become
         fewer is returned as it is.
 
@@ -99,9 +138,11 @@ def pool_vectors(
     if max(len(free) // pool_factor, 1) >= len(free):
         return encoded
     _require_finite(encoded)
-    labels = _cluster(free, pool_factor, distance)
-    means = _means(free, labels)
-    nearest = protected_tokens + _nearest(free, labels, means)
+    tree = _tree(free, encoded.token_ids[protected_tokens:], rule)
+    labels = _cut(tree, pool_factor, distance)
+    directions, lengths = _means(free, labels)
+    means = directions * lengths**rule.shrinking
+    nearest = protected_tokens + _nearest(free, labels, directions)
     kept = np.concatenate((np.arange(protected_tokens), nearest))
     vectors = np.concatenate((encoded.vectors[:protected_tokens], means))
     return replace(
@@ -110,7 +151,11 @@ def pool_vectors(
 
 
 def find_distance(
-    texts: Sequence[TokenVectors], pool_factor: int, protected_tokens: int = 1
+    texts: Sequence[TokenVectors],
+    pool_factor: int,
+    protected_tokens: int = 1,
+    *,
+    rule: PoolingRule = RULE,
 ) -> float | None:
     """Return the distance that leaves one of ``pool_factor`` vectors of texts, or a little less.
 
@@ -120,6 +165,7 @@ def find_distance(
         texts: a sample of the texts that are to be pooled, each window for itself.
         pool_factor: 2 or more.
         protected_tokens: see :func:`pool_vectors`.
+        rule: see there.
 
     Returns:
         What :func:`pool_vectors` takes; None where the sample is too small to tell, or where no
@@ -134,8 +180,11 @@ def find_distance(
         return None
     for one in texts:
         _require_finite(one)
-    free = [one.vectors[protected_tokens:] for one in texts]
-    mergers = [_tree(one)[:, 2] for one in free if len(one) > 1]
+    mergers = [
+        _tree(one.vectors[protected_tokens:], one.token_ids[protected_tokens:], rule)[:, 2]
+        for one in texts
+        if len(one) > protected_tokens + 1
+    ]
     merged = np.sort(np.concatenate([np.empty(0), *mergers]))
     wanted = total - int(SHARE * total / pool_factor)
     return float(merged[wanted - 1]) if 0 < wanted <= len(merged) else None
@@ -155,46 +204,57 @@ def _require_finite(encoded: TokenVectors) -> None:
         raise InputError("vectors with NaN or infinity cannot be pooled; check the encoder.")
 
 
-def _cluster(
-    vectors: TokenMatrix, pool_factor: int, distance: float | None
-) -> npt.NDArray[np.intp]:
-    """Return the cluster of each vector, counted from 0 without gaps."""
-    tree, clusters = _tree(vectors), len(vectors) // pool_factor
-    if distance is not None:
-        left = len(vectors) - np.searchsorted(tree[:, 2], distance, side="right")
-        most = min(LEEWAY * len(vectors) // pool_factor, len(vectors))
-        clusters = int(np.clip(left, clusters // LEEWAY, most))
-    labels = _hierarchy().fcluster(tree, t=max(clusters, 1), criterion="maxclust")
-    return np.unique(labels, return_inverse=True)[1].reshape(-1)
-
-
-def _tree(vectors: TokenMatrix) -> npt.NDArray[np.float64]:
+def _tree(
+    vectors: TokenMatrix, token_ids: npt.NDArray[np.int32], rule: PoolingRule
+) -> npt.NDArray[np.float64]:
     """Return scipy's tree of two vectors or more; column 2 is the distance of each merger."""
     # Rounding may put equal vectors at less than no distance, which scipy refuses.
     distances = np.maximum(1 - vectors @ vectors.T, 0)
+    alike = (token_ids[:, None] == token_ids) & (token_ids >= 0)
+    distances[alike] *= np.float32(rule.same_token)
     pairs = distances[np.triu_indices(len(vectors), k=1)]
     tree: npt.NDArray[np.float64] = _hierarchy().linkage(pairs, method="complete")
     return tree
+
+
+def _cut(
+    tree: npt.NDArray[np.float64], pool_factor: int, distance: float | None
+) -> npt.NDArray[np.intp]:
+    """Return the cluster of each vector, counted from 0 without gaps."""
+    size = len(tree) + 1
+    clusters = size // pool_factor
+    if distance is not None:
+        left = size - np.searchsorted(tree[:, 2], distance, side="right")
+        clusters = int(np.clip(left, clusters // LEEWAY, min(LEEWAY * size // pool_factor, size)))
+    labels = _hierarchy().fcluster(tree, t=max(clusters, 1), criterion="maxclust")
+    return np.unique(labels, return_inverse=True)[1].reshape(-1)
 
 
 def _hierarchy() -> ModuleType:
     return require("scipy.cluster.hierarchy", extra="pooling")
 
 
-def _means(vectors: TokenMatrix, labels: npt.NDArray[np.intp]) -> TokenMatrix:
-    """Return the mean of each cluster at unit length; of vectors that cancel out, the first."""
+def _means(
+    vectors: TokenMatrix, labels: npt.NDArray[np.intp]
+) -> tuple[TokenMatrix, npt.NDArray[np.float32]]:
+    """Return the direction of each cluster's mean, and its length as a column.
+
+    Of vectors that cancel out the first takes the place of the mean.
+    """
     sums = np.zeros((labels.max() + 1, vectors.shape[1]), dtype=np.float32)
     np.add.at(sums, labels, vectors)
+    sizes = np.bincount(labels).astype(np.float32)[:, None]
     lengths = np.linalg.norm(sums, axis=1, keepdims=True)
     first = vectors[np.unique(labels, return_index=True)[1]]
-    means: TokenMatrix = np.where(lengths > 1e-6, sums / np.maximum(lengths, 1e-6), first)
-    return means
+    directions = np.where(lengths > 1e-6, sums / np.maximum(lengths, 1e-6), first)
+    lengths = np.where(lengths > 1e-6, np.minimum(lengths / sizes, 1), 1)
+    return directions.astype(np.float32), lengths.astype(np.float32)
 
 
 def _nearest(
-    vectors: TokenMatrix, labels: npt.NDArray[np.intp], means: TokenMatrix
+    vectors: TokenMatrix, labels: npt.NDArray[np.intp], directions: TokenMatrix
 ) -> npt.NDArray[np.intp]:
-    """Return which member of each cluster lies nearest to its mean."""
-    distances = np.linalg.norm(vectors - means[labels], axis=1)
+    """Return which member of each cluster lies nearest to the direction of its mean."""
+    distances = np.linalg.norm(vectors - directions[labels], axis=1)
     order = np.lexsort((np.arange(len(labels)), distances, labels))
-    return order[np.searchsorted(labels[order], np.arange(len(means)))]
+    return order[np.searchsorted(labels[order], np.arange(len(directions)))]

@@ -45,7 +45,7 @@ from .inputs import check_vectors, no_vectors
 from .lexical.postings import Postings, in_parts
 from .lexical.tables import LexicalState
 from .locks import FolderLocks
-from .pooler import DISTANCE, Pooler
+from .pooler import DISTANCE, Pooler, pooling_settings
 from .schema import FORMAT_VERSION
 from .segments import SegmentOpener, make_index
 from .types import Passage, Window
@@ -455,8 +455,7 @@ def new_settings(
         "dim": dim,
         "fingerprint": dict(fingerprint),
         "window_overlap": window_overlap,
-        "pool_factor": pool_factor,
-        DISTANCE: None,
+        **pooling_settings(pool_factor),
         "index": index,
         "nbits": nbits,
         "lexical": LexicalState().to_dict() if lexical else None,

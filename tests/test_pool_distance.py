@@ -14,8 +14,16 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever, catalog, passage_encoder, pooling
 from lfm2_colbert_rag.errors import InputError
-from lfm2_colbert_rag.pooler import DISTANCE, Pooler
-from lfm2_colbert_rag.pooling import SHARE, find_distance, in_text_order, pool_vectors
+from lfm2_colbert_rag.pooler import DISTANCE, RULE_OF_INDEX, Pooler
+from lfm2_colbert_rag.pooling import (
+    FIRST_RULE,
+    RULE,
+    SHARE,
+    PoolingRule,
+    find_distance,
+    in_text_order,
+    pool_vectors,
+)
 from lfm2_colbert_rag.testing import HashEncoder
 
 from .test_pooling import random_text
@@ -37,10 +45,10 @@ def sentences(number: int, seed: int = 0) -> list[str]:
     return [" ".join(f"w{w}" for w in row) for row in chance.integers(0, 400, (number, 20))]
 
 
-def expected(text: str, distance: float | None) -> list[list[float]]:
+def expected(text: str, distance: float | None, rule: PoolingRule = RULE) -> list[list[float]]:
     """Return what an index holds of a text that was pooled by a distance, or by number."""
     encoded = HashEncoder().encode_document([text])[0]
-    pooled = in_text_order(pool_vectors(encoded, 2, distance=distance))
+    pooled = in_text_order(pool_vectors(encoded, 2, distance=distance, rule=rule))
     return pooled.vectors.astype(np.float16).astype(np.float32).tolist()
 
 
@@ -185,6 +193,23 @@ def test_an_index_from_before_pools_by_number_for_good(folder):
         assert held(retriever, ids) == [expected(text, None) for text in texts]
         assert retriever.optimize(reencode=True).pool_distance is None
         assert held(retriever, ids) == [expected(text, None) for text in texts]
+
+
+def test_an_index_from_before_the_rule_follows_the_first_for_good(folder):
+    Retriever.open(folder, model="hash", pool_factor=2).close()
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("DELETE FROM settings WHERE key = ?", (RULE_OF_INDEX,))
+    connection.close()
+    texts, ids = sentences(10), list("abcdefghij")
+    with Retriever.open(folder) as retriever:
+        retriever.add(texts, ids=ids)
+        distance = retriever.stats().pool_distance
+        assert distance == find_distance(HashEncoder().encode_document(texts), 2, rule=FIRST_RULE)
+        by_rule = [expected(text, distance, FIRST_RULE) for text in texts]
+        assert by_rule != [expected(text, distance) for text in texts]
+        assert held(retriever, ids) == by_rule
+        retriever.optimize(reencode=True)
+        assert held(retriever, ids) == by_rule
 
 
 def test_copies_have_it(folder, tmp_path):

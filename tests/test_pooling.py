@@ -4,41 +4,63 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever, maxsim
 from lfm2_colbert_rag.errors import ConfigError, InputError, MissingExtraError
-from lfm2_colbert_rag.pooling import pool_vectors
+from lfm2_colbert_rag.pooling import FIRST_RULE, RULE, PoolingRule, pool_vectors
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 
 hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
 
 
-def random_text(seed: int, length: int, *, repeats: bool = False, dim: int = 8) -> TokenVectors:
+def random_text(
+    seed: int, length: int, *, repeats: bool = False, dim: int = 8, tokens: int | None = None
+) -> TokenVectors:
+    """Return random unit vectors, each of a token of its own, or of so many tokens."""
     random = np.random.default_rng(seed)
     vectors = random.standard_normal((length, dim)).astype(np.float32)
     if repeats and length:
         vectors = vectors[random.integers(0, max(1, length // 2), length)]
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     places = np.arange(length, dtype=np.int32)
-    return TokenVectors(vectors, 100 + places, np.stack((places, places + 1), axis=1))
+    ids = 100 + places if tokens is None else random.integers(0, tokens, length).astype(np.int32)
+    return TokenVectors(vectors, ids, np.stack((places, places + 1), axis=1))
 
 
-def plain(vectors: np.ndarray, pool_factor: int, protected_tokens: int) -> np.ndarray:
+def apart(encoded: TokenVectors, rule: PoolingRule) -> np.ndarray:
+    """Return how far any two vectors count as being apart, by the definition."""
+    rows = list(zip(encoded.vectors, encoded.token_ids.tolist(), strict=True))
+    return np.array(
+        [
+            [
+                max(0.0, float(1 - a @ b)) * (rule.same_token if one == other else 1)
+                for b, other in rows
+            ]
+            for a, one in rows
+        ]
+    ).reshape(len(rows), len(rows))
+
+
+def plain(
+    encoded: TokenVectors, pool_factor: int, protected_tokens: int, rule: PoolingRule
+) -> np.ndarray:
     """Merge the two nearest clusters until few enough are left, distances by their definition."""
-    protected, to_pool = vectors[:protected_tokens], vectors[protected_tokens:]
+    protected, to_pool = np.split(encoded.vectors, [protected_tokens])
+    far = apart(encoded, rule)[protected_tokens:, protected_tokens:]
     clusters = [[place] for place in range(len(to_pool))]
     while len(clusters) > max(len(to_pool) // pool_factor, 1):
         _, one, other = min(
-            (max(1 - to_pool[a] @ to_pool[b] for a in clusters[i] for b in clusters[j]), i, j)
+            (max(far[a, b] for a in clusters[i] for b in clusters[j]), i, j)
             for i in range(len(clusters))
             for j in range(i + 1, len(clusters))
         )
         clusters[one] += clusters.pop(other)
     means = np.array([to_pool[members].mean(axis=0) for members in clusters])
-    return np.concatenate((protected, means / np.linalg.norm(means, axis=1, keepdims=True)))
+    lengths = np.linalg.norm(means, axis=1, keepdims=True)
+    return np.concatenate((protected, means / lengths * lengths**rule.shrinking))
 
 
 texts = st.builds(random_text, st.integers(0, 10_000), st.integers(0, 40))
@@ -47,21 +69,32 @@ repetitive = st.builds(
 )
 factors = st.integers(1, 6)
 protections = st.integers(0, 3)
+rules = st.builds(PoolingRule, same_token=st.floats(0, 1), shrinking=st.floats(0, 1))
 
 
 @settings(deadline=None)
 @given(
-    encoded=st.builds(random_text, st.integers(0, 10_000), st.integers(2, 20)),
+    encoded=st.builds(
+        random_text,
+        st.integers(0, 10_000),
+        st.integers(2, 20),
+        tokens=st.none() | st.integers(1, 9),
+    ),
     factor=factors,
     protected=st.integers(0, 1),
+    rule=st.sampled_from((RULE, FIRST_RULE)) | rules,
 )
-def test_agrees_with_a_plain_implementation(encoded, factor, protected):
-    found = pool_vectors(encoded, factor, protected).vectors
-    expected = plain(encoded.vectors, factor, protected)
+def test_agrees_with_a_plain_implementation(encoded, factor, protected, rule):
+    # Where two mergers are as near, either may come first.
+    far = apart(encoded, rule)
+    gaps = np.diff(np.sort(far[np.triu_indices(len(far), k=1)]))
+    assume((gaps > 1e-5).all())
+    found = pool_vectors(encoded, factor, protected, rule=rule).vectors
+    expected = plain(encoded, factor, protected, rule)
     assert found.shape == expected.shape
-    alike = found @ expected.T > 1 - 1e-4
-    assert alike.any(axis=0).all()
-    assert alike.any(axis=1).all()
+    apart_from = np.abs(found[:, None] - expected[None]).max(axis=2)
+    assert (apart_from.min(axis=0) < 1e-4).all()
+    assert (apart_from.min(axis=1) < 1e-4).all()
 
 
 @settings(deadline=None)
@@ -72,7 +105,9 @@ def test_laws(encoded, factor, protected):
     assert len(pooled) <= min(len(encoded), protected + max(1, free // factor))
     assert pooled.vectors.dtype == np.float32
     np.testing.assert_array_equal(pooled.vectors[:protected], encoded.vectors[:protected])
-    np.testing.assert_allclose(np.linalg.norm(pooled.vectors, axis=1), 1, atol=1e-5)
+    assert (np.linalg.norm(pooled.vectors, axis=1) < 1 + 1e-5).all()
+    by_first_rule = pool_vectors(encoded, factor, protected, rule=FIRST_RULE)
+    np.testing.assert_allclose(np.linalg.norm(by_first_rule.vectors, axis=1), 1, atol=1e-5)
     # Ids and spans are those of members, together.
     members = dict(zip(encoded.token_ids.tolist(), encoded.spans.tolist(), strict=True))
     for token_id, span in zip(pooled.token_ids.tolist(), pooled.spans.tolist(), strict=True):
@@ -98,6 +133,40 @@ def test_a_distance_bounds_every_cluster(encoded, distance, factor):
     assert len(pooled) == max(1, share // 2, min(cut, 2 * len(encoded) // factor))
     fewer = pool_vectors(encoded, factor, 0, distance=min(2.0, 2 * distance))
     assert len(fewer) <= len(pooled)
+
+
+def angled(degrees: list[float], token_ids: list[int]) -> TokenVectors:
+    turned = np.radians(degrees)
+    vectors = np.stack((np.cos(turned), np.sin(turned)), axis=1).astype(np.float32)
+    spans = np.array([(n, n + 1) for n in range(len(degrees))], dtype=np.int32)
+    return TokenVectors(vectors, np.array(token_ids, dtype=np.int32), spans)
+
+
+def test_vectors_of_one_token_pool_before_nearer_ones_of_others():
+    # 20 degrees apart count for .024 where the token is the same, 15 degrees for .034.
+    encoded = angled([0, 20, 90, 105], [1, 1, 2, 3])
+    found = pool_vectors(encoded, 2, 0, distance=0.03)
+    assert sorted(found.token_ids.tolist()) == [1, 2, 3]
+    other = pool_vectors(encoded, 2, 0, distance=0.035, rule=FIRST_RULE)
+    assert sorted(other.token_ids.tolist()) == [1, 1, 2]
+    unknown = angled([0, 20, 90, 105], [-1, -1, -1, -1])
+    assert len(pool_vectors(unknown, 2, 0, distance=0.03)) == 4
+
+
+@pytest.mark.parametrize(("shrinking", "length"), [(0, 1), (0.5, 0.5**0.25), (1, 0.5**0.5)])
+def test_a_mean_is_as_long_as_the_rule_says(shrinking, length):
+    """The mean of two vectors at a right angle has the length of half a diagonal."""
+    encoded = angled([0, 90], [1, 2])
+    pooled = pool_vectors(encoded, 2, 0, rule=PoolingRule(shrinking=shrinking))
+    np.testing.assert_allclose(pooled.vectors, [[length * 0.5**0.5] * 2], rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "options", [{"same_token": 1.1}, {"shrinking": -0.1}, {"shrinking": np.nan}]
+)
+def test_a_bad_rule_is_refused(options):
+    with pytest.raises(ConfigError, match=r"must be between 0 and 1, not"):
+        PoolingRule(**options)
 
 
 def test_a_pooled_vector_bears_the_name_of_its_nearest_member():

@@ -10,7 +10,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,8 +74,27 @@ def remembered_texts(folder: Path, evaluation: Path, parallel: Path, size: int) 
     return texts
 
 
+def questions_about(
+    evaluation: Path, passages: Sequence[str], most: int
+) -> list[tuple[str, list[int]]]:
+    """Return judged questions, each with the places of the passages that answer it.
+
+    Args:
+        evaluation: the folder that the passages came from, see :func:`build_corpus`.
+        passages: some of a corpus.
+        most: questions of a set at most.
+    """
+    texts, questions, answers = _judged(evaluation, random.Random(SEED), most)
+    place = {text: number for number, text in enumerate(passages)}
+    found = {key: place[text] for key, text in texts.items() if text in place}
+    about: dict[str, set[int]] = {}
+    for question, keys in zip(questions, answers, strict=True):
+        about.setdefault(question, set()).update(found[key] for key in keys if key in found)
+    return [(question, sorted(places)) for question, places in about.items() if places]
+
+
 def _judged(
-    evaluation: Path, chance: random.Random
+    evaluation: Path, chance: random.Random, most: int = QUESTIONS_A_SET
 ) -> tuple[dict[str, str], list[str], list[list[str]]]:
     """Passages by key, questions, and the keys that answer each."""
     passages: dict[str, str] = {}
@@ -91,7 +110,7 @@ def _judged(
         for row in _lines(folder / "qrels.jsonl"):
             relevant.setdefault(row["query"], []).append(row["doc"])
         rows = [row for row in _lines(folder / "queries.jsonl") if row["id"] in relevant]
-        for row in chance.sample(rows, QUESTIONS_A_SET):
+        for row in chance.sample(rows, min(most, len(rows))):
             language = chance.choice(languages)
             questions.append(row.get(language) or row.get("text"))
             keys = [f"{name}/{doc}/{each}" for doc in relevant[row["id"]] for each in languages]
