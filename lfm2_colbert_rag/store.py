@@ -341,8 +341,9 @@ class Store:
                 settings=self._settled(pooler),
             )
             self._publish(staged, commit)
-        for name in retired:
-            shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
+            # While nobody else can write, or whoever verifies would take them for orphans.
+            for name in retired:
+                shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
         return True
 
     def add_codebook(self, staged: Path, info: CodebookInfo) -> None:

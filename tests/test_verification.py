@@ -213,6 +213,22 @@ def test_verifying_while_others_write_finds_nothing(retriever):
         thread.join()
 
 
+def test_segments_that_were_merged_are_never_taken_for_orphans(retriever, monkeypatch):
+    """They are no longer named when they are removed; nobody may verify in between."""
+    remove, seen = shutil.rmtree, []
+
+    def look_first(path, **options):
+        seen.append(verify_folder(retriever.path))
+        remove(path, **options)
+
+    for number in range(3):
+        retriever.add([f"text {number}"], ids=[f"more {number}"])
+    monkeypatch.setattr("lfm2_colbert_rag.store.shutil.rmtree", look_first)
+    retriever.optimize(progress=False)
+    assert len(seen) > 2
+    assert not any(seen)
+
+
 def test_what_was_replaced_meanwhile_is_no_problem(retriever, monkeypatch):
     """A segment that vanishes with its generation was merged away."""
     from lfm2_colbert_rag import verification
