@@ -12,7 +12,8 @@ once, and added through ``Retriever.add_stream`` to an index for each factor and
 first with its vectors as they are and then compressed. Bytes are those of all files of vectors,
 codebook and spans included, for each vector before pooling; the catalog with its texts is not
 counted.
-Results go to ``benchmarks/results/pooling.json`` after every set; other sets' stay.
+Results go to ``benchmarks/results/pooling.json`` after every factor; other sets' stay, and those of
+other factors.
 """
 
 from __future__ import annotations
@@ -136,15 +137,24 @@ def record(
     rules: Sequence[str],
 ) -> None:
     """Measure every factor by every rule, print it, and keep it."""
-    result: Row = {"queries": len(dataset.qrels), "passages": dataset.passages, "factors": {}}
+    asked = {"queries": len(dataset.qrels), "passages": dataset.passages}
     for factor, rule in itertools.product(factors, rules):
         if factor == 1 and rule != rules[0]:
             continue  # nothing is pooled, by whatever rule
         key = str(factor) if rule == PRESENT else f"{factor}, {rule} rule"
-        row = result["factors"][key] = measure(encoder, dataset, factor, RULES[rule])
+        row = measure(encoder, dataset, factor, RULES[rule])
         Console().print(name, key, row)
+        keep(name, asked, {key: row})
+
+
+def keep(name: str, asked: Row, measured: Row) -> None:
+    """Put rows among the results; those of the set's other factors stay if as much was asked."""
     known = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {}
-    report = {"machine": describe(), "sets": known.get("sets", {}) | {name: result}}
+    sets = known.get("sets", {})
+    before = sets.get(name, {})
+    others = before["factors"] if before.items() >= asked.items() else {}
+    sets[name] = asked | {"factors": others | measured}
+    report = {"machine": describe(), "sets": sets}
     RESULT.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
 
 
