@@ -3,8 +3,9 @@
 Hierarchical clustering after Clavié, Chaffin and Adams, "Reducing the Footprint of Multi-Vector
 Retrieval with Minimal Performance Impact via Token Pooling", 2024, with changes that
 ``benchmarks/pooling.py`` measures: complete linkage instead of Ward's, which keeps a vector unlike
-all others out of every cluster; vectors of the same token count as nearer than they are; and means
-are longer than they come out, but shorter than their members (:class:`PoolingRule`).
+all others out of every cluster; vectors of the same token, and of tokens that many texts have,
+count as nearer than they are; and means are longer than they come out, but shorter than their
+members (:class:`PoolingRule`).
 
 How many vectors of a text are left is either a fixed share of them, or what a distance leaves that
 holds for all texts of an index (:func:`find_distance`): then texts that repeat themselves lose more
@@ -13,8 +14,9 @@ of theirs than texts that do not, which costs no quality where the fixed share d
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from types import ModuleType
 
 import numpy as np
@@ -33,6 +35,8 @@ SHARE = 0.91
 # What a distance leaves of a text is at least the fixed share divided by this, and at most the
 # share times this: it may have been settled on texts of quite another kind.
 LEEWAY = 2
+# A token in every text still tells a little.
+LEAST_RARITY = 0.05
 
 
 @dataclass(frozen=True)
@@ -47,27 +51,30 @@ class PoolingRule:
         same_token: by what the distance of two vectors of the same token is multiplied: they
             differ by what stands around them only, and a question that names the token hardly
             tells them apart.
+        common_from: tokens that are in at least this share of the texts are common: their vectors
+            count as nearer to any other, see :func:`find_common`.
         shrinking: the power of its own length that the mean of a cluster's unit vectors ends up
             with. With 0 it is 1, and texts in which much was pooled score too high for questions
             that come near to none of the members; with 1 it is the plain mean, and they score too
             low for those that meet a member.
 
     Raises:
-        ConfigError: either is not between 0 and 1.
+        ConfigError: one of them is not between 0 and 1.
     """
 
     same_token: float = 0.4
+    common_from: float = 0.1
     shrinking: float = 0.5
 
     def __post_init__(self) -> None:
-        for name, value in (("same_token", self.same_token), ("shrinking", self.shrinking)):
+        for name, value in asdict(self).items():
             if not 0 <= value <= 1:
                 raise ConfigError(f"{name} must be between 0 and 1, not {value!r}.")
 
 
 RULE = PoolingRule()
 """The rule of indexes that are made now."""
-FIRST_RULE = PoolingRule(same_token=1, shrinking=0)
+FIRST_RULE = PoolingRule(same_token=1, common_from=1, shrinking=0)
 """The rule of indexes that do not say: clusters by distance alone, means of unit length."""
 
 
@@ -93,6 +100,7 @@ def pool_vectors(
     protected_tokens: int = 1,
     *,
     distance: float | None = None,
+    common: Mapping[int, float] | None = None,
     rule: PoolingRule = RULE,
 ) -> TokenVectors:
     """Replace a text's vectors by the means of clusters of them.
@@ -107,6 +115,7 @@ def pool_vectors(
             (1 less their cosine, less where the rule says so): a text that repeats itself loses
             more vectors than one that does not. At least half as many means are left as without
             it, and at most twice as many.
+        common: by what distances from a token's vectors are multiplied; 1 where it is not there.
         rule: what counts as alike, and how long means are.
 
     Returns:
@@ -138,7 +147,7 @@ def pool_vectors(
     if max(len(free) // pool_factor, 1) >= len(free):
         return encoded
     _require_finite(encoded)
-    tree = _tree(free, encoded.token_ids[protected_tokens:], rule)
+    tree = _tree(free, encoded.token_ids[protected_tokens:], common or {}, rule)
     labels = _cut(tree, pool_factor, distance)
     directions, lengths = _means(free, labels)
     means = directions * lengths**rule.shrinking
@@ -155,6 +164,7 @@ def find_distance(
     pool_factor: int,
     protected_tokens: int = 1,
     *,
+    common: Mapping[int, float] | None = None,
     rule: PoolingRule = RULE,
 ) -> float | None:
     """Return the distance that leaves one of ``pool_factor`` vectors of texts, or a little less.
@@ -165,6 +175,7 @@ def find_distance(
         texts: a sample of the texts that are to be pooled, each window for itself.
         pool_factor: 2 or more.
         protected_tokens: see :func:`pool_vectors`.
+        common: see there.
         rule: see there.
 
     Returns:
@@ -180,14 +191,47 @@ def find_distance(
         return None
     for one in texts:
         _require_finite(one)
+    part = slice(protected_tokens, None)
     mergers = [
-        _tree(one.vectors[protected_tokens:], one.token_ids[protected_tokens:], rule)[:, 2]
+        _tree(one.vectors[part], one.token_ids[part], common or {}, rule)[:, 2]
         for one in texts
         if len(one) > protected_tokens + 1
     ]
     merged = np.sort(np.concatenate([np.empty(0), *mergers]))
     wanted = total - int(SHARE * total / pool_factor)
     return float(merged[wanted - 1]) if 0 < wanted <= len(merged) else None
+
+
+def find_common(texts: Sequence[TokenVectors], rule: PoolingRule = RULE) -> dict[int, float]:
+    """Return by what distances from the vectors of common tokens are to be multiplied.
+
+    That is the fourth root of ``log p / log common_from`` for a token in a share p of the texts,
+    so that it begins at 1 and ends near a half: between two vectors that both are in every text.
+
+    Args:
+        texts: a sample, each window for itself.
+        rule: says which tokens are common.
+
+    Returns:
+        What :func:`pool_vectors` takes, by token id.
+
+    Example:
+        >>> one = TokenVectors(np.eye(2, dtype=np.float32), np.array([7, 8], np.int32),
+        ...                    np.array([(0, 1), (1, 2)], np.int32))
+        >>> other = replace(one, token_ids=np.array([7, 9], np.int32))
+        >>> find_common([one, other], PoolingRule(common_from=0.75))
+        {7: 0.4729}
+    """
+    if not 0 < rule.common_from < 1 or not texts:
+        return {}
+    tokens, counts = np.unique(
+        np.concatenate([np.unique(one.token_ids) for one in texts]), return_counts=True
+    )
+    shares = counts / len(texts)
+    known = (shares >= rule.common_from) & (tokens >= 0)
+    rarity = np.log(shares[known]) / math.log(rule.common_from)
+    factors = np.maximum(rarity, LEAST_RARITY) ** 0.25
+    return dict(zip(tokens[known].tolist(), factors.round(4).tolist(), strict=True))
 
 
 def in_text_order(encoded: TokenVectors) -> TokenVectors:
@@ -205,13 +249,19 @@ def _require_finite(encoded: TokenVectors) -> None:
 
 
 def _tree(
-    vectors: TokenMatrix, token_ids: npt.NDArray[np.int32], rule: PoolingRule
+    vectors: TokenMatrix,
+    token_ids: npt.NDArray[np.int32],
+    common: Mapping[int, float],
+    rule: PoolingRule,
 ) -> npt.NDArray[np.float64]:
     """Return scipy's tree of two vectors or more; column 2 is the distance of each merger."""
     # Rounding may put equal vectors at less than no distance, which scipy refuses.
     distances = np.maximum(1 - vectors @ vectors.T, 0)
     alike = (token_ids[:, None] == token_ids) & (token_ids >= 0)
     distances[alike] *= np.float32(rule.same_token)
+    if common:
+        factors = [common.get(token, 1.0) for token in token_ids.tolist()]
+        distances *= np.outer(factors, factors).astype(np.float32)
     pairs = distances[np.triu_indices(len(vectors), k=1)]
     tree: npt.NDArray[np.float64] = _hierarchy().linkage(pairs, method="complete")
     return tree

@@ -388,10 +388,10 @@ class Store:
 
     def _settled(self, pooler: Pooler | None) -> dict[str, Any]:
         """Return what a pooler has settled that nobody has settled before it."""
-        if pooler is None or pooler.settled is None:
+        if pooler is None or not pooler.settled:
             return {}
         known = self.catalog.settings()[DISTANCE] is not None
-        return {} if known else {DISTANCE: pooler.settled}
+        return {} if known else pooler.settled
 
     def new_segment(self, folder: Path, codebook: Codebook | None) -> WindowWriter:
         """Return a writer of a new segment; of an exact one where there is no codebook."""

@@ -6,6 +6,7 @@ import sqlite3
 import subprocess
 import sys
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import pytest
@@ -20,6 +21,7 @@ from lfm2_colbert_rag.pooling import (
     RULE,
     SHARE,
     PoolingRule,
+    find_common,
     find_distance,
     in_text_order,
     pool_vectors,
@@ -32,6 +34,7 @@ hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
 
 SETTLER = Path(__file__).parent / "crash" / "settler.py"
 SIGKILL = -9
+Settled: TypeAlias = tuple[float | None, dict[int, float]]
 
 
 @pytest.fixture(autouse=True)
@@ -45,10 +48,17 @@ def sentences(number: int, seed: int = 0) -> list[str]:
     return [" ".join(f"w{w}" for w in row) for row in chance.integers(0, 400, (number, 20))]
 
 
-def expected(text: str, distance: float | None, rule: PoolingRule = RULE) -> list[list[float]]:
-    """Return what an index holds of a text that was pooled by a distance, or by number."""
+def settled_on(texts: list[str], rule: PoolingRule = RULE) -> Settled:
+    """Return the distance that these texts settle, and what is common among them."""
+    encoded = HashEncoder().encode_document(texts)
+    common = find_common(encoded, rule)
+    return find_distance(encoded, 2, common=common, rule=rule), common
+
+
+def expected(text: str, by: Settled = (None, {}), rule: PoolingRule = RULE) -> list[list[float]]:
+    """Return what an index holds of a text, pooled by what is settled, or else by number."""
     encoded = HashEncoder().encode_document([text])[0]
-    pooled = in_text_order(pool_vectors(encoded, 2, distance=distance, rule=rule))
+    pooled = in_text_order(pool_vectors(encoded, 2, distance=by[0], common=by[1], rule=rule))
     return pooled.vectors.astype(np.float16).astype(np.float32).tolist()
 
 
@@ -109,7 +119,9 @@ def test_every_text_is_pooled_by_it_from_then_on(folder):
         assert retriever.stats().vectors <= SHARE * 10 * 20 / 2 + 1
     with Retriever.open(folder) as again:
         again.add(texts[10:], ids=["k", "l"])
-        assert held(again, list("abcdefghijkl")) == [expected(text, distance) for text in texts]
+        by = settled_on(texts[:10])
+        assert by[0] == distance
+        assert held(again, list("abcdefghijkl")) == [expected(text, by) for text in texts]
     assert settled(folder) == distance
 
 
@@ -132,8 +144,8 @@ def test_a_small_beginning_is_pooled_by_number_and_settles_nothing(folder):
         # Who had the index open already learns of it.
         other.add(texts[11:], ids=["last"])
         assert held(other, ["first", "last"]) == [
-            expected(texts[0], None),
-            expected(texts[11], distance),
+            expected(texts[0]),
+            expected(texts[11], settled_on(texts[1:11])),
         ]
     other.close()
 
@@ -143,9 +155,10 @@ def test_a_stream_settles_once(folder):
     with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
         stream = ({"id": str(place), "text": text} for place, text in enumerate(texts))
         retriever.add_stream(stream, batch=8)
-        distance = retriever.stats().pool_distance
+        by = settled_on(texts[:8])
+        assert by[0] == retriever.stats().pool_distance
         ids = [str(place) for place in range(40)]
-        assert held(retriever, ids) == [expected(text, distance) for text in texts]
+        assert held(retriever, ids) == [expected(text, by) for text in texts]
 
 
 def test_given_vectors_stay_and_settle_nothing(folder):
@@ -165,7 +178,8 @@ def test_encoding_again_keeps_it_and_pools_everything_by_it(folder):
         distance = retriever.stats().pool_distance
         assert retriever.optimize(reencode=True).pool_distance == distance
         ids = [str(place) for place in range(11)]
-        assert held(retriever, ids) == [expected(text, distance) for text in texts]
+        by = settled_on(texts[1:])
+        assert held(retriever, ids) == [expected(text, by) for text in texts]
 
 
 def test_encoding_again_settles_what_small_adds_did_not(folder):
@@ -175,9 +189,10 @@ def test_encoding_again_settles_what_small_adds_did_not(folder):
             retriever.add([text], ids=[str(place)])
         assert retriever.stats().pool_distance is None
         distance = retriever.optimize(reencode=True).pool_distance
-        assert distance == find_distance(HashEncoder().encode_document(texts), 2)
+        by = settled_on(texts)
+        assert distance == by[0]
         ids = [str(place) for place in range(10)]
-        assert held(retriever, ids) == [expected(text, distance) for text in texts]
+        assert held(retriever, ids) == [expected(text, by) for text in texts]
         assert retriever.verify() == []
 
 
@@ -190,9 +205,9 @@ def test_an_index_from_before_pools_by_number_for_good(folder):
     ids = [str(place) for place in range(10)]
     with Retriever.open(folder) as retriever:
         retriever.add(texts, ids=ids)
-        assert held(retriever, ids) == [expected(text, None) for text in texts]
+        assert held(retriever, ids) == [expected(text) for text in texts]
         assert retriever.optimize(reencode=True).pool_distance is None
-        assert held(retriever, ids) == [expected(text, None) for text in texts]
+        assert held(retriever, ids) == [expected(text) for text in texts]
 
 
 def test_an_index_from_before_the_rule_follows_the_first_for_good(folder):
@@ -203,10 +218,10 @@ def test_an_index_from_before_the_rule_follows_the_first_for_good(folder):
     texts, ids = sentences(10), list("abcdefghij")
     with Retriever.open(folder) as retriever:
         retriever.add(texts, ids=ids)
-        distance = retriever.stats().pool_distance
-        assert distance == find_distance(HashEncoder().encode_document(texts), 2, rule=FIRST_RULE)
-        by_rule = [expected(text, distance, FIRST_RULE) for text in texts]
-        assert by_rule != [expected(text, distance) for text in texts]
+        by = settled_on(texts, FIRST_RULE)
+        assert by == (retriever.stats().pool_distance, {})
+        by_rule = [expected(text, by, FIRST_RULE) for text in texts]
+        assert by_rule != [expected(text, by) for text in texts]
         assert held(retriever, ids) == by_rule
         retriever.optimize(reencode=True)
         assert held(retriever, ids) == by_rule
@@ -240,9 +255,10 @@ def test_of_two_writers_the_first_to_commit_decides(folder):
         slower = Retriever.open(folder, model=Interrupted(lambda: faster.add(sentences(10, 1))))
         slower.add(sentences(10, 2), ids=list("abcdefghij"))
         distance = settled(folder)
-        assert distance == find_distance(HashEncoder().encode_document(sentences(10, 1)), 2)
+        by = settled_on(sentences(10, 1))
+        assert by[0] == distance
         slower.add(sentences(1, 3), ids=["later"])
-        assert held(slower, ["later"]) == [expected(sentences(1, 3)[0], distance)]
+        assert held(slower, ["later"]) == [expected(sentences(1, 3)[0], by)]
         slower.close()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever, maxsim
 from lfm2_colbert_rag.errors import ConfigError, InputError, MissingExtraError
-from lfm2_colbert_rag.pooling import FIRST_RULE, RULE, PoolingRule, pool_vectors
+from lfm2_colbert_rag.pooling import FIRST_RULE, RULE, PoolingRule, find_common, pool_vectors
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 
@@ -153,6 +153,31 @@ def test_vectors_of_one_token_pool_before_nearer_ones_of_others():
     assert len(pool_vectors(unknown, 2, 0, distance=0.03)) == 4
 
 
+def of_tokens(*token_ids: int) -> TokenVectors:
+    return angled([float(n) for n in range(len(token_ids))], list(token_ids))
+
+
+def test_common_tokens_are_those_of_many_texts():
+    texts = [of_tokens(1, 2, 3, -1), of_tokens(1, 2, 4, -1), of_tokens(1, 5, 5, 5)]
+    found = find_common(texts, PoolingRule(common_from=0.5))
+    assert set(found) == {1, 2}
+    assert found[2] == pytest.approx((np.log(2 / 3) / np.log(0.5)) ** 0.25, abs=1e-4)
+    assert found[1] < found[2] < 1
+    for rule in (FIRST_RULE, PoolingRule(common_from=0)):
+        assert find_common(texts, rule) == {}
+    assert find_common([]) == {}
+
+
+def test_vectors_of_common_tokens_pool_before_nearer_ones_of_others():
+    # 20 degrees apart count for .015 between two tokens of a half each, 15 degrees for .034.
+    encoded = angled([0, 20, 90, 105], [1, 2, 3, 4])
+    found = pool_vectors(encoded, 2, 0, distance=0.03, common={1: 0.5, 2: 0.5})
+    assert len(found) == 3
+    assert {3, 4} < set(found.token_ids.tolist())
+    assert len(pool_vectors(encoded, 2, 0, distance=0.03)) == 4
+    assert len(pool_vectors(encoded, 2, 0, distance=0.03, common={1: 0.5})) == 4
+
+
 @pytest.mark.parametrize(("shrinking", "length"), [(0, 1), (0.5, 0.5**0.25), (1, 0.5**0.5)])
 def test_a_mean_is_as_long_as_the_rule_says(shrinking, length):
     """The mean of two vectors at a right angle has the length of half a diagonal."""
@@ -162,7 +187,8 @@ def test_a_mean_is_as_long_as_the_rule_says(shrinking, length):
 
 
 @pytest.mark.parametrize(
-    "options", [{"same_token": 1.1}, {"shrinking": -0.1}, {"shrinking": np.nan}]
+    "options",
+    [{"same_token": 1.1}, {"shrinking": -0.1}, {"shrinking": np.nan}, {"common_from": 2}],
 )
 def test_a_bad_rule_is_refused(options):
     with pytest.raises(ConfigError, match=r"must be between 0 and 1, not"):
