@@ -43,9 +43,8 @@ LEAST_RARITY = 0.05
 class PoolingRule:
     """What counts as alike, and how long a mean is.
 
-    Passages score what their means say, so all of an index must follow one rule. With half of the
-    vectors left, what is lost of nDCG@10 with the defaults is two thirds of what the
-    :data:`FIRST_RULE` loses (docs/architecture.md, "Token pooling", has the figures).
+    Passages score what their means say, so all of an index must follow one rule. The defaults are
+    those that lost least of three trials (docs/architecture.md, "Token pooling").
 
     Args:
         same_token: by what the distance of two vectors of the same token is multiplied: they
@@ -205,8 +204,8 @@ def find_distance(
 def find_common(texts: Sequence[TokenVectors], rule: PoolingRule = RULE) -> dict[int, float]:
     """Return by what distances from the vectors of common tokens are to be multiplied.
 
-    That is the fourth root of ``log p / log common_from`` for a token in a share p of the texts,
-    so that it begins at 1 and ends near a half: between two vectors that both are in every text.
+    That is the fourth root of ``log p / log common_from`` for a token in a share p of the texts:
+    1 where it is just common, and about a half where it is in every text.
 
     Args:
         texts: a sample, each window for itself.
