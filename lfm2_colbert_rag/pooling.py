@@ -44,7 +44,8 @@ class PoolingRule:
     """What counts as alike, and how long a mean is.
 
     Passages score what their means say, so all of an index must follow one rule. The defaults are
-    those that lost least of three trials (docs/architecture.md, "Token pooling").
+    a compromise between three trials, none of which they win alone by much; the figures are in
+    docs/architecture.md, "Token pooling".
 
     Args:
         same_token: by what the distance of two vectors of the same token is multiplied: they
