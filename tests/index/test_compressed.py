@@ -50,7 +50,7 @@ def test_eight_threads_find_what_one_finds(tmp_path, monkeypatch, threads, scan_
 
 
 def peak_of_a_search(index: CompressedIndex, queries) -> int:
-    """The least of some, as other threads of the process allocate now and then."""
+    """The median of some: other threads of the process allocate and free now and then."""
     for query in queries:
         index.search([query], 10)
     peaks = []
@@ -64,7 +64,7 @@ def peak_of_a_search(index: CompressedIndex, queries) -> int:
             peaks.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()
-    return min(peaks)
+    return int(np.median(peaks))
 
 
 def test_a_search_allocates_no_more_in_a_larger_index(tmp_path):
