@@ -22,7 +22,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.evidence import word_span
+from lfm2_colbert_rag.retriever.search.evidence import word_span
 from lfm2_colbert_rag.types import Hit
 
 RESULT = Path(__file__).parent / "results" / "evidence.json"

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import track
 
 from lfm2_colbert_rag.encoder import Encoder
-from lfm2_colbert_rag.scoring import score_block
+from lfm2_colbert_rag.index.maxsim import score_block
 from lfm2_colbert_rag.types import TokenVectors
 
 TRAINED = ("en", "ar", "de", "es", "zh")

@@ -33,7 +33,7 @@ from rich.console import Console
 
 from lfm2_colbert_rag import Passage, Retriever, load_encoder, pooler
 from lfm2_colbert_rag.evaluation import Dataset, evaluate
-from lfm2_colbert_rag.pooling import FIRST_RULE, RULE, PoolingRule
+from lfm2_colbert_rag.retriever.ingest.pooling import FIRST_RULE, RULE, PoolingRule
 from lfm2_colbert_rag.types import TokenVectors
 
 from .encode.machine import describe

@@ -29,10 +29,10 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from lfm2_colbert_rag.background import WINDOWS, Background
 from lfm2_colbert_rag.encoder import Encoder, load_encoder
-from lfm2_colbert_rag.scoring import score_block
-from lfm2_colbert_rag.types import TokenVectors, relevance
+from lfm2_colbert_rag.index.maxsim import score_block
+from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, Background, relevance
+from lfm2_colbert_rag.types import TokenVectors
 
 RESULT = Path(__file__).parent / "results" / "relevance.json"
 LANGUAGES = ("en", "es", "de", "zh", "ar")

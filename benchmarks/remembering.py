@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from lfm2_colbert_rag.encoder.base import Progress
+from lfm2_colbert_rag.encoder.protocol import Progress
 from lfm2_colbert_rag.types import TokenVectors
 
 

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from .encoder.onnx.export import export_model
     from .encoder.streaming import encode_stream
     from .errors import LFM2ColBERTError
+    from .index.maxsim import maxsim, maxsim_pairwise
     from .retriever import Retriever
-    from .scoring import maxsim, maxsim_pairwise
     from .types import Hit, Match, Passage
 
 __version__ = "0.1.0"
@@ -49,8 +49,8 @@ _HOME = {
     "encode_stream": ".encoder.streaming",
     "export_model": ".encoder.onnx.export",
     "load_encoder": ".encoder",
-    "maxsim": ".scoring",
-    "maxsim_pairwise": ".scoring",
+    "maxsim": ".index.maxsim",
+    "maxsim_pairwise": ".index.maxsim",
 }
 
 

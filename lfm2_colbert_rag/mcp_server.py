@@ -10,9 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-from ._extras import require
+from ._support.extras import require
 from .errors import LFM2ColBERTError, PassageNotFoundError
-from .retriever import Retriever
+from .retriever.facade import Retriever
 
 try:
     from mcp.server.mcpserver import MCPServer

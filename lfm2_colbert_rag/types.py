@@ -5,7 +5,6 @@ All are frozen; arrays in them are to be read, not written.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
@@ -276,47 +275,3 @@ class IndexStats:
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
         return asdict(self)
-
-
-@dataclass(frozen=True)
-class Chance:
-    """What one question scores against passages that have nothing to do with it.
-
-    Attributes:
-        mean: their mean MaxSim.
-        spread: the standard deviation, positive.
-    """
-
-    mean: float
-    spread: float
-
-
-# Where answers and the best of what answers nothing are equally frequent, and how fast that
-# changes, in spreads; fitted on four collections, checked on others: benchmarks/relevance.py.
-_MIDDLE, _STEEPNESS = 3.0, 1.2
-
-
-def relevance(score: float, query_vectors: int, chance: Chance | None = None) -> float:
-    """Scale a MaxSim score to 0..1; a higher score of the same question never gets less.
-
-    Args:
-        score: MaxSim over unit vectors.
-        query_vectors: number of the query's vectors.
-        chance: what the same question scores by chance.
-
-    Returns:
-        How far the score lies above chance: 0.5 at three times the spread. Where chance is not
-        known, the mean of the best cosines, with negative means clipped to 0.
-
-    Example:
-        >>> relevance(24.0, 32)
-        0.75
-        >>> relevance(24.0, 32, Chance(mean=18.0, spread=2.0))
-        0.5
-    """
-    if not query_vectors:
-        return 0.0
-    if chance is None:
-        return min(1.0, max(0.0, score / query_vectors))
-    above = (score - chance.mean) / chance.spread - _MIDDLE
-    return 1.0 / (1.0 + math.exp(-_STEEPNESS * min(max(above, -500.0), 500.0)))

@@ -7,11 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 
-from lfm2_colbert_rag import Retriever, compaction, segments, tuning
+from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex
-from lfm2_colbert_rag.index.compressed_segment import CompressedSegment
 from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
+from lfm2_colbert_rag.retriever.maintenance import compaction
+from lfm2_colbert_rag.retriever.maintenance import optimizer as tuning
+from lfm2_colbert_rag.storage import segments
 
 WORDS = [f"w{number}" for number in range(120)]
 

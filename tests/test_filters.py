@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lfm2_colbert_rag.catalog import FILE_NAME, Catalog
-from lfm2_colbert_rag.commits import Commit, StoredPassage
 from lfm2_colbert_rag.errors import FilterError, InputError
 from lfm2_colbert_rag.filters import matches, parse_where
+from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
+from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.types import Passage
 
 ROUTER = {

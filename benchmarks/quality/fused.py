@@ -11,9 +11,9 @@ import numpy.typing as npt
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.evaluation import Dataset
 from lfm2_colbert_rag.evaluation.runs import keep_order
-from lfm2_colbert_rag.fusing import learn, weights
-from lfm2_colbert_rag.fusion import Fusion
-from lfm2_colbert_rag.legs import Candidates, fused
+from lfm2_colbert_rag.retriever.search.fusion import Fusion
+from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
+from lfm2_colbert_rag.retriever.search.hybrid import Candidates, fused
 
 DEPTH = 10
 DRAWS, DRAWN = 5, 30
@@ -39,7 +39,7 @@ class Legs:
 
         Returns:
             The run of each mode, and ``(queries, weights)`` nDCG@10 under each of
-            :func:`lfm2_colbert_rag.fusing.weights`.
+            :func:`lfm2_colbert_rag.retriever.search.fusion_tuning.weights`.
         """
         judged = dataset.judged()
         encoded = self._retriever.encoder.encode_query(list(judged.values()))

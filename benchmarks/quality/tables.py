@@ -23,7 +23,7 @@ from benchmarks.quality.sets import FAMILY, LITTLE_TRAINED, MONOLINGUAL, TRAINED
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results"
 PAGE = ROOT / "docs" / "quality.md"
-CARD = ROOT / "lfm2_colbert_rag" / "models" / "nano" / "README.md"
+CARD = ROOT / "lfm2_colbert_rag" / "encoder" / "models" / "nano" / "README.md"
 MODES = ("late", "lexical", "hybrid")
 WORDS = ("lexical", "bm25s", "bm25s best")
 _BLOCK = re.compile(r"(<!-- ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)

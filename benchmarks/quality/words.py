@@ -29,9 +29,9 @@ from benchmarks.quality.record import Record, show_means
 from benchmarks.quality.sets import MONOLINGUAL, Task, tasks
 from lfm2_colbert_rag.evaluation import Dataset, Evaluation, compare, score_run
 from lfm2_colbert_rag.evaluation.runs import keep_order
-from lfm2_colbert_rag.lexical.analyser import VERSION, weigh
-from lfm2_colbert_rag.lexical.bm25 import Bm25
-from lfm2_colbert_rag.lexical.postings import LENGTHS, Postings
+from lfm2_colbert_rag.index.lexical.analyser import VERSION, weigh
+from lfm2_colbert_rag.index.lexical.bm25 import Bm25
+from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings
 
 RESULT = Path(__file__).parents[1] / "results" / "words.json"
 MEASURES = ("nDCG@10", "R@10", "RR@10")

@@ -130,7 +130,7 @@ class Ours(Engine):
             from lfm2_colbert_rag.index import SearchSettings
 
             settings = SearchSettings(**options)
-            ranking = index.search_with_plans([query], TOP, settings=settings)[0][0]
+            ranking = index.search_with_traces([query], TOP, settings=settings)[0][0]
         else:
             ranking = index.search([query], TOP)[0]
         # Rows are counted from 1 in the order of adding.

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from lfm2_colbert_rag.scoring import blocks
+from lfm2_colbert_rag.index.maxsim import blocks
 
 from .vectors import VectorSet
 

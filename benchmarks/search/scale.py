@@ -30,8 +30,8 @@ from rich.console import Console
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex
+from lfm2_colbert_rag.index.compressed.workers import thread_count
 from lfm2_colbert_rag.index.settings import LADDER
-from lfm2_colbert_rag.index.workers import thread_count
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..encode.machine import describe
@@ -214,11 +214,11 @@ def _time(
     truth: Truth,
 ) -> Result:
     for query in queries:  # what it touches is in the page cache then
-        index.search_with_plans([query], K, settings=settings)
+        index.search_with_traces([query], K, settings=settings)
     took, found = [], []
     for query in queries:
         began = time.perf_counter()
-        ranking = index.search_with_plans([query], K, settings=settings)[0][0]
+        ranking = index.search_with_traces([query], K, settings=settings)[0][0]
         took.append(time.perf_counter() - began)
         found.append(ranking.rows[:K] - 1)
     return {

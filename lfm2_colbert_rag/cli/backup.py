@@ -24,7 +24,7 @@ def backup(
     The copy is one whole commit, and every file is compared with its checksum on the way. It is
     an index itself; 'lfm2-colbert restore' brings it back.
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     with Retriever.open(folder, create=False) as retriever:
         retriever.backup(to)

@@ -21,7 +21,7 @@ def delete(
     where: WhereOption = None,
 ) -> None:
     """Delete passages, by their ids or by their metadata, and say how many there were."""
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     wanted = parse_where(where)
     if bool(ids) == (wanted is not None):

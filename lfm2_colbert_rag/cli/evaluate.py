@@ -147,7 +147,7 @@ def _evaluate(
 ) -> list[Evaluation]:
     from ..evaluation import Dataset, evaluate_family
     from ..evaluation import evaluate as evaluate_one
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     if not isinstance(source, Dataset):
         return evaluate_family(source, worst=3, **options)

@@ -24,7 +24,7 @@ def export(
     'lfm2-colbert import' reads the folder, and so does anything that reads JSON and NumPy's
     arrays. (For a model, see 'lfm2-colbert export-model'.)
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     with Retriever.open(folder, create=False) as retriever:
         exported = retriever.export(into, dtype=dtype)

@@ -6,7 +6,7 @@ import operator
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
-from ..characters import plain, whole_characters
+from .._support.graphemes import plain, whole_characters
 
 if TYPE_CHECKING:
     from rich.text import Text

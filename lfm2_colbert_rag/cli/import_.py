@@ -12,8 +12,8 @@ from .options import ModelOption
 from .output import count
 
 if TYPE_CHECKING:
-    from ..dumps import Dump
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
+    from ..storage.exchange.formats import Dump
     from ..types import Passage
 
 __all__ = ["import_"]
@@ -53,8 +53,8 @@ def import_(
 
     Everything is read and checked before the first passage is added.
     """
-    from ..dumps import open_dump
-    from ..given_vectors import given_windows
+    from ..storage.exchange.formats import open_dump
+    from ..storage.exchange.given_vectors import given_windows
 
     opened = open_dump(dump)
     passages = opened.match(None if texts is None else _read(texts))
@@ -80,8 +80,8 @@ def _read(texts: Path) -> list[Passage]:
 def _open(into: Path, model: str | None, dump: Dump) -> Retriever:
     """Open the index; a new one is made only if the vectors have the width of its model's."""
     from ..encoder import DEFAULT_MODEL, load_encoder
-    from ..retriever import Retriever
-    from ..store import Store
+    from ..retriever.facade import Retriever
+    from ..storage.store import Store
 
     if Store.is_index(into):
         return Retriever.open(into, model=model)

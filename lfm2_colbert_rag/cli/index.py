@@ -16,7 +16,7 @@ from .output import count, make_progress, note
 if TYPE_CHECKING:
     from collections import Counter
 
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
     from .sources import SourceFile
 
 __all__ = ["add_files", "index"]
@@ -58,7 +58,7 @@ def index(
     bit: files may be larger than memory. Each batch is a commit; should the command be stopped,
     run it again to add the rest.
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
     from .sources import check, find_sources
 
     sources = find_sources(paths, exclude=into)

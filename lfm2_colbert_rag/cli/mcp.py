@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .._extras import require
+from .._support.extras import require
 from .options import IndexFolder
 
 __all__ = ["mcp"]
@@ -17,7 +17,7 @@ def mcp(folder: IndexFolder) -> None:
     """
     require("mcp.server.mcpserver", extra="mcp")
     from ..mcp_server import make_server
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     with Retriever.open(folder, create=False) as retriever:
         make_server(retriever).run("stdio")

@@ -44,7 +44,7 @@ def optimize(
     The index is searched and written meanwhile. What changed is shown; with --json as one object
     with the figures of 'lfm2-colbert stats' before and after.
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     with Retriever.open(folder, create=False) as retriever:
         before = retriever.stats().to_dict()

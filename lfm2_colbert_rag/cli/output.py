@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from ..characters import plain
+from .._support.graphemes import plain
 
 if TYPE_CHECKING:
     from rich.console import Console

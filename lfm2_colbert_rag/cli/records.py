@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from .._support.lines import numbered_lines, parse_object, refuse_bytes
+from .._support.validation import check_passages
 from ..errors import InputError
-from ..inputs import check_passages
-from ..textfiles import numbered_lines, parse_object, refuse_bytes
 from ..types import Passage
 
 __all__ = ["READERS", "SUFFIXES", "Record", "SourceFile"]

@@ -14,7 +14,7 @@ from .output import echo_json, make_console, note, plain
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
     from ..types import Hit
 
 __all__ = ["hit_to_dict", "search"]
@@ -43,7 +43,7 @@ def search(
     that each way of searching gave) and evidence. With
     --plan a last line has the key plan, and nothing else.
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     wanted = parse_where(where)
     with Retriever.open(folder, create=False, target_recall=target_recall, mode=mode) as retriever:

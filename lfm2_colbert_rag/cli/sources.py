@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
+from .._support.lines import IdDigests
 from ..errors import InputError
-from ..textfiles import IdDigests
 from .records import READERS, SUFFIXES, Record, SourceFile
 
 __all__ = ["Record", "SourceFile", "Sources", "check", "find_sources", "read"]

@@ -31,7 +31,7 @@ def stats(
     Drift is how much worse new passages fit the codebook of a compressed index than those that it
     was made of.
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     with Retriever.open(folder, create=False) as retriever:
         values = retriever.stats(measure=measure).to_dict()

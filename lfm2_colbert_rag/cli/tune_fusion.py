@@ -34,7 +34,7 @@ def tune_fusion(
 
     Some 30 judged queries are enough; where they do not show a gain, the default stays.
     """
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     texts = {
         str(_get(row, "id", queries)): str(_get(row, "text", queries)) for row in _rows(queries)

@@ -17,7 +17,7 @@ def verify(folder: IndexFolder, as_json: JsonFlag = False) -> None:
     Nothing is changed, and the index may be in use. Exits with 1 and names what is wrong if
     anything is.
     """
-    from ..verification import verify_folder
+    from ..storage.verification import verify_folder
 
     if not folder.is_dir():
         raise IndexNotFoundError(f"{folder} is no folder, so it holds no index.")

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .base import Encoder, Fingerprint
 from .hub import NANO, resolve_model
+from .protocol import Encoder, Fingerprint
 
 if TYPE_CHECKING:
     from .config import MaskedPositions
@@ -81,7 +81,7 @@ def load_encoder(
     if not isinstance(model, str | os.PathLike):
         return _checked(model)
     if model == _HASH:
-        from ..testing import HashEncoder
+        from .hash import HashEncoder
 
         return HashEncoder()
     folder = resolve_model(model, revision=revision)

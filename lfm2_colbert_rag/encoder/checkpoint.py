@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ModelFormatError
-from .base import Fingerprint
 from .config import (
     BackboneConfig,
     FramingConfig,
@@ -22,6 +21,7 @@ from .config import (
 from .hub import resolve_model
 from .jsonfiles import read_json
 from .layouts import DenseHead, Layout, read_framing, read_modules
+from .protocol import Fingerprint
 from .weights import StoredTensor, digest, find_weight_files, stored_tensors
 
 __all__ = ["Checkpoint", "DenseHead", "SpecialTokens", "StoredTensor", "resolve_model"]

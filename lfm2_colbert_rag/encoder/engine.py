@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from ..errors import ConfigError
 from ..types import TokenVectors
-from .base import Fingerprint, Progress
 from .checkpoint import Checkpoint
 from .framing import FramedText, Framing, check_texts
+from .protocol import Fingerprint, Progress
 from .queries import QueryDesk
 
 # Texts framed and sorted together: enough for batches of like length, little enough to hold.

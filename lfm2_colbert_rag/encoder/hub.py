@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import ModelNotFoundError
 
 NANO = "nano"
-NANO_FOLDER = Path(__file__).parents[1] / "models" / NANO
+NANO_FOLDER = Path(__file__).with_name("models") / NANO
 
 # Data only. Pickles (*.bin, *.pt) and code (*.py) are never fetched, so they cannot be run.
 _HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")

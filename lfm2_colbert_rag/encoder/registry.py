@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 from weakref import WeakValueDictionary
 
-from .._extras import require
+from .._support.extras import require
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
 from .config import Lfm2Config, MaskedPositions

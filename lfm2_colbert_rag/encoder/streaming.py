@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
+from .._support.progress import reporting
 from ..errors import ConfigError
-from ..progress import reporting
 from ..types import TokenVectors
-from .base import Encoder
+from .protocol import Encoder
 
 DEFAULT_BLOCK = 1024
 

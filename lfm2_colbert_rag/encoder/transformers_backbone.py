@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .._extras import require
+from .._support.extras import require
 from ..errors import ModelFormatError
 from .config import TransformersConfig
 from .lfm2 import PackedBatch

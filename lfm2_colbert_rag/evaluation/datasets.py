@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
 
+from .._support.lines import IdDigests
+from .._support.validation import check_streamed
 from ..errors import ConfigError, InputError
-from ..inputs import check_streamed
-from ..textfiles import IdDigests
 from ..types import Passage
 
 __all__ = [

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from .._support.progress import ProgressLike, reporting
+from ..encoder.lazy import ModelLike
 from ..errors import ConfigError, PassageNotFoundError
-from ..opening import ModelLike
-from ..progress import ProgressLike, reporting
-from ..retriever import Retriever
+from ..retriever.facade import Retriever
 from .datasets import Dataset, DatasetFamily
 from .failures import collect_failures
 from .measures import DEFAULT_MEASURES, check_measures, depth_of, score_queries

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import PassageNotFoundError
-from ..retriever import Retriever
+from ..retriever.facade import Retriever
 from ..types import Hit, Match
 from .datasets import Dataset
 from .results import Answer, Failure, Mark, ModeResult

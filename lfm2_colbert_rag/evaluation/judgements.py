@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._support.lines import numbered_lines, parse_object
 from ..errors import InputError
-from ..textfiles import numbered_lines, parse_object
 from .datasets import grade_problem
 
 __all__ = ["Judgements"]

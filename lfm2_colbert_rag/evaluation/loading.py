@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._support.lines import numbered_lines, parse_object
+from .._support.validation import check_streamed
 from ..errors import ConfigError, InputError
-from ..inputs import check_streamed
-from ..textfiles import numbered_lines, parse_object
 from ..types import Passage
 from .datasets import Dataset, DatasetFamily, Missing
 from .judgements import Judgements

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .._extras import require
+from .._support.extras import require
 from ..errors import ConfigError
 from .runs import Run
 

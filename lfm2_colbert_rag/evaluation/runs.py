@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 
+from .._support.lines import numbered_lines
 from ..errors import InputError
-from ..textfiles import numbered_lines
 
 __all__ = ["Run", "keep_order", "read_run", "without_ties", "write_qrels", "write_run"]
 

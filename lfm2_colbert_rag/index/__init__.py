@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from .base import Index, LiveSegment, Ranking
-from .compressed import CompressedIndex
+from .compressed.search import CompressedIndex
 from .exact import ExactIndex
-from .plan import FusionPlan, SearchPlan, exact_plan
 from .settings import SearchSettings
+from .trace import SearchTrace, exact_trace
 
 __all__ = [
     "CompressedIndex",
     "ExactIndex",
-    "FusionPlan",
     "Index",
     "LiveSegment",
     "Ranking",
-    "SearchPlan",
     "SearchSettings",
-    "exact_plan",
+    "SearchTrace",
+    "exact_trace",
 ]

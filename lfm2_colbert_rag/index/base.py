@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import PassageNotFoundError
-from ..scoring import score_block
 from ..types import TokenMatrix, Window
+from .maxsim import score_block
 from .segment import Segment
 
 

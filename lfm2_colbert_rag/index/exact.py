@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..scoring import blocks, score_block
 from ..types import TokenMatrix
 from .base import Index, LiveSegment, Ranking, run_starts
+from .maxsim import blocks, score_block
 from .segment import ExactSegment
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lfm2_colbert_rag.scoring import maxsim
+from lfm2_colbert_rag.index.maxsim import maxsim
 from lfm2_colbert_rag.types import TokenVectors
 
 TEXTS = [

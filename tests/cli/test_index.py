@@ -9,7 +9,7 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import StorageFullError
-from lfm2_colbert_rag.store import Store
+from lfm2_colbert_rag.storage.store import Store
 
 from .conftest import Run
 

@@ -137,7 +137,7 @@ def test_search_gives_its_plan_as_json(run: Run, compressed: str) -> None:
     *hits, last = map(json.loads, outcome.out.splitlines())
     assert hits[0]["id"] == "zebra"
     assert list(last) == ["plan"]
-    assert (last["plan"]["way"], last["plan"]["windows"]) == ("scan", 201)
+    assert (last["plan"]["method"], last["plan"]["windows"]) == ("scan", 201)
     assert last["plan"]["settings"] is None
 
 

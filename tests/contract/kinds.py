@@ -7,19 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from lfm2_colbert_rag.index.compressed.clustering import train_codebook
+from lfm2_colbert_rag.index.compressed.codebook import Codebook
+from lfm2_colbert_rag.index.compressed.codec import Codec
+from lfm2_colbert_rag.index.compressed.segment import open_compressed_segment
+from lfm2_colbert_rag.index.compressed.writer import CompressedSegmentWriter
 
 from lfm2_colbert_rag.index import CompressedIndex, ExactIndex, Index, LiveSegment, SearchSettings
-from lfm2_colbert_rag.index.clustering import train_codebook
-from lfm2_colbert_rag.index.codebook import Codebook
-from lfm2_colbert_rag.index.codec import Codec
-from lfm2_colbert_rag.index.compressed_segment import open_compressed_segment
-from lfm2_colbert_rag.index.compression import CompressedSegmentWriter
-from lfm2_colbert_rag.index.segment import (
-    Segment,
-    SegmentWriter,
-    WindowWriter,
-    open_exact_segment,
-)
+from lfm2_colbert_rag.index.segment import Segment, SegmentWriter, WindowWriter, open_exact_segment
 from lfm2_colbert_rag.types import TokenVectors, Window
 
 DIM = 6

@@ -7,8 +7,9 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from lfm2_colbert_rag import Retriever, passage_encoder, pooling
-from lfm2_colbert_rag.encoder.base import Progress
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.encoder.protocol import Progress
+from lfm2_colbert_rag.retriever.ingest import passage_encoder, pooling
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from lfm2_colbert_rag import Retriever, compaction
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.retriever.maintenance import compaction
 
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 WRITER = Path(__file__).parent / "writer.py"

@@ -11,7 +11,8 @@ import os
 import random
 import sys
 
-from lfm2_colbert_rag import Retriever, compaction
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.retriever.maintenance import compaction
 
 
 def main(folder: str, seed: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from lfm2_colbert_rag._extras import require
+from lfm2_colbert_rag._support.extras import require
 from lfm2_colbert_rag.encoder import DEFAULT_MODEL, Encoder, hub, load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.hub import resolve_model
 from lfm2_colbert_rag.errors import ConfigError, MissingExtraError, ModelNotFoundError

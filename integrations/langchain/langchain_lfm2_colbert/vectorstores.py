@@ -17,8 +17,8 @@ from langchain_core.vectorstores import VectorStore
 from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, Retriever
-from lfm2_colbert_rag.diversity import most_diverse
 from lfm2_colbert_rag.errors import ConfigError, PassageNotFoundError
+from lfm2_colbert_rag.retriever.search.diversity import most_diverse
 
 from ._documents import Mode, Shape, add_documents, document_of, to_document
 

@@ -16,8 +16,8 @@ from typing import Literal
 import numpy as np
 from filelock import FileLock
 
+from ..._support.progress import reporting
 from ...errors import ConfigError, ModelFormatError
-from ...progress import reporting
 from ..cache import CACHE_VARIABLE, cache_folder
 from ..checkpoint import Checkpoint
 from ..config import Lfm2Config

@@ -23,8 +23,8 @@ from llama_index.core.vector_stores.types import (
 from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, Retriever
-from lfm2_colbert_rag.diversity import most_diverse
 from lfm2_colbert_rag.errors import ConfigError, PassageNotFoundError
+from lfm2_colbert_rag.retriever.search.diversity import most_diverse
 
 from .filters import constraint, of_documents
 from .nodes import to_node, to_passage, with_text

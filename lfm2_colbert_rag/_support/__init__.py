@@ -1,0 +1,1 @@
+"""Helpers that know nothing of retrieval: extras, progress, graphemes, lines of files, checks."""

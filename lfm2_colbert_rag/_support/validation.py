@@ -1,0 +1,286 @@
+"""What callers pass in, checked before anything is changed.
+
+Each function names the offending passage and value, and says what to do instead.
+"""
+
+from __future__ import annotations
+
+import math
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..errors import ConfigError, InputError
+from ..filters import MAX_INTEGER
+from ..types import Metadata, Passage, TokenVectors
+
+_MAX_DEPTH = 32
+_SHOWN = 40
+
+
+def check_query(query: object) -> str:
+    """Return the query if it can be encoded.
+
+    Raises:
+        InputError: it is no string, blank, or holds a lone surrogate.
+    """
+    text = check_text(query, "the query")
+    if not text.strip():
+        raise InputError(f"the query {text!r} is empty; ask with at least one word.")
+    return text
+
+
+def check_k(k: object) -> int:
+    """Return k if it is a positive integer.
+
+    Raises:
+        InputError: anything else.
+    """
+    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+        raise InputError(f"k must be a positive integer, not {k!r}.")
+    return k
+
+
+def check_ids(ids: object, what: str = "ids") -> list[str]:
+    """Return a list of ids.
+
+    Raises:
+        InputError: a bare string, or an id that is no string, empty, or cannot be stored.
+    """
+    if isinstance(ids, str) or not isinstance(ids, Sequence):
+        raise InputError(f"{what} must be a list of strings, not {_show(ids)}.")
+    return [_check_id(one, f"id {place}") for place, one in enumerate(ids)]
+
+
+def check_passages(
+    texts: object,
+    ids: Sequence[str] | None = None,
+    metadata: Sequence[Metadata | None] | None = None,
+) -> list[Passage]:
+    """Turn parallel lists into passages.
+
+    Args:
+        texts: the passages' texts.
+        ids: their ids; made up when None.
+        metadata: their metadata; empty when None.
+
+    Raises:
+        InputError: a list of another length, a blank text, a duplicate id, metadata that is no
+            JSON object, or a character that cannot be stored; the message names the passage.
+    """
+    if isinstance(texts, str) or not isinstance(texts, Sequence):
+        raise InputError(f"texts must be a list of strings, not {_show(texts)}.")
+    known_ids = [uuid.uuid4().hex for _ in texts] if ids is None else check_ids(ids)
+    _check_length("ids", known_ids, texts)
+    _check_unique(known_ids)
+    if metadata is not None:
+        if isinstance(metadata, Mapping) or not isinstance(metadata, Sequence):
+            raise InputError(
+                f"metadata must be a list with one mapping a text, not {_show(metadata)}."
+            )
+        _check_length("metadata", metadata, texts)
+    return [
+        _check_passage(
+            text, id, None if metadata is None else metadata[place], f"text {place} (id {id!r})"
+        )
+        for place, (text, id) in enumerate(zip(texts, known_ids, strict=True))
+    ]
+
+
+def check_streamed(item: object, place: int) -> Passage:
+    """Return one passage of a stream.
+
+    Args:
+        item: a passage, or a mapping with ``id``, ``text`` and perhaps ``metadata``.
+        place: how many came before it.
+
+    Raises:
+        InputError: it is neither, has no id, has other keys, or cannot be stored.
+    """
+    what = f"the passage at place {place:,} of the stream"
+    if isinstance(item, Passage):
+        item = vars(item)
+    if not isinstance(item, Mapping):
+        raise InputError(
+            f"{what} must be a Passage, or a mapping with id, text and metadata, not {_show(item)}."
+        )
+    if unknown := [key for key in item if key not in ("id", "text", "metadata")]:
+        raise InputError(
+            f"{what} has the key {unknown[0]!r}; known are id, text and metadata. Put fields of "
+            "your own into the metadata."
+        )
+    if not item.get("id"):
+        raise InputError(
+            f"{what} has no id. Give each one of its own, by which it is known when the stream is "
+            "given again."
+        )
+    id = _check_id(item["id"], f"the id of {what}")
+    return _check_passage(item.get("text"), id, item.get("metadata"), f"{what} (id {id!r})")
+
+
+def check_text(text: object, what: str) -> str:
+    """Return the text if it can be stored and encoded.
+
+    Raises:
+        InputError: it is no string or holds a lone surrogate.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{what} must be a string, not {_show(text)}.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{what} holds a lone surrogate ({text[error.start]!r} at character {error.start}), "
+            "which is not valid Unicode. Clean it with "
+            "text.encode('utf-8', 'replace').decode('utf-8')."
+        ) from None
+    return text
+
+
+def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
+    """Refuse vectors that could not be searched once stored as float16.
+
+    Args:
+        encoded: what an encoder gave for one passage.
+        dim: width of the index's vectors.
+        id: the passage's id, for the message.
+
+    Raises:
+        InputError: another width, no vector at all, NaN or infinity, or not one token id and one
+            span for each.
+    """
+    shape = encoded.vectors.shape
+    if len(shape) != 2 or shape[1] != dim:
+        raise InputError(f"the vectors of {id!r} have shape {shape}; the index holds dim {dim}.")
+    if not shape[0]:
+        raise no_vectors(id)
+    if len(encoded.token_ids) != shape[0] or encoded.spans.shape != (shape[0], 2):
+        raise InputError(
+            f"the encoder gave {shape[0]} vectors for {id!r}, but token ids of shape "
+            f"{encoded.token_ids.shape} and spans of shape {encoded.spans.shape}."
+        )
+    if not (np.abs(encoded.vectors) <= np.finfo(np.float16).max).all():
+        raise InputError(f"the vectors of {id!r} are not finite in float16; check the encoder.")
+
+
+def no_vectors(id: str) -> InputError:
+    """Return the error about a text of which an encoder made nothing."""
+    return InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
+
+
+def _check_passage(text: object, id: str, metadata: object, what: str) -> Passage:
+    checked = check_text(text, what)
+    if not checked.strip():
+        raise InputError(f"{what} is empty: {checked[:_SHOWN]!r}. Leave it out.")
+    if metadata is None:
+        return Passage(id, checked, {})
+    if not isinstance(metadata, Mapping):
+        raise InputError(f"metadata of {what} must be a mapping or None, not {_show(metadata)}.")
+    return Passage(id, checked, _check_json(metadata, f"metadata of {what}", 0))
+
+
+def _check_json(value: object, where: str, depth: int) -> Any:
+    """Copy a JSON value, refusing whatever would not come back as it was."""
+    if depth > _MAX_DEPTH:
+        raise InputError(f"{where} is nested more than {_MAX_DEPTH} levels deep; flatten it.")
+    if isinstance(value, Mapping):
+        return {
+            _check_key(key, where): _check_json(item, f"{where}, {key!r}", depth + 1)
+            for key, item in value.items()
+        }
+    if isinstance(value, list):
+        return [_check_json(item, where, depth + 1) for item in value]
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        return _check_string(value, where)
+    if isinstance(value, int):
+        return _check_integer(value, where)
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return value
+        raise InputError(f"{where} is {value!r}, which JSON has no word for; use None.")
+    raise InputError(
+        f"{where} is {_show(value)}, which is not JSON. Use strings, numbers, booleans, None, "
+        "lists and mappings; for a date, its isoformat()."
+    )
+
+
+def _check_key(key: object, where: str) -> str:
+    if not isinstance(key, str):
+        raise InputError(f"{where} has the key {key!r}; keys must be strings.")
+    return _check_string(key, where)
+
+
+def _check_string(value: str, where: str) -> str:
+    if "\0" in value:
+        raise InputError(f"{where} holds a NUL character; remove it.")
+    return check_text(value, where)
+
+
+def _check_integer(value: int, where: str) -> int:
+    if abs(value) > MAX_INTEGER:
+        raise InputError(f"{where} is {value}, beyond 64 bits; store it as a string.")
+    return value
+
+
+def _check_id(id: object, what: str) -> str:
+    if not isinstance(id, str):
+        raise InputError(f"{what} must be a string, not {_show(id)}; write str(id).")
+    if not id:
+        raise InputError(f"{what} is empty; give each passage an id, or pass ids=None.")
+    return _check_string(id, what)
+
+
+def _check_length(name: str, values: Sequence[object], texts: Sequence[object]) -> None:
+    if len(values) != len(texts):
+        raise InputError(f"{len(values)} {name} for {len(texts)} texts; give one for each.")
+
+
+def _check_unique(ids: Sequence[str]) -> None:
+    places: dict[str, int] = {}
+    for place, id in enumerate(ids):
+        first = places.setdefault(id, place)
+        if first != place:
+            raise InputError(f"id {id!r} is given twice, for texts {first} and {place}.")
+
+
+def _show(value: object) -> str:
+    shown = repr(value)
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
+    return f"{type(value).__name__} ({shown})"
+
+
+def check_index_kind(kind: object) -> str:
+    """Return how vectors are to be kept.
+
+    Raises:
+        ConfigError: it is none of the three ways.
+    """
+    if kind not in ("exact", "compressed", "auto"):
+        raise ConfigError(f'index must be "exact", "compressed" or "auto", not {kind!r}.')
+    return str(kind)
+
+
+def check_nbits(nbits: object) -> int:
+    """Return how many bits a dimension of a compressed vector gets.
+
+    Raises:
+        ConfigError: it is neither 2 nor 4.
+    """
+    if isinstance(nbits, bool) or nbits not in (2, 4):
+        raise ConfigError(f"nbits must be 2 or 4, not {nbits!r}.")
+    return int(str(nbits))
+
+
+def check_lexical(lexical: object) -> bool:
+    """Return whether an index is to keep words.
+
+    Raises:
+        ConfigError: it is neither True nor False.
+    """
+    if not isinstance(lexical, bool):
+        raise ConfigError(f"lexical must be True or False, not {lexical!r}.")
+    return lexical

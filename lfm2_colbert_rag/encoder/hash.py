@@ -1,0 +1,103 @@
+"""An encoder that needs no weights: every word has a vector of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from ..types import TokenMatrix, TokenVectors
+from .protocol import Fingerprint, Progress
+
+_WORD = re.compile(r"\w+|[^\w\s]")
+
+
+class HashEncoder:
+    """Gives every distinct word (case-folded) its own fixed pseudo-random unit vector.
+
+    Equal words match with cosine 1, different words with a cosine near 0, so the passage that
+    shares most words with the query wins: retrieval one can reason about in a test. The vectors
+    are the same on every machine and in every process.
+
+    Args:
+        dim: width of the vectors.
+        document_length: words of a passage that are kept.
+
+    Example:
+        >>> encoder = HashEncoder()
+        >>> encoder.encode_query(["Hello world"])[0].vectors.shape
+        (2, 32)
+    """
+
+    def __init__(self, dim: int = 32, document_length: int = 512) -> None:
+        self._dim = dim
+        self._document_length = document_length
+
+    @property
+    def name(self) -> str:
+        """The name that :func:`~lfm2_colbert_rag.encoder.load_encoder` knows it by."""
+        return "hash"
+
+    @property
+    def dim(self) -> int:
+        """Width of a token vector."""
+        return self._dim
+
+    @property
+    def document_room(self) -> int:
+        """Words of a passage that are kept."""
+        return self._document_length
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Everything that decides the vectors."""
+        return {"kind": "hash", "dim": self._dim, "document_length": self._document_length}
+
+    def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
+        """Encode questions word by word."""
+        return [self._encode(text) for text in texts]
+
+    def encode_document(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> list[TokenVectors]:
+        """Encode passages word by word."""
+        encoded = []
+        for text in texts:
+            encoded.append(self._encode(text))
+            if progress is not None:
+                progress(1)
+        return encoded
+
+    def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+        """Return the character spans of all words of each text."""
+        return [_spans(list(_WORD.finditer(text))) for text in texts]
+
+    def _encode(self, text: str) -> TokenVectors:
+        words = list(_WORD.finditer(text))[: self._document_length]
+        hashes = [_word_hash(word.group().casefold()) for word in words]
+        vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
+        return TokenVectors(
+            vectors.reshape(-1, self._dim),
+            np.array([h % 50_000 for h in hashes], dtype=np.int32),
+            _spans(words),
+        )
+
+
+def _spans(words: Sequence[re.Match[str]]) -> npt.NDArray[np.int32]:
+    return np.array([word.span() for word in words], dtype=np.int32).reshape(-1, 2)
+
+
+def _word_hash(word: str) -> int:
+    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+
+
+@lru_cache(maxsize=65_536)
+def _unit_vector(seed: int, dim: int) -> TokenMatrix:
+    vector = np.random.default_rng(seed).standard_normal(dim).astype(np.float32)
+    vector /= np.linalg.norm(vector)
+    vector.flags.writeable = False
+    return vector

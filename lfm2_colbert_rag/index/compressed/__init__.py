@@ -1,0 +1,1 @@
+"""Search over vectors of a few bits a dimension, and all that makes and reads them."""

@@ -1,0 +1,282 @@
+"""The codebook: centroids of token vectors, each of one vocabulary id, and how to find near ones.
+
+Centroids are kept in whole numbers with a scale each, and residuals are taken to what these can
+say: in 8 bits a coordinate beside residuals of 4, which loses nothing, and in 4 beside residuals of
+2, where room counts and the loss is small against theirs. They lie in the order of coarse groups: a
+query vector is compared with the groups, and then with the centroids of the nearest groups only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import IndexCorruptError
+from ..arrays import (
+    REMEDY,
+    FileInfo,
+    describe_arrays,
+    narrow,
+    open_arrays,
+    sync_folder,
+    write_arrays,
+)
+from .codec import CHUNK, LENGTHS, STEPS, Codec, unit_vectors
+
+Int = npt.NDArray[np.int64]
+Float = npt.NDArray[np.float32]
+
+# Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
+UNKNOWN_TOKEN = -1
+# Coordinates of centroids are whole numbers of at most this size, by the bits of the residuals.
+LARGEST = {4: 127, 2: 7}
+
+
+@dataclass(frozen=True)
+class CodebookInfo:
+    """What the catalog remembers of a codebook.
+
+    Attributes:
+        name: folder name under ``codebooks/``.
+        nbits: bits a dimension of the residuals.
+        centroids: their number.
+        vectors: how many vectors it was made for.
+        energy: mean squared length of their residuals.
+        natural: whether vectors are kept with the lengths they have, none above 1, rather than as
+            directions with lengths aside. Means of unit vectors are, as pooling makes them.
+        bent: see :class:`~.codec.Codec`; those of whom this is not recorded have even levels.
+        files: size and checksum of each array's file, by array name.
+    """
+
+    name: str
+    nbits: int
+    centroids: int
+    vectors: int
+    energy: float
+    natural: bool = False
+    bent: bool = False
+    files: Mapping[str, FileInfo] = field(default_factory=dict)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(file.size for file in self.files.values())
+
+
+@dataclass(frozen=True, eq=False)
+class Centroids:
+    """Centroids that a vector can be given, side by side for each token.
+
+    Attributes:
+        values: ``(n, padded)`` int8.
+        scales: ``(n,)`` float32 that float16 can hold; a centroid is its values times its scale.
+        tokens: ``(n,)`` int32 vocabulary ids.
+    """
+
+    values: npt.NDArray[np.int8]
+    scales: Float
+    tokens: npt.NDArray[np.int32]
+
+    def __len__(self) -> int:
+        """Return the number of centroids."""
+        return len(self.values)
+
+    @classmethod
+    def rounded(cls, means: Float, tokens: npt.NDArray[np.int32], nbits: int) -> Centroids:
+        """Round means to whole numbers, each with a scale of its own."""
+        largest = LARGEST[nbits]
+        scales = np.abs(means).max(axis=1, initial=0) / largest
+        scales = np.minimum(scales, 6e4).astype(np.float16).astype(np.float32)
+        scales[scales == 0] = 1
+        values = np.clip(np.rint(means / scales[:, None]), -largest, largest)
+        return cls(values.astype(np.int8), scales, tokens)
+
+    @classmethod
+    def read(cls, arrays: Mapping[str, npt.NDArray[Any]], prefix: str = "") -> Centroids:
+        """Take from arrays what :meth:`arrays` gave."""
+        values = np.array(arrays[f"{prefix}centroids"])
+        if values.dtype == np.uint8:
+            values = Codec(2 * values.shape[1], 4).unpack(values).astype(np.int8) - np.int8(8)
+        return cls(
+            values,
+            arrays[f"{prefix}scales"].astype(np.float32),
+            arrays[f"{prefix}tokens"].astype(np.int32),
+        )
+
+    def arrays(self, nbits: int, prefix: str = "") -> dict[str, npt.NDArray[Any]]:
+        """Return what is written to files: two coordinates a byte where they fit."""
+        values: npt.NDArray[Any] = self.values
+        if LARGEST[nbits] < 8:
+            values = Codec(values.shape[1], 4).pack(values + 8)
+        return {
+            f"{prefix}centroids": values,
+            f"{prefix}scales": self.scales.astype(np.float16),
+            f"{prefix}tokens": narrow(self.tokens),
+        }
+
+    @classmethod
+    def joined(cls, parts: list[Centroids]) -> Centroids:
+        """Put centroids one after the other."""
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.scales for part in parts]),
+            np.concatenate([part.tokens for part in parts]),
+        )
+
+    def take(self, places: npt.NDArray[np.integer]) -> Centroids:
+        """Return those at some places."""
+        return Centroids(self.values[places], self.scales[places], self.tokens[places])
+
+    @cached_property
+    def means(self) -> Float:
+        """``(n, padded)`` float32, the centroids themselves; for few of them."""
+        return self.values * self.scales[:, None]
+
+    @cached_property
+    def wide(self) -> npt.NDArray[np.int8]:
+        """The values with zeros up to a multiple of CHUNK columns, as kernels want them."""
+        missing = -self.values.shape[1] % CHUNK
+        if not missing:
+            return self.values
+        return np.pad(self.values, ((0, 0), (0, missing)))
+
+    @cached_property
+    def halves(self) -> Float:
+        """``(n,)`` half the squared length of each."""
+        lengths: Float = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float32)
+        return lengths * self.scales * self.scales / np.float32(2)
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """Centroids of token vectors; immutable, shared by all segments that name it.
+
+    Attributes:
+        info: what the catalog remembers of it.
+        codec: how residuals are packed.
+        rotation: ``(padded, padded)`` orthogonal; all vectors are turned by it, so that residuals
+            have like spread in every coordinate.
+        centroids: in the order of their coarse groups; a code is a place in them.
+        groups: ``(groups, padded)`` float32 unit vectors.
+        bounds: ``(groups + 1,)`` where the centroids of each group start.
+        pivots: ``(pivots, padded)`` for vectors of unknown token; may be empty.
+    """
+
+    info: CodebookInfo
+    codec: Codec
+    rotation: Float
+    centroids: Centroids
+    groups: Float
+    bounds: Int
+    pivots: Float
+
+    def __len__(self) -> int:
+        """Return the number of centroids."""
+        return len(self.centroids)
+
+    def rotate(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Pad and turn ``(n, dim)`` vectors, giving ``(n, padded)`` float32."""
+        return self.codec.pad(vectors) @ self.rotation
+
+    def prepare(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Pad vectors and scale them to unit length, unless lengths are kept; as float32."""
+        return self.codec.pad(vectors if self.info.natural else unit_vectors(vectors))
+
+    def turn(self, vectors: npt.NDArray[np.floating]) -> Float:
+        """Prepare vectors and turn them."""
+        return self.prepare(vectors) @ self.rotation
+
+    @property
+    def tables(self) -> tuple[Float, Float, int]:
+        """What kernels need to know of steps, lengths and levels."""
+        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS, int(self.codec.bent)
+
+    def restore(self, rotated: Float) -> Float:
+        """Undo :meth:`rotate`."""
+        return np.ascontiguousarray((rotated @ self.rotation.T)[:, : self.codec.dim])
+
+    def classify(self, rotated: Float, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """Give vectors of unknown token the negative number of their nearest pivot."""
+        unknown = np.flatnonzero(tokens < 0)
+        if not len(unknown) or not len(self.pivots):
+            return tokens
+        tokens = tokens.copy()
+        for start in range(0, len(unknown), 65_536):
+            part = unknown[start : start + 65_536]
+            tokens[part] = -1 - np.argmax(rotated[part] @ self.pivots.T, axis=1)
+        return tokens
+
+    @cached_property
+    def turned_back(self) -> Float:
+        """The rotation, columns as rows."""
+        return np.ascontiguousarray(self.rotation.T)
+
+    @cached_property
+    def order(self) -> Int:
+        """``(centroids,)`` codes, so that those of one token lie side by side."""
+        return np.argsort(self.centroids.tokens, kind="stable")
+
+    @cached_property
+    def by_token(self) -> Centroids:
+        """The centroids in that order."""
+        return self.centroids.take(self.order)
+
+    def lists(self) -> dict[str, npt.NDArray[Any]]:
+        """Return the arrays of its files."""
+        return {
+            "rotation": self.rotation,
+            **self.centroids.arrays(self.codec.nbits),
+            "groups": self.groups.astype(np.float16),
+            "bounds": narrow(self.bounds),
+            "pivots": self.pivots,
+        }
+
+    def write(self, folder: Path, *, durable: bool) -> CodebookInfo:
+        """Write its files into a new folder, and return what to record of it."""
+        folder.mkdir(parents=True)
+        write_arrays(folder, self.lists(), durable=durable)
+        if durable:
+            sync_folder(folder)
+        known = self.info
+        return CodebookInfo(
+            known.name,
+            known.nbits,
+            known.centroids,
+            known.vectors,
+            known.energy,
+            known.natural,
+            known.bent,
+            describe_arrays(folder),
+        )
+
+
+def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
+    """Map a codebook's files.
+
+    Raises:
+        IndexCorruptError: a file is missing or truncated, or contradicts the catalog.
+    """
+    arrays = open_arrays(root / info.name, info.files)
+    codec = Codec(dim, info.nbits, info.bent)
+    # Searched all the time, and small: held in memory rather than mapped.
+    centroids = Centroids.read(arrays)
+    if centroids.values.shape != (info.centroids, codec.padded):
+        raise IndexCorruptError(
+            f"{root / info.name} holds centroids of shape {centroids.values.shape} instead of "
+            f"{(info.centroids, codec.padded)}. {REMEDY}"
+        )
+    return Codebook(
+        info,
+        codec,
+        np.array(arrays["rotation"]),
+        centroids,
+        arrays["groups"].astype(np.float32),
+        arrays["bounds"].astype(np.int64),
+        np.array(arrays["pivots"]),
+    )

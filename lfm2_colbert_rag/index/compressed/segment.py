@@ -1,0 +1,271 @@
+"""Compressed segments: a code, a step and a few bits a dimension for each vector.
+
+=============== ======================== ======================================================
+file            shape and dtype          content
+=============== ======================== ======================================================
+codes           ``(tokens, 3)`` uint8    centroid and step of each vector (:mod:`.codec`)
+packed          ``(tokens, width)``      residuals, 2 or 4 bits a coordinate, uint8
+norms           ``(tokens,)`` uint8      lengths of the vectors; empty where all are 1 or the
+                                         codebook keeps vectors as long as they are
+spans           ``(bytes,)`` uint8       characters of each vector (``kernels.encode_spans``)
+span_sizes      ``(windows,)``           bytes of ``spans`` that each window has
+lengths         ``(windows,)``           vectors of each window
+row_steps       ``(windows,)``           row number of each window's passage less that of the one
+                                         before it; the first is in the catalog
+windows         ``(windows, 2)``         characters of the passage that each window is
+list_bounds     ``(blocks + 1,)``        where the lists of each block of 65,536 windows start
+list_steps      ``(lists,)``             centroid of each list less that of the one before it,
+                                         within a block
+list_sizes      ``(lists,)``             windows in each list
+listed          ``(entries,)`` uint16    windows that hold the centroid, counted within the block
+extra_centroids as in the codebook       centroids of tokens that the codebook does not know;
+extra_scales    ``(extra,)`` float16     their codes follow those of the codebook
+extra_tokens    ``(extra,)``
+=============== ======================== ======================================================
+
+Whole numbers have the smallest type that holds them. Vocabulary ids are not stored: a
+centroid belongs to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import IndexCorruptError
+from ...types import TokenMatrix
+from ..arrays import REMEDY, let_go, open_arrays
+from ..segment import Segment, SegmentInfo
+from .codebook import Centroids, Codebook
+from .codec import unpack_centroids, unpack_codes
+
+BLOCK_WINDOWS = 65_536
+
+
+@dataclass(frozen=True, eq=False)
+class Lists:
+    """Inverted lists of one block of windows.
+
+    Attributes:
+        first: position of the block's first window.
+        size: its windows.
+        starts: ``(codes + 1,)`` int32, where the list of each centroid starts.
+        listed: ``(entries,)`` uint16 windows, counted from ``first``.
+    """
+
+    first: int
+    size: int
+    starts: npt.NDArray[np.int32]
+    listed: npt.NDArray[np.uint16]
+
+
+class CompressedSegment(Segment):
+    """A segment whose vectors are kept as codes and residuals.
+
+    Args:
+        info: what the catalog knows of it.
+        codebook: the codebook that it names.
+        arrays: see the module.
+    """
+
+    def __init__(
+        self, info: SegmentInfo, codebook: Codebook, arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> None:
+        self.info = info
+        self.codebook = codebook
+        self.rows = info.first_row + np.cumsum(arrays["row_steps"], dtype=np.int64)
+        self.windows = arrays["windows"]
+        self.offsets = _offsets(arrays["lengths"])
+        self.span_offsets = _offsets(arrays["span_sizes"])
+        self.spans = arrays["spans"]
+        self.store = (arrays["codes"], arrays["packed"], arrays["norms"])
+        self.extra = Centroids.read(arrays, "extra_")
+        self._arrays = arrays
+
+    @property
+    def _streamed(self) -> Sequence[npt.NDArray[np.generic]]:
+        return *self.store, self.spans
+
+    @cached_property
+    def single(self) -> bool:
+        """Whether every passage has but one window."""
+        return len(self.rows) == self.info.passages
+
+    @cached_property
+    def source(self) -> tuple[Any, ...]:
+        """What kernels need to decode the segment's vectors."""
+        book, codec = self.codebook.centroids, self.codebook.codec
+        return (
+            self.store,
+            book.wide,
+            book.scales,
+            self.extra.wide,
+            self.extra.scales,
+            self.codebook.tables,
+            (None,) * codec.width,
+            (None,) * codec.planes,
+        )
+
+    @cached_property
+    def lists(self) -> list[Lists]:
+        """The inverted lists, block by block."""
+        arrays, found, entry = self._arrays, [], 0
+        codes = len(self.codebook) + len(self.extra)
+        for number, (start, end) in enumerate(
+            zip(
+                arrays["list_bounds"][:-1].tolist(), arrays["list_bounds"][1:].tolist(), strict=True
+            )
+        ):
+            starts = np.zeros(codes + 1, np.int32)
+            listed_codes = np.cumsum(arrays["list_steps"][start:end], dtype=np.int64)
+            starts[listed_codes + 1] = arrays["list_sizes"][start:end]
+            np.cumsum(starts, out=starts)
+            first = number * BLOCK_WINDOWS
+            size = min(BLOCK_WINDOWS, len(self.rows) - first)
+            found.append(
+                Lists(first, size, starts, arrays["listed"][entry : entry + int(starts[-1])])
+            )
+            entry += int(starts[-1])
+        return found
+
+    def rotated(self, start: int, end: int) -> TokenMatrix:
+        """Decode consecutive vectors without turning them back, ``(end - start, padded)``."""
+        from . import kernels
+
+        out = np.empty((end - start, self.codebook.codec.padded), np.float32)
+        kernels.decode_many(*self.source, start, end, out)
+        return out
+
+    def tokens_of(self, start: int, end: int) -> npt.NDArray[np.int32]:
+        """Return the vocabulary ids of consecutive vectors; -1 or less where unknown."""
+        codes, _ = unpack_codes(self.store[0][start:end])
+        known = len(self.codebook)
+        tokens = np.empty(len(codes), np.int32)
+        tokens[codes < known] = self.codebook.centroids.tokens[codes[codes < known]]
+        tokens[codes >= known] = self.extra.tokens[codes[codes >= known] - known]
+        return tokens
+
+    def vectors_of(self, position: int) -> TokenMatrix:
+        """Return one window's vectors, ``(num_tokens, dim)`` float32, as they are kept."""
+        tokens = self._tokens(position)
+        return self.codebook.restore(self.rotated(tokens.start, tokens.stop))
+
+    def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the vocabulary ids of one window's vectors."""
+        tokens = self._tokens(position)
+        return np.maximum(self.tokens_of(tokens.start, tokens.stop), -1)
+
+    def spans_of(self, position: int) -> npt.NDArray[np.int32]:
+        """Return the characters of the passage that one window's vectors stand for."""
+        from . import kernels
+
+        out = np.empty((int(self.lengths[position]), 2), np.int32)
+        start, end = self.span_offsets[position : position + 2].tolist()
+        kernels.decode_spans(self.spans[start:end], int(self.windows[position, 0]), out)
+        return out
+
+    def check(self) -> list[str]:
+        """Compare the arrays with one another; one sentence a contradiction."""
+        vectors = len(self.store[0])
+        found = []
+        if self.offsets[-1] != vectors or len(self.store[1]) != vectors:
+            found.append(f"its windows do not cover its {vectors} vectors.")
+        if len(self.store[2]) not in (0, vectors):
+            found.append(f"it has {len(self.store[2])} lengths for its {vectors} vectors.")
+        if self.span_offsets[-1] != len(self.spans):
+            found.append("its windows do not cover its spans.")
+        codes = len(self.codebook) + len(self.extra)
+        for start in range(0, vectors, 1 << 20):
+            if (unpack_codes(self.store[0][start : start + (1 << 20)])[0] >= codes).any():
+                found.append(f"it names a centroid that codebook {self.codebook.info.name} lacks.")
+                break
+        if not found and not self._lists_agree():
+            found.append("its inverted lists do not agree with its codes.")
+        return found
+
+    def _lists_agree(self) -> bool:
+        """Tell whether the lists are those that the codes make."""
+        expected = invert(self.store[0], self.lengths)
+        try:
+            for lists, (codes, sizes, windows) in zip(self.lists, expected, strict=True):
+                present = np.diff(lists.starts)
+                if not (
+                    np.array_equal(np.flatnonzero(present), codes)
+                    and np.array_equal(present[codes], sizes)
+                    and np.array_equal(lists.listed, windows)
+                ):
+                    return False
+        except (ValueError, IndexError):
+            return False
+        return True
+
+
+def open_compressed_segment(root: Path, info: SegmentInfo, codebook: Codebook) -> CompressedSegment:
+    """Map a compressed segment's files.
+
+    Raises:
+        IndexCorruptError: a file is missing or truncated, or does not fit the codebook.
+    """
+    segment = CompressedSegment(info, codebook, open_arrays(root / info.name, info.files))
+    if segment.store[1].shape != (info.tokens, codebook.codec.width):
+        raise IndexCorruptError(
+            f"{root / info.name} holds residuals of shape {segment.store[1].shape} instead of "
+            f"{(info.tokens, codebook.codec.width)}. {REMEDY}"
+        )
+    return segment
+
+
+def invert(
+    codes: npt.NDArray[np.uint8], lengths: npt.NDArray[np.integer]
+) -> Iterator[tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32], npt.NDArray[np.uint16]]]:
+    """Yield the inverted lists of each block of windows: codes, sizes, and windows.
+
+    Args:
+        codes: ``(tokens, 3)`` of all windows, end to end.
+        lengths: vectors of each window.
+    """
+    offsets = _offsets(lengths)
+    for first in range(0, len(lengths), BLOCK_WINDOWS):
+        last = min(first + BLOCK_WINDOWS, len(lengths))
+        part = codes[int(offsets[first]) : int(offsets[last])]
+        windows = np.repeat(np.arange(last - first, dtype=np.uint16), lengths[first:last])
+        keys = _pairs(part, windows)
+        let_go((codes,))
+        starts = np.flatnonzero(_changes(keys >> 16))
+        yield (
+            (keys[starts] >> 16).astype(np.uint32),
+            np.diff(starts, append=len(keys)).astype(np.uint32),
+            keys.astype(np.uint16),  # the lowest 16 bits
+        )
+
+
+def _pairs(codes: npt.NDArray[np.uint8], windows: npt.NDArray[np.uint16]) -> npt.NDArray[np.int64]:
+    """Return each pair of a centroid and a window once, ascending, as one number.
+
+    A block may have tens of millions of vectors, so nothing is copied that need not be.
+    """
+    keys = unpack_centroids(codes).astype(np.int64)
+    keys <<= 16
+    keys += windows
+    keys.sort()
+    different: npt.NDArray[np.int64] = keys[_changes(keys)]
+    return different
+
+
+def _changes(values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+    """Tell where a value differs from the one before it; the first does."""
+    changes = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=changes[1:])
+    return changes
+
+
+def _offsets(lengths: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets

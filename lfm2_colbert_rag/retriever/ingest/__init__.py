@@ -1,0 +1,1 @@
+"""The write path: texts to windows, windows to vectors, vectors to one commit."""

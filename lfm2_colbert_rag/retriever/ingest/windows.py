@@ -1,0 +1,232 @@
+"""Long texts in overlapping windows, each of which an encoder reads whole.
+
+A window ends where a paragraph or a sentence does, if one ends in its second half, and begins
+where a sentence begins, if one begins within the overlap. Failing that, borders are at line breaks,
+at words, and last between characters: scripts that write neither blanks nor full stops, such as
+Thai, are cut where their tokens begin.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ...encoder.protocol import Encoder
+from ...errors import ConfigError
+
+Span: TypeAlias = tuple[int, int]
+_Places: TypeAlias = npt.NDArray[np.int64]
+
+# A full stop ends a sentence before a blank only ("3.14", "example.org"); the marks of other
+# scripts do so wherever they stand. The look-behind keeps a long row of dots linear.
+_STOPS, _MARKS = ".!?…", "。！？｡．؟۔։।॥။៕።፧༎"
+_CLOSING = "\"'”’»›)\\]}）」』】》〉〕］｣"
+_SENTENCE = re.compile(
+    rf"(?:(?<![{_STOPS}])[{_STOPS}]+[{_CLOSING}]*(?=\s)|[{_MARKS}]+[{_CLOSING}]*)\s*"
+)
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\u2029\s*")
+_LINE = re.compile(r"[\n\u2028]\s*")
+_BLANK = re.compile(r"\s+")
+_JOINER = "\N{ZERO WIDTH JOINER}"
+
+# A paragraph may end a window this far before it is full, in parts of its tokens; a sentence or
+# a word that far.
+_PARAGRAPH_REACH, _REACH = 4, 2
+_OVERLAP = 8
+
+
+def check_overlap(overlap: int | None, room: int) -> int:
+    """Return how many tokens consecutive windows may share.
+
+    Args:
+        overlap: what the caller wants; None for an eighth of a window.
+        room: tokens that a window holds.
+
+    Raises:
+        ConfigError: it is no whole number from 0 to ``room - 1``.
+
+    Example:
+        >>> check_overlap(None, 509)
+        63
+    """
+    if overlap is None:
+        return max(0, room // _OVERLAP)
+    if isinstance(overlap, bool) or not isinstance(overlap, int) or not 0 <= overlap < room:
+        raise ConfigError(
+            f"window_overlap must be a whole number of tokens from 0 to {room - 1}, one less than "
+            f"the model reads of a text, not {overlap!r}."
+        )
+    return overlap
+
+
+def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[list[Span]]:
+    """Cut each text into windows that the encoder reads whole.
+
+    Args:
+        encoder: its tokens are counted, in each whole text and again in each window.
+        texts: of any length; the time grows in proportion to it.
+        overlap: tokens of the text that consecutive windows share at most.
+
+    Returns:
+        For each text the characters ``[start, end)`` of its windows, which cover all of it; a
+        single one if the text fits. A character that alone takes more tokens than there is room
+        for is a window of its own, and the only thing that is ever cut off.
+
+    Example:
+        >>> from lfm2_colbert_rag.testing import HashEncoder
+        >>> text = "One two three. Four five six. Seven eight."
+        >>> windows = find_windows(HashEncoder(document_length=8), [text], overlap=0)[0]
+        >>> [text[start:end] for start, end in windows]
+        ['One two three. Four five six. ', 'Seven eight.']
+    """
+    room = encoder.document_room
+    all_spans = encoder.token_spans(texts)
+    windows = [[(0, len(text))] for text in texts]
+    borders = {
+        i: Borders(texts[i], spans) for i, spans in enumerate(all_spans) if len(spans) > room
+    }
+    # A piece of a text may have a few tokens more than it had within the text, so each is counted
+    # by itself, and texts with a piece too long are cut again with less in a window.
+    lengths = dict.fromkeys(borders, max(1, room))
+    while lengths:
+        for i, length in lengths.items():
+            windows[i] = borders[i].cut(length, overlap)
+        pieces = [(i, texts[i][start:end]) for i in lengths for start, end in windows[i]]
+        excess = dict.fromkeys(lengths, 0)
+        counts = [len(spans) for spans in encoder.token_spans([piece for _, piece in pieces])]
+        for (i, _), count in zip(pieces, counts, strict=True):
+            excess[i] = max(excess[i], count - room)
+        lengths = {
+            i: max(1, length - excess[i])
+            for i, length in lengths.items()
+            if excess[i] > 0 and length > 1
+        }
+    return windows
+
+
+class Borders:
+    """Where a text may be cut, best places first, and the tokens between.
+
+    Args:
+        text: the text.
+        spans: ``(num_tokens, 2)`` characters of its tokens, ascending; at least one.
+
+    Example:
+        >>> spans = np.array([(0, 3), (3, 4), (5, 8), (8, 9)])
+        >>> Borders("One. Two.", spans).cut(2, overlap=0)
+        [(0, 5), (5, 9)]
+    """
+
+    def __init__(self, text: str, spans: npt.NDArray[np.integer]) -> None:
+        self._text = text
+        self._starts, self._stops = np.maximum.accumulate(spans.astype(np.int64), axis=0).T
+        self._paragraphs = _ends(_PARAGRAPH, text)
+        self._sentences = np.union1d(self._paragraphs, _ends(_SENTENCE, text))
+        self._lines = np.union1d(self._sentences, _ends(_LINE, text))
+        self._words = _ends(_BLANK, text)
+
+    def cut(self, length: int, overlap: int) -> list[Span]:
+        """Cut the text into windows.
+
+        Args:
+            length: tokens of the text that lie in a window, whole or in part; at least 1.
+            overlap: tokens that begin within two consecutive windows, at most.
+
+        Returns:
+            Characters ``[start, end)``, each window starting after the one before it.
+        """
+        overlap = min(overlap, length - 1)
+        windows: list[Span] = []
+        start, done = 0, 0
+        while done < len(self._text):
+            end = self._end(start, length, overlap)
+            if end > done:  # else before a character of more tokens than a window holds
+                windows.append((start, end))
+                done = end
+            start = self._next_start(start, end, overlap)
+        return windows
+
+    def _end(self, start: int, length: int, overlap: int) -> int:
+        """Return where the window ends that begins here."""
+        first = self._before(start)
+        if first and self._stops[first - 1] > start:  # the window begins within a token
+            first -= 1
+        if first + length >= len(self._starts):
+            return len(self._text)
+        last = int(self._starts[first + length])
+        if last <= start:  # all the tokens of one character; the window must still get ahead
+            following = self._before(start + 1)
+            return (
+                int(self._starts[following]) if following < len(self._starts) else len(self._text)
+            )
+
+        def reach(part: int) -> int:
+            # More than the overlap must be new, or the next window would not get ahead.
+            low = self._starts[first + max(overlap, length - length // part - 1)]
+            return max(start, int(low)) + 1
+
+        return (
+            _last(self._paragraphs, reach(_PARAGRAPH_REACH), last)
+            or _last(self._sentences, reach(_REACH), last)
+            or _last(self._lines, reach(_REACH), last)
+            or _last(self._words, reach(_REACH), last)
+            or self._last_character(reach(_REACH), last)
+        )
+
+    def _next_start(self, start: int, end: int, overlap: int) -> int:
+        """Return where the window begins that follows one from start to end."""
+        tokens = self._before(end)
+        if not overlap or tokens - overlap <= self._before(start):
+            return end
+        low = int(self._starts[tokens - overlap - 1]) + 1
+        return (
+            _first(self._sentences, low, end)
+            or _first(self._lines, low, end)
+            or _first(self._words, low, end)
+            or self._first_character(low, end)
+        )
+
+    def _before(self, place: int) -> int:
+        """Count the tokens that begin before a place."""
+        return int(np.searchsorted(self._starts, place))
+
+    def _last_character(self, low: int, high: int) -> int:
+        """Return the last token's start where a cut does no harm; else the last of all."""
+        for token in range(self._before(high + 1) - 1, self._before(low) - 1, -1):
+            if self._may_cut(int(self._starts[token])):
+                return int(self._starts[token])
+        return high
+
+    def _first_character(self, low: int, high: int) -> int:
+        for token in range(self._before(low), self._before(high)):
+            if self._may_cut(int(self._starts[token])):
+                return int(self._starts[token])
+        return high
+
+    def _may_cut(self, place: int) -> bool:
+        """Tell whether a cut here parts no letter from its accents or its punctuation, no emoji."""
+        category = unicodedata.category(self._text[place])
+        if category[0] == "M" or category in ("Pe", "Pf", "Po"):
+            return False
+        return _JOINER not in self._text[place - 1 : place + 1]
+
+
+def _ends(pattern: re.Pattern[str], text: str) -> _Places:
+    return np.fromiter((match.end() for match in pattern.finditer(text)), dtype=np.int64)
+
+
+def _last(places: _Places, low: int, high: int) -> int | None:
+    """Return the last place from low to high; None if there is none."""
+    found = int(np.searchsorted(places, high, side="right")) - 1
+    return int(places[found]) if found >= 0 and places[found] >= low else None
+
+
+def _first(places: _Places, low: int, high: int) -> int | None:
+    """Return the first place from low to before high; None if there is none."""
+    found = int(np.searchsorted(places, low))
+    return int(places[found]) if found < len(places) and places[found] < high else None

@@ -1,0 +1,1 @@
+"""What happens between calls: compressing, merging, encoding again, measuring recall."""

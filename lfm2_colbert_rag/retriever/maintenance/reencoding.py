@@ -1,0 +1,116 @@
+"""Encoding the stored texts again, so that vectors are once more what the model gives.
+
+Compressed vectors lose a little each time that a codebook is replaced. Where the texts are encoded
+again instead, nothing is lost: exact segments take the place of all others, a group of them at a
+time, and are compressed afterwards. Killed in between, an index is partly exact and whole.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from itertools import groupby
+from operator import itemgetter
+
+import numpy as np
+
+from ..._support.validation import check_vectors
+from ...index import LiveSegment
+from ...index.segment import WindowWriter
+from ...storage.layout import storage_errors
+from ...storage.store import Snapshot, Store
+from ...types import Passage, Window
+from ..ingest.passage_encoder import TEXTS, PassageEncoder
+
+Report = Callable[[int], None]
+
+# Segments are written as one up to so many vectors: what a failure may cost, and what lies on the
+# disk twice meanwhile.
+GROUP_VECTORS = 2_000_000
+
+
+def reencode(store: Store, encoder: PassageEncoder, report: Report | None = None) -> None:
+    """Replace all segments by exact ones of vectors that were encoded just now.
+
+    A text of which the encoder makes no vector keeps those that it has.
+
+    Args:
+        store: an index, locked by :meth:`FolderLocks.optimizing`.
+        encoder: encodes passages as this index stores them.
+        report: called with the number of passages just encoded.
+
+    Raises:
+        InputError: the encoder gives vectors that cannot be stored.
+        StorageFullError: the disk is full; what was replaced until then stays.
+    """
+    snapshot = store.snapshot()
+    for group in _groups(snapshot.segments):
+        _replace(store, snapshot, group, encoder, report)
+
+
+def _groups(segments: Sequence[LiveSegment]) -> Iterator[list[LiveSegment]]:
+    group: list[LiveSegment] = []
+    for live in segments:
+        if group and sum(one.segment.info.tokens for one in [*group, live]) > GROUP_VECTORS:
+            yield group
+            group = []
+        group.append(live)
+    if group:
+        yield group
+
+
+def _replace(
+    store: Store,
+    snapshot: Snapshot,
+    group: Sequence[LiveSegment],
+    encoder: PassageEncoder,
+    report: Report | None,
+) -> None:
+    retired = [live.segment.info.name for live in group]
+    rows = [row for live in group for row in _live_rows(live)]
+    if not rows:
+        store.replace_segments(retired, None, None)
+        return
+    sizes: list[tuple[int, int, int]] = []
+    with store.locks.stage() as folder, closing(store.new_segment(folder, None)) as writer:
+        for start in range(0, len(rows), TEXTS):
+            part = rows[start : start + TEXTS]
+            passages = store.catalog.passages(part)
+            texts = [passages[row] for row in part]
+            for row, windows in zip(part, _encode(texts, encoder, report), strict=True):
+                kept = windows or list(snapshot.index.windows(row))
+                sizes.append(_write(store, writer, row, kept, passages[row].id))
+        with storage_errors(store.folder):
+            info = writer.finish(store.new_name(), 0)
+        store.replace_segments(retired, folder, info, sizes, encoder.pooler)
+
+
+def _live_rows(live: LiveSegment) -> list[int]:
+    rows = live.rows
+    return np.unique(rows).tolist()
+
+
+def _encode(
+    passages: Sequence[Passage], encoder: PassageEncoder, report: Report | None
+) -> Iterator[list[Window]]:
+    """Yield the windows of each passage; those of one are held."""
+    encoded = encoder.encode([passage.text for passage in passages], report)
+    grouped = groupby(encoded, key=itemgetter(0))
+    place, windows = next(grouped, (None, iter(())))
+    for wanted in range(len(passages)):
+        if place != wanted:
+            yield []
+            continue
+        yield [window for _, window in windows if len(window.encoded)]
+        place, windows = next(grouped, (None, iter(())))
+
+
+def _write(
+    store: Store, writer: WindowWriter, row: int, windows: Sequence[Window], id: str
+) -> tuple[int, int, int]:
+    """Write the windows of a passage; returns its row, their number and that of their vectors."""
+    for window in windows:
+        check_vectors(window.encoded, store.settings["dim"], id)
+        with storage_errors(store.folder):
+            writer.append(row, window)
+    return row, len(windows), sum(len(window.encoded) for window in windows)

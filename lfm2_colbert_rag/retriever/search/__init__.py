@@ -1,0 +1,1 @@
+"""The read path: a question to rankings, rankings to hits, and why each was found."""

@@ -1,0 +1,196 @@
+"""Why a passage was found: which of its words answered which words of the query."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._support.graphemes import continues, whole_characters
+from ...index.maxsim import similarities
+from ...types import HeatMap, Match, TokenVectors, Window
+
+Span: TypeAlias = tuple[int, int]
+
+# First and last code point of scripts that write words without spaces between them. There a
+# token is as near to a word as one gets without a dictionary.
+_UNSPACED = (
+    (0x0E00, 0x0EFF),  # Thai, Lao
+    (0x1000, 0x109F),  # Myanmar
+    (0x1780, 0x17FF),  # Khmer
+    (0x2E80, 0x2FDF),  # CJK radicals
+    (0x3005, 0x30FF),  # ideographic iteration mark, kana
+    (0x31F0, 0x31FF),  # kana extensions
+    (0x3400, 0x9FFF),  # Han
+    (0xF900, 0xFAFF),  # Han compatibility
+    (0x20000, 0x3FFFF),  # Han extensions
+)
+
+
+def find_matches(
+    query: TokenVectors,
+    query_text: str,
+    window: Window,
+    text: str,
+) -> tuple[Match, ...]:
+    """Pair each word of the query with the word of the passage that answered it best.
+
+    Args:
+        query: the encoded query.
+        query_text: its text.
+        window: the part of the passage to look in.
+        text: the whole passage's text.
+
+    Returns:
+        One match for each word of the query, strongest first (to three places; equal ones as they
+        are asked), all of them within the window. Markers and query expansion have no characters
+        and take no part. Where words are written without spaces, a run of tokens that a run of
+        tokens answered counts as a word.
+    """
+    heat = compare_tokens(query, query_text, window, text)
+    if not heat.cosines.size:
+        return ()
+    matches: dict[Span, Match] = {}
+    for i, j in enumerate(heat.cosines.argmax(axis=1)):
+        (asked, asked_end), (found, found_end) = heat.query_spans[i], heat.passage_spans[j]
+        match = Match(
+            word_span(query_text, int(asked), int(asked_end)),
+            word_span(text, int(found), int(found_end), window.span),
+            # float16 vectors are not quite of unit length
+            float(np.clip(heat.cosines[i, j], -1.0, 1.0)),
+        )
+        known = matches.get(match.query_span)
+        if known is None or known.strength < match.strength:
+            matches[match.query_span] = match
+    joined = _join_unspaced(_outermost(list(matches.values())), query_text, text)
+    # To three places: what a processor's way of rounding decides is no order.
+    return tuple(sorted(joined, key=lambda m: (-round(m.strength, 3), m.query_span)))
+
+
+def compare_tokens(query: TokenVectors, query_text: str, window: Window, text: str) -> HeatMap:
+    """Compare all tokens that cover more than blanks; see :func:`find_matches`.
+
+    Markers and query expansion have no characters and take no part.
+    """
+    asked = _visible(query.spans, query_text)
+    found = _visible(window.encoded.spans, text)
+    cosines = similarities(query.vectors[asked], window.encoded.vectors[found])
+    return HeatMap(query.spans[asked], window.encoded.spans[found], cosines)
+
+
+def _visible(spans: npt.NDArray[np.int32], text: str) -> npt.NDArray[np.int64]:
+    """Return the rows of tokens that cover more than blanks."""
+    shown = [not text[start:end].isspace() and start < end for start, end in spans.tolist()]
+    return np.flatnonzero(np.array(shown, dtype=np.bool_))
+
+
+def _outermost(matches: list[Match]) -> list[Match]:
+    """Drop matches of what is only a part of another match's word."""
+    spans = [match.query_span for match in matches]
+    return [
+        match for match in matches if not any(_is_part(match.query_span, of=span) for span in spans)
+    ]
+
+
+def _is_part(span: Span, *, of: Span) -> bool:
+    return span != of and of[0] <= span[0] and span[1] <= of[1]
+
+
+def _join_unspaced(matches: list[Match], query_text: str, text: str) -> list[Match]:
+    """Join what follows one another both in the query and in the passage, without spaces.
+
+    Where no spaces separate words, a run of tokens that was answered by a run of tokens is the
+    nearest thing to a word; its strength is the mean of theirs.
+    """
+    runs: list[list[Match]] = []
+    for match in sorted(matches, key=lambda one: one.query_span):
+        if runs and _follows(runs[-1][-1], match, query_text, text):
+            runs[-1].append(match)
+        else:
+            runs.append([match])
+    return [
+        Match(
+            (run[0].query_span[0], run[-1].query_span[1]),
+            (run[0].passage_span[0], run[-1].passage_span[1]),
+            sum(match.strength for match in run) / len(run),
+        )
+        for run in runs
+    ]
+
+
+def _follows(one: Match, other: Match, query_text: str, text: str) -> bool:
+    asked, found = one.query_span[1], one.passage_span[1]
+    return (
+        asked == other.query_span[0]
+        and found == other.passage_span[0]
+        and all(
+            _is_word(piece) and _is_unspaced(piece[-1])
+            for piece in (query_text[slice(*one.query_span)], text[slice(*one.passage_span)])
+        )
+        and _is_word(query_text[asked])
+        and _is_word(text[found])
+    )
+
+
+def word_span(
+    text: str, start: int, end: int, within: tuple[int, int] | None = None
+) -> tuple[int, int]:
+    """Widen a token's span to the word around it, and drop the blanks at its ends.
+
+    Scripts without spaces keep the token, but a word in katakana, which is written to be seen as
+    one, is taken whole. No character is cut in two: letters keep their accents, emoji their parts.
+    Nothing outside ``within`` is taken along.
+    """
+    low, high = (0, len(text)) if within is None else within
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    start, end = whole_characters(text, (start, end), (low, high))
+    if start == end or not _is_word(text[start:end]):
+        return start, end
+    while start > low and _belongs(text, start, low):
+        start -= 1
+    while end < high and _belongs(text, end, low):
+        end += 1
+    return whole_characters(text, (start, end), (low, high))
+
+
+def _is_word(piece: str) -> bool:
+    return any(unicodedata.category(c)[0] in "LMN" for c in piece)
+
+
+def _belongs(text: str, place: int, low: int) -> bool:
+    """Tell whether the characters before and at a place are parts of one word."""
+    before, here = place - 1, text[place]
+    if continues(text, place):
+        return True
+    while before > low and continues(text, before):
+        before -= 1  # to the letter that carries what stands here
+    letter = text[before]
+    if _is_katakana(letter) and _is_katakana(here):
+        return True
+    return _is_word(letter) and _is_word(here) and not (_is_unspaced(letter) or _is_unspaced(here))
+
+
+def _is_unspaced(character: str) -> bool:
+    point = ord(character)
+    return any(first <= point <= last for first, last in _UNSPACED)
+
+
+def _is_katakana(character: str) -> bool:
+    return "\u30a1" <= character <= "\u30fa" or character == "\u30fc"
+
+
+def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Join overlapping and touching spans; the result ascends."""
+    merged: list[tuple[int, int]] = []
+    for start, end in sorted(spans):
+        if merged and start <= merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return merged

@@ -1,0 +1,128 @@
+"""Fusing what late interaction and words say of the same passages into one score.
+
+Both legs score every candidate of either, so that no rank is ever missing. Neither is calibrated
+to the spread of the candidates: MaxSim counts as the mean cosine of the query's tokens, in units of
+how far the mean cosines of passages that have nothing to do with one another lie apart. Without
+the unit words would count for ten times as much beside a model that puts all cosines between .8
+and .9 as beside one that spreads them from .3 to .7.
+
+BM25 counts as its part of the best BM25 among the candidates, times a trust that rises with the
+greatest share of the query's terms that a candidate has: evenly, from none at :attr:`Fusion.least`
+to all at :attr:`Fusion.enough`. For that share each term counts the same, however rare it is. Among
+passages of another language whatever they quote of the query's own is rare, "of" and "the" as much
+as a name, and by weight a few such words would seem to be a good part of the query; by number they
+are next to nothing, and late interaction answers alone. In its own language a query finds most of
+its terms, even where no passage has all that is rare in it.
+
+That sums of scores beat ranks is known from Bruch, Gai and Ingber, "An analysis of fusion functions
+for hybrid retrieval" (2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import ConfigError
+
+MODES = ("late", "lexical", "hybrid")
+_RANK_OFFSET = 60.0  # of reciprocal rank fusion, as its authors have it
+
+Array = npt.NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the legs are fused.
+
+    Attributes:
+        method: ``"scores"``: the sum of mean cosine, in spreads, and of BM25 as a part of the best;
+            ``"ranks"``: of reciprocal ranks (Cormack, Clarke and Buettcher, 2009).
+        weight: what the lexical leg counts beside the late one, where it is fully trusted.
+        least: share of the query's terms up to which words are not trusted at all.
+        enough: share from which on they are fully trusted.
+
+    Raises:
+        ConfigError: a value that makes no sense.
+    """
+
+    method: str = "scores"
+    weight: float = 16.0
+    least: float = 0.28
+    enough: float = 0.65
+
+    def __post_init__(self) -> None:
+        if self.method not in ("scores", "ranks"):
+            raise ConfigError(f'the method must be "scores" or "ranks", not {self.method!r}.')
+        if not 0 <= self.weight < np.inf:
+            raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
+        if not 0 <= self.least < self.enough <= 1:
+            raise ConfigError(
+                f"trust must begin at a share of 0 or more and end at a larger one, at most 1, not "
+                f"at {self.least!r} and {self.enough!r}."
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any] | None) -> Fusion:
+        """Return what :meth:`to_dict` gave; the default for None.
+
+        What an earlier version learned for another formula is of no use, and gives the default.
+        """
+        usable = values is not None and values.keys() == cls().to_dict().keys()
+        return cls(**values) if values is not None and usable else cls()
+
+    def trust(self, share: float) -> float:
+        """Return how far words are trusted, 0..1, where a passage has so much of a query."""
+        return min(1.0, max(0.0, (share - self.least) / (self.enough - self.least)))
+
+
+def fuse(distances: Array, words: Array, share: float, fusion: Fusion) -> npt.NDArray[np.float64]:
+    """Fuse the scores of the candidates of one query.
+
+    Args:
+        distances: ``(n,)`` MaxSim divided by the number of query vectors and by the spread, see
+            :attr:`~lfm2_colbert_rag.retriever.search.relevance.Background.spread`.
+        words: ``(n,)`` BM25, 0 where no word is shared.
+        share: of the query's terms that a candidate has at most, 0..1.
+        fusion: how.
+
+    Returns:
+        ``(n,)`` fused scores: they grow with the score of either leg while the others stay.
+
+    Example:
+        >>> fuse(np.array([9.0, 8.0, 7.0]), np.array([0.0, 31.0, 0.0]), 0.5, Fusion()).argmax()
+        np.int64(1)
+    """
+    weight = fusion.weight * fusion.trust(share)
+    if fusion.method == "ranks":
+        return _by_rank(distances) + weight * np.where(words > 0, _by_rank(words), 0.0)
+    best = float(words.max(initial=0.0))
+    parts = words.astype(np.float64) / best if best > 0 else np.zeros(len(words))
+    return distances.astype(np.float64) + weight * parts
+
+
+def _by_rank(scores: Array) -> npt.NDArray[np.float64]:
+    """Return reciprocal ranks; equal scores share the better one."""
+    ranks = 1 + np.searchsorted(np.sort(-scores), -scores)
+    return np.divide(1.0, _RANK_OFFSET + ranks, dtype=np.float64)
+
+
+def check_mode(mode: object, default: str = "late") -> str:
+    """Return how to search; the default for None.
+
+    Raises:
+        ConfigError: there is no such way.
+    """
+    if mode is None:
+        return default
+    if mode not in MODES:
+        raise ConfigError(f'mode must be "late", "lexical" or "hybrid", not {mode!r}.')
+    return str(mode)

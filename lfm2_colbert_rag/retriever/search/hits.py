@@ -1,0 +1,167 @@
+"""Scores to hits: the best window of each passage, ties broken, evidence found when asked for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from ...index import Index, Ranking
+from ...index.lexical.bm25 import LexicalRanking
+from ...index.maxsim import maxsim, similarities
+from ...types import Hit, Leg, Match, Passage, TokenVectors, Window
+from .evidence import compare_tokens, find_matches
+from .explanation import Explanation
+from .relevance import Chance, relevance
+
+
+@dataclass(frozen=True)
+class Question:
+    """A question, its vectors, and what it scores by chance, where that is known."""
+
+    text: str
+    encoded: TokenVectors
+    chance: Chance | None = None
+
+
+def ranked_hits(
+    question: Question,
+    ranking: Ranking,
+    index: Index,
+    passages: Mapping[int, Passage],
+    k: int,
+    legs: Mapping[int, Mapping[str, Leg]] | None = None,
+) -> list[Hit]:
+    """Turn what an index found into hits, best first; equal scores are ordered by id.
+
+    Args:
+        question: what was asked.
+        ranking: what the index answered.
+        index: the generation that was searched.
+        passages: the ranked passages, by row.
+        k: most hits.
+        legs: by row, what each leg gave; None where the ranking is that of the late leg.
+    """
+    ranked = sorted(
+        zip(ranking.rows.tolist(), ranking.scores.tolist(), ranking.windows.tolist(), strict=True),
+        key=lambda found: (-found[1], passages[found[0]].id),
+    )
+    return [
+        _make_hit(
+            question,
+            passages[row],
+            score,
+            index.window_span(row, place),
+            partial(index.window, row, place),
+            {"late": Leg(rank, score)} if legs is None else legs[row],
+        )
+        for rank, (row, score, place) in enumerate(ranked[:k], 1)
+    ]
+
+
+def lexical_hits(
+    ranking: LexicalRanking,
+    passages: Mapping[int, Passage],
+    k: int,
+    find_evidence: Callable[[int], tuple[Match, ...]],
+) -> list[Hit]:
+    """Turn what the lexical index found into hits; equal scores are ordered by id.
+
+    Args:
+        ranking: what it answered.
+        passages: the ranked passages, by row.
+        k: most hits.
+        find_evidence: finds the evidence in a row, when it is asked for.
+    """
+    ranked = sorted(
+        zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True),
+        key=lambda found: (-found[1], passages[found[0]].id),
+    )
+    return [
+        Hit(
+            passages[row].id,
+            score,
+            min(1.0, score / ranking.ideal),
+            passages[row].text,
+            json.loads(json.dumps(passages[row].metadata)),
+            legs={"lexical": Leg(rank, score)},
+            _find_evidence=partial(find_evidence, row),
+        )
+        for rank, (row, score) in enumerate(ranked[:k], 1)
+    ]
+
+
+def reranked_hits(
+    question: Question, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
+) -> list[Hit]:
+    """Rank passages that were just encoded; equal scores keep their order.
+
+    Args:
+        question: what was asked.
+        passages: the passages.
+        windows: their windows, each with its passage's place, ascending.
+        k: most hits.
+    """
+    scores = maxsim([question.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
+    best: dict[int, tuple[float, Window]] = {}
+    for (place, window), score in zip(windows, scores.tolist(), strict=True):
+        if place not in best or best[place][0] < score:
+            best[place] = score, window
+    hits = []
+    for place in sorted(best, key=lambda place: (-best[place][0], place))[:k]:
+        score, window = best[place]
+        hits.append(
+            _make_hit(question, passages[place], score, window.span, partial(_same, window))
+        )
+    return hits
+
+
+def explain_row(question: Question, row: int, passage: Passage, index: Index) -> Explanation:
+    """Explain the score of one live row."""
+    ranking = index.search([question.encoded.vectors], 1, rows=np.array([row]))[0]
+    hit = ranked_hits(question, ranking, index, {row: passage}, 1)[0]
+    window = index.window(row, int(ranking.windows[0]))
+    best = similarities(question.encoded.vectors, window.encoded.vectors).max(axis=1)
+    spans = question.encoded.spans
+    total = best.sum()
+    share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
+    return Explanation(
+        question.text,
+        passage,
+        hit.score,
+        hit.relevance,
+        hit.evidence,
+        share,
+        hit.window,
+        compare_tokens(question.encoded, question.text, window, passage.text),
+    )
+
+
+def _same(window: Window) -> Window:
+    return window
+
+
+def _make_hit(
+    question: Question,
+    passage: Passage,
+    score: float,
+    span: tuple[int, int],
+    get_window: Callable[[], Window],
+    legs: Mapping[str, Leg] | None = None,
+) -> Hit:
+    def find_evidence() -> tuple[Match, ...]:
+        return find_matches(question.encoded, question.text, get_window(), passage.text)
+
+    return Hit(
+        passage.id,
+        score,
+        relevance(legs["late"].score if legs else score, len(question.encoded), question.chance),
+        passage.text,
+        json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
+        window=None if span == (0, len(passage.text)) else span,
+        legs=dict(legs or {}),
+        _find_evidence=find_evidence,
+    )

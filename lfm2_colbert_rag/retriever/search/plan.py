@@ -1,0 +1,160 @@
+"""How a search went about it, for people: rich in a terminal, HTML in a notebook."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+from ...index.settings import SearchSettings
+from ...index.trace import SearchTrace
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_METHODS = {
+    "exact": "every allowed vector was compared, as it was encoded",
+    "scan": "every allowed vector was compared, decompressed",
+    "votes": "centroids voted, and the most promising windows were compared",
+}
+_MEANINGS = {
+    "windows": "were allowed",
+    "vectors": "they have",
+    "voted": "windows had most votes",
+    "refined": "of them were compared by their vectors near the query",
+    "scored": "windows were compared by all their vectors",
+}
+
+
+@dataclass(frozen=True)
+class FusionPlan:
+    """What the two legs of a hybrid search brought, and how they were fused.
+
+    Attributes:
+        late: candidates that late interaction brought.
+        lexical: candidates that words brought.
+        both: candidates that both brought.
+        cosine: the greatest mean cosine of a candidate.
+        spread: how far mean cosines lie apart by chance in this index.
+        share: the greatest share of the query's terms that a candidate has.
+        method: see :class:`~lfm2_colbert_rag.retriever.search.fusion.Fusion`.
+        trust: how far words are trusted for that, 0..1.
+        weight: see there; what the lexical leg counts beside the late one, where it is trusted.
+    """
+
+    late: int
+    lexical: int
+    both: int
+    cosine: float
+    spread: float
+    share: float
+    method: str
+    trust: float
+    weight: float
+
+    @property
+    def words(self) -> float:
+        """What words add to the score of the candidate that has most of the query."""
+        return self.weight * self.trust
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Return name, value and meaning of each line of a drawing."""
+        adding = f"of the query's terms a candidate has, which adds {self.words:.1f} spreads"
+        if self.method == "ranks":
+            adding = "of the query's terms a candidate has; ranks are added"
+        return [
+            ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
+            ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),
+            ("spread", f"{self.spread:.3f}", "of cosines by chance, the unit of fused scores"),
+            ("share", f"{self.share:.3f}", adding),
+            ("trust", f"{self.trust:.3f}", "in words, for that"),
+            ("weight", f"{self.weight:.3g}", "of words beside meaning, where they are trusted"),
+        ]
+
+
+@dataclass(frozen=True)
+class SearchPlan:
+    """How one query was answered; it draws itself in a terminal and in a notebook.
+
+    Attributes:
+        method: ``"exact"``, ``"scan"`` (every allowed vector) or ``"votes"``.
+        windows: windows that were allowed.
+        vectors: their vectors.
+        voted: windows that had most votes.
+        refined: those of them whose vectors near the query were decompressed.
+        scored: windows scored with MaxSim over all their vectors.
+        settings: what the search was told to look at; None where it scored everything.
+        fusion: what each leg brought; None where there was one leg.
+
+    Example:
+        >>> print(SearchPlan("scan", windows=2, vectors=9, scored=2))
+        scan: every allowed vector was compared, decompressed
+          windows        2  were allowed
+          vectors        9  they have
+          scored         2  windows were compared by all their vectors
+    """
+
+    method: str
+    windows: int
+    vectors: int
+    voted: int = 0
+    refined: int = 0
+    scored: int = 0
+    settings: SearchSettings | None = None
+    fusion: FusionPlan | None = None
+
+    @classmethod
+    def of(cls, trace: SearchTrace, fusion: FusionPlan | None = None) -> SearchPlan:
+        """Return the plan of a search that left these figures."""
+        return cls(**vars(trace), fusion=fusion)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
+    def __rich__(self) -> RenderableType:
+        """Draw a table for the terminal."""
+        from rich.table import Table
+
+        table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+        table.title, table.title_justify = self._title(), "left"
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(justify="right", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, value, meaning in self._rows():
+            table.add_row(name, value, meaning)
+        return table
+
+    def __str__(self) -> str:
+        """Write one line a step."""
+        rows = [f"  {name:<8} {value:>7}  {meaning}" for name, value, meaning in self._rows()]
+        return "\n".join([self._title(), *rows])
+
+    def _repr_html_(self) -> str:
+        """Draw a table for a notebook."""
+        rows = "".join(
+            f'<tr><th>{name}</th><td style="text-align:right">{value}</td>'
+            f"<td>{html.escape(meaning)}</td></tr>"
+            for name, value, meaning in self._rows()
+        )
+        return f"<div><b>{html.escape(self._title())}</b><table>{rows}</table></div>"
+
+    def _title(self) -> str:
+        return f"{self.method}: {_METHODS[self.method]}"
+
+    def _rows(self) -> list[tuple[str, str, str]]:
+        skipped = ("voted", "refined") if self.settings is None else ()
+        rows = [
+            (name, f"{getattr(self, name):,}", meaning)
+            for name, meaning in _MEANINGS.items()
+            if name not in skipped
+        ]
+        if self.settings is not None:
+            named = (
+                f"{name.replace('_', ' ')} {value:,.4g}"
+                if isinstance(value, float)
+                else f"{name} {value:,}"
+                for name, value in asdict(self.settings).items()
+            )
+            rows.append(("settings", "", ", ".join(named)))
+        return rows if self.fusion is None else [*rows, *self.fusion.rows()]

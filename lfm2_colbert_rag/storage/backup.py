@@ -1,0 +1,166 @@
+"""Copies of an index: made while it serves, and taken back only when they are whole."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TypeAlias
+
+from .._support.progress import ProgressLike, reporting
+from ..errors import IndexCorruptError, IndexNotFoundError, StoredIndexError
+from ..index.compressed.codebook import CodebookInfo
+from ..index.segment import SegmentInfo
+from .catalog import FILE_NAME, Catalog
+from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING, is_taken, new_folder
+from .store import Store
+from .verification import find_damage
+
+_Report: TypeAlias = Callable[[int], None]
+
+# Segments may be merged, and the old ones removed, while they are copied. Then the copy starts
+# again from the newer generation; the last time nobody may write meanwhile.
+_TRIES = 3
+_BLOCK = 1_000_000  # bytes; the progress counts these
+_SHOWN = 5
+_REMEDY = "Restore the index from an older backup, or build it again from the texts."
+
+
+def copy_index(store: Store, target: Path, *, progress: ProgressLike = None) -> None:
+    """Copy one whole generation into a new folder; readers and writers go on.
+
+    Every file is compared with its checksum on its way.
+
+    Args:
+        store: the index.
+        target: the new folder.
+        progress: see ``Retriever.add``; it counts megabytes.
+
+    Raises:
+        IndexExistsError: the target is taken.
+        IndexCorruptError: a file of the index is missing or altered; nothing is left behind.
+        IndexLockedError: others removed segments again and again, and then held the index.
+        StorageFullError: the disk is full; nothing is left behind.
+    """
+    with new_folder(target) as folder:
+        for attempt in range(1, _TRIES + 1):
+            with store.locks.writing() if attempt == _TRIES else nullcontext():
+                if _copy_generation(store, folder, progress):
+                    return
+            _empty(folder)
+
+
+def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) -> None:
+    """Copy a backup to where an index shall be, and verify the copy before it gets its name.
+
+    The backup itself is only read.
+
+    Args:
+        backup: the folder of an index that nobody writes.
+        target: the new folder.
+        progress: see ``Retriever.add``; it counts megabytes, then passages.
+
+    Raises:
+        IndexExistsError: the target is taken.
+        IndexNotFoundError: the backup holds no index.
+        IndexFormatError: the backup is in another version of the format.
+        IndexCorruptError: the backup is broken; the message names what is.
+        StorageFullError: the disk is full; nothing is left behind.
+    """
+    if not is_taken(target) and not Store.is_index(backup):
+        raise IndexNotFoundError(f"{backup} holds no index, so there is nothing to restore.")
+    with new_folder(target) as folder:
+        _copy_all(backup, folder, progress)
+        try:
+            problems = _find_problems(folder, progress)
+        except StoredIndexError as error:  # what is wrong with the copy is wrong with the backup
+            raise type(error)(str(error).replace(str(folder), str(backup))) from None
+        if problems:
+            raise IndexCorruptError(_describe(backup, folder, problems))
+
+
+def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool:
+    """Copy the newest generation; False if a segment of it was removed meanwhile."""
+    segments, codebooks = store.catalog.copy_to(folder / FILE_NAME)
+    (folder / SEGMENTS).mkdir()
+    (folder / CODEBOOKS).mkdir()
+    everything: list[tuple[str, SegmentInfo | CodebookInfo]]
+    everything = [(SEGMENTS, info) for info in segments]
+    everything += [(CODEBOOKS, info) for info in codebooks]
+    total = sum(info.size for _, info in everything) // _BLOCK
+    with reporting(progress, total, "copying, in MB") as report:
+        for kind, info in everything:
+            try:
+                _copy_arrays(store.folder / kind / info.name, folder / kind, info, report)
+            except FileNotFoundError as error:
+                changes = store.catalog.changes_since(-1)
+                names = {one.name for one in changes.segments}
+                if info.name not in names | {one.name for one in changes.codebooks}:
+                    return False
+                raise IndexCorruptError(
+                    f"{error.filename} is missing, so {store.folder} cannot be copied. {_REMEDY}"
+                ) from error
+    return True
+
+
+def _copy_arrays(
+    source: Path, root: Path, info: SegmentInfo | CodebookInfo, report: _Report
+) -> None:
+    (root / info.name).mkdir()
+    for file in sorted(source.iterdir()):
+        digest = _copy_file(file, root / info.name / file.name, report)
+        expected = info.files.get(file.stem)
+        if expected is not None and expected.sha256 != digest:
+            raise IndexCorruptError(
+                f"{file} was altered: its checksum differs, so it cannot be copied. {_REMEDY}"
+            )
+    for key in info.files:
+        if not (root / info.name / f"{key}.npy").exists():
+            raise FileNotFoundError(2, "missing", str(source / f"{key}.npy"))
+
+
+def _copy_all(backup: Path, folder: Path, progress: ProgressLike) -> None:
+    files = [path for path in sorted(backup.rglob("*")) if _is_content(path.relative_to(backup))]
+    total = sum(path.stat().st_size for path in files if path.is_file()) // _BLOCK
+    with reporting(progress, total, "copying, in MB") as report:
+        for path in files:
+            target = folder / path.relative_to(backup)
+            if path.is_dir():
+                target.mkdir()
+            else:
+                _copy_file(path, target, report)
+
+
+def _is_content(path: Path) -> bool:
+    return path.parts[0] not in (LOCK, HOLDER, OPTIMIZER, STAGING)
+
+
+def _copy_file(source: Path, target: Path, report: _Report) -> str:
+    digest = hashlib.sha256()
+    with source.open("rb") as reading, target.open("wb") as writing:
+        while block := reading.read(_BLOCK):
+            digest.update(block)
+            writing.write(block)
+            report(len(block) // _BLOCK)
+    return digest.hexdigest()
+
+
+def _empty(folder: Path) -> None:
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _find_problems(folder: Path, progress: ProgressLike) -> list[str]:
+    catalog = Catalog(folder / FILE_NAME)
+    try:
+        return find_damage(folder, catalog, progress=progress)
+    finally:
+        catalog.close()
+
+
+def _describe(backup: Path, folder: Path, problems: Sequence[str]) -> str:
+    shown = " ".join(problems[:_SHOWN]).replace(str(folder), str(backup))
+    more = f" And {len(problems) - _SHOWN:,} more." if len(problems) > _SHOWN else ""
+    return f"{backup} is broken and was not restored. {shown}{more}"

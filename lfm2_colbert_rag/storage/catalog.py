@@ -1,0 +1,398 @@
+"""The catalog: one SQLite file that says what an index contains.
+
+Only this module, ``schema``, ``filter_sql`` and ``lexical.tables`` speak SQL.
+
+A *generation* is a number that grows by one with every commit. Rows of passages and segments
+carry the generation in which they were born and, once replaced or deleted, the one in which they
+died. Whoever reads "as of generation g" therefore sees one whole commit, however many statements
+that takes and whatever is written meanwhile, and needs no long transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
+from ..filters import Filter
+from ..filters import Path as FieldPath
+from ..index.compressed.codebook import CodebookInfo
+from ..index.segment import SegmentInfo
+from ..types import Passage
+from .commits import Changes, Commit, Counts
+from .filter_sql import (
+    create_index,
+    define_functions,
+    drop_index,
+    indexed_fields,
+    prune_indexes,
+    to_sql,
+)
+from .posting_lists import LexicalCatalog
+from .posting_sql import add_commit
+from .row_cache import RecentRows
+from .schema import (
+    ALIVE,
+    APPLICATION_ID,
+    FORMAT_VERSION,
+    OLDEST_VERSION,
+    SCHEMA,
+    codebooks,
+    drop_codebooks,
+    insert_codebook,
+    insert_segment,
+    live_segments,
+    migrate,
+    resize_passages,
+    write_settings,
+)
+
+FILE_NAME = "catalog.sqlite"
+
+
+class Catalog(LexicalCatalog):
+    """Access to the catalog of one index folder; safe to use from several threads.
+
+    Args:
+        path: the SQLite file; it must exist.
+        durable: wait for the disk at every commit.
+
+    Raises:
+        IndexNotFoundError: the file is missing, or is not a catalog.
+        IndexFormatError: it was written in another version of the format.
+    """
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        super().__init__(path, durable=durable)
+        self._recent = RecentRows()
+        self._check_format()
+
+    @classmethod
+    def create(cls, path: Path, settings: Mapping[str, Any], *, durable: bool = True) -> Catalog:
+        """Make an empty catalog of generation 0.
+
+        The file appears under its name only when it is complete.
+        """
+        temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
+        temporary.unlink(missing_ok=True)
+        connection = sqlite3.connect(temporary, isolation_level=None)
+        try:
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+            connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+            connection.executescript(SCHEMA)
+            write_settings(connection, settings)
+            connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
+        finally:
+            connection.close()
+        temporary.replace(path)
+        return cls(path, durable=durable)
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings as of now."""
+        with self._reading() as connection:
+            rows = connection.execute("SELECT key, value FROM settings").fetchall()
+        return {key: json.loads(value) for key, value in rows}
+
+    def change_setting(self, key: str, value: Any) -> None:
+        """Change one of the settings."""
+        with self._writing() as connection:
+            write_settings(connection, {key: value})
+
+    def generation(self) -> int:
+        """Return the newest generation."""
+        with self._reading() as connection:
+            return _newest(connection)
+
+    def counts(self, generation: int) -> Counts:
+        """Count what one generation contains."""
+        query = f"""
+            SELECT (SELECT count(*) FROM passages WHERE {ALIVE}),
+                   (SELECT total(windows) FROM passages WHERE {ALIVE}),
+                   (SELECT total(tokens) FROM passages WHERE {ALIVE}),
+                   (SELECT total(passages) FROM segments WHERE {ALIVE}),
+                   (SELECT count(*) FROM segments WHERE {ALIVE})"""
+        with self._reading() as connection:
+            live, windows, tokens, held, segments = connection.execute(
+                query, {"generation": generation}
+            ).fetchone()
+        return Counts(live, int(windows), int(held) - live, int(tokens), segments)
+
+    def changes_since(self, generation: int) -> Changes:
+        """Return the newest generation's segments, and the rows that died meanwhile."""
+        with self._reading() as connection:
+            connection.execute("BEGIN")
+            try:
+                newest = _newest(connection)
+                segments = live_segments(connection, newest)
+                books = codebooks(connection)
+                dead = connection.execute(
+                    "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
+                )
+                dead_rows = np.fromiter((row for (row,) in dead), dtype=np.int64)
+            finally:
+                connection.execute("COMMIT")
+        return Changes(newest, segments, books, np.sort(dead_rows))
+
+    def segment_names(self) -> set[str]:
+        """Return the names of all segments that any generation refers to."""
+        with self._reading() as connection:
+            return {name for (name,) in connection.execute("SELECT name FROM segments")}
+
+    def codebooks(self) -> tuple[CodebookInfo, ...]:
+        """Return all codebooks, the newest last."""
+        with self._reading() as connection:
+            return codebooks(connection)
+
+    def dead_rows(self, generation: int, first: int, last: int) -> npt.NDArray[np.int64]:
+        """Return the ascending rows from first to last that are dead in a generation."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                "SELECT row FROM passages WHERE row BETWEEN ? AND ? AND died <= ? ORDER BY row",
+                (first, last, generation),
+            )
+            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+
+    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
+        """Drop what is left of passages that died long ago and that no segment holds.
+
+        Args:
+            held: ascending rows that segments hold.
+            seconds: how long ago they must have died; readers may still be at work in older
+                generations.
+
+        Returns:
+            How many were dropped.
+        """
+        limit = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
+        with self._writing() as connection:
+            dead = connection.execute(
+                "SELECT row FROM passages WHERE died <= "
+                "(SELECT max(generation) FROM generations WHERE created <= ?)",
+                (limit.isoformat(timespec="seconds"),),
+            )
+            gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
+            connection.executemany(
+                "DELETE FROM passages WHERE row = ?", [(row,) for row in gone.tolist()]
+            )
+            prune_indexes(connection)
+        if len(gone):
+            self.prune_lexical()
+        return len(gone)
+
+    def changed_since(self, generation: int) -> int:
+        """Count the passages that were added and removed after a generation."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT total(added) + total(removed) FROM generations WHERE generation > ?",
+                (generation,),
+            ).fetchone()
+        return int(row[0])
+
+    def measurement(self, key: str) -> Any:
+        """Return what was measured on this index, None if nothing was."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT value FROM measurements WHERE key = ?", (key,)
+            ).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def remember(self, key: str, value: Any) -> None:
+        """Keep a measurement; no generation is made."""
+        with self._writing() as connection:
+            connection.execute(
+                "INSERT OR REPLACE INTO measurements VALUES (?, ?)", (key, json.dumps(value))
+            )
+
+    def next_row(self) -> int:
+        """Return a row number above all that were ever used."""
+        with self._reading() as connection:
+            row = connection.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
+            ).fetchone()
+        return 1 if row is None else int(row[0]) + 1
+
+    def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
+        """Return the ascending live rows whose metadata match a filter; asked again, at once."""
+        # By its repr: 1, 1.0 and True are equal and mean three different things.
+        return self._recent.get((repr(where), generation), lambda: self._select(where, generation))
+
+    def create_filter_index(self, path: FieldPath) -> None:
+        """Index a field of the metadata, so that filters on it need not read all passages.
+
+        Raises:
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        with self._writing() as connection:
+            create_index(connection, path)
+
+    def drop_filter_index(self, path: FieldPath) -> None:
+        """Forget the index of a field."""
+        with self._writing() as connection:
+            drop_index(connection, path)
+
+    def filter_indexes(self) -> list[FieldPath]:
+        """Return the indexed fields."""
+        with self._reading_one_state() as connection:
+            return list(indexed_fields(connection))
+
+    def rows_by_id(self, ids: Sequence[str], generation: int) -> dict[str, int]:
+        """Return the live row of each id that has one."""
+        with self._reading() as connection:
+            rows = connection.execute(
+                f"SELECT id, row FROM passages WHERE {ALIVE} "
+                "AND id IN (SELECT value FROM json_each(:ids))",
+                {"generation": generation, "ids": json.dumps(list(ids))},
+            )
+            return dict(rows.fetchall())
+
+    def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
+        """Return passages by row number, live or dead."""
+        with self._reading() as connection:
+            found = connection.execute(
+                "SELECT row, id, text, metadata FROM passages "
+                "WHERE row IN (SELECT value FROM json_each(?))",
+                (json.dumps([int(row) for row in rows]),),
+            ).fetchall()
+        return {row: Passage(id, text, json.loads(metadata)) for row, id, text, metadata in found}
+
+    def commit(self, commit: Commit) -> None:
+        """Apply a commit in one transaction: all of it or nothing.
+
+        Raises:
+            StorageFullError: the disk is full.
+        """
+        with self._writing() as connection:
+            # Rows that die must do so first: at no moment may two live rows share an id.
+            connection.executemany(
+                "UPDATE passages SET died = ? WHERE row = ? AND died IS NULL",
+                [(commit.generation, int(row)) for row in commit.removed],
+            )
+            _insert_passages(connection, commit)
+            add_commit(
+                connection,
+                [(one.row, one.passage.text) for one in commit.passages],
+                commit.postings,
+            )
+            resize_passages(connection, commit.resized)
+            connection.executemany(
+                "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
+            )
+            if commit.segment is not None:
+                insert_segment(connection, commit.segment, commit.generation)
+            if commit.codebook is not None:
+                insert_codebook(connection, commit.codebook, commit.generation)
+            drop_codebooks(connection)
+            write_settings(connection, commit.settings)
+            connection.execute(
+                "INSERT INTO generations VALUES (?, ?, ?, ?)",
+                (commit.generation, _now(), len(commit.passages), len(commit.removed)),
+            )
+
+    def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
+        """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
+        with self._reading() as connection:
+            found = connection.execute(
+                f"SELECT row, windows, tokens, text FROM passages WHERE {ALIVE} ORDER BY row",
+                {"generation": generation},
+            )
+            # Not SQL's length(), which stops at a NUL.
+            sizes = ((row, windows, tokens, len(text)) for row, windows, tokens, text in found)
+            return np.fromiter(sizes, dtype=np.dtype((np.int64, 4)))
+
+    def copy_to(self, path: Path) -> tuple[tuple[SegmentInfo, ...], tuple[CodebookInfo, ...]]:
+        """Write a consistent copy of the catalog, while others read and write this one.
+
+        Returns:
+            The live segments and the codebooks of the generation that was copied.
+        """
+        path.unlink(missing_ok=True)
+        target = sqlite3.connect(path)
+        try:
+            with self._reading() as connection:
+                connection.backup(target)
+            target.execute("PRAGMA journal_mode = DELETE")
+            return live_segments(target, _newest(target)), codebooks(target)
+        finally:
+            target.close()
+
+    def check(self) -> list[str]:
+        """Let SQLite check its own file; returns one sentence a problem."""
+        try:
+            with self._reading() as connection:
+                found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
+        except sqlite3.DatabaseError as error:
+            found = [str(error)]
+        return [] if found == ["ok"] else [f"{self._path}: {text}" for text in found]
+
+    def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
+        parameters: dict[str, Any] = {"generation": generation}
+        with self._reading_one_state() as connection:
+            condition = to_sql(where, parameters, indexed_fields(connection))
+            rows = connection.execute(
+                f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
+                parameters,
+            )
+            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = super()._connect()
+        define_functions(connection)
+        return connection
+
+    def _check_format(self) -> None:
+        if not self._path.is_file():
+            raise IndexNotFoundError(
+                f"{self._path.parent} holds no index: {self._path.name} is missing."
+            )
+        try:
+            with self._reading() as connection:
+                application = connection.execute("PRAGMA application_id").fetchone()[0]
+                version = connection.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            raise IndexCorruptError(
+                f"{self._path} cannot be read as a catalog ({error}). Restore it from a backup."
+            ) from error
+        if application != APPLICATION_ID:
+            raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
+        if OLDEST_VERSION <= version < FORMAT_VERSION:
+            with self._reading() as connection:
+                migrate(connection)
+        elif version != FORMAT_VERSION:
+            raise IndexFormatError(
+                f"{self._path.parent} is in format {version}; this version of the library reads "
+                f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "
+                "in a new folder."
+            )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _newest(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT max(generation) FROM generations").fetchone()[0])
+
+
+def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
+    rows = [
+        (
+            stored.row,
+            stored.passage.id,
+            stored.passage.text,
+            json.dumps(stored.passage.metadata, ensure_ascii=False, allow_nan=False),
+            stored.windows,
+            stored.tokens,
+            commit.generation,
+        )
+        for stored in commit.passages
+    ]
+    connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)

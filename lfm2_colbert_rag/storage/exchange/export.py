@@ -1,0 +1,170 @@
+"""An index as plain files, for whatever reads JSON and NumPy's arrays; see :mod:`.dumps.own`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._support.progress import ProgressLike, reporting
+from ...errors import ConfigError
+from ...filters import And
+from ...retriever.ingest.pooler import DISTANCE
+from ...types import Passage, Window
+from ..catalog import Catalog
+from ..layout import new_folder
+from ..store import Snapshot, Store
+from .own import ARRAYS, DESCRIPTION, FORMAT, PASSAGES, VERSION
+
+ExportDType: TypeAlias = Literal["float16", "float32"]
+
+_BLOCK = 256  # passages whose texts are read together
+
+
+def export_index(
+    store: Store,
+    target: Path,
+    *,
+    dtype: ExportDType = "float16",
+    progress: ProgressLike = None,
+) -> int:
+    """Write one generation into a new folder; no more than a few passages are held.
+
+    Args:
+        store: the index.
+        target: the new folder.
+        dtype: of the vectors; float16 is what an index holds, float32 what most tools expect.
+        progress: see ``Retriever.add``.
+
+    Returns:
+        The number of passages.
+
+    Raises:
+        ConfigError: another dtype.
+        IndexExistsError: the target is taken.
+        StorageFullError: the disk is full; nothing is left behind.
+    """
+    if dtype not in ("float16", "float32"):
+        raise ConfigError(f"dtype must be 'float16' or 'float32', not {dtype!r}.")
+    snapshot = store.snapshot()
+    rows = store.catalog.select(And(()), snapshot.generation).tolist()
+    with new_folder(target) as folder, reporting(progress, len(rows), "exporting") as report:
+        with _Files(folder, store.settings["dim"], dtype) as files:
+            for start in range(0, len(rows), _BLOCK):
+                block = rows[start : start + _BLOCK]
+                _write_block(files, block, store.catalog, snapshot)
+                report(len(block))
+            numbers = files.finish()
+        described = _describe(store.catalog.settings(), snapshot.generation, dtype, numbers)
+        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", "utf-8")
+    return len(rows)
+
+
+class _Files:
+    """The files of an export in the making."""
+
+    def __init__(self, folder: Path, dim: int, dtype: str) -> None:
+        kinds: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...] = (
+            (np.dtype(dtype), (dim,)),
+            (np.dtype(np.int32), ()),
+            (np.dtype(np.int32), (2,)),
+            (np.dtype(np.int64), ()),
+            (np.dtype(np.int64), (4,)),
+        )
+        with ExitStack() as opened:
+            self._lines = opened.enter_context(
+                (folder / PASSAGES).open("w", encoding="utf-8", newline="\n")
+            )
+            self._arrays = {
+                name: opened.enter_context(_GrowingArray(folder / f"{name}.npy", *kind))
+                for name, kind in zip(ARRAYS, kinds, strict=True)
+            }
+            self._opened = opened.pop_all()
+
+    def __enter__(self) -> _Files:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._opened.close()
+
+    def add(self, passage: Passage, windows: list[Window]) -> None:
+        fields = {"id": passage.id, "text": passage.text, "metadata": passage.metadata}
+        self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
+        place = self._arrays["token_counts"].length
+        for window in windows:
+            encoded = window.encoded
+            self._arrays["vectors"].extend(encoded.vectors)
+            self._arrays["token_ids"].extend(encoded.token_ids)
+            self._arrays["spans"].extend(encoded.spans)
+            self._arrays["windows"].extend([(place, *window.span, len(encoded))])
+        self._arrays["token_counts"].extend([sum(len(one.encoded) for one in windows)])
+
+    def finish(self) -> dict[str, int]:
+        """Complete the arrays; returns how many passages, windows and vectors there are."""
+        for array in self._arrays.values():
+            array.finish()
+        return {
+            "passages": self._arrays["token_counts"].length,
+            "windows": self._arrays["windows"].length,
+            "vectors": self._arrays["vectors"].length,
+        }
+
+
+class _GrowingArray:
+    """An ``.npy`` file whose number of rows is known at its end only."""
+
+    def __init__(self, path: Path, dtype: npt.DTypeLike, width: tuple[int, ...]) -> None:
+        self.length = 0
+        self._dtype = np.dtype(dtype)
+        self._width = width
+        self._file = path.open("wb")
+        self._write_header()
+
+    def __enter__(self) -> _GrowingArray:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._file.close()
+
+    def extend(self, rows: npt.ArrayLike) -> None:
+        values = np.ascontiguousarray(rows, dtype=self._dtype)
+        self._file.write(values.data)
+        self.length += len(values)
+
+    def finish(self) -> None:
+        self._file.seek(0)
+        self._write_header()
+
+    def _write_header(self) -> None:
+        # NumPy leaves room in a header for a first axis that grows.
+        shape = (self.length, *self._width)
+        np.lib.format.write_array_header_1_0(
+            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
+        )
+
+
+def _write_block(files: _Files, rows: list[int], catalog: Catalog, snapshot: Snapshot) -> None:
+    passages = catalog.passages(rows)
+    for row in rows:
+        files.add(passages[row], list(snapshot.index.windows(row)))
+
+
+def _describe(
+    settings: Mapping[str, Any], generation: int, dtype: str, numbers: Mapping[str, int]
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "model": settings["model"],
+        "dim": settings["dim"],
+        "dtype": dtype,
+        "pool_factor": settings["pool_factor"],
+        DISTANCE: settings.get(DISTANCE),
+        "generation": generation,
+        **numbers,
+    }

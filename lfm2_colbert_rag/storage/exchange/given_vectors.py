@@ -1,0 +1,120 @@
+"""Vectors made elsewhere, checked and turned into windows as an index stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from ..._support.validation import check_vectors
+from ...errors import InputError
+from ...types import Passage, TokenMatrix, TokenVectors, Window
+
+GivenVectors: TypeAlias = "npt.ArrayLike | Sequence[Window]"
+"""One passage's ``(n, dim)`` matrix of floats; or its windows, where they are known."""
+
+UNKNOWN_TOKEN = -1
+"""Stands where nobody knows a vector's vocabulary id."""
+
+
+def given_windows(
+    vectors: Iterable[GivenVectors],
+    passages: Sequence[Passage],
+    dim: int,
+    token_ids: Iterable[npt.ArrayLike] | None = None,
+) -> Iterator[tuple[int, Window]]:
+    """Check vectors one passage after the other; none but the last is held.
+
+    Args:
+        vectors: one entry a passage, see :data:`GivenVectors`.
+        passages: the passages.
+        dim: width of the index's vectors.
+        token_ids: ``(n,)`` vocabulary ids a passage; all :data:`UNKNOWN_TOKEN` when None. Windows
+            bring their own.
+
+    Yields:
+        The place of a passage, and one of its windows; in order.
+
+    Raises:
+        InputError: another width, NaN or infinity, a passage without a vector, a window or a span
+            outside of its text, or not one entry a passage. The message names the passage.
+    """
+    entries = iter(vectors)
+    ids = None if token_ids is None else iter(token_ids)
+    for place, passage in enumerate(passages):
+        given = _next(entries, "vectors", place, passages)
+        known = None if ids is None else _next(ids, "token ids", place, passages)
+        for window in _to_windows(given, known, passage):
+            check_vectors(window.encoded, dim, passage.id)
+            if not window.fits(len(passage.text)):
+                raise InputError(
+                    f"a window or a span of {passage.id!r} lies outside of its text, which has "
+                    f"{len(passage.text):,} characters. Give the text it was made of."
+                )
+            yield place, window
+    _check_exhausted(entries, "vectors", passages)
+    if ids is not None:
+        _check_exhausted(ids, "token ids", passages)
+
+
+def _to_windows(given: Any, token_ids: Any, passage: Passage) -> Sequence[Window]:
+    if isinstance(given, Sequence) and given and isinstance(given[0], Window):
+        return given
+    vectors = _to_matrix(given, passage.id)
+    if not len(vectors):
+        raise InputError(
+            f"there is no vector for {passage.id!r}; leave that passage out, or encode its text."
+        )
+    if token_ids is None:
+        ids = np.full(len(vectors), UNKNOWN_TOKEN, dtype=np.int32)
+    else:
+        ids = _to_ids(token_ids, len(vectors), passage.id)
+    nowhere = np.zeros((len(vectors), 2), dtype=np.int32)
+    return [Window((0, len(passage.text)), TokenVectors(vectors, ids, nowhere))]
+
+
+def _to_matrix(given: Any, id: str) -> TokenMatrix:
+    try:
+        vectors = np.asarray(given)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the vectors of {id!r} are no array of numbers ({error}).") from None
+    if vectors.dtype.kind != "f" or vectors.ndim != 2:
+        raise InputError(
+            f"the vectors of {id!r} must be a matrix of floats with a row a vector, not "
+            f"{vectors.dtype} of shape {vectors.shape}."
+        )
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused then
+        return vectors.astype(np.float32, copy=False)
+
+
+def _to_ids(given: Any, number: int, id: str) -> npt.NDArray[np.int32]:
+    ids = np.asarray(given)
+    if ids.shape != (number,) or ids.dtype.kind not in "iu":
+        raise InputError(
+            f"the token ids of {id!r} must be {number} integers, one a vector, not {ids.dtype} of "
+            f"shape {ids.shape}."
+        )
+    if ids.max() > np.iinfo(np.int32).max or ids.min() < UNKNOWN_TOKEN:
+        raise InputError(
+            f"the token ids of {id!r} run from {ids.min()} to {ids.max()}; they must fit into 32 "
+            f"bits, and {UNKNOWN_TOKEN} is for what is unknown."
+        )
+    return ids.astype(np.int32)
+
+
+def _next(entries: Iterator[Any], what: str, place: int, passages: Sequence[Passage]) -> Any:
+    for entry in entries:
+        return entry
+    raise InputError(
+        f"there are {what} for {place:,} passages, but {len(passages):,} texts; the first without "
+        f"is {passages[place].id!r}."
+    )
+
+
+def _check_exhausted(entries: Iterator[Any], what: str, passages: Sequence[Passage]) -> None:
+    for _ in entries:
+        raise InputError(
+            f"there are {what} for more than the {len(passages):,} texts; give one text for each."
+        )

@@ -1,0 +1,157 @@
+"""Who may write an index, who may rearrange it, and what a killed writer leaves behind."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import secrets
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from filelock import BaseFileLock, FileLock, Timeout
+
+from ..errors import IndexLockedError
+from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING, storage_errors
+
+logger = logging.getLogger(__name__)
+
+
+class FolderLocks:
+    """The locks of one index folder; the system frees them when their holder dies.
+
+    Args:
+        folder: the index.
+        timeout: seconds to wait for another writer.
+    """
+
+    def __init__(self, folder: Path, timeout: float) -> None:
+        self.folder = folder
+        self._timeout = timeout
+        # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
+        self._file_lock = FileLock(folder / LOCK, thread_local=False)
+        self._writing = threading.Lock()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep every other writer out for as long as the block lasts.
+
+        Raises:
+            IndexLockedError: another writer held the index for too long.
+        """
+        deadline = time.monotonic() + self._timeout
+        if not self._writing.acquire(timeout=max(self._timeout, 0)):
+            raise self._locked()
+        try:
+            with storage_errors(self.folder):
+                self._file_lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            try:
+                self._write_holder()
+                yield
+            finally:
+                self._file_lock.release()
+        except Timeout:
+            raise self._locked() from None
+        finally:
+            self._writing.release()
+
+    def _write_holder(self) -> None:
+        holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
+        with suppress(OSError):  # the lock counts; who holds it is only told in its error
+            (self.folder / HOLDER).write_text(json.dumps(holder))
+
+    def _locked(self) -> IndexLockedError:
+        who = "another writer"
+        with suppress(OSError, ValueError, KeyError):
+            holder = json.loads((self.folder / HOLDER).read_text())
+            since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
+            who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
+        return IndexLockedError(
+            f"{self.folder} is being written by {who}; waited {self._timeout:g} s. "
+            "Nothing was changed: try again, or open with a longer lock_timeout."
+        )
+
+    @contextmanager
+    def optimizing(self, timeout: float) -> Iterator[None]:
+        """Keep others from rearranging segments for as long as the block lasts.
+
+        Adding and deleting go on meanwhile.
+
+        Raises:
+            IndexLockedError: somebody else is at it.
+        """
+        lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
+        try:
+            with storage_errors(self.folder):
+                lock.acquire(timeout=timeout)
+        except Timeout:
+            raise IndexLockedError(
+                f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
+                "Nothing was changed: it is enough that one of you does."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def stage(self) -> Iterator[Path]:
+        """Give a folder for a segment in the making, which no sweep removes meanwhile."""
+        with storage_errors(self.folder):
+            (self.folder / STAGING).mkdir(exist_ok=True)
+            lock = None
+            while lock is None:  # a sweep may get at the new lock file first
+                lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
+        folder = Path(lock.lock_file).with_suffix("")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            _give_up(lock)
+
+    def sweep(self, find_named: Callable[[], set[str]]) -> None:
+        """Remove what a killed writer left behind, unless someone is writing right now.
+
+        Args:
+            find_named: gives the names of the segments and codebooks that are in use.
+        """
+        try:
+            self._file_lock.acquire(timeout=0)
+        except (Timeout, OSError):  # a writer at work, or a folder that we may only read
+            return
+        try:
+            named = find_named()
+            for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
+                if path.name not in named:
+                    _remove_orphan(path)
+            for path in self.folder.glob(f"{STAGING}/*.lock"):
+                lock = _try_lock(path)
+                if lock is not None:  # else somebody is writing it right now
+                    _remove_orphan(path.with_suffix(""))
+                    _give_up(lock)
+        finally:
+            self._file_lock.release()
+
+
+def _remove_orphan(folder: Path) -> None:
+    logger.info("removing %s, left behind by a write that never finished", folder)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _try_lock(path: Path) -> BaseFileLock | None:
+    lock = FileLock(path, thread_local=False)
+    with suppress(Timeout):
+        lock.acquire(timeout=0)
+        return lock
+    return None
+
+
+def _give_up(lock: BaseFileLock) -> None:
+    """Release a lock whose file nobody will need again."""
+    lock.release()
+    Path(lock.lock_file).unlink(missing_ok=True)

@@ -1,0 +1,157 @@
+"""The tables of the catalog, how older formats become this one, and rows that describe files."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ..index.arrays import FileInfo
+from ..index.compressed.codebook import CodebookInfo
+from ..index.segment import SegmentInfo
+from .posting_sql import POSTINGS, start_over
+
+FORMAT_VERSION = 5
+OLDEST_VERSION = 2
+APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
+
+_SINCE_3 = """
+CREATE TABLE codebooks (
+    name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE measurements (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+"""
+SCHEMA = f"""
+CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE generations (
+    generation INTEGER PRIMARY KEY, created TEXT NOT NULL,
+    added INTEGER NOT NULL, removed INTEGER NOT NULL
+);
+CREATE TABLE segments (
+    name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER,
+    description TEXT NOT NULL DEFAULT '{{}}'
+) WITHOUT ROWID;
+CREATE TABLE passages (
+    row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
+    metadata TEXT NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    born INTEGER NOT NULL, died INTEGER
+);
+CREATE INDEX passages_by_id ON passages (id);
+CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
+CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
+{_SINCE_3}{POSTINGS};"""
+ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
+# Format 2 knew exact vectors only, and did not say so.
+_NEW_SETTINGS = {"index": "auto", "nbits": 4}
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring a catalog of an older format to this one, in one transaction.
+
+    It takes a moment however large the index is: the words of its passages are filled in from the
+    texts, in many small transactions, when they are first asked for (``lexical/tables.py``).
+    """
+    connection.execute("BEGIN IMMEDIATE")
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version < 3:
+        connection.execute("ALTER TABLE segments ADD COLUMN description TEXT NOT NULL DEFAULT '{}'")
+        for statement in filter(str.strip, _SINCE_3.split(";")):
+            connection.execute(statement)
+        write_settings(connection, _NEW_SETTINGS)
+    if version < 4:
+        connection.execute(POSTINGS)
+        start_over(connection)
+    # Since format 5 a codebook says how its levels lie; those that do not say so have even ones.
+    if version < FORMAT_VERSION:
+        write_settings(connection, {"format_version": FORMAT_VERSION})
+        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
+    connection.execute("COMMIT")
+
+
+def write_settings(connection: sqlite3.Connection, settings: Mapping[str, Any]) -> None:
+    """Write settings, over those of the same name."""
+    connection.executemany(
+        "INSERT OR REPLACE INTO settings VALUES (?, ?)",
+        [(key, json.dumps(value)) for key, value in settings.items()],
+    )
+
+
+def live_segments(connection: sqlite3.Connection, generation: int) -> tuple[SegmentInfo, ...]:
+    """Return the segments of a generation, in the order of their rows."""
+    rows = connection.execute(
+        f"SELECT name, passages, tokens, files, description FROM segments WHERE {ALIVE} "
+        "ORDER BY json_extract(description, '$.first_row'), born, name",
+        {"generation": generation},
+    )
+    return tuple(
+        SegmentInfo(name, passages, tokens, _read_files(files), **json.loads(description))
+        for name, passages, tokens, files, description in rows
+    )
+
+
+def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation: int) -> None:
+    """Add a segment that is born in a generation."""
+    known = ("name", "passages", "tokens", "files")
+    description = {key: value for key, value in vars(info).items() if key not in known}
+    connection.execute(
+        "INSERT INTO segments (name, passages, tokens, files, born, description) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            info.name,
+            info.passages,
+            info.tokens,
+            _write_files(info.files),
+            generation,
+            json.dumps(description),
+        ),
+    )
+
+
+def codebooks(connection: sqlite3.Connection) -> tuple[CodebookInfo, ...]:
+    """Return all codebooks, the newest last."""
+    rows = connection.execute("SELECT name, description, files FROM codebooks ORDER BY born, name")
+    return tuple(
+        CodebookInfo(name=name, **json.loads(description), files=_read_files(files))
+        for name, description, files in rows
+    )
+
+
+def insert_codebook(connection: sqlite3.Connection, info: CodebookInfo, generation: int) -> None:
+    """Add a codebook that is born in a generation."""
+    description = {key: value for key, value in vars(info).items() if key not in ("name", "files")}
+    connection.execute(
+        "INSERT INTO codebooks VALUES (?, ?, ?, ?)",
+        (info.name, json.dumps(description), _write_files(info.files), generation),
+    )
+
+
+def drop_codebooks(connection: sqlite3.Connection) -> None:
+    """Forget codebooks that no segment names, but the newest two.
+
+    The last but one may be in use by a writer that has not come to its commit yet.
+    """
+    connection.execute(
+        "DELETE FROM codebooks WHERE name NOT IN (SELECT name FROM codebooks "
+        "ORDER BY born DESC LIMIT 2) AND name NOT IN (SELECT json_extract(description, "
+        "'$.codebook') FROM segments WHERE json_extract(description, '$.codebook') NOT NULL)"
+    )
+
+
+def resize_passages(connection: sqlite3.Connection, sizes: Sequence[tuple[int, int, int]]) -> None:
+    """Change the numbers of windows and vectors of passages, given behind their rows."""
+    connection.executemany(
+        "UPDATE passages SET windows = ?, tokens = ? WHERE row = ?",
+        [(windows, tokens, row) for row, windows, tokens in sizes],
+    )
+
+
+def _write_files(files: Mapping[str, FileInfo]) -> str:
+    return json.dumps({key: asdict(file) for key, file in files.items()})
+
+
+def _read_files(files: str) -> dict[str, FileInfo]:
+    parsed: dict[str, Any] = json.loads(files)
+    return {key: FileInfo(**value) for key, value in parsed.items()}

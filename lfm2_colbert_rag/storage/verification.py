@@ -1,0 +1,260 @@
+"""Is an index whole? Its files against their checksums, and what they say against one another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock, Timeout
+
+from .._support.progress import ProgressLike, reporting
+from ..errors import IndexCorruptError
+from ..index.base import run_starts
+from ..index.compressed.segment import CompressedSegment
+from ..index.segment import Segment, SegmentInfo
+from ..types import Window
+from .catalog import FILE_NAME, Catalog
+from .layout import CODEBOOKS, LOCK, SEGMENTS, STAGING
+from .segments import SegmentOpener, verify_files
+
+_Sizes: TypeAlias = npt.NDArray[np.int64]
+
+# What looks broken while others write may only have been replaced meanwhile: look again so often.
+_LOOKS = 3
+_NAMED = 3
+_REMEDY = "Restore the index from a backup, or build it again from the texts."
+
+
+def verify_folder(folder: Path, *, progress: ProgressLike = None) -> list[str]:
+    """Check an index that is not open, also one that is too broken to be opened.
+
+    Args:
+        folder: the index.
+        progress: see ``Retriever.add``; it counts passages.
+
+    Returns:
+        One sentence a problem.
+
+    Raises:
+        IndexNotFoundError: there is no index.
+        IndexFormatError: it is in another version of the format.
+    """
+    try:
+        catalog = Catalog(folder / FILE_NAME)
+    except IndexCorruptError as error:
+        return [str(error)]
+    try:
+        return verify_index(folder, catalog, progress=progress)
+    finally:
+        catalog.close()
+
+
+def verify_index(folder: Path, catalog: Catalog, *, progress: ProgressLike = None) -> list[str]:
+    """Check the catalog, every file of every live segment, and that they belong together.
+
+    Args:
+        folder: the index; it may be written meanwhile.
+        catalog: its catalog.
+        progress: see ``Retriever.add``; it counts passages.
+
+    Returns:
+        One sentence a problem; empty when all is well. What a killed writer left behind is named
+        too, although it does no harm and the next open removes it.
+    """
+    # Nothing that a damaged catalog says can be relied on, so that nothing else is looked at.
+    return catalog.check() or [
+        *_look(folder, catalog, progress),
+        *_find_orphans(folder, catalog),
+    ]
+
+
+def find_damage(folder: Path, catalog: Catalog, *, progress: ProgressLike = None) -> list[str]:
+    """Do what :func:`verify_index` does, and leave out what is merely left over."""
+    return catalog.check() or _look(folder, catalog, progress)
+
+
+def _look(folder: Path, catalog: Catalog, progress: ProgressLike) -> list[str]:
+    problems: list[str] = []
+    for _ in range(_LOOKS):
+        generation = catalog.generation()
+        problems = _Inspection(folder, catalog, generation).run(progress)
+        if not problems or catalog.generation() == generation:
+            break
+    return problems
+
+
+class _Inspection:
+    """One look at one generation."""
+
+    def __init__(self, folder: Path, catalog: Catalog, generation: int) -> None:
+        self._folder = folder
+        self._catalog = catalog
+        self._generation = generation
+
+    def run(self, progress: ProgressLike) -> list[str]:
+        problems: list[str] = []
+        self._dim = int(self._catalog.settings()["dim"])
+        self._sizes = self._catalog.passage_sizes(self._generation)
+        self._characters = dict(self._sizes[:, [0, 3]].tolist())
+        changes = self._catalog.changes_since(-1)
+        segments, self._codebooks = changes.segments, changes.codebooks
+        for codebook in self._codebooks:
+            problems += verify_files(self._folder, codebook)
+        self._opener = SegmentOpener(self._folder, self._dim)
+        held: list[_Sizes] = []
+        with reporting(progress, sum(info.passages for info in segments), "verifying") as report:
+            for info in segments:
+                problems += self._inspect(info, held, report)
+        problems += self._compare(held, complete=len(held) == len(segments))
+        return problems + self._catalog.check_lexical(self._sizes[:, 0])
+
+    def _inspect(
+        self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]
+    ) -> list[str]:
+        root = self._folder / SEGMENTS
+        try:
+            problems = verify_files(self._folder, info)
+            segment = None if problems else self._opener.segment(info, self._codebooks)
+        except OSError as error:  # gone between two looks
+            problems, segment = [str(error)], None
+        if segment is not None:
+            found = list(_check_layout(segment))
+            if isinstance(segment, CompressedSegment):
+                found += segment.check()
+            if not found:
+                held.append(_sizes(segment))
+                found = list(self._check_windows(segment))
+            problems = [f"{root / info.name}: {text} {_REMEDY}" for text in found]
+        report(info.passages)
+        return problems
+
+    def _check_windows(self, segment: Segment) -> Iterator[str]:
+        """Read every window of a segment whose layout is sound."""
+        faults: dict[str, list[int]] = {}
+        for position, (row, length) in enumerate(
+            zip(segment.rows.tolist(), segment.lengths.tolist(), strict=True)
+        ):
+            fault = _fault(segment.window(position), (length, self._dim), self._characters.get(row))
+            if fault:
+                faults.setdefault(fault, []).append(row)
+        for fault, rows in faults.items():
+            yield f"{fault} in {self._name(rows)}."
+
+    def _compare(self, held: Sequence[_Sizes], *, complete: bool) -> Iterator[str]:
+        """Look for each live passage in the segments; where some are unreadable, some may lack."""
+        found = np.concatenate([np.empty((0, 3), dtype=np.int64), *held])
+        order = np.argsort(found[:, 0], kind="stable")
+        found = found[order]
+        live = self._sizes[:, 0]
+        places = np.searchsorted(found[:, 0], live)
+        times = np.searchsorted(found[:, 0], live, side="right") - places
+        if (times > 1).any():
+            yield self._about(live[times > 1], "lies in more than one segment")
+        if complete and (times < 1).any():
+            yield self._about(live[times < 1], "has no vectors in any segment")
+        once = times == 1
+        differs = (found[places[once], 1:] != self._sizes[once, 1:3]).any(axis=1)
+        if differs.any():
+            yield self._about(
+                live[once][differs],
+                "has other numbers of windows and vectors than the catalog says",
+            )
+
+    def _about(self, rows: npt.NDArray[np.int64], what: str) -> str:
+        return f"{self._folder / FILE_NAME}: {self._name(rows.tolist())} {what}. {_REMEDY}"
+
+    def _name(self, rows: Sequence[int]) -> str:
+        several = list(dict.fromkeys(rows))
+        passages = self._catalog.passages(several[:_NAMED])
+        names = ", ".join(
+            repr(passages[row].id) if row in passages else f"row {row}" for row in several[:_NAMED]
+        )
+        more = f" and {len(several) - _NAMED:,} more" if len(several) > _NAMED else ""
+        return f"{'passage' if len(several) == 1 else 'each of the passages'} {names}{more}"
+
+
+def _check_layout(segment: Segment) -> Iterator[str]:
+    """Check what must be right before a window can be read at all."""
+    info, offsets, rows = segment.info, segment.offsets, segment.rows
+    if offsets.shape != (len(rows) + 1,) or segment.windows.shape != (len(rows), 2):
+        yield (
+            f"it has {len(rows)} rows, but offsets of shape {offsets.shape} and windows of shape "
+            f"{segment.windows.shape}."
+        )
+        return
+    if offsets[0] != 0 or (segment.lengths < 1).any() or offsets[-1] != info.tokens:
+        yield f"its offsets do not ascend from 0 to its {info.tokens} vectors."
+    flat = () if isinstance(segment, CompressedSegment) else ("vectors", "token_ids", "spans")
+    for name in flat:
+        values = getattr(segment, name, None)
+        if values is not None and len(values) != info.tokens:
+            yield f"it has {len(values)} {name}, but {info.tokens} vectors by the catalog."
+    if (np.diff(rows) < 0).any():
+        yield "its rows do not ascend."
+    elif len(run_starts(rows)) != info.passages:
+        yield f"it holds {len(run_starts(rows))} passages; the catalog says {info.passages}."
+
+
+def _sizes(segment: Segment) -> _Sizes:
+    """Return what a segment holds of each passage: ``(n, 3)`` row, windows and vectors."""
+    starts = run_starts(segment.rows)
+    if not len(starts):
+        return np.empty((0, 3), dtype=np.int64)
+    windows = np.diff([*starts, len(segment.rows)])
+    tokens = np.add.reduceat(segment.lengths, starts)
+    return np.stack((segment.rows[starts], windows, tokens), axis=1)
+
+
+def _fault(window: Window, shape: tuple[int, int], characters: int | None) -> str | None:
+    """Say what is wrong with one window; characters of its passage, None where that is dead."""
+    encoded = window.encoded
+    if encoded.vectors.shape != shape or len(encoded.token_ids) != shape[0]:
+        return f"the vectors have another shape than {shape[0]} by {shape[1]}"
+    if not np.isfinite(encoded.vectors).all():
+        return "there is a vector that is not finite (NaN or infinity)"
+    if encoded.spans.shape != (shape[0], 2):
+        return f"the spans have another shape than {shape[0]} by 2"
+    if characters is not None and not window.fits(characters):
+        return "there is a span outside of the text"
+    return None
+
+
+def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
+    """Name what no commit refers to, unless somebody is writing and may be about to."""
+    lock = FileLock(folder / LOCK, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except (Timeout, OSError):
+        return []
+    try:
+        named = catalog.segment_names() | {info.name for info in catalog.codebooks()}
+        return [
+            f"{path} was left behind by a write that never finished; opening the index for "
+            "writing removes it."
+            for parent in (SEGMENTS, CODEBOOKS, STAGING)
+            for path in _folders(folder / parent)
+            if path.name not in named and not _is_staged(path)
+        ]
+    finally:
+        lock.release()
+
+
+def _folders(parent: Path) -> list[Path]:
+    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+
+
+def _is_staged(path: Path) -> bool:
+    """Tell whether a writer holds the lock of a folder under ``staging``."""
+    file = path.with_suffix(".lock")
+    if not file.exists():
+        return False
+    lock = FileLock(file, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -1,0 +1,186 @@
+"""Words of every script become the terms that their other spellings become, too."""
+
+from __future__ import annotations
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, pair, weigh
+from lfm2_colbert_rag.index.lexical.normalisation import normalise
+
+texts = st.text(max_size=60)
+
+
+@given(texts)
+def test_normalising_twice_changes_nothing(text):
+    assert normalise(normalise(text)) == normalise(text)
+
+
+@given(texts)
+def test_any_text_has_terms_that_can_be_stored(text):
+    for term in analyse(text):
+        assert term
+        assert not term.isspace()
+        assert len(term) <= 3 * len(text) + 2
+
+
+@given(st.lists(st.sampled_from(["Häuser", "東京", "ไทย", "RT-AX88U", "😀", "כלב", "한국어"])))
+def test_texts_side_by_side_have_the_terms_of_each(parts):
+    expected = [term for part in parts for term in analyse(part)]
+    assert [term for term in analyse(" ".join(parts)) if term[0] != "~"] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "pairs"),
+    [
+        ("Boundary-layer flows", ["boun laye", "laye flow"]),
+        ("the Grenzschichten. Über", ["the gren", "gren uber"]),
+        ("مكتبة المدينة", ["مكتب المد"]),
+        ("iPhone 15 kaufen", ["ipho 15", "15 kauf"]),
+        ("ein RT-AX88U Router", []),  # a code is none of the words around it
+        ("東京 の ไทย 한국어 word", []),
+        ("word 東京 word", []),
+        ("alone", []),
+        ("x" * 100 + " y", []),
+    ],
+)
+def test_neighbouring_words_are_pairs(text, pairs):
+    expected = [pair(*heads.split()) for heads in pairs]
+    assert [term for term in analyse(text) if term[0] == "~"] == expected
+
+
+@given(texts)
+def test_composed_and_decomposed_texts_have_the_same_terms(text):
+    composed, decomposed = unicodedata.normalize("NFC", text), unicodedata.normalize("NFD", text)
+    assert normalise(composed) == normalise(decomposed)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("مُعَلِّمَةٌ", "معلمه"),  # harakat, teh marbuta
+        ("أحمد إلى آمنة", "احمد الي امنه"),  # hamza on alef, alef maksura
+        ("العـــربية", "العربيه"),  # tatweel
+        ("کتاب", "كتاب"),  # Persian kaf
+        ("שָׁלוֹם", "שלומ"),  # niqqud, final mem
+        ("Straße STRASSE", "strasse strasse"),
+        ("Ärger", "arger"),
+        ("IŞIK İzmir ışık", "isik izmir isik"),  # dotted and dotless i
+        ("ΑΘΉΝΑΣ", "αθηνασ"),
+        ("Ёлка", "елка"),
+        ("２０２４年", "2024年"),
+        ("٢٠٢٤ २०२४", "2024 2024"),
+        ("ｶﾞｲﾄﾞ", "ガイド"),  # half-width kana with voicing marks
+        ("ﬁnance", "finance"),
+        ("co\u00adoperate", "cooperate"),
+        ("क़लम", "कलम"),  # nukta
+        ("e\u0301te\u0301", "ete"),
+        ("Đà Nẵng", "da nang"),
+    ],
+)
+def test_spellings_that_readers_take_as_the_same(one, other):
+    assert normalise(one) == normalise(other)
+    one_has, other_has = (
+        [term for term in analyse(text) if term[0] != "="] for text in (one, other)
+    )
+    assert one_has == other_has  # but for terms that say how a word is spelled
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("か", "が"),  # voicing marks are letters
+        ("कि", "की"),  # and so are vowel signs
+        ("ไม้", "ไม่"),
+        ("й", "и"),
+    ],
+)
+def test_marks_that_are_letters_stay(one, other):
+    assert normalise(one) != normalise(other)
+
+
+@pytest.mark.parametrize(
+    ("text", "terms"),
+    [
+        ("Züge", ["_zuge_", "_zug", "zuge", "uge_", "=züge"]),
+        ("flows", ["_flows_", "_flo", "flow", "lows", "ows_", "_flows"]),
+        ("20240", ["_20240_", "_20240"]),
+        ("مكتبة", ["_مكتبه_", "_مكت", "مكتب", "كتبه", "تبه_"]),  # no beginning: articles
+        ("là", ["_la_", "=là"]),
+        ("ёлка", ["_елка_", "_елк", "елка", "лка_"]),  # left out by most who write it
+        ("in 2024", ["_in_", "_2024_", pair("in", "2024")]),
+        ("東京へ", ["東", "京", "東京", "へ"]),
+        ("カメラ", ["カ", "メ", "ラ", "カメ", "メラ"]),
+        ("한국어를", ["한국", "국어", "어를"]),
+        ("ไทยแลนด์", ["ไทย", "ทยแ", "ยแล", "แลน", "ลนด", "นด์"]),
+        ("C++ and C#", ["c++", "_and_", "_and", "and_", "c#"]),
+        ("🚀 ☕", ["🚀", "☕"]),
+        ("", []),
+        ("... — !?", []),
+    ],
+)
+def test_golden_terms(text, terms):
+    assert analyse(text) == terms
+
+
+@given(texts)
+def test_a_query_weighs_the_terms_that_a_passage_has(text):
+    weighed = weigh(text)
+    assert weighed.keys() == set(analyse(text))
+    assert all(weight > 0 for weight in weighed.values())
+
+
+@pytest.mark.parametrize(
+    ("query", "weights"),
+    [
+        ("flows", {"_flows_": 1.0, "_flows": 0.7, "flow": 1.0}),
+        ("fox fox", {"_fox_": 3.4, "fox_": 2.0}),  # its own beginning
+        ("là", {"_la_": 1.2, "=là": 0.5}),
+        ("la", {"_la_": 1.7}),
+        ("مدن", {"_مدن_": 1.0}),
+        ("東京", {"東": 1.0, "東京": 1.0}),
+    ],
+)
+def test_what_terms_of_a_query_weigh(query, weights):
+    weighed = weigh(query)
+    assert {term: weighed[term] for term in weights} == pytest.approx(weights)
+
+
+def test_accents_left_out_find_the_word_and_accents_given_find_it_first():
+    assert "_la_" in set(analyse("là")) & set(analyse("la"))
+    assert {"_la_", "=là"} <= set(analyse("là"))
+    assert "=là" not in analyse("la")
+
+
+@pytest.mark.parametrize(
+    ("term", "wordlike"),
+    [("_in_", True), ("_foxho", True), ("=là", True), ("~1a2b", True)]
+    + [(term, False) for term in ("_fox", "fox_", "oxho", "東京", "東", "☕")],
+)
+def test_words_are_told_from_stretches(term, wordlike):
+    assert is_wordlike(term) is wordlike
+
+
+def test_a_code_is_found_however_it_is_written():
+    whole = "_rtax88u_"
+    for text in ("RT-AX88U", "rt_ax88u", "RTAX88U", "RT.AX88U"):
+        assert whole in analyse(text)
+    assert {"_rt_", "_ax88u_"} <= set(analyse("RT-AX88U"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("libraries", "library"),
+        ("Kaffeemaschine", "Maschine"),
+        ("المدرسة", "مدرسة"),
+        ("evlerinde", "evler"),
+        ("χρώματα", "χρώμα"),
+        ("книгами", "книга"),
+    ],
+)
+def test_inflected_and_compound_words_share_terms(one, other):
+    assert set(analyse(one)) & set(analyse(other))

@@ -1,0 +1,42 @@
+"""The documentation's Python runs as pasted, page by page, and its navigation is whole."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from .markdown import blocks, require, run
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_page_runs(page, tmp_path, monkeypatch, capsys):
+    """The blocks of a page tell one story: they share their names and their folder."""
+    parts = blocks(page)
+    if not parts:
+        pytest.skip("no Python on this page")
+    require(parts)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    names: dict[str, object] = {"__name__": "docs"}
+    for block in parts:
+        run(block, page, names, capsys)
+
+
+def test_every_page_is_in_the_navigation_once():
+    listed = re.findall(r"^ +- .*: (\S+\.md)$", (ROOT / "mkdocs.yml").read_text("utf-8"), re.M)
+    pages = [page.relative_to(ROOT / "docs").as_posix() for page in PAGES]
+    assert sorted(listed) == pages
+
+
+def test_every_error_has_a_remedy():
+    from lfm2_colbert_rag import errors
+
+    page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
+    bases = {"LFM2ColBERTError", "ModelError", "StoredIndexError"}
+    for name in set(errors.__all__) - bases:
+        assert f"| `{name}` |" in page

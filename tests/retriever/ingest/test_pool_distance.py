@@ -1,0 +1,322 @@
+"""The distance that an index settles for pooling: when, on what, and who abides by it."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import InputError
+from lfm2_colbert_rag.retriever.ingest import passage_encoder, pooling
+from lfm2_colbert_rag.retriever.ingest.pooler import DISTANCE, RULE_OF_INDEX, Pooler
+from lfm2_colbert_rag.retriever.ingest.pooling import (
+    FIRST_RULE,
+    RULE,
+    SHARE,
+    PoolingRule,
+    find_common,
+    find_distance,
+    in_text_order,
+    pool_vectors,
+)
+from lfm2_colbert_rag.storage import catalog
+from lfm2_colbert_rag.testing import HashEncoder
+
+from .test_pooling import random_text
+
+hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
+
+SETTLER = Path(__file__).parents[2] / "crash" / "settler.py"
+SIGKILL = -9
+Settled: TypeAlias = tuple[float | None, dict[int, float]]
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr(pooling, "LEAST_WINDOWS", 4)
+    monkeypatch.setattr(pooling, "LEAST_VECTORS", 80)
+
+
+def sentences(number: int, seed: int = 0) -> list[str]:
+    chance = np.random.default_rng(seed)
+    return [" ".join(f"w{w}" for w in row) for row in chance.integers(0, 400, (number, 20))]
+
+
+def settled_on(texts: list[str], rule: PoolingRule = RULE) -> Settled:
+    """Return the distance that these texts settle, and what is common among them."""
+    encoded = HashEncoder().encode_document(texts)
+    common = find_common(encoded, rule)
+    return find_distance(encoded, 2, common=common, rule=rule), common
+
+
+def expected(text: str, by: Settled = (None, {}), rule: PoolingRule = RULE) -> list[list[float]]:
+    """Return what an index holds of a text, pooled by what is settled, or else by number."""
+    encoded = HashEncoder().encode_document([text])[0]
+    pooled = in_text_order(pool_vectors(encoded, 2, distance=by[0], common=by[1], rule=rule))
+    return pooled.vectors.astype(np.float16).astype(np.float32).tolist()
+
+
+def held(retriever: Retriever, ids: list[str]) -> list[list[list[float]]]:
+    return [windows[0].tolist() for windows in retriever.vectors(ids)]
+
+
+def settled(folder: Path) -> float | None:
+    """Return what the index itself remembers."""
+    with Retriever.open(folder) as retriever:
+        assert retriever.verify() == []
+        return retriever.stats(measure=False).pool_distance
+
+
+@settings(deadline=None, max_examples=30)
+@given(
+    seeds=st.lists(st.integers(0, 10_000), min_size=4, max_size=8, unique=True),
+    length=st.integers(25, 40),
+    factor=st.integers(2, 4),
+    protected=st.integers(0, 2),
+)
+def test_it_leaves_the_wanted_share_of_the_sample(seeds, length, factor, protected):
+    texts = [random_text(seed, length) for seed in seeds]
+    distance = find_distance(texts, factor, protected)
+    left = 0
+    for text in texts:
+        far = np.maximum(1 - text.vectors[protected:] @ text.vectors[protected:].T, 0)
+        tree = hierarchy.linkage(far[np.triu_indices(len(far), k=1)], method="complete")
+        cut = hierarchy.fcluster(tree, t=distance, criterion="distance").max()
+        left += protected + cut
+    assert left == int(SHARE * len(seeds) * length / factor)
+
+
+def test_a_sample_that_is_too_small_settles_nothing():
+    assert find_distance([random_text(seed, 40) for seed in range(3)], 2) is None
+    assert find_distance([random_text(seed, 10) for seed in range(7)], 2) is None
+    assert find_distance([random_text(seed, 40) for seed in range(4)], 2) is not None
+    assert find_distance([], 2) is None
+
+
+def test_texts_too_short_to_be_left_so_little_settle_nothing():
+    assert find_distance([random_text(seed, 2) for seed in range(100)], 2) is None
+
+
+def test_a_sample_with_nan_is_refused():
+    texts = [random_text(seed, 40) for seed in range(4)]
+    texts[2].vectors[0, 0] = np.nan
+    with pytest.raises(InputError, match="NaN or infinity"):
+        find_distance(texts, 2)
+
+
+def test_every_text_is_pooled_by_it_from_then_on(folder):
+    texts = sentences(12)
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        retriever.add(texts[:10], ids=list("abcdefghij"))
+        distance = retriever.stats().pool_distance
+        assert distance is not None
+        assert retriever.stats().vectors <= SHARE * 10 * 20 / 2 + 1
+    with Retriever.open(folder) as again:
+        again.add(texts[10:], ids=["k", "l"])
+        by = settled_on(texts[:10])
+        assert by[0] == distance
+        assert held(again, list("abcdefghijkl")) == [expected(text, by) for text in texts]
+    assert settled(folder) == distance
+
+
+def test_in_memory_and_without_pooling():
+    with Retriever.from_texts(sentences(10), model="hash", pool_factor=2) as retriever:
+        assert retriever.stats().pool_distance is not None
+    with Retriever.from_texts(sentences(10), model="hash") as retriever:
+        assert (retriever.stats().pool_distance, retriever.stats().vectors) == (None, 200)
+
+
+def test_a_small_beginning_is_pooled_by_number_and_settles_nothing(folder):
+    texts = sentences(12)
+    other = Retriever.open(folder, model="hash", pool_factor=2)
+    with Retriever.open(folder) as retriever:
+        retriever.add(texts[:1], ids=["first"])
+        assert settled(folder) is None
+        retriever.add(texts[1:11])
+        distance = settled(folder)
+        assert distance is not None
+        # Who had the index open already learns of it.
+        other.add(texts[11:], ids=["last"])
+        assert held(other, ["first", "last"]) == [
+            expected(texts[0]),
+            expected(texts[11], settled_on(texts[1:11])),
+        ]
+    other.close()
+
+
+def test_a_stream_settles_once(folder):
+    texts = sentences(40)
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        stream = ({"id": str(place), "text": text} for place, text in enumerate(texts))
+        retriever.add_stream(stream, batch=8)
+        by = settled_on(texts[:8])
+        assert by[0] == retriever.stats().pool_distance
+        ids = [str(place) for place in range(40)]
+        assert held(retriever, ids) == [expected(text, by) for text in texts]
+
+
+def test_given_vectors_stay_and_settle_nothing(folder):
+    vectors = [random_text(seed, 30, dim=32).vectors for seed in range(10)]
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        ids = retriever.add_vectors(vectors, sentences(10))
+        assert retriever.stats().pool_distance is None
+        stored = [one.astype(np.float16).astype(np.float32).tolist() for one in vectors]
+        assert held(retriever, ids) == stored
+
+
+def test_encoding_again_keeps_it_and_pools_everything_by_it(folder):
+    texts = sentences(11)
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        retriever.add(texts[:1], ids=["0"])
+        retriever.add(texts[1:], ids=[str(place) for place in range(1, 11)])
+        distance = retriever.stats().pool_distance
+        assert retriever.optimize(reencode=True).pool_distance == distance
+        ids = [str(place) for place in range(11)]
+        by = settled_on(texts[1:])
+        assert held(retriever, ids) == [expected(text, by) for text in texts]
+
+
+def test_encoding_again_settles_what_small_adds_did_not(folder):
+    texts = sentences(10)
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        for place, text in enumerate(texts):
+            retriever.add([text], ids=[str(place)])
+        assert retriever.stats().pool_distance is None
+        distance = retriever.optimize(reencode=True).pool_distance
+        by = settled_on(texts)
+        assert distance == by[0]
+        ids = [str(place) for place in range(10)]
+        assert held(retriever, ids) == [expected(text, by) for text in texts]
+        assert retriever.verify() == []
+
+
+def test_an_index_from_before_pools_by_number_for_good(folder):
+    Retriever.open(folder, model="hash", pool_factor=2).close()
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("DELETE FROM settings WHERE key = ?", (DISTANCE,))
+    connection.close()
+    texts = sentences(10)
+    ids = [str(place) for place in range(10)]
+    with Retriever.open(folder) as retriever:
+        retriever.add(texts, ids=ids)
+        assert held(retriever, ids) == [expected(text) for text in texts]
+        assert retriever.optimize(reencode=True).pool_distance is None
+        assert held(retriever, ids) == [expected(text) for text in texts]
+
+
+def test_an_index_from_before_the_rule_follows_the_first_for_good(folder):
+    Retriever.open(folder, model="hash", pool_factor=2).close()
+    with sqlite3.connect(folder / "catalog.sqlite") as connection:
+        connection.execute("DELETE FROM settings WHERE key = ?", (RULE_OF_INDEX,))
+    connection.close()
+    texts, ids = sentences(10), list("abcdefghij")
+    with Retriever.open(folder) as retriever:
+        retriever.add(texts, ids=ids)
+        by = settled_on(texts, FIRST_RULE)
+        assert by == (retriever.stats().pool_distance, {})
+        by_rule = [expected(text, by, FIRST_RULE) for text in texts]
+        assert by_rule != [expected(text, by) for text in texts]
+        assert held(retriever, ids) == by_rule
+        retriever.optimize(reencode=True)
+        assert held(retriever, ids) == by_rule
+
+
+def test_copies_have_it(folder, tmp_path):
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        retriever.add(sentences(10))
+        distance = retriever.stats().pool_distance
+        retriever.backup(tmp_path / "copy")
+    with Retriever.restore(tmp_path / "copy", tmp_path / "back") as restored:
+        assert restored.stats().pool_distance == distance
+
+
+class Interrupted(HashEncoder):
+    """Lets another writer go first, once."""
+
+    def __init__(self, other) -> None:
+        super().__init__()
+        self._other = other
+
+    def encode_document(self, texts, *, progress=None):
+        other, self._other = self._other, None
+        if other is not None:
+            other()
+        return super().encode_document(texts, progress=progress)
+
+
+def test_of_two_writers_the_first_to_commit_decides(folder):
+    with Retriever.open(folder, model="hash", pool_factor=2) as faster:
+        slower = Retriever.open(folder, model=Interrupted(lambda: faster.add(sentences(10, 1))))
+        slower.add(sentences(10, 2), ids=list("abcdefghij"))
+        distance = settled(folder)
+        by = settled_on(sentences(10, 1))
+        assert by[0] == distance
+        slower.add(sentences(1, 3), ids=["later"])
+        assert held(slower, ["later"]) == [expected(sentences(1, 3)[0], by)]
+        slower.close()
+
+
+def test_a_commit_that_fails_settles_nothing(folder, monkeypatch):
+    def broken() -> str:
+        raise RuntimeError("the power went off")
+
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        with monkeypatch.context() as patched:
+            patched.setattr(catalog, "_now", broken)
+            with pytest.raises(RuntimeError, match="the power"):
+                retriever.add(sentences(10))
+        assert (settled(folder), len(retriever)) == (None, 0)
+        retriever.add(sentences(10))
+        assert settled(folder) is not None
+
+
+def test_killed_it_has_settled_nothing(folder):
+    outcome = subprocess.run([sys.executable, str(SETTLER), str(folder)], check=False)
+    assert outcome.returncode == SIGKILL
+    assert settled(folder) is None
+    with Retriever.open(folder) as retriever:
+        assert len(retriever) == 0
+
+
+class Counting(HashEncoder):
+    """Remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__(document_length=12)
+        self.asked: list[list[str]] = []
+
+    def encode_document(self, texts, *, progress=None):
+        self.asked.append(list(texts))
+        return super().encode_document(texts, progress=progress)
+
+
+def test_the_sample_is_spread_over_the_first_block_and_encoded_once(monkeypatch):
+    monkeypatch.setattr(passage_encoder, "WINDOWS", 8)
+    encoder, texts = Counting(), sentences(15)
+    with Retriever.from_texts(texts, model=encoder, pool_factor=2, window_overlap=0) as retriever:
+        assert retriever.stats().pool_distance is not None
+        windows = retriever.stats().windows
+        hits = retriever.search("w1", k=15)
+        assert {hit.text for hit in hits} == set(texts)
+    pieces = [piece for asked in encoder.asked for piece in asked]
+    assert len(pieces) == len(set(pieces)) == windows
+    places = [next(n for n, t in enumerate(texts) if piece in t) for piece in encoder.asked[0]]
+    assert places == sorted(places)
+    assert places[0] < 3
+    assert places[-1] >= 12
+    assert len(places) <= 8
+
+
+def test_a_pooler_settles_only_where_it_is_to():
+    assert not Pooler(2).unsettled
+    assert not Pooler(2, 0.2, unsettled=True).unsettled
+    assert not Pooler(1, unsettled=True).unsettled
+    assert Pooler(2, unsettled=True).unsettled

@@ -1,0 +1,259 @@
+"""``optimize(reencode=True)``: the vectors are those of an index that is made now."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import IndexLockedError
+from lfm2_colbert_rag.retriever.maintenance import compaction, reencoding
+from lfm2_colbert_rag.testing import HashEncoder
+
+from ...conftest import fill
+
+REENCODER = Path(__file__).parents[2] / "crash" / "reencoder.py"
+SIGKILL = -9
+
+
+@pytest.fixture(autouse=True)
+def _small(monkeypatch):
+    monkeypatch.setattr(compaction, "LEAST_VECTORS", 3000)
+
+
+def texts(number, first=0):
+    chance = np.random.default_rng(7)
+    words = [" ".join(f"w{w}" for w in row) for row in chance.integers(0, 900, (500, 15))]
+    return words[first : first + number]
+
+
+def ids(number, first=0):
+    return [f"p{n}" for n in range(first, first + number)]
+
+
+def windows(retriever):
+    """Return everything that is stored of each passage, by id."""
+    snapshot = retriever._store.snapshot()
+    rows = retriever._store.catalog.rows_by_id(
+        [hit.id for hit in retriever.search("w1 the", k=10_000)], snapshot.generation
+    )
+    return {
+        id: [
+            (
+                one.span,
+                *(getattr(one.encoded, n).tolist() for n in ("vectors", "token_ids", "spans")),
+            )
+            for one in snapshot.index.windows(row)
+        ]
+        for id, row in rows.items()
+    }
+
+
+def worn(folder):
+    """Make an index whose vectors were compressed several times, of several codebooks."""
+    retriever = Retriever.open(folder, model="hash", index="compressed", nbits=2)
+    for first in range(0, 400, 80):
+        retriever.add(texts(80, first), ids=ids(80, first))
+    for _ in range(3):
+        compaction.renew_codebook(retriever._store)
+    retriever.delete(ids(40, 100))
+    return retriever
+
+
+def fresh():
+    chosen = [n for n in range(400) if not 100 <= n < 140]
+    everything = texts(400)
+    return Retriever.from_texts(
+        [everything[n] for n in chosen],
+        ids=[f"p{n}" for n in chosen],
+        model="hash",
+        index="compressed",
+        nbits=2,
+    )
+
+
+def test_vectors_are_those_of_a_fresh_index(folder):
+    with worn(folder) as retriever, fresh() as new:
+        assert windows(retriever) != windows(new)
+        stats = retriever.optimize(reencode=True, forget_after=0)
+        assert windows(retriever) == windows(new)
+        assert (stats.index, stats.deleted, stats.passages) == ("compressed", 0, 360)
+        assert retriever.verify() == []
+        found = [[(h.id, h.score) for h in one.search("w7 w8", k=400)] for one in (retriever, new)]
+        assert found[0] == found[1]
+
+
+def test_without_it_vectors_stay(folder):
+    with worn(folder) as retriever:
+        before = windows(retriever)
+        retriever.optimize()
+        assert windows(retriever) == before
+
+
+@pytest.mark.parametrize("group", [1, 10_000_000])
+def test_segments_are_written_in_groups(folder, monkeypatch, group):
+    monkeypatch.setattr(reencoding, "GROUP_VECTORS", group)
+    made = []
+    replace = reencoding.Store.replace_segments
+
+    def counted(self, retired, staged, segment, *rest):
+        if segment is not None and segment.kind == "exact":
+            made.append(segment.passages)
+        return replace(self, retired, staged, segment, *rest)
+
+    with worn(folder) as retriever:
+        segments = retriever.stats().segments
+        monkeypatch.setattr(reencoding.Store, "replace_segments", counted)
+        retriever.optimize(reencode=True)
+        assert len(made) == (segments if group == 1 else 1)
+        assert sum(made) == 360
+
+
+def test_given_vectors_are_replaced(folder):
+    noise = np.random.default_rng(1).standard_normal((3, 32)).astype(np.float32)
+    with Retriever.open(folder, model="hash") as retriever, fill_memory() as new:
+        fill(retriever)
+        retriever.add_vectors(
+            [noise], ["The library opens at nine and closes at six."], ids=["library"]
+        )
+        assert retriever.stats().vectors != new.stats().vectors
+        retriever.optimize(reencode=True)
+        assert windows(retriever) == windows(new)
+        assert retriever.stats().vectors == new.stats().vectors
+        assert retriever.verify() == []
+        assert {hit.id for hit in retriever.search("library") if hit.evidence} == set(windows(new))
+
+
+def fill_memory():
+    return fill(Retriever.from_texts([], model="hash"))
+
+
+def test_long_and_pooled_texts_are_cut_as_before(folder):
+    pytest.importorskip("scipy")
+    options = {"model": HashEncoder(document_length=50), "pool_factor": 2, "window_overlap": 10}
+    long = [f"{text} " * 20 for text in texts(6)]
+    with (
+        Retriever.open(folder, index="compressed", **options) as retriever,
+        Retriever.from_texts(long, ids=ids(6), index="exact", **options) as new,
+    ):
+        retriever.add(long, ids=ids(6))
+        before = retriever.stats()
+        after = retriever.optimize(reencode=True)
+        assert windows(retriever) == windows(new)
+        assert (after.windows, after.vectors) == (before.windows, before.vectors)
+
+
+def test_a_text_without_a_vector_keeps_those_it_has(folder):
+    given = np.eye(32, dtype=np.float32)[:2]
+    with Retriever.open(folder, model=Forgetful()) as retriever:
+        retriever.add(["one", "two"], ids=["one", "two"])
+        retriever.add_vectors([given], ["nothing"], ids=["nothing"])
+        before = windows(retriever)
+        retriever.optimize(reencode=True)
+        assert windows(retriever) == before
+        assert retriever.verify() == []
+
+
+class Forgetful(HashEncoder):
+    """Makes nothing of one word, and fails at another once it is told to."""
+
+    def __init__(self, fails_at=None):
+        super().__init__()
+        self.fails_at = fails_at
+
+    def encode_document(self, texts, *, progress=None):
+        if self.fails_at in texts:
+            raise RuntimeError("the encoder broke down")
+        texts = ["" if text == "nothing" else text for text in texts]
+        return super().encode_document(texts, progress=progress)
+
+
+def test_a_failing_encoder_leaves_the_index_whole(folder, monkeypatch):
+    monkeypatch.setattr(reencoding, "GROUP_VECTORS", 1)
+    worn(folder).close()
+    with Retriever.open(folder, model=Forgetful(texts(400)[250])) as retriever, fresh() as new:
+        with pytest.raises(RuntimeError, match="the encoder broke down"):
+            retriever.optimize(reencode=True)
+        assert retriever.verify() == []
+        assert len(retriever) == 360
+        retriever.encoder.fails_at = None
+        retriever.add([texts(401)[400]], ids=["p400"])  # goes on, with what there is
+        retriever.delete(["p400"])
+        retriever.optimize(reencode=True)
+        assert windows(retriever) == windows(new)
+
+
+@pytest.mark.parametrize("after", [0, 100, 250])
+def test_killed_it_leaves_the_index_whole(folder, after):
+    worn(folder).close()
+    outcome = subprocess.run([sys.executable, str(REENCODER), str(folder), str(after)], check=False)
+    assert outcome.returncode == SIGKILL
+    with Retriever.open(folder) as retriever, fresh() as new:
+        assert retriever.verify() == []
+        assert set(windows(retriever)) == set(windows(new))
+        retriever.optimize(reencode=True)
+        assert windows(retriever) == windows(new)
+
+
+def test_passages_come_and_go_meanwhile(folder):
+    class Busy(HashEncoder):
+        def __init__(self):
+            super().__init__()
+            self.other = None
+
+        def encode_document(self, texts, *, progress=None):
+            if self.other is not None:
+                other, self.other = self.other, None
+                other.add(["zebra"], ids=["zebra"])
+                other.delete(["p1"])
+            return super().encode_document(texts, progress=progress)
+
+    worn(folder).close()
+    encoder = Busy()
+    with Retriever.open(folder, model=encoder) as retriever, Retriever.open(folder) as other:
+        encoder.other = other
+        retriever.optimize(reencode=True)
+        assert encoder.other is None
+        assert retriever.verify() == []
+        assert set(windows(retriever)) == {f"p{n}" for n in range(400) if not 100 <= n < 140} - {
+            "p1"
+        } | {"zebra"}
+        assert retriever.search("zebra", k=1)[0].id == "zebra"
+
+
+def test_an_empty_index_and_an_exact_one(folder, tmp_path):
+    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+        assert retriever.optimize(reencode=True).passages == 0
+        retriever.add(texts(300), ids=ids(300))
+        retriever.delete(where={})
+        assert retriever.optimize(reencode=True, forget_after=0).passages == 0
+        assert retriever.verify() == []
+    with fill(Retriever.open(tmp_path / "exact", model="hash")) as retriever:
+        before = windows(retriever)
+        assert retriever.optimize(reencode=True).index == "exact"
+        assert windows(retriever) == before
+
+
+def test_only_one_optimizes(folder):
+    with worn(folder) as retriever, retriever._store.locks.optimizing(timeout=0):
+        before = windows(retriever)
+        with pytest.raises(IndexLockedError, match="is being optimized by somebody else"):
+            retriever.optimize(reencode=True)
+        assert windows(retriever) == before
+
+
+def test_every_text_is_counted(folder):
+    with worn(folder) as retriever:
+        seen = []
+        retriever.optimize(reencode=True, progress=seen.append)
+        assert sum(seen) >= 2 * 360
+
+
+def test_in_the_background(folder):
+    with worn(folder) as retriever, fresh() as new:
+        retriever.optimize_in_background(reencode=True).result(timeout=600)
+        assert windows(retriever) == windows(new)

@@ -1,0 +1,203 @@
+"""Searching by words and by both: on the disk, in memory, filtered, while others write."""
+
+from __future__ import annotations
+
+import pickle
+import sqlite3
+import threading
+
+import pytest
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.storage import posting_sql as tables
+from lfm2_colbert_rag.storage.posting_sql import LexicalState
+
+from ...conftest import CORPUS, fill
+
+
+def found(retriever: Retriever, query: str, **options) -> list[str]:
+    return [hit.id for hit in retriever.search(query, mode="lexical", **options)]
+
+
+def test_words_are_found_without_a_model(retriever, monkeypatch):
+    def never(*_: object) -> None:
+        raise AssertionError("the encoder was asked")
+
+    monkeypatch.setattr(type(retriever.encoder), "encode_query", never)
+    assert found(retriever, "entkalken Kaffee")[0] == "kaffee"
+    assert found(retriever, "BOTON")[0] == "reinicio"
+    assert found(retriever, "zzzz") == []
+
+
+def test_hits_say_what_each_leg_gave(retriever):
+    late = {hit.id: hit for hit in retriever.search("the reset key", k=5)}
+    words = {hit.id: hit for hit in retriever.search("the reset key", k=5, mode="lexical")}
+    both = retriever.search("the reset key", k=5, mode="hybrid")
+    assert len(both) == len(CORPUS)
+    for hit in both:
+        assert hit.legs["late"] == late[hit.id].legs["late"]
+        assert hit.relevance == late[hit.id].relevance
+        if hit.id in words:
+            assert hit.legs["lexical"] == words[hit.id].legs["lexical"]
+        else:
+            assert (hit.legs["lexical"].rank, hit.legs["lexical"].score) == (None, 0.0)
+    assert all(0 < hit.relevance <= 1 for hit in words.values())
+    best = words["reset"]
+    assert best.legs["lexical"].rank == 1
+    assert best.evidence  # found by the model, when asked for
+    assert pickle.loads(pickle.dumps(best)) == best
+    assert retriever.search("the reset key", k=1)[0].legs["late"].rank == 1
+
+
+def test_without_a_shared_word_hybrid_ranks_as_late_does(retriever):
+    late = [hit.id for hit in retriever.search("zzzz qqqq", k=5)]
+    assert [hit.id for hit in retriever.search("zzzz qqqq", k=5, mode="hybrid")] == late
+
+
+def test_a_default_mode_and_unknown_ones(folder):
+    with Retriever.open(folder, model="hash", mode="lexical") as retriever:
+        fill(retriever)
+        assert [hit.id for hit in retriever.search("library")] == ["library"]
+        assert len(retriever.search("library", mode="late")) == len(CORPUS)
+        with pytest.raises(ConfigError, match="'bm25'"):
+            retriever.search("library", mode="bm25")
+    with pytest.raises(ConfigError, match="'dense'"):
+        Retriever.open(folder, mode="dense")
+
+
+def test_filters_apply_to_both(retriever):
+    assert found(retriever, "router", where={"year": {"$gte": 2024}}) == ["reset"]
+    assert found(retriever, "router", where={"lang": "xx"}) == []
+    hits = retriever.search("router", mode="hybrid", where={"product": "router"})
+    assert {hit.id for hit in hits} == {"reset", "reinicio"}
+
+
+async def test_many_and_asynchronously(retriever):
+    queries = ["router", "filtre", "zzzz"]
+    each = [retriever.search(query, mode="lexical") for query in queries]
+    assert retriever.search_many(queries, mode="lexical") == each
+    assert await retriever.asearch("router", mode="lexical") == each[0]
+    assert retriever.search_many([], mode="hybrid") == []
+
+
+def test_an_index_may_leave_words_out_and_have_them_later(folder):
+    with Retriever.open(folder, model="hash", lexical=False) as retriever:
+        fill(retriever)
+        assert retriever.stats().lexical_bytes is None
+        with pytest.raises(ConfigError, match="lexical=True"):
+            retriever.search("router", mode="hybrid")
+        assert len(retriever.search("router", mode="late")) == len(CORPUS)
+    with Retriever.open(folder, lexical=True) as retriever:
+        assert retriever.stats().lexical_pending == len(CORPUS)
+        retriever.add(["a new router"], ids=["new"])
+        assert set(found(retriever, "router")) == {"reset", "reinicio", "new"}
+        assert retriever.stats().lexical_pending == 0
+        assert retriever.verify() == []
+    with Retriever.open(folder, lexical=False) as retriever, pytest.raises(ConfigError):
+        found(retriever, "router")
+    with pytest.raises(ConfigError, match="lexical must be"):
+        Retriever.open(folder, lexical="yes")
+
+
+def test_lists_of_an_older_analyser_are_made_again(retriever):
+    with retriever._store.catalog._writing() as connection:
+        tables.write_state(connection, LexicalState(analyser=0))
+        connection.execute("DELETE FROM postings")
+    retriever.add(["one more router"], ids=["more"])
+    assert set(found(retriever, "router")) == {"reset", "reinicio", "more"}
+    assert retriever.verify() == []
+
+
+def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
+    monkeypatch.setattr("lfm2_colbert_rag.retriever.search.hybrid._FILLED", 3)
+    texts = [f"common word{n}" for n in range(20)]
+    with Retriever.open(folder, model="hash", lexical=False) as retriever:
+        retriever.add(texts[:15], ids=texts[:15])
+    with Retriever.open(folder, lexical=True) as retriever:
+        catalog = retriever._store.catalog
+        rows = [row for row, _ in catalog.pending_texts(4)]
+        from lfm2_colbert_rag.index.lexical.postings import Postings
+
+        assert catalog.fill_lexical(rows, Postings.of(texts[:4]))
+        assert not catalog.fill_lexical(rows, Postings.of(texts[:4]))  # done by now
+        retriever.delete([texts[6]])
+        retriever.add(texts[15:], ids=texts[15:])
+        threads = [threading.Thread(target=found, args=(retriever, "common")) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert set(found(retriever, "common", k=50)) == set(texts) - {texts[6]}
+        assert retriever.verify() == []
+
+
+def test_a_commit_that_fails_leaves_the_words_as_they_were(retriever, monkeypatch):
+    before = found(retriever, "router")
+
+    def fail(*_: object) -> None:
+        raise sqlite3.OperationalError("no more")
+
+    monkeypatch.setattr("lfm2_colbert_rag.storage.catalog.drop_codebooks", fail)  # after the words
+    with pytest.raises(sqlite3.OperationalError):
+        retriever.add(["another router"], ids=["another"])
+    monkeypatch.undo()
+    assert found(retriever, "router") == before
+    assert retriever.verify() == []
+
+
+def test_readers_see_whole_commits_while_others_write(folder):
+    """Each commit replaces all passages: a reader must never see two of them mixed."""
+    ids = [f"p{n}" for n in range(6)]
+    with Retriever.open(folder, model="hash") as writer, Retriever.open(folder) as reader:
+        writer.add(["shared round0"] * 6, ids=ids)
+        mixed: list[object] = []
+        done = threading.Event()
+
+        def read() -> None:
+            while not done.is_set():
+                hits = reader.search("shared", mode="lexical")
+                rounds = {hit.text for hit in hits}
+                if len(hits) != 6 or len(rounds) != 1 or len({h.score for h in hits}) != 1:
+                    mixed.append((len(hits), rounds))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        for number in range(1, 15):
+            writer.add([f"shared round{number}"] * 6, ids=ids)
+        done.set()
+        thread.join()
+        assert mixed == []
+
+
+def test_damage_is_named(retriever):
+    with retriever._store.catalog._writing() as connection:
+        connection.execute("DELETE FROM postings WHERE term = '_router_'")
+    (problem,) = retriever.verify()
+    assert "the lexical index disagrees with 2 passages" in problem
+    with retriever._store.catalog._writing() as connection:
+        connection.execute("UPDATE postings SET entries = x'00'")
+    assert "damaged" in retriever.verify()[0]
+
+
+def test_copies_and_dumps_keep_words(retriever, tmp_path):
+    expected = found(retriever, "router reset filtre")
+    retriever.backup(tmp_path / "backup")
+    with Retriever.restore(tmp_path / "backup", tmp_path / "restored") as restored:
+        assert found(restored, "router reset filtre") == expected
+    retriever.export(tmp_path / "dump")
+    with Retriever.open(tmp_path / "imported", model="hash") as other:
+        other.import_dump(tmp_path / "dump")
+        assert found(other, "router reset filtre") == expected
+
+
+def test_forgotten_passages_leave_the_lists(retriever):
+    before = retriever.stats().lexical_bytes
+    assert before > 0
+    retriever.delete(["linge", "kaffee"])
+    retriever.optimize(forget_after=0.0)
+    assert retriever.stats().lexical_bytes < before
+    retriever.delete(where={})
+    retriever.optimize(forget_after=0.0)
+    with retriever._store.catalog._reading() as connection:
+        assert connection.execute("SELECT count(*) FROM postings").fetchone() == (0,)

@@ -1,0 +1,78 @@
+"""How vectors are kept: chosen when an index is made, changed later, but never undone."""
+
+from __future__ import annotations
+
+import pytest
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError
+from lfm2_colbert_rag.retriever.maintenance import compaction
+
+
+def texts(count):
+    return [f"text {i} about topic{i % 17} and thing{i % 5}" for i in range(count)]
+
+
+def ids(count):
+    return [str(i) for i in range(count)]
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch):
+    monkeypatch.setattr(compaction, "AUTO_VECTORS", 3000)
+    monkeypatch.setattr(compaction, "LEAST_VECTORS", 600)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("exact", "exact"), ("compressed", "compressed")])
+def test_what_is_asked_for_is_done(folder, kind, expected):
+    with Retriever.open(folder, model="hash", index=kind) as retriever:
+        retriever.add(texts(200), ids=ids(200))
+        assert retriever.stats().index == expected
+
+
+def test_an_index_compresses_itself_when_it_has_grown(folder):
+    with Retriever.open(folder, model="hash") as retriever:
+        retriever.add(texts(100), ids=ids(100))
+        assert retriever.stats().index == "exact"
+        retriever.add(texts(700), ids=ids(700))
+        stats = retriever.stats()
+        assert (stats.index, stats.passages, stats.nbits) == ("compressed", 700, 4)
+
+
+def test_an_exact_index_may_be_compressed_later_but_not_the_other_way(folder):
+    with Retriever.open(folder, model="hash", index="exact") as retriever:
+        retriever.add(texts(700), ids=ids(700))
+    with Retriever.open(folder, index="compressed") as retriever:
+        assert retriever.optimize().index == "compressed"
+    with pytest.raises(IndexMismatchError, match="compressed already"):
+        Retriever.open(folder, index="exact")
+    with Retriever.open(folder, index="auto") as retriever:
+        assert len(retriever) == 700
+
+
+@pytest.mark.parametrize("options", [{"index": "plaid"}, {"nbits": 3}, {"nbits": True}])
+def test_what_does_not_exist_is_refused(folder, options):
+    with pytest.raises(ConfigError):
+        Retriever.open(folder, model="hash", **options)
+    assert not folder.exists()
+
+
+def test_bits_are_settled(folder):
+    Retriever.open(folder, model="hash", nbits=2).close()
+    with pytest.raises(IndexMismatchError, match="nbits"):
+        Retriever.open(folder, nbits=4)
+
+
+@pytest.mark.parametrize("target", [0, 1.5, True, -1])
+def test_a_target_out_of_range_is_refused(folder, target):
+    with pytest.raises(ConfigError, match="target_recall"):
+        Retriever.open(folder, model="hash", target_recall=target)
+
+
+def test_a_target_chooses_the_first_rung_that_is_good_enough(folder):
+    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+        retriever.add(texts(900), ids=ids(900))
+    with Retriever.open(folder, target_recall=0.5) as low:
+        assert low.aim_for(0.5).nprobe <= low.aim_for(1.0).nprobe
+        rungs = low._store.catalog.measurement("ladder")["rungs"]
+        assert all(0 <= rung["recall"] <= 1 for rung in rungs)
