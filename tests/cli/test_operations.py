@@ -12,8 +12,8 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.testing import HashEncoder
 
-from .conftest import Run
 from ..inside import store_of
+from .conftest import Run
 
 TEXTS = {"reset": "Hold the reset key.", "library": "The library opens at nine."}
 

@@ -11,8 +11,8 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
 
-from .conftest import Run
 from ..inside import store_of
+from .conftest import Run
 
 FIRST, REST = '{"n": {"$lt": 200}}', '{"n": {"$gte": 200}}'
 WORDS = [f"word{number}" for number in range(3000)]

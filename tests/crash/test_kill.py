@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.retriever.maintenance import compaction
+
+from ..grown import set_policy
 from ..inside import store_of
 
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
@@ -98,7 +99,8 @@ def held(retriever: Retriever) -> State:
 
 
 def check_folder(retriever: Retriever) -> None:
-    """Nothing is broken, and nothing is left over."""
+    """Nothing is broken, and the first write removes what is left over."""
+    retriever.delete([])
     assert retriever.verify() == []
     catalog, folder = store_of(retriever).catalog, retriever.path
     named = {info.name for info in catalog.codebooks()}
@@ -116,7 +118,7 @@ def begin(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> State:
     state = {f"p{number}": f"p{number} zebra at first" for number in range(40)}
     with monkeypatch.context() as patched, Retriever.open(folder, model="hash") as retriever:
         if kind == "compressed":
-            patched.setattr(compaction, "AUTO_VECTORS", 100)
+            set_policy(patched, auto_vectors=100)
         retriever.add(list(state.values()), ids=list(state))
         assert retriever.stats().storage == kind
     return state

@@ -14,10 +14,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.filters import matches, parse_where
-from lfm2_colbert_rag.retriever.maintenance import compaction
 from lfm2_colbert_rag.testing import HashEncoder
 
-from ..grown import always_vote, compress_early
+from ..grown import always_vote, compress_early, set_policy
 from ..index.lexical.test_bm25 import plain_bm25
 from ..inside import store_of
 
@@ -41,7 +40,7 @@ class AnIndex(RuleBasedStateMachine):
         super().__init__()
         self.patched = pytest.MonkeyPatch()
         compress_early(self.patched, vectors=40, fan_in=3)
-        self.patched.setattr(compaction, "SMALLEST_TIER", 16)
+        set_policy(self.patched, smallest_tier=16)
         if self.votes:
             always_vote(self.patched)
         self.root = Path(tempfile.mkdtemp())

@@ -20,12 +20,12 @@ from lfm2_colbert_rag.errors import (
     IndexNotFoundError,
     StorageFullError,
 )
-from lfm2_colbert_rag.retriever.maintenance import compaction
 from lfm2_colbert_rag.storage import backup as backups
 from lfm2_colbert_rag.storage.verification import verify_folder
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..conftest import CORPUS
+from ..grown import set_policy
 from ..inside import store_of
 
 
@@ -205,7 +205,7 @@ def test_a_backup_with_a_broken_catalog_is_refused(backup, tmp_path):
 
 
 def test_many_problems_are_not_all_listed(retriever, tmp_path, monkeypatch):
-    monkeypatch.setattr(compaction, "FAN_IN", 100)
+    set_policy(monkeypatch, fan_in=100)
     for number in range(8):
         retriever.add([f"text {number}"])
     retriever.backup(tmp_path / "b")

@@ -140,7 +140,7 @@ def rewrite(folder: Path, name: str, change) -> None:
     array = np.load(path)
     change(array)
     path.unlink()
-    np.backup(path, array)
+    np.save(path, array)
     file = _describe(path)
     connection = sqlite3.connect(folder / "catalog.sqlite")
     connection.execute(

@@ -22,8 +22,8 @@ from lfm2_colbert_rag.storage.row_cache import RecentRows
 from lfm2_colbert_rag.types import Passage
 
 from ..conftest import CORPUS, fill
-from ..test_filters import fields, filters, objects
 from ..inside import store_of
+from ..test_filters import fields, filters, objects
 
 
 def stored(first: int, metadata: list[dict[str, object]]) -> list[StoredPassage]:

@@ -28,7 +28,7 @@ def rewrite(retriever: Retriever, name: str, change) -> Path:
     array = np.load(path)
     changed = change(array)
     path.unlink()  # the old one may still be mapped
-    np.backup(path, array if changed is None else changed)
+    np.save(path, array if changed is None else changed)
     connection = sqlite3.connect(retriever.path / "catalog.sqlite")
     file = _describe(path)
     connection.execute(

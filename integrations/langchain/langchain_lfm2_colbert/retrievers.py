@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias, cast
+from typing import Any, Self, TypeAlias, cast
 
 from langchain_core.callbacks import (
     AsyncCallbackManager,
@@ -22,7 +22,6 @@ from langchain_core.retrievers import BaseRetriever, LangSmithRetrieverParams
 from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict, Field, field_validator
-from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
 from lfm2_colbert_rag.filters import parse_where

@@ -74,7 +74,11 @@ class Compactor:
 
     def __init__(self, store: Store, policy: CompactionPolicy | None = None) -> None:
         self._store = store
-        self._policy = DEFAULT_POLICY if policy is None else policy
+        self._given = policy
+
+    @property
+    def _policy(self) -> CompactionPolicy:
+        return DEFAULT_POLICY if self._given is None else self._given
 
     def auto_compact(self) -> None:
         """Do what has become due after a commit, which stands: what goes wrong is logged."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -18,7 +18,7 @@ from ...index.compressed import CompressedIndex
 from ...index.lexical.bm25 import LexicalRanking
 from ...index.trace import exact_trace
 from ...storage.store import Snapshot, Store
-from ...types import Hit, Match, Mode, Passage, TokenMatrix, TokenVectors
+from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix, TokenVectors
 from ..ingest.passage_encoder import PassageEncoder
 from .diversity import diversify
 from .explanation import Explanation
@@ -180,10 +180,10 @@ class Searcher:
             found = self.legs.candidates(snapshot, queries, k, rows)
             fusion = self.fusion(snapshot)
             rankings = [one.fused(fusion) for one in found]
-            legs = [one.legs for one in found]
+            legs: list[Mapping[int, Mapping[str, Leg]] | None] = [one.legs for one in found]
         else:
             rankings = index.search(vectors, k, rows=rows)
-            legs = [None] * len(rankings)
+            legs = [None for _ in rankings]
         passages = self._passages(rankings)
         if passages is None:
             return None

@@ -15,6 +15,7 @@ from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError
 from lfm2_colbert_rag.retriever.ingest.passage_encoder import PassageEncoder
 from lfm2_colbert_rag.retriever.ingest.windows import Borders, check_overlap, find_windows
 from lfm2_colbert_rag.testing import HashEncoder
+
 from ...inside import store_of
 
 ALPHABET = "ab .!?,\n\"'。！」日本ก่า\u0301\u200d👩؟।3"

@@ -29,6 +29,7 @@ from ...grown import (
     kinds,
     names,
     sentences,
+    set_policy,
 )
 from ...inside import segments_of, store_of
 
@@ -142,7 +143,7 @@ def test_a_segment_of_mostly_dead_passages_is_written_anew_at_once(grown):
 @pytest.mark.parametrize("index", ["exact", "auto"])
 def test_many_small_commits_leave_few_segments(folder, monkeypatch, index):
     compress_early(monkeypatch, vectors=60, fan_in=4)
-    monkeypatch.setattr(compaction, "SMALLEST_TIER", 16)
+    set_policy(monkeypatch, smallest_tier=16)
     most = 0
     with Retriever.open(folder, model="hash", storage=index) as retriever:
         for seed in range(45):
@@ -171,10 +172,10 @@ def test_everything_may_be_deleted_and_added_again(grown):
 
 
 def test_an_index_of_dead_passages_only_needs_no_codebook(folder, monkeypatch):
-    monkeypatch.setattr(compaction, "AUTO_VECTORS", 10**9)
+    set_policy(monkeypatch, auto_vectors=10**9)
     with Retriever.open(folder, model="hash") as retriever:
         add(retriever, 100)
-        monkeypatch.setattr(compaction, "AUTO_VECTORS", 100)
+        set_policy(monkeypatch, auto_vectors=100)
         assert retriever.delete(where={}) == 100
         retriever.optimize()
         assert not list(folder.glob("codebooks/*"))
@@ -312,9 +313,9 @@ FULL_DISK = """
         texts = [f"t{part} n{n} " + "w " * 300 for n in range(60)]
         retriever.add(texts, ids=[f"p{part}-{n}" for n in range(60)])
     if sys.argv[2] == "compress":
-        compaction.AUTO_VECTORS = 1000
+        compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, auto_vectors=1000)
     else:
-        compaction.FAN_IN = 2
+        compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, fan_in=2)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, resource.RLIM_INFINITY))
     before = [live.segment.info.name for live in segments_of(retriever)]
@@ -376,7 +377,7 @@ def test_a_codebook_that_is_replaced_twice_meanwhile(folder):
         def twice() -> None:
             for _ in range(3):
                 with store_of(other).locks.optimizing(timeout=10):
-                    compaction.renew_codebook(store_of(other))
+                    compaction.Compactor(store_of(other)).renew_codebook()
 
         def matrices():
             twice()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from lfm2_colbert_rag.index.compressed.writer import Noise
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
+from lfm2_colbert_rag.index.compressed.writer import Noise
 from lfm2_colbert_rag.index.settings import LADDER
 from lfm2_colbert_rag.retriever.maintenance.recall import K, measure_recall, sample_stretches
 from lfm2_colbert_rag.testing import HashEncoder

@@ -15,6 +15,7 @@ from lfm2_colbert_rag.retriever.maintenance import compaction, reencoding
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import fill
+from ...grown import set_policy
 from ...inside import store_of
 
 REENCODER = Path(__file__).parents[2] / "crash" / "reencoder.py"
@@ -23,7 +24,7 @@ SIGKILL = -9
 
 @pytest.fixture(autouse=True)
 def _small(monkeypatch):
-    monkeypatch.setattr(compaction, "LEAST_VECTORS", 3000)
+    set_policy(monkeypatch, min_vectors=3000)
 
 
 def texts(number, first=0):
@@ -60,7 +61,7 @@ def worn(folder):
     for first in range(0, 400, 80):
         retriever.add(texts(80, first), ids=ids(80, first))
     for _ in range(3):
-        compaction.renew_codebook(store_of(retriever))
+        compaction.Compactor(store_of(retriever)).renew_codebook()
     retriever.delete(ids(40, 100))
     return retriever
 

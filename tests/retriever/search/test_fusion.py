@@ -13,6 +13,7 @@ from lfm2_colbert_rag.retriever.search.fusion import Fusion, check_mode, fuse
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
+
 from ...inside import store_of
 
 scores = st.integers(2, 20).flatmap(

@@ -16,6 +16,7 @@ from lfm2_colbert_rag.retriever.search.relevance import (
     relevance,
     sample_background,
 )
+
 from ...inside import segments_of
 
 TEXTS = [f"Device {n} has the colour {n % 7} and stands in room {n % 11}." for n in range(80)]

@@ -134,7 +134,7 @@ def put(name: str, position, value):
     def change(folder: Path) -> None:
         array = np.load(folder / f"{name}.npy")
         array[position] = value
-        np.backup(folder / f"{name}.npy", array)
+        np.save(folder / f"{name}.npy", array)
 
     return change
 

@@ -7,7 +7,7 @@ import copy
 import inspect
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.callbacks import CallbackManager
@@ -18,7 +18,6 @@ from llama_index.core.ingestion import run_transformations
 from llama_index.core.llms.utils import LLMType
 from llama_index.core.schema import BaseNode, Document, IndexNode, TransformComponent
 from llama_index.core.storage.docstore.types import RefDocInfo
-from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, IndexOptions, Passage, Retriever
 from lfm2_colbert_rag.errors import ConfigError

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import BaseNode, TransformComponent
@@ -20,7 +20,6 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
-from typing_extensions import Self
 
 from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError
