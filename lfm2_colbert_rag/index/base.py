@@ -102,6 +102,9 @@ class LiveSegments(Sequence):
         segment, positions = self.find(row)
         return segment.window_span(positions[place])
 
+    def window_spans(self, found):
+        return [self.window_span(row, place) for row, place in found]
+
 
 @dataclass(frozen=True, eq=False)
 class Ranking:

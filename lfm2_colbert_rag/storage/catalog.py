@@ -15,7 +15,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -212,7 +212,7 @@ class Catalog:
         Returns:
             How many were dropped.
         """
-        limit = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
+        limit = datetime.fromtimestamp(time.time() - seconds, UTC)
         with self._connections.writing() as connection:
             dead = connection.execute(
                 "SELECT row FROM passages WHERE died <= "
@@ -399,7 +399,7 @@ class Catalog:
 
 
 def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _newest(connection: sqlite3.Connection) -> int:

@@ -50,11 +50,13 @@ class Snapshot:
     Attributes:
         generation: its number.
         settings: its settings.
+        codebooks: its codebooks, the newest last.
         segments: its segments, and the passages that live in them.
     """
 
     generation: int
     settings: IndexSettings
+    codebooks: tuple[CodebookInfo, ...]
     segments: LiveSegments
 
 
@@ -90,13 +92,14 @@ class Store:
         self.durable = durable
         self.locks = FolderLocks(folder, lock_timeout)
         self.catalog = Catalog(folder / FILE_NAME, durable=durable, read_only=read_only)
+        self.read_only = self.catalog.read_only
         self._swept = False
         self._refreshing = threading.Lock()
         self._seen = -1
         try:
             changes = self.catalog.changes_since(-1)
             self.opener = SegmentOpener(folder, changes.settings.dim)
-            self._snapshot = Snapshot(-1, changes.settings, LiveSegments(()))
+            self._snapshot = Snapshot(-1, changes.settings, (), LiveSegments(()))
             self.snapshot()
         except BaseException:
             self.catalog.close()
@@ -143,11 +146,6 @@ class Store:
         return (folder / FILE_NAME).is_file()
 
     @property
-    def read_only(self) -> bool:
-        """Whether writes are refused."""
-        return self.catalog.read_only
-
-    @property
     def settings(self) -> IndexSettings:
         """The settings of the generation that was read last; see :meth:`snapshot`."""
         return self._snapshot.settings
@@ -155,7 +153,7 @@ class Store:
     def close(self) -> None:
         """Let go of files and connections; a later call raises RetrieverClosedError."""
         self.catalog.close()
-        self._snapshot = Snapshot(-1, self._snapshot.settings, LiveSegments(()))
+        self._snapshot = Snapshot(-1, self._snapshot.settings, (), LiveSegments(()))
 
     def snapshot(self) -> Snapshot:
         """Return the newest generation, opening only what is new in it."""
@@ -171,6 +169,15 @@ class Store:
                     if attempt + 1 == _TRIES or self.catalog.generation() == self._seen:
                         raise
             return self._snapshot
+
+    def require_writable(self) -> None:
+        """Refuse what would write.
+
+        Raises:
+            ReadOnlyError: the index may only be read.
+        """
+        if self.read_only:
+            self.catalog.require_writable()
 
     def change_settings(self, **values: Any) -> None:
         """Change settings, in a commit of their own; others see it with their next commit.
@@ -203,7 +210,7 @@ class Store:
     @contextmanager
     def stage(self, codebook: Codebook | None) -> Iterator[StagedSegment]:
         """Give a segment to write, exact or of a codebook; removed unless it is committed."""
-        self.catalog.require_writable()
+        self.require_writable()
         name = None if codebook is None else codebook.info.name
         with self.locks.stage() as folder:
             with storage_errors(self.folder):
@@ -212,10 +219,10 @@ class Store:
                 yield StagedSegment(folder, writer, name)
 
     @contextmanager
-    def stage_new(self) -> Iterator[StagedSegment]:
+    def stage_new(self, snapshot: Snapshot) -> Iterator[StagedSegment]:
         """Give a segment for passages that are added: compressed once the index has a codebook."""
-        books = self.catalog.codebooks()
-        exact = not books or self.snapshot().settings.storage == "exact"
+        books = snapshot.codebooks
+        exact = not books or snapshot.settings.storage == "exact"
         with self.stage(None if exact else self.opener.codebook(books[-1])) as staged:
             yield staged
 
@@ -351,7 +358,7 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[Head]:
         """Keep other writers out, and say what they left; orphans go before the first write."""
-        self.catalog.require_writable()
+        self.require_writable()
         with self.locks.writing():
             if not self._swept:
                 self.locks.remove_orphans(self._named())
@@ -410,7 +417,9 @@ class Store:
         known = {live.segment.info.name: live for live in old.segments}
         opened = [self._live_segment(info, known, changes) for info in changes.segments]
         self.opener.keep_only(changes.codebooks)
-        self._snapshot = Snapshot(changes.generation, changes.settings, LiveSegments(opened))
+        self._snapshot = Snapshot(
+            changes.generation, changes.settings, changes.codebooks, LiveSegments(opened)
+        )
 
     def _live_segment(
         self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes

@@ -59,8 +59,9 @@ class Optimizer:
     ) -> None:
         """Bring the index to its best; see ``Retriever.optimize``."""
         store = self._store
-        store.catalog.require_writable()
-        encoder = self._ingestor.passage_encoder() if reencode_texts else None
+        store.require_writable()
+        settings = store.snapshot().settings
+        encoder = self._ingestor.passage_encoder(settings) if reencode_texts else None
         steps = 2 if encoder is None else 3
         fill_posting_lists(store, progress)
         with (
@@ -120,7 +121,7 @@ class Optimizer:
         if wanted and not reencoded:
             self._compactor.compress(report)
         due = wanted and reencoded
-        if due or codebook_due(self._store, self._store.snapshot()) is not None:
+        if due or codebook_due(self._store.snapshot()) is not None:
             self._compactor.renew_codebook(report)
             self._store.catalog.remember("presets", None)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -66,12 +66,19 @@ def relevance(score: float, query_vectors: int, baseline: Baseline | None = None
         >>> relevance(24.0, 32, Baseline(mean=18.0, std=2.0))
         0.5
     """
+    return relevances([score], query_vectors, baseline)[0]
+
+
+def relevances(
+    scores: Sequence[float], query_vectors: int, baseline: Baseline | None = None
+) -> list[float]:
+    """Scale several scores of one query; see :func:`relevance`."""
     if not query_vectors:
-        return 0.0
+        return [0.0 for _ in scores]
     if baseline is None:
-        return min(1.0, max(0.0, score / query_vectors))
-    above = (score - baseline.mean) / baseline.std - MIDDLE
-    return 1.0 / (1.0 + math.exp(-STEEPNESS * min(max(above, -500.0), 500.0)))
+        return [min(1.0, max(0.0, score / query_vectors)) for score in scores]
+    above = [(score - baseline.mean) / baseline.std - MIDDLE for score in scores]
+    return [1.0 / (1.0 + math.exp(-STEEPNESS * min(max(one, -500.0), 500.0))) for one in above]
 
 
 @dataclass(frozen=True, eq=False)
