@@ -58,7 +58,7 @@ def train_codebook(
     rotation = _rotation(codec.padded)
     pivots = _pivots(vectors[token_ids < 0], codec, rotation)
     blank = Codebook(
-        CodebookInfo(name, codec.nbits, 0, total, 0.0, _is_natural(vectors), codec.bent),
+        CodebookInfo(name, codec.nbits, 0, total, 0.0, _has_norms(vectors)),
         codec,
         rotation,
         Centroids.rounded(
@@ -156,7 +156,7 @@ def _energy(
         centroids.scales,
         centroids.halves,
         np.arange(len(centroids)),
-        (STEPS, LENGTHS, int(codec.bent)),
+        (STEPS, LENGTHS),
         (None,) * codec.width,
         (None,) * codec.planes,
         np.empty((len(chosen), CODE_BYTES), np.uint8),
@@ -165,7 +165,7 @@ def _energy(
     return float(total) / max(1, len(chosen))
 
 
-def _is_natural(vectors: npt.NDArray[np.floating]) -> bool:
+def _has_norms(vectors: npt.NDArray[np.floating]) -> bool:
     """Tell whether there are vectors shorter than 1, and none that is longer."""
     lengths = [
         LENGTHS[name_lengths(vectors[a:b].astype(np.float32))] for a, b in _blocks(len(vectors))

@@ -48,9 +48,8 @@ class CodebookInfo:
         centroids: their number.
         vectors: how many vectors it was made for.
         energy: mean squared length of their residuals.
-        natural: whether vectors are kept with the lengths they have, none above 1, rather than as
+        keeps_norms: whether vectors are kept with the lengths they have, none above 1, rather than as
             directions with lengths aside. Means of unit vectors are, as pooling makes them.
-        bent: see :class:`~.codec.Codec`; those of whom this is not recorded have even levels.
         files: size and checksum of each array's file, by array name.
     """
 
@@ -59,8 +58,7 @@ class CodebookInfo:
     centroids: int
     vectors: int
     energy: float
-    natural: bool = False
-    bent: bool = False
+    keeps_norms: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
 
     @property
@@ -186,16 +184,16 @@ class Codebook:
 
     def prepare(self, vectors: npt.NDArray[np.floating]) -> Float:
         """Pad vectors and scale them to unit length, unless lengths are kept; as float32."""
-        return self.codec.pad(vectors if self.info.natural else unit_vectors(vectors))
+        return self.codec.pad(vectors if self.info.keeps_norms else unit_vectors(vectors))
 
     def turn(self, vectors: npt.NDArray[np.floating]) -> Float:
         """Prepare vectors and turn them."""
         return self.prepare(vectors) @ self.rotation
 
     @property
-    def tables(self) -> tuple[Float, Float, int]:
-        """What kernels need to know of steps, lengths and levels."""
-        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS, int(self.codec.bent)
+    def tables(self) -> tuple[Float, Float]:
+        """What kernels need to know of steps and lengths."""
+        return STEPS, LENGTHS[:0] if self.info.keeps_norms else LENGTHS
 
     def restore(self, rotated: Float) -> Float:
         """Undo :meth:`rotate`."""
@@ -250,8 +248,7 @@ class Codebook:
             known.centroids,
             known.vectors,
             known.energy,
-            known.natural,
-            known.bent,
+            known.keeps_norms,
             describe_arrays(folder),
         )
 
@@ -263,7 +260,7 @@ def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
         IndexCorruptError: a file is missing or truncated, or contradicts the catalog.
     """
     arrays = open_arrays(root / info.name, info.files)
-    codec = Codec(dim, info.nbits, info.bent)
+    codec = Codec(dim, info.nbits)
     # Searched all the time, and small: held in memory rather than mapped.
     centroids = Centroids.read(arrays)
     if centroids.values.shape != (info.centroids, codec.padded):

@@ -42,7 +42,7 @@ class Known:
         mine = self.codebook
         return (
             mine.codec == other.codec
-            and mine.info.natural == other.info.natural
+            and mine.info.keeps_norms == other.info.keeps_norms
             and np.array_equal(mine.rotation, other.rotation)
         )
 

@@ -51,7 +51,6 @@ class Codec:
     Args:
         dim: width of the vectors.
         nbits: 2 or 4.
-        bent: whether levels lie further apart away from zero. Earlier codebooks had even ones.
 
     Raises:
         ConfigError: another number of bits.
@@ -63,7 +62,6 @@ class Codec:
 
     dim: int
     nbits: int
-    bent: bool = True
 
     def __post_init__(self) -> None:
         if self.nbits not in (2, 4):
@@ -78,8 +76,8 @@ class Codec:
     def values(self) -> npt.NDArray[np.float32]:
         """``(levels,)`` what each level stands for, in steps."""
         places = np.arange(1 - self.levels, self.levels, 2, dtype=np.float32)
-        bend = places**2 / BENDS[self.nbits] if self.bent else 0
-        values: npt.NDArray[np.float32] = (places * (1 + bend) / 2).astype(np.float32)
+        stretch = 1 + places**2 / BENDS[self.nbits]
+        values: npt.NDArray[np.float32] = (places * stretch / 2).astype(np.float32)
         return values
 
     @property

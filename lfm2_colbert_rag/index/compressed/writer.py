@@ -177,7 +177,7 @@ class CompressedSegmentWriter:
         vectors = np.concatenate([vectors for vectors, _ in self._waiting])
         tokens = np.concatenate([tokens for _, tokens in self._waiting])
         self._waiting, self._buffered = [], 0
-        if not self._codebook.info.natural:
+        if not self._codebook.info.keeps_norms:
             lengths = name_lengths(vectors)
             self._unit &= bool((np.abs(LENGTHS[lengths] - 1) < 0.005).all())
             self._files["norms"].extend(lengths)

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from lfm2_colbert_rag.index.compressed import codebook_reuse as renewal
 from lfm2_colbert_rag.index.compressed.clustering import train_codebook
 from lfm2_colbert_rag.index.compressed.codebook import Centroids, Codebook
 from lfm2_colbert_rag.index.compressed.codebook_reuse import Known
 from lfm2_colbert_rag.index.compressed.codec import Codec
-
-from lfm2_colbert_rag.index.compressed import codebook_reuse as renewal
 
 from ...contract.kinds import codebook_for, write
 from ..made import corpus, segment
@@ -109,13 +109,13 @@ def test_centroids_of_segments_are_kept_until_a_token_has_too_many(tmp_path):
     assert len(again) == len(np.unique(tokens_of(group)))
 
 
-@pytest.mark.parametrize("what", ["natural", "rotation", "room"])
+@pytest.mark.parametrize("what", ["norms", "rotation", "room"])
 def test_what_does_not_suit_is_not_kept(tmp_path, monkeypatch, what):
     group = corpus(200, DIM)
     made = segment(tmp_path / "s", group, 4, DIM)
     book = made.codebook
-    if what == "natural":
-        book = replace(book, info=replace(book.info, natural=True))
+    if what == "norms":
+        book = replace(book, info=replace(book.info, keeps_norms=True))
     elif what == "rotation":
         book = replace(book, rotation=-book.rotation)
     else:

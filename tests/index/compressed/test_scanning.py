@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lfm2_colbert_rag.index.compressed.codec import unpack_codes
 from lfm2_colbert_rag.index.compressed.probing import find_probes
 from lfm2_colbert_rag.index.compressed.scanning import (
@@ -16,10 +17,10 @@ from lfm2_colbert_rag.index.compressed.voting import Workspaces, noted
 from ..made import corpus, questions, segment
 
 
-@pytest.fixture(params=[(16, 4, True), (20, 2, True), (128, 4, True), (40, 4, False)], ids=str)
+@pytest.fixture(params=[(16, 4), (20, 2), (128, 4), (40, 4)], ids=str)
 def made(request, tmp_path):
-    dim, nbits, bent = request.param
-    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim, bent=bent)
+    dim, nbits = request.param
+    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim)
     return segment_made, turned_query(segment_made, questions(1, dim)[0])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lfm2_colbert_rag.index.compressed.codec import BENDS, Codec
 from lfm2_colbert_rag.index.compressed.kernels.levels import (
     PARTS,
@@ -11,7 +12,7 @@ from lfm2_colbert_rag.index.compressed.kernels.levels import (
     WIDE_UNITS,
     whole_value,
 )
-from lfm2_colbert_rag.index.compressed.kernels.simd import OFFSET, SMALL, TOGETHER
+from lfm2_colbert_rag.index.compressed.kernels.simd import OFFSET, TOGETHER
 from lfm2_colbert_rag.index.compressed.kernels.unpacking import (
     SHIFTS,
     compare,
@@ -21,15 +22,17 @@ from lfm2_colbert_rag.index.compressed.kernels.unpacking import (
 
 from .instructions import LACKING, compiled_for
 
+# Two products with bytes of no more than this size fit 16 bits, which the quick way relies on.
+SMALL = 63
 SHAPES = [(128, 4), (128, 2), (48, 4), (20, 2), (6, 4)]
 
 
-def _compare(packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks):
-    compare(packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks)
+def _compare(packed, t, query, units, near, slot, step, norm, best, lanes, planes, chunks):
+    compare(packed, t, query, units, near, slot, step, norm, best, lanes, planes, chunks)
 
 
-def _rebuild(packed, t, centroids, c, near, far, bent, lanes, planes, whole, k):
-    rebuild(packed, t, centroids, c, near, far, bent, lanes, planes, whole, k)
+def _rebuild(packed, t, centroids, c, near, far, lanes, planes, whole, k):
+    rebuild(packed, t, centroids, c, near, far, lanes, planes, whole, k)
 
 
 def _energy(whole, k, chunks):
@@ -59,23 +62,21 @@ def stored(request):
 
 
 @pytest.mark.parametrize("nbits", [2, 4])
-@pytest.mark.parametrize("bent", [False, True])
-def test_whole_numbers_stand_for_the_levels(nbits, bent):
-    values = Codec(8, nbits, bent).values
-    wide = [whole_value(level, nbits, bent, wide=True) for level in range(1 << nbits)]
-    np.testing.assert_allclose(np.array(wide) * WIDE_UNITS[nbits][not bent], values, rtol=1e-6)
+def test_whole_numbers_stand_for_the_levels(nbits):
+    values = Codec(8, nbits).values
+    wide = [whole_value(level, nbits, wide=True) for level in range(1 << nbits)]
+    np.testing.assert_allclose(np.array(wide) * WIDE_UNITS[nbits], values, rtol=1e-6)
     assert max(map(abs, wide)) < 1 << 15
-    small = [whole_value(level, nbits, bent, wide=False) for level in range(1 << nbits)]
+    small = [whole_value(level, nbits, wide=False) for level in range(1 << nbits)]
     assert max(map(abs, small)) <= SMALL
     assert np.abs(np.array(small) * UNITS[nbits] - values).max() <= 0.51 * UNITS[nbits]
     assert UNITS[nbits] == PARTS[nbits] / (2 * BENDS[nbits])
 
 
-@pytest.mark.parametrize("bent", [0, 1])
-def test_a_vector_is_compared_by_its_levels(instructions, stored, bent):
+def test_a_vector_is_compared_by_its_levels(instructions, stored):
     compare_one = instructions[0]
     codec, levels, packed = stored
-    known = [whole_value(n, codec.nbits, bool(bent), wide=False) for n in range(codec.levels)]
+    known = [whole_value(n, codec.nbits, wide=False) for n in range(codec.levels)]
     values, chunks, chance = np.array(known)[levels], chunks_of(codec), np.random.default_rng(1)
     query = np.zeros((2 * TOGETHER, 32 * len(chunks)), np.int64)
     query[:, : codec.padded] = chance.integers(-128, 128, (len(query), codec.padded))
@@ -88,7 +89,7 @@ def test_a_vector_is_compared_by_its_levels(instructions, stored, bent):
     expected = best.copy()
     for t in range(len(packed)):
         compare_one(
-            packed, t, bent, (query + OFFSET).astype(np.uint8), units, near, t % 3, step, norm,
+            packed, t, (query + OFFSET).astype(np.uint8), units, near, t % 3, step, norm,
             best, *tuples(codec), chunks,
         )  # fmt: skip
         dots = query[:, : codec.padded] @ values[t]
@@ -96,8 +97,7 @@ def test_a_vector_is_compared_by_its_levels(instructions, stored, bent):
         np.testing.assert_allclose(best, expected, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("bent", [False, True])
-def test_rebuilt_vectors_are_those_of_numpy(instructions, stored, bent):
+def test_rebuilt_vectors_are_those_of_numpy(instructions, stored):
     _, rebuild_one, energy = instructions
     codec, levels, packed = stored
     chance, largest = np.random.default_rng(2), 127 if codec.nbits == 4 else 7
@@ -106,9 +106,9 @@ def test_rebuilt_vectors_are_those_of_numpy(instructions, stored, bent):
     chunks = chunks_of(codec)
     whole = np.zeros((2, 32 * len(chunks)), np.int16)
     whole[0] = 5
-    values = Codec(codec.dim, codec.nbits, bent).values / WIDE_UNITS[codec.nbits][not bent]
+    values = codec.values / WIDE_UNITS[codec.nbits]
     for t in range(len(packed)):
-        rebuild_one(packed, t, centroids, t % 4, near, far, int(bent), *tuples(codec), whole, 1)
+        rebuild_one(packed, t, centroids, t % 4, near, far, *tuples(codec), whole, 1)
         shifted = centroids[t % 4].astype(float) * (1 << SHIFTS[codec.nbits])
         expected = (shifted * near + values[levels[t]] * far) / (1 << 15)
         assert np.abs(whole[1, : codec.padded] - expected).max() <= 1.01
@@ -124,6 +124,6 @@ def test_factors_that_fill_sixteen_bits_do_not_overflow(instructions):
     centroids = np.array([[127] * 16 + [-127] * 16], np.int8)
     whole = np.zeros((1, 32), np.int16)
     near, far = np.int16(20_000), np.int16(12_767)
-    rebuild_one(packed, 0, centroids, 0, near, far, 1, *tuples(codec), whole, 0)
+    rebuild_one(packed, 0, centroids, 0, near, far, *tuples(codec), whole, 0)
     assert (whole[0, :16] > 30_000).all()
     assert (whole[0, 16:] < -30_000).all()

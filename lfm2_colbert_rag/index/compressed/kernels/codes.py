@@ -19,10 +19,9 @@ CODE_BITS = 19
 
 
 @part
-def bend_of(planes, bent):
-    """By how much levels are bent; 0 where they are even."""
-    bend = BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4
-    return np.float32(bent) / np.float32(bend)
+def bend_of(planes):
+    """By how much levels lie further apart away from zero; see ..codec.BENDS."""
+    return np.float32(1) / np.float32(BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4)
 
 
 @part

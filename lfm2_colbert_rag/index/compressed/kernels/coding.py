@@ -70,13 +70,11 @@ def encode(
     width, count = len(lanes), len(planes)
     dim, nbits = width * count, 8 // count
     positive = 1 << (nbits - 1)
-    steps, _, bent = tables
-    bend, borders = bend_of(planes, bent), np.empty(POSITIVE - 1, np.float32)
+    steps, _ = tables
+    bend, borders = bend_of(planes), np.empty(POSITIVE - 1, np.float32)
     borders_of(planes, bend, borders)
-    # The best step of a normal distribution, in deviations; of even levels as in Max, "Quantizing
-    # for minimum distortion", 1960, table 2, of bent ones found by trying.
-    best_even, best_bent = (_f(0.3352), _f(0.235)) if nbits == 4 else (_f(0.9957), _f(0.893))
-    ideal = best_bent if bent else best_even
+    # The step of least error for a normal distribution, in standard deviations; found by trying.
+    ideal = _f(0.235) if nbits == 4 else _f(0.893)
     residual = np.empty(dim, np.float32)
     total = 0.0
     for t in range(len(vectors)):
@@ -134,8 +132,8 @@ def decode_many(
 ):
     """Vectors at consecutive places; those of known length are given it."""
     codes, packed, norms = store
-    steps, lengths, bent = tables
-    bend = bend_of(planes, bent)
+    steps, lengths = tables
+    bend = bend_of(planes)
     for t in range(start, end):
         row = out[t - start]
         joint = joint_at(codes, t)

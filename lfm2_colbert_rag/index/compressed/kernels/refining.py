@@ -82,7 +82,7 @@ def refine_windows(query, units, floors, slots, near, source, chunks, starts, le
     """
     store, _, _, _, _, tables, lanes, planes = source
     codes, packed, norms = store
-    steps, known_lengths, bent = tables
+    steps, known_lengths = tables
     unit = _f(UNIT_OF_2 if len(planes) == 4 else UNIT_OF_4)
     best = np.empty(len(floors), np.float32)
     longest, count = 0, len(starts)
@@ -108,7 +108,5 @@ def refine_windows(query, units, floors, slots, near, source, chunks, starts, le
             t, joint = places[mine, n], joints[mine, n]
             slot, step = np.int64(slots[joint & CODE_MASK]), steps[joint >> CODE_BITS] * unit
             norm = known_lengths[norms[t]] if len(norms) else _f(1)
-            compare(
-                packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks
-            )
+            compare(packed, t, query, units, near, slot, step, norm, best, lanes, planes, chunks)
         out[w] = best.sum()

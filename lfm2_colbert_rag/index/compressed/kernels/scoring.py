@@ -40,11 +40,9 @@ def most_of_scale(planes):
 
 
 @part
-def most_of_step(planes, bent):
+def most_of_step(planes):
     """Size of a coordinate whose level in 16 bits would be WHOLE, in steps."""
-    if len(planes) == 4:
-        return _f(WHOLE) * _f(WIDE_UNITS_OF_2[0] if bent else WIDE_UNITS_OF_2[1])
-    return _f(WHOLE) * _f(WIDE_UNITS_OF_4[0] if bent else WIDE_UNITS_OF_4[1])
+    return _f(WHOLE) * _f(WIDE_UNITS_OF_2 if len(planes) == 4 else WIDE_UNITS_OF_4)
 
 
 @kernel
@@ -75,8 +73,8 @@ def score_windows(
         in_whole_numbers(query[i], length, asked[i])
         units[i] = length / _f(FULL)
     codes, packed, norms = store
-    steps, known_lengths, bent = tables
-    of_scale, of_step = most_of_scale(planes), most_of_step(planes, bent)
+    steps, known_lengths = tables
+    of_scale, of_step = most_of_scale(planes), most_of_step(planes)
     vectors = np.zeros((simd.TOGETHER, width), np.int16)
     wanted = np.empty(simd.TOGETHER, np.float32)
     best = np.empty((rows, simd.TOGETHER), np.float32)
@@ -98,12 +96,9 @@ def score_windows(
                 parts = min(_f(FULL) / max(near + far, _f(1e-12)), _f(WHOLE))
                 nearer, farther = np.int16(np.rint(near * parts)), np.int16(np.rint(far * parts))
                 if own < 0:
-                    rebuild(
-                        packed, t, centroids, code, nearer, farther, bent, lanes, planes,
-                        vectors, k,
-                    )  # fmt: skip
+                    rebuild(packed, t, centroids, code, nearer, farther, lanes, planes, vectors, k)
                 else:
-                    rebuild(packed, t, extra, own, nearer, farther, bent, lanes, planes, vectors, k)
+                    rebuild(packed, t, extra, own, nearer, farther, lanes, planes, vectors, k)
                 wanted[k] = _f(1) / parts
                 if len(known_lengths):
                     known = known_lengths[norms[t]] if len(norms) else _f(1)
