@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import CompressedIndex
+from lfm2_colbert_rag.index.compressed import CompressedIndex
+from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
 from lfm2_colbert_rag.retriever.maintenance import compaction
 from lfm2_colbert_rag.retriever.maintenance import optimizer as tuning
@@ -85,7 +85,7 @@ def held(retriever: Retriever) -> dict[str, list[tuple[np.ndarray, ...]]]:
                 parts = [window.encoded.vectors, window.encoded.token_ids, window.encoded.spans]
                 if isinstance(segment, CompressedSegment):
                     start, end = segment.offsets[position : position + 2].tolist()
-                    parts.append(np.array(segment.store[1][start:end]))
+                    parts.append(np.array(segment.store.packed[start:end]))
                 found.setdefault(passages[row].id, []).append(tuple(parts))
     return found
 

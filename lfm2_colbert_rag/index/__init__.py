@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from .base import Index, LiveSegment, Ranking
-from .compressed.search import CompressedIndex
+from .base import Index, LiveSegment, LiveSegments, Ranking
 from .exact import ExactIndex
 from .settings import SearchSettings
 from .trace import SearchTrace, exact_trace
 
 __all__ = [
-    "CompressedIndex",
     "ExactIndex",
     "Index",
     "LiveSegment",
+    "LiveSegments",
     "Ranking",
     "SearchSettings",
     "SearchTrace",

@@ -123,7 +123,7 @@ def open_arrays(folder: Path, files: Mapping[str, FileInfo]) -> dict[str, npt.ND
     return arrays
 
 
-def let_go(arrays: Iterable[npt.NDArray[Any]]) -> None:
+def release_pages(arrays: Iterable[npt.NDArray[Any]]) -> None:
     """Unmap the pages of arrays that were read once; the system's cache still has them.
 
     A process that streams through mapped files would otherwise look, and be billed, as if it held

@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ import numpy.typing as npt
 from ..errors import PassageNotFoundError
 from ..types import TokenMatrix, Window
 from .maxsim import score_block
-from .segment import Segment
+
+if TYPE_CHECKING:
+    from .segment import Segment
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class LiveSegment:
     live: npt.NDArray[np.bool_] | None = None
 
     @property
-    def positions(self) -> npt.NDArray[np.intp]:
+    def positions(self) -> npt.NDArray[np.int64]:
         """Positions of the live windows, ascending."""
         return np.arange(len(self.segment.rows)) if self.live is None else np.flatnonzero(self.live)
 
@@ -37,10 +41,22 @@ class LiveSegment:
         """The row of each live window."""
         return self.segment.rows if self.live is None else self.segment.rows[self.live]
 
-    @property
-    def live_count(self) -> int:
+    @cached_property
+    def passages(self) -> int:
         """Number of live passages."""
-        return len(run_starts(self.rows))
+        return self.segment.info.passages if self.live is None else len(run_starts(self.rows))
+
+    @cached_property
+    def windows(self) -> int:
+        """Number of live windows."""
+        return len(self.segment.rows) if self.live is None else int(self.live.sum())
+
+    @cached_property
+    def vectors(self) -> int:
+        """Number of live vectors."""
+        if self.live is None:
+            return self.segment.info.vectors
+        return int(self.segment.lengths[self.live].sum())
 
     def without(self, rows: npt.NDArray[np.int64]) -> LiveSegment:
         """Return the same segment with more passages deleted; this one stays as it is."""
@@ -49,9 +65,101 @@ class LiveSegment:
             return self
         return LiveSegment(self.segment, ~dead if self.live is None else self.live & ~dead)
 
+    def within(self, rows: npt.NDArray[np.int64] | None) -> LiveSegment:
+        """Return the same segment with no other passages live than these.
+
+        Args:
+            rows: ascending; None for all.
+        """
+        if rows is None:
+            return self
+        if not len(rows):
+            return LiveSegment(self.segment, np.zeros(len(self.segment.rows), np.bool_))
+        found = np.searchsorted(rows, self.segment.rows)
+        chosen = rows[np.minimum(found, len(rows) - 1)] == self.segment.rows
+        return LiveSegment(self.segment, chosen if self.live is None else chosen & self.live)
+
     def is_live(self, position: int) -> bool:
         """Tell whether the window at a position belongs to a live passage."""
         return self.live is None or bool(self.live[position])
+
+
+class LiveSegments(Sequence[LiveSegment]):
+    """The segments of one generation, and the stored windows of each live row.
+
+    Args:
+        segments: in the order of their rows.
+
+    Example:
+        >>> segments = LiveSegments([])
+        >>> len(segments), segments.passages
+        (0, 0)
+    """
+
+    def __init__(self, segments: Sequence[LiveSegment] = ()) -> None:
+        self._segments = tuple(segments)
+        filled = [s.segment.rows for s in self._segments]
+        self._first_rows = np.array([rows[0] for rows in filled], dtype=np.int64)
+        self._last_rows = np.array([rows[-1] for rows in filled], dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of segments."""
+        return len(self._segments)
+
+    @overload
+    def __getitem__(self, number: int) -> LiveSegment: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> tuple[LiveSegment, ...]: ...
+
+    def __getitem__(self, number: int | slice) -> LiveSegment | tuple[LiveSegment, ...]:
+        """Return one segment, or a tuple of some."""
+        return self._segments[number]
+
+    @property
+    def passages(self) -> int:
+        """Number of live passages."""
+        return sum(live.passages for live in self._segments)
+
+    def find(self, row: int) -> tuple[Segment, range]:
+        """Return the segment that holds a live row, and the positions of the row's windows.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
+        for number in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
+            live = self._segments[number]
+            positions = live.segment.positions(row)
+            if positions and live.is_live(positions[0]):
+                return live.segment, positions
+        raise PassageNotFoundError(f"row {row} is not live in this generation.")
+
+    def windows(self, row: int) -> Iterator[Window]:
+        """Yield the stored windows of a live row, in the order of the text.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
+        segment, positions = self.find(row)
+        return map(segment.window, positions)
+
+    def window(self, row: int, place: int) -> Window:
+        """Return one of a live row's windows, counted from 0.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
+        segment, positions = self.find(row)
+        return segment.window(positions[place])
+
+    def window_span(self, row: int, place: int) -> tuple[int, int]:
+        """Return only the characters of one of a live row's windows.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
+        segment, positions = self.find(row)
+        return segment.window_span(positions[place])
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +182,42 @@ class Ranking:
         """Return the number of ranked rows."""
         return len(self.rows)
 
+    @classmethod
+    def empty(cls) -> Ranking:
+        """Return the ranking of no rows."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none.astype(np.float32), none)
+
+    @classmethod
+    def ordered(
+        cls,
+        rows: npt.NDArray[np.int64],
+        scores: npt.NDArray[np.float32],
+        windows: npt.NDArray[np.int64],
+    ) -> Ranking:
+        """Rank rows by their scores; those of one score by their number."""
+        order = np.lexsort((rows, -scores))
+        return cls(rows[order], scores[order], windows[order])
+
+    @classmethod
+    def joined(cls, rankings: Sequence[Ranking]) -> Ranking:
+        """Put rankings of different rows together."""
+        filled = [ranking for ranking in rankings if len(ranking)]
+        if len(filled) < 2:
+            return filled[0] if filled else cls.empty()
+        return cls.ordered(
+            np.concatenate([ranking.rows for ranking in filled]),
+            np.concatenate([ranking.scores for ranking in filled]),
+            np.concatenate([ranking.windows for ranking in filled]),
+        )
+
+    def cut(self, k: int) -> Ranking:
+        """Keep the best k rows, and all that tie with the last of them."""
+        if len(self) <= k:
+            return self
+        kept = int((self.scores >= self.scores[k - 1]).sum())
+        return Ranking(self.rows[:kept], self.scores[:kept], self.windows[:kept])
+
 
 class Index(ABC):
     """Read-only view of one generation: immutable, and safe to search from many threads.
@@ -86,17 +230,20 @@ class Index(ABC):
       they have;
     * deleted rows, and rows outside ``rows``, never appear;
     * equal passages get equal scores.
+
+    Args:
+        segments: the segments of the generation, in the order of their rows.
+
+    Attributes:
+        segments: the same, with their stored windows by row.
     """
 
     def __init__(self, segments: Sequence[LiveSegment]) -> None:
-        self._segments = tuple(segments)
-        filled = [s.segment.rows for s in self._segments]
-        self._first_rows = np.array([rows[0] for rows in filled], dtype=np.int64)
-        self._last_rows = np.array([rows[-1] for rows in filled], dtype=np.int64)
+        self.segments = segments if isinstance(segments, LiveSegments) else LiveSegments(segments)
 
     def __len__(self) -> int:
         """Return the number of live passages."""
-        return sum(segment.live_count for segment in self._segments)
+        return self.segments.passages
 
     @abstractmethod
     def search(
@@ -117,41 +264,6 @@ class Index(ABC):
             One ranking a query, see :class:`Ranking` for ties.
         """
 
-    def windows(self, row: int) -> Iterator[Window]:
-        """Yield the stored windows of a live row, in the order of the text.
-
-        Raises:
-            PassageNotFoundError: the row is not live in this generation.
-        """
-        segment, positions = self._find(row)
-        return map(segment.window, positions)
-
-    def window(self, row: int, place: int) -> Window:
-        """Return one of a live row's windows, counted from 0.
-
-        Raises:
-            PassageNotFoundError: the row is not live in this generation.
-        """
-        segment, positions = self._find(row)
-        return segment.window(positions[place])
-
-    def window_span(self, row: int, place: int) -> tuple[int, int]:
-        """Return only the characters of one of a live row's windows.
-
-        Raises:
-            PassageNotFoundError: the row is not live in this generation.
-        """
-        segment, positions = self._find(row)
-        return segment.window_span(positions[place])
-
-    def _find(self, row: int) -> tuple[Segment, range]:
-        for i in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
-            live = self._segments[i]
-            positions = live.segment.positions(row)
-            if positions and live.is_live(positions[0]):
-                return live.segment, positions
-        raise PassageNotFoundError(f"row {row} is not live in this generation.")
-
     def _rescore(self, query: TokenMatrix, rows: npt.NDArray[np.int64]) -> Ranking:
         """Score windows one by one, so that a score depends on the query and the window only.
 
@@ -161,20 +273,11 @@ class Index(ABC):
         scores = np.empty(len(rows), dtype=np.float32)
         windows = np.empty(len(rows), dtype=np.int64)
         for i, row in enumerate(rows):
-            segment, positions = self._find(int(row))
+            segment, positions = self.segments.find(int(row))
             each = [_score(query, segment.vectors_of(position)) for position in positions]
             windows[i] = np.argmax(each)
             scores[i] = each[windows[i]]
-        order = np.lexsort((rows, -scores))
-        return Ranking(rows[order], scores[order], windows[order])
-
-    @staticmethod
-    def _cut(ranking: Ranking, k: int) -> Ranking:
-        """Keep the best k rows, and all that tie with the last of them."""
-        if len(ranking) <= k:
-            return ranking
-        kept = int((ranking.scores >= ranking.scores[k - 1]).sum())
-        return Ranking(ranking.rows[:kept], ranking.scores[:kept], ranking.windows[:kept])
+        return Ranking.ordered(rows, scores, windows)
 
 
 def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:

@@ -16,7 +16,8 @@ from ..encoder import Encoder
 from ..encoder.lazy import LazyEncoder, ModelLike
 from ..errors import PassageNotFoundError
 from ..filters import Filter
-from ..index import CompressedIndex, exact_trace
+from ..index import exact_trace
+from ..index.compressed import CompressedIndex
 from ..storage.backup import restore_index
 from ..storage.store import Snapshot, Store
 from ..types import Hit, Metadata, Passage, TokenMatrix, TokenVectors, Where

@@ -102,9 +102,10 @@ class Operations:
         """
         snapshot = self._store.snapshot()
         rows = self._rows(check_ids(ids), snapshot.generation)
+        segments = snapshot.index.segments
         return [
-            [np.asarray(window.encoded.vectors, np.float32) for window in snapshot.index.windows(r)]
-            for r in rows
+            [np.asarray(window.encoded.vectors, np.float32) for window in segments.windows(row)]
+            for row in rows
         ]
 
     def sample(self, number: int = 100) -> list[Passage]:

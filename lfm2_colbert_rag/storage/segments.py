@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import IndexCorruptError
-from ..index import CompressedIndex, ExactIndex, Index, LiveSegment
+from ..index import ExactIndex, Index, LiveSegment
 from ..index.arrays import verify_arrays
+from ..index.compressed import CompressedIndex
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
 from ..index.compressed.segment import CompressedSegment, open_compressed_segment
 from ..index.segment import COMPRESSED, Segment, SegmentInfo, open_exact_segment

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lfm2_colbert_rag.index import CompressedIndex, ExactIndex, Index, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index import ExactIndex, Index, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.clustering import train_codebook
 from lfm2_colbert_rag.index.compressed.codebook import Codebook
 from lfm2_colbert_rag.index.compressed.codec import Codec
@@ -19,7 +20,7 @@ from lfm2_colbert_rag.types import TokenVectors, Window
 
 DIM = 6
 THOROUGH = SearchSettings(
-    nprobe=10_000, near=10_000, groups=1.0, candidates=10_000, caution=100.0, final_caution=100.0
+    nprobe=10_000, near=10_000, groups=1.0, candidates=10_000, margin=100.0, final_margin=100.0
 )
 
 Group = Sequence[tuple[int, Sequence[Window]]]

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lfm2_colbert_rag.index import CompressedIndex, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index import LiveSegment, SearchSettings
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 from lfm2_colbert_rag.types import TokenVectors, Window
 

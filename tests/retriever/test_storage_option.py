@@ -74,5 +74,5 @@ def test_a_target_chooses_the_first_rung_that_is_good_enough(folder):
         retriever.add(texts(900), ids=ids(900))
     with Retriever.open(folder, target_recall=0.5) as low:
         assert low.aim_for(0.5).nprobe <= low.aim_for(1.0).nprobe
-        rungs = low._store.catalog.measurement("ladder")["rungs"]
-        assert all(0 <= rung["recall"] <= 1 for rung in rungs)
+        measured = low._store.catalog.measurement("presets")["measured"]
+        assert all(0 <= one["recall"] <= 1 for one in measured)

@@ -63,7 +63,7 @@ class UpsertPlan:
             (place, window)
             for place, one in enumerate(self.changed)
             if one.id in self.reused
-            for window in index.windows(self.reused[one.id])
+            for window in index.segments.windows(self.reused[one.id])
         )
         new = ((fresh[place], window) for place, window in encoded)
         return heapq.merge(new, stored, key=itemgetter(0))

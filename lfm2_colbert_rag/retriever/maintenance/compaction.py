@@ -43,7 +43,7 @@ FAN_IN, SMALLEST_TIER = 8, 16_384
 DEAD_SHARE = 0.5
 # Segments written at once while the codebook is replaced hold no more vectors than this.
 MOST_VECTORS = 20_000_000
-# Windows of a segment that are read before its pages are let go.
+# Windows of a segment that are read before its pages are released.
 READ_AT_ONCE = 4_096
 
 
@@ -71,7 +71,7 @@ def wants_compression(store: Store) -> bool:
         return kind != "exact" and any(
             not isinstance(live.segment, CompressedSegment) for live in store.snapshot().segments
         )
-    vectors = sum(_live_vectors(live) for live in store.snapshot().segments)
+    vectors = sum(live.vectors for live in store.snapshot().segments)
     return vectors > 0 and vectors >= (LEAST_VECTORS if kind == "compressed" else AUTO_VECTORS)
 
 
@@ -119,7 +119,7 @@ def merge_all(store: Store, report: Report | None = None) -> None:
         if group and (
             live is None
             or _class_of(live)[:2] != _class_of(group[0])[:2]
-            or sum(one.segment.info.tokens for one in [*group, live]) > MOST_VECTORS
+            or sum(one.segment.info.vectors for one in [*group, live]) > MOST_VECTORS
         ):
             if len(group) > 1 or group[0].live is not None:
                 merge(store, group, report)
@@ -140,14 +140,14 @@ def rewrite(
         False if one of them was replaced by somebody else meanwhile.
     """
     retired = [live.segment.info.name for live in segments]
-    if not any(live.live_count for live in segments):
+    if not any(live.passages for live in segments):
         return store.replace_segments(retired, None, None)
     with store.locks.stage() as folder, closing(store.new_segment(folder, codebook)) as writer:
         for live in segments:
             with storage_errors(store.folder):
                 _move(live, writer)
             if report is not None:
-                report(live.live_count)
+                report(live.passages)
         with storage_errors(store.folder):
             info = writer.finish(store.new_name(), 0)
         return store.replace_segments(retired, folder, info)
@@ -157,13 +157,13 @@ def renew_codebook(store: Store, report: Report | None = None) -> None:
     """Make a new codebook of what is stored now, and write every segment anew with it.
 
     Compressed vectors are decompressed for it. Those of tokens that keep their centroids come back
-    as they were; the others lose a little of their accuracy (:mod:`.index.renewal`), and
-    ``Retriever.optimize`` has a way that loses nothing.
+    as they were (``index.compressed.codebook_reuse``); the others lose a little of their accuracy,
+    and ``Retriever.optimize`` has a way that loses nothing.
     """
     codebook = new_codebook(store, known=_known(store))
     group: list[LiveSegment] = []
     for live in store.snapshot().segments:
-        if group and sum(one.segment.info.tokens for one in group) > MOST_VECTORS:
+        if group and sum(one.segment.info.vectors for one in group) > MOST_VECTORS:
             rewrite(store, group, codebook, report)
             group = []
         group.append(live)
@@ -186,23 +186,23 @@ def new_codebook(store: Store, known: Known | None = None) -> Codebook:
 
 
 def sample_vectors(
-    segments: Sequence[LiveSegment], most: int, dim: int
+    segments: Sequence[LiveSegment], limit: int, dim: int
 ) -> tuple[npt.NDArray[np.float16], npt.NDArray[np.int32], int]:
     """Take evenly spaced windows of all segments.
 
     Returns:
-        ``(n, dim)`` vectors and ``(n,)`` their vocabulary ids, n about ``most`` or less, and how
+        ``(n, dim)`` vectors and ``(n,)`` their vocabulary ids, n about ``limit`` or less, and how
         many live vectors they stand for.
     """
-    total = sum(_live_vectors(live) for live in segments)
-    step = max(1, -(-total // most))
+    total = sum(live.vectors for live in segments)
+    step = max(1, -(-total // limit))
     chosen = [(live.segment, live.positions[::step]) for live in segments]
     size = sum(int(segment.lengths[positions].sum()) for segment, positions in chosen)
     # Filled in place: parts put together at the end would be held twice.
     vectors, tokens = np.empty((size, dim), np.float16), np.empty(size, np.int32)
     at = 0
     for segment, positions in chosen:
-        for position in _letting_go(segment, positions):
+        for position in _release_behind(segment, positions):
             part = slice(at, at := at + int(segment.lengths[position]))
             vectors[part] = segment.vectors_of(position)
             tokens[part] = segment.token_ids_of(position)
@@ -236,25 +236,19 @@ def _move(live: LiveSegment, writer: WindowWriter) -> None:
 
 def _windows(live: LiveSegment) -> Iterator[tuple[int, Window]]:
     segment = live.segment
-    for position in _letting_go(segment, live.positions):
+    for position in _release_behind(segment, live.positions):
         yield int(segment.rows[position]), segment.window(position)
 
 
-def _letting_go(segment: Segment, positions: npt.NDArray[np.int64]) -> Iterator[int]:
-    """Yield places to be read once, and unmap what was read from time to time."""
+def _release_behind(segment: Segment, positions: npt.NDArray[np.int64]) -> Iterator[int]:
+    """Yield positions to be read once, and release the pages behind them."""
     for start in range(0, len(positions), READ_AT_ONCE):
         yield from positions[start : start + READ_AT_ONCE].tolist()
-        segment.let_go()
-
-
-def _live_vectors(live: LiveSegment) -> int:
-    if live.live is None:
-        return live.segment.info.tokens
-    return int(live.segment.lengths[live.live].sum())
+        segment.release_pages()
 
 
 def _class_of(live: LiveSegment) -> tuple[str, str | None, int]:
     """Segments of one class may be merged: like kind, like codebook, like size."""
     info = live.segment.info
-    tier = int(np.log(max(1, info.tokens / SMALLEST_TIER)) / np.log(FAN_IN))
+    tier = int(np.log(max(1, info.vectors / SMALLEST_TIER)) / np.log(FAN_IN))
     return info.kind, info.codebook, tier

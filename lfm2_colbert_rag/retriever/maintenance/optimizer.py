@@ -14,14 +14,15 @@ import numpy as np
 from ..._support.progress import ProgressLike, reporting
 from ...encoder.lazy import LazyEncoder
 from ...errors import ConfigError
-from ...index import CompressedIndex, SearchSettings
-from ...index.settings import LADDER
+from ...index import SearchSettings
+from ...index.compressed import CompressedIndex
+from ...index.settings import PRESETS
 from ...storage.store import Snapshot, Store
 from ...types import IndexStats, TokenMatrix, TokenVectors
 from ..ingest.passage_encoder import PassageEncoder
 from ..ingest.pooler import DISTANCE
 from .compaction import compress, find_mergers, merge, merge_all, renew_codebook, wants_compression
-from .recall import Recall, drift, measure_ladder, measure_recall, sample_stretches
+from .recall import Recall, drift, measure_presets, measure_recall, sample_stretches
 from .reencoding import reencode as reencode_texts
 
 # Users' own questions, as vectors and in memory only, that recall is measured on.
@@ -64,7 +65,7 @@ class Tuning:
         books = self._store.catalog.codebooks()
         used = {info.codebook for info in infos}
         size = sum(one.size for one in infos) + sum(b.size for b in books if b.name in used)
-        held = sum(info.tokens for info in infos)
+        held = sum(info.vectors for info in infos)
         settings = self._store.settings
         moved = drift(snapshot.segments)
         words = self._store.catalog.lexical_state()
@@ -188,7 +189,7 @@ class Tuning:
             compress(store, report)
         if due or self._needs_codebook(store.snapshot()):
             renew_codebook(store, report)
-            store.catalog.remember("ladder", None)
+            store.catalog.remember("presets", None)
 
     def aim_for(self, target_recall: float) -> SearchSettings | None:
         """Search just as thoroughly as this recall@10 needs, by measurement.
@@ -210,28 +211,30 @@ class Tuning:
         snapshot = self._store.snapshot()
         if not isinstance(snapshot.index, CompressedIndex):
             return None
-        rungs = self._ladder(snapshot, snapshot.index, target_recall)
-        good = [rung for rung in rungs if rung["recall"] >= target_recall]
-        chosen = good[0] if good else max(rungs, key=lambda rung: rung["recall"])
-        names = asdict(LADDER[0])
+        measured = self._measured_presets(snapshot, snapshot.index, target_recall)
+        good = [one for one in measured if one["recall"] >= target_recall]
+        chosen = good[0] if good else max(measured, key=lambda one: one["recall"])
+        names = asdict(PRESETS[0])
         settings = SearchSettings(**{name: chosen[name] for name in names})
         self._store.set_search(settings)
         return settings
 
-    def _ladder(
+    def _measured_presets(
         self, snapshot: Snapshot, index: CompressedIndex, target: float
     ) -> list[dict[str, Any]]:
-        """Return what was measured of each rung, measuring again where too much has changed."""
-        known = self._store.catalog.measurement("ladder")
+        """Return what was measured of each preset, measuring again where too much has changed."""
+        known = self._store.catalog.measurement("presets")
         if known and not self._is_stale(known["generation"], snapshot):
-            rungs: list[dict[str, Any]] = known["rungs"]
-            if rungs[-1]["recall"] >= target or len(rungs) == len(LADDER):
-                return rungs
+            measured: list[dict[str, Any]] = known["measured"]
+            if measured[-1]["recall"] >= target or len(measured) == len(PRESETS):
+                return measured
         asked = list(self._asked)[-SAMPLE:]
         queries = [*asked, *self._made_queries(snapshot, SAMPLE - len(asked))]
-        rungs = measure_ladder(index, snapshot.segments, queries, target)
-        self._store.catalog.remember("ladder", {"generation": snapshot.generation, "rungs": rungs})
-        return rungs
+        measured = measure_presets(index, snapshot.segments, queries, target)
+        self._store.catalog.remember(
+            "presets", {"generation": snapshot.generation, "measured": measured}
+        )
+        return measured
 
     def _known_recall(self, snapshot: Snapshot, measure: bool | None) -> dict[str, Any] | None:
         known: dict[str, Any] | None = self._store.catalog.measurement("recall")
@@ -294,7 +297,7 @@ class Tuning:
         books = self._store.catalog.codebooks()
         if not books:
             return None
-        vectors = sum(live.segment.info.tokens for live in snapshot.segments)
+        vectors = sum(live.segment.info.vectors for live in snapshot.segments)
         if vectors > GROWTH * books[-1].vectors:
             return f"it has {vectors / books[-1].vectors:.1f} times the vectors of its codebook"
         if moved > DRIFT:

@@ -51,7 +51,7 @@ def reencode(store: Store, encoder: PassageEncoder, report: Report | None = None
 def _groups(segments: Sequence[LiveSegment]) -> Iterator[list[LiveSegment]]:
     group: list[LiveSegment] = []
     for live in segments:
-        if group and sum(one.segment.info.tokens for one in [*group, live]) > GROUP_VECTORS:
+        if group and sum(one.segment.info.vectors for one in [*group, live]) > GROUP_VECTORS:
             yield group
             group = []
         group.append(live)
@@ -78,7 +78,7 @@ def _replace(
             passages = store.catalog.passages(part)
             texts = [passages[row] for row in part]
             for row, windows in zip(part, _encode(texts, encoder, report), strict=True):
-                kept = windows or list(snapshot.index.windows(row))
+                kept = windows or list(snapshot.index.segments.windows(row))
                 sizes.append(_write(store, writer, row, kept, passages[row].id))
         with storage_errors(store.folder):
             info = writer.finish(store.new_name(), 0)

@@ -54,8 +54,8 @@ def ranked_hits(
             question,
             passages[row],
             score,
-            index.window_span(row, place),
-            partial(index.window, row, place),
+            index.segments.window_span(row, place),
+            partial(index.segments.window, row, place),
             {"late": Leg(rank, score)} if legs is None else legs[row],
         )
         for rank, (row, score, place) in enumerate(ranked[:k], 1)
@@ -123,7 +123,7 @@ def explain_row(question: Question, row: int, passage: Passage, index: Index) ->
     """Explain the score of one live row."""
     ranking = index.search([question.encoded.vectors], 1, rows=np.array([row]))[0]
     hit = ranked_hits(question, ranking, index, {row: passage}, 1)[0]
-    window = index.window(row, int(ranking.windows[0]))
+    window = index.segments.window(row, int(ranking.windows[0]))
     best = similarities(question.encoded.vectors, window.encoded.vectors).max(axis=1)
     spans = question.encoded.spans
     total = best.sum()

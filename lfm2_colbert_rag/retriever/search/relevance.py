@@ -151,10 +151,7 @@ class Backgrounds:
         """Return the background of a generation, or a former one of about the same size."""
         with self._lock:
             if generation != self._generation:
-                windows = sum(
-                    len(one.segment.rows) if one.live is None else int(one.live.sum())
-                    for one in segments
-                )
+                windows = sum(live.windows for live in segments)
                 known = self._known is not None
                 if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
                     self._known = sample_background(segments)

@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.index.compressed.codec import (
     LENGTHS,
-    MOST_CENTROIDS,
+    MAX_CENTROIDS,
     STEPS,
     Codec,
     name_lengths,
@@ -36,7 +36,7 @@ def test_levels_come_back_as_packed(data, dim, nbits):
     np.testing.assert_array_equal(codec.unpack(packed), levels)
 
 
-@given(st.lists(st.tuples(st.integers(0, MOST_CENTROIDS - 1), st.integers(0, 31))))
+@given(st.lists(st.tuples(st.integers(0, MAX_CENTROIDS - 1), st.integers(0, 31))))
 def test_codes_and_steps_share_three_bytes(pairs):
     codes = np.array([code for code, _ in pairs], dtype=np.int64)
     steps = np.array([step for _, step in pairs], dtype=np.int64)
@@ -66,7 +66,7 @@ def kept(request, tmp_path):
     group = corpus(60, dim)
     made = segment(tmp_path / "s", group, nbits, dim)
     vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
-    codes, _ = unpack_codes(made.store[0])
+    codes, _ = unpack_codes(made.store.codes)
     book = made.codebook.centroids
     centroids = book.values[codes] * book.scales[codes, None]
     return made, made.codebook.rotate(vectors), centroids
@@ -75,18 +75,18 @@ def kept(request, tmp_path):
 def rounded(made, centroids: np.ndarray) -> np.ndarray:
     """Centroids plus levels times steps, in plain NumPy."""
     codec = made.codebook.codec
-    steps = STEPS[unpack_codes(made.store[0])[1]][:, None]
-    return centroids + codec.values[codec.unpack(made.store[1])] * steps
+    steps = STEPS[unpack_codes(made.store.codes)[1]][:, None]
+    return centroids + codec.values[codec.unpack(made.store.packed)] * steps
 
 
 def test_kernels_decode_what_numpy_decodes(kept):
     made, _, centroids = kept
     vectors = rounded(made, centroids)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    np.testing.assert_allclose(made.rotated(0, len(vectors)), vectors, atol=1e-5)
-    restored = made.codebook.restore(vectors)
-    places = zip(made.offsets[:-1].tolist(), made.offsets[1:].tolist(), strict=True)
-    for position, (start, end) in enumerate(places):
+    np.testing.assert_allclose(made.decode(0, len(vectors)), vectors, atol=1e-5)
+    restored = made.codebook.unrotate(vectors)
+    runs = zip(made.offsets[:-1].tolist(), made.offsets[1:].tolist(), strict=True)
+    for position, (start, end) in enumerate(runs):
         np.testing.assert_allclose(made.vectors_of(position), restored[start:end], atol=1e-5)
 
 
@@ -117,7 +117,7 @@ def test_levels_lose_little_of_a_normal_distribution(nbits):
 
 def test_every_coordinate_gets_the_nearest_level(kept):
     made, vectors, centroids = kept
-    steps = STEPS[unpack_codes(made.store[0])[1]][:, None]
+    steps = STEPS[unpack_codes(made.store.codes)[1]][:, None]
     values = made.codebook.codec.values
     residuals = vectors - centroids
     chosen = np.abs(rounded(made, centroids) - vectors)
@@ -159,7 +159,7 @@ def test_pooled_vectors_keep_their_length(tmp_path_factory, seed, scale):
             one.encoded.vectors[:] *= scale
     made = segment(tmp_path_factory.mktemp("s") / "s", group, 4, 6)
     vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
-    found = np.concatenate([made.vectors_of(place) for place in range(len(made.rows))])
+    found = np.concatenate([made.vectors_of(position) for position in range(len(made.rows))])
     lengths, expected = np.linalg.norm(found, axis=1), np.linalg.norm(vectors, axis=1)
     np.testing.assert_allclose(lengths, expected, rtol=0.15)
     np.testing.assert_allclose(lengths.mean(), expected.mean(), rtol=0.015)

@@ -353,7 +353,7 @@ def test_a_text_that_fits_is_encoded_as_ever(nano):
         index = retriever._store.snapshot().index
         rows = retriever._store.catalog.rows_by_id(list(STORIES), 1)
         for name, one in zip(STORIES, nano.encode_document(texts), strict=True):
-            (window,) = index.windows(rows[name])
+            (window,) = index.segments.windows(rows[name])
             np.testing.assert_array_equal(
                 window.encoded.vectors, one.vectors.astype(np.float16).astype(np.float32)
             )

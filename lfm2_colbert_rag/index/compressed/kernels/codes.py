@@ -1,10 +1,5 @@
 # mypy: ignore-errors
-"""How the codes and the levels of stored vectors are read.
-
-``lanes`` and ``planes`` are tuples as long as a packed residual is wide and as its bytes hold
-coordinates. Their lengths are known when a kernel is compiled, which lets the loops over
-dimensions be unrolled: four times faster than with a width that is only known when it runs.
-"""
+"""How the codes and the levels of stored vectors are read."""
 
 from __future__ import annotations
 

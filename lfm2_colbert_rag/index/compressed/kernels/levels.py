@@ -22,8 +22,9 @@ WIDE_UNITS = {n: 1 / (2 * BENDS[n] * TIMES[n]) for n in BENDS}
 UNITS = {n: PARTS[n] / (2 * BENDS[n]) for n in BENDS}
 
 
-def runs_of(builder, source, lanes, planes):
+def runs_of(builder, source, shape):
     """Place and levels, counted from 0, of the coordinates that are unpacked together."""
+    lanes, planes, _ = shape.types
     width, nbits = len(lanes), 8 // len(planes)
     count = min(width & -width, CHUNK)  # the largest power of two that divides the width
     for plane in range(len(planes)):
