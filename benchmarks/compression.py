@@ -23,7 +23,7 @@ import numpy as np
 from rich.console import Console
 
 from lfm2_colbert_rag import Retriever, load_encoder
-from lfm2_colbert_rag.index import CompressedIndex
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors, Window
 

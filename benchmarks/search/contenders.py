@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.settings import PRESETS
 
 from ..encode.contenders import ENVIRONMENTS as ENCODERS
 from ..encode.contenders import Environment
@@ -104,14 +104,14 @@ def _lancedb(name: str, label: str, build: dict[str, Any]) -> Contender:
 
 
 def _ours(nbits: int) -> Contender:
-    rungs = tuple(
+    presets = tuple(
         Setting(f"rung {number}{' (default)' if not number - 4 else ''}", asdict(settings))
-        for number, settings in enumerate(LADDER[:5], start=1)
+        for number, settings in enumerate(PRESETS[:5], start=1)
     )
     build = {"index": "compressed", "nbits": nbits}
     label = f"lfm2-colbert-rag · {nbits} bits"
     return Contender(
-        f"ours-{nbits}", label, "ours", "ours", rungs[3:4] + rungs[:3] + rungs[4:], build
+        f"ours-{nbits}", label, "ours", "ours", presets[3:4] + presets[:3] + presets[4:], build
     )
 
 

@@ -29,9 +29,9 @@ import numpy.typing as npt
 from rich.console import Console
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import CompressedIndex
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.workers import thread_count
-from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.settings import PRESETS
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..encode.machine import describe
@@ -192,8 +192,8 @@ def measure(
         index = retriever._store.snapshot().index
         assert isinstance(index, CompressedIndex)
         settings = [
-            _time(index, rung, queries, truth) | {"rung": LADDER.index(rung) + 1}
-            for rung in LADDER[1:5]
+            _time(index, rung, queries, truth) | {"rung": PRESETS.index(rung) + 1}
+            for rung in PRESETS[1:5]
         ]
     return {
         "passages": size,

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._support.disk import sync_folder
 from ..errors import IndexExistsError, StorageFullError, StoredIndexError
-from ..index.arrays import sync_folder
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..index.compressed.codebook import CodebookInfo
-from ..index.lexical.postings import Postings
-from ..index.segment import SegmentInfo
-from ..types import Passage
-from .settings import IndexSettings
-from .staging import StagedSegment
+if TYPE_CHECKING:
+    from ..index.compressed.codebook import CodebookInfo
+    from ..index.lexical.postings import Postings
+    from ..index.segment import SegmentInfo
+    from ..types import Passage
+    from .settings import IndexSettings
+    from .staging import StagedSegment
 
 
 class StaleDraftError(Exception):

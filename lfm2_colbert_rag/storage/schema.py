@@ -65,14 +65,14 @@ def live_segments(connection: sqlite3.Connection, generation: int) -> tuple[Segm
         {"generation": generation},
     )
     return tuple(
-        SegmentInfo(name, passages, tokens, _read_files(files), **json.loads(description))
-        for name, passages, tokens, files, description in rows
+        SegmentInfo(name, passages, vectors, _read_files(files), **json.loads(description))
+        for name, passages, vectors, files, description in rows
     )
 
 
 def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation: int) -> None:
     """Add a segment that is born in a generation."""
-    known = ("name", "passages", "tokens", "files")
+    known = ("name", "passages", "vectors", "files")
     description = {key: value for key, value in vars(info).items() if key not in known}
     connection.execute(
         "INSERT INTO segments (name, passages, tokens, files, born, description) "
@@ -80,7 +80,7 @@ def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation
         (
             info.name,
             info.passages,
-            info.tokens,
+            info.vectors,
             _write_files(info.files),
             generation,
             json.dumps(description),

@@ -23,10 +23,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._support.disk import sync_folder
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
-from ..index.arrays import sync_folder
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..index.segment import SegmentInfo

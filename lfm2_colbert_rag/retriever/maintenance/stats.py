@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...index.segment import COMPRESSED
 from ...storage.schema import FORMAT_VERSION
-from ...storage.store import Snapshot, Store
 from ...types import IndexStats
-from .compaction import Compactor
 from .recall import drift
+
+if TYPE_CHECKING:
+    from ...storage.store import Snapshot, Store
+    from .compaction import Compactor
 
 # A codebook is due to be made anew when the index has so many times the vectors that it was made
 # for, or when new vectors lie so much further from their centroids than the old ones did.

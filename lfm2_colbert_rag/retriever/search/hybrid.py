@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,14 @@ from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
 from ...index.lexical.bm25 import Bm25, LexicalRanking
 from ...index.lexical.postings import LENGTHS
-from ...storage.store import Snapshot, Store
 from ...types import Leg, TokenMatrix
 from .fusion import Fusion, fuse
-from .index_cache import IndexCache
 from .plan import FusionPlan
 from .relevance import MIN_SPREAD, Baselines
+
+if TYPE_CHECKING:
+    from ...storage.store import Snapshot, Store
+    from .index_cache import IndexCache
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50
@@ -161,7 +164,7 @@ class Legs:
         missing = np.setdiff1d(lexical.rows, late.rows)
         if len(missing):
             more = self._indexes.get(snapshot).search([vectors], len(missing), rows=missing)[0]
-            late = Ranking.joined(late, more)
+            late = Ranking.joined([late, more])
         scores, shares = bm25.of(scored, late.rows)
         legs = {
             row: {"late": Leg(ranks[0].get(row), score), "lexical": Leg(ranks[1].get(row), other)}
