@@ -15,7 +15,8 @@ ADAPTERS := -e integrations/langchain -e integrations/llama_index
 .PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-minimum \
         test-crash test-slow agreement agreement-pylate agreement-st \
         lint lint-ruff lint-core lint-langchain lint-llama-index format \
-        bench bench-encode install install-dev install-base docs notebooks clean
+        bench bench-encode install install-dev install-base install-docs docs dist \
+        notebooks clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -89,7 +90,21 @@ lint-llama-index: install-dev
 
 # The site, into site/. Nothing is fetched once its tools are installed.
 docs: $(VENV)-docs/.installed
-	$(VENV)-docs/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+# Wheels and sdists of the three distributions, into dist/, and what users get of them: installed
+# into a new environment, with what they require from PyPI.
+DISTRIBUTIONS := . integrations/langchain integrations/llama_index
+dist: install-base $(VENV)-build/.installed
+	rm -rf dist $(VENV)-dist
+	for one in $(DISTRIBUTIONS); do \
+	    $(VENV)-build/bin/python -m build --no-isolation --outdir dist $$one >/dev/null || exit 1; \
+	done
+	$(VENV)-build/bin/twine check --strict dist/*
+	$(PYTHON) -m venv $(VENV)-dist
+	$(VENV)-dist/bin/$(INSTALL) dist/*.whl
+	LFM2_DIST=dist LFM2_DIST_PYTHON=$(abspath $(VENV)-dist)/bin/python \
+	    $(VENV)-base/bin/python -m pytest -q tests/project/test_dist.py
 
 # Runs the notebooks and keeps what they print; commit the result.
 notebooks: install-dev
@@ -116,6 +131,7 @@ bench-encode: install
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 install-base: $(VENV)-base/.installed
+install-docs: $(VENV)-docs/.installed
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -165,10 +181,16 @@ $(VENV)-minimum/.installed: pyproject.toml
 	    pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
+$(VENV)-build/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-build
+	$(VENV)-build/bin/$(INSTALL) build "hatchling>=1.24" twine
+	touch $@
+
 $(VENV)-docs/.installed: docs/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/$(INSTALL) -r $<
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base $(VENV)-docs $(VENV)-minimum $(MINIMUM) $(VENV)-agreement-* site .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base $(VENV)-build $(VENV)-dist $(VENV)-docs $(VENV)-minimum $(MINIMUM) \
+	    $(VENV)-agreement-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
