@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import CompressedIndex
+from lfm2_colbert_rag.index.compressed import CompressedIndex
+from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
-from lfm2_colbert_rag.retriever.maintenance import compaction
-from lfm2_colbert_rag.retriever.maintenance import optimizer as tuning
-from lfm2_colbert_rag.storage import segments
+from lfm2_colbert_rag.retriever.maintenance import compaction, stats
+from lfm2_colbert_rag.retriever.search import index_cache
+
+from .inside import segments_of, store_of
 
 WORDS = [f"w{number}" for number in range(120)]
 
 
 def compress_early(monkeypatch: pytest.MonkeyPatch, vectors: int = 300, fan_in: int = 4) -> None:
     """Let indexes be compressed at so many vectors, and segments be merged at so many."""
-    monkeypatch.setattr(compaction, "AUTO_VECTORS", vectors)
-    monkeypatch.setattr(compaction, "LEAST_VECTORS", vectors)
-    monkeypatch.setattr(compaction, "FAN_IN", fan_in)
+    set_policy(monkeypatch, auto_vectors=vectors, min_vectors=vectors, fan_in=fan_in)
     # Words without a meaning drift by nature; codebooks stay unless a test wants another.
-    monkeypatch.setattr(tuning, "DRIFT", 100.0)
+    monkeypatch.setattr(stats, "DRIFT", 100.0)
+
+
+def set_policy(monkeypatch: pytest.MonkeyPatch, **values: float) -> None:
+    """Change when segments are rearranged."""
+    monkeypatch.setattr(compaction, "DEFAULT_POLICY", replace(compaction.DEFAULT_POLICY, **values))
 
 
 def always_vote(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -34,7 +39,7 @@ def always_vote(monkeypatch: pytest.MonkeyPatch) -> None:
     def make(live, settings=DEFAULT_SETTINGS) -> CompressedIndex:
         return CompressedIndex(live, settings, scan_vectors=0)
 
-    monkeypatch.setattr(segments, "CompressedIndex", make)
+    monkeypatch.setattr(index_cache, "CompressedIndex", make)
 
 
 def sentences(number: int, seed: int = 0, words: list[str] = WORDS) -> list[str]:
@@ -57,25 +62,25 @@ def grow(folder: Path) -> Retriever:
     add(retriever, 80)
     for seed in (1, 2):
         add(retriever, 30, seed, [*WORDS, *(f"new{number}" for number in range(30))])
-    assert retriever.stats(measure=False).index == "compressed"
+    assert retriever.stats().storage == "compressed"
     return retriever
 
 
 def kinds(retriever: Retriever) -> list[str]:
     """Name the kinds of its segments."""
-    return [live.segment.info.kind for live in retriever._store.snapshot().segments]
+    return [live.segment.info.kind for live in segments_of(retriever)]
 
 
 def names(retriever: Retriever) -> list[str]:
     """Name its segments."""
-    return [live.segment.info.name for live in retriever._store.snapshot().segments]
+    return [live.segment.info.name for live in segments_of(retriever)]
 
 
 def held(retriever: Retriever) -> dict[str, list[tuple[np.ndarray, ...]]]:
     """Return what is stored of each passage: vectors, token ids, spans, and packed residuals."""
-    snapshot = retriever._store.snapshot()
+    snapshot = store_of(retriever).snapshot()
     rows = np.unique(np.concatenate([live.segment.rows for live in snapshot.segments] or [[]]))
-    passages = retriever._store.catalog.passages(rows.astype(int).tolist())
+    passages = store_of(retriever).catalog.passages(rows.astype(int).tolist())
     found: dict[str, list[tuple[np.ndarray, ...]]] = {}
     for live in snapshot.segments:
         segment = live.segment

@@ -35,7 +35,7 @@ def evaluate(
     modes: Sequence[str] = ("late",),
     k: int | None = None,
     model: ModelLike | None = None,
-    index: str | None = None,
+    storage: Storage | None = None,
     worst: int = 10,
     confidence: float = 0.95,
     seed: int = 0,
@@ -79,7 +79,7 @@ def evaluate(
     begun = time.monotonic()
     if retriever is not None:
         return asked.carry_out(retriever, _fit(retriever, dataset), begun, progress)
-    with index_dataset(dataset, model, index=index, progress=progress) as made:
+    with index_dataset(dataset, model, storage=storage, progress=progress) as made:
         return asked.carry_out(made, dataset, begun, progress)
 
 
@@ -114,7 +114,7 @@ def evaluate_family(
     for searched in dict.fromkeys(searched for _, searched in family.pairs()):
         asked = [pair for pair in family.pairs() if pair[1] == searched]
         with index_dataset(
-            family.dataset(*asked[0]), model, index=index, progress=progress
+            family.dataset(*asked[0]), model, storage=storage, progress=progress
         ) as retriever:
             for pair in asked:
                 one = evaluate(
@@ -169,7 +169,7 @@ def index_dataset(
     dataset: Dataset,
     model: ModelLike | None = None,
     *,
-    index: str | None = None,
+    storage: Storage | None = None,
     progress: ProgressLike = None,
 ) -> Iterator[Retriever]:
     """Index the passages of a dataset for the length of a ``with`` block.
@@ -188,7 +188,7 @@ def index_dataset(
             f"{dataset.name} has no corpus, so there is nothing to index; give a retriever whose "
             "index holds the passages, or a corpus."
         )
-    with Retriever.from_texts([], model=model, index=index) as retriever:
+    with Retriever.from_texts([], model=model, storage=storage) as retriever:
         with reporting(progress, dataset.passages, "indexing") as report:
             retriever.add_stream(dataset.corpus, progress=report)
         yield retriever

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+
+from lfm2_colbert_rag.index import CompressedIndex, ExactIndex, Index, LiveSegment, SearchSettings
 from lfm2_colbert_rag.index.compressed.clustering import train_codebook
 from lfm2_colbert_rag.index.compressed.codebook import Codebook
 from lfm2_colbert_rag.index.compressed.codec import Codec
 from lfm2_colbert_rag.index.compressed.segment import open_compressed_segment
 from lfm2_colbert_rag.index.compressed.writer import CompressedSegmentWriter
-
-from lfm2_colbert_rag.index import CompressedIndex, ExactIndex, Index, LiveSegment, SearchSettings
 from lfm2_colbert_rag.index.segment import Segment, SegmentWriter, WindowWriter, open_exact_segment
 from lfm2_colbert_rag.types import TokenVectors, Window
 

@@ -18,7 +18,9 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.retriever.maintenance import compaction
+
+from ..grown import set_policy
+from ..inside import store_of
 
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 WRITER = Path(__file__).parent / "writer.py"
@@ -97,9 +99,10 @@ def held(retriever: Retriever) -> State:
 
 
 def check_folder(retriever: Retriever) -> None:
-    """Nothing is broken, and nothing is left over."""
+    """Nothing is broken, and the first write removes what is left over."""
+    retriever.delete([])
     assert retriever.verify() == []
-    catalog, folder = retriever._store.catalog, retriever.path
+    catalog, folder = store_of(retriever).catalog, retriever.path
     named = {info.name for info in catalog.codebooks()}
     assert {path.name for path in folder.glob("segments/*")} == catalog.segment_names()
     assert {path.name for path in folder.glob("codebooks/*")} == named
@@ -115,9 +118,9 @@ def begin(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> State:
     state = {f"p{number}": f"p{number} zebra at first" for number in range(40)}
     with monkeypatch.context() as patched, Retriever.open(folder, model="hash") as retriever:
         if kind == "compressed":
-            patched.setattr(compaction, "AUTO_VECTORS", 100)
+            set_policy(patched, auto_vectors=100)
         retriever.add(list(state.values()), ids=list(state))
-        assert retriever.stats(measure=False).index == kind
+        assert retriever.stats().storage == kind
     return state
 
 

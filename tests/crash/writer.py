@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from dataclasses import replace
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.retriever.maintenance import compaction
@@ -28,7 +29,9 @@ def main(folder: str, seed: int) -> None:
 def prepare(kind: str) -> None:
     """Load what writing takes, so that kills fall into the writing."""
     if kind == "compressed":  # and merged, at a handful of passages
-        compaction.AUTO_VECTORS, compaction.FAN_IN, compaction.SMALLEST_TIER = 60, 3, 16
+        compaction.DEFAULT_POLICY = replace(
+            compaction.DEFAULT_POLICY, auto_vectors=60, fan_in=3, smallest_tier=16
+        )
     Retriever.from_texts([f"zebra {number}" for number in range(60)], model="hash").close()
 
 

@@ -14,11 +14,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.filters import matches, parse_where
-from lfm2_colbert_rag.retriever.maintenance import compaction
 from lfm2_colbert_rag.testing import HashEncoder
 
-from ..grown import always_vote, compress_early
+from ..grown import always_vote, compress_early, set_policy
 from ..index.lexical.test_bm25 import plain_bm25
+from ..inside import store_of
 
 ids = st.sampled_from([f"p{number}" for number in range(25)])
 # No two of these words share a vocabulary id.
@@ -40,7 +40,7 @@ class AnIndex(RuleBasedStateMachine):
         super().__init__()
         self.patched = pytest.MonkeyPatch()
         compress_early(self.patched, vectors=40, fan_in=3)
-        self.patched.setattr(compaction, "SMALLEST_TIER", 16)
+        set_policy(self.patched, smallest_tier=16)
         if self.votes:
             always_vote(self.patched)
         self.root = Path(tempfile.mkdtemp())
@@ -52,7 +52,7 @@ class AnIndex(RuleBasedStateMachine):
     )
     def make(self, index: str, nbits: int) -> None:
         self.retriever = Retriever.open(
-            self.root / "x.index", model="hash", index=index, nbits=nbits
+            self.root / "x.index", model="hash", storage=index, nbits=nbits
         )
 
     def teardown(self) -> None:
@@ -159,8 +159,8 @@ class AnIndex(RuleBasedStateMachine):
 
     def scores(self, query: str) -> dict[str, float]:
         """Exact MaxSim over the vectors that the index says it stores, close to the texts'."""
-        snapshot = self.retriever._store.snapshot()
-        rows = self.retriever._store.catalog.rows_by_id(list(self.held), snapshot.generation)
+        snapshot = store_of(self.retriever).snapshot()
+        rows = store_of(self.retriever).catalog.rows_by_id(list(self.held), snapshot.generation)
         asked = ENCODER.encode_query([query])[0].vectors
         scores = {}
         for id, row in rows.items():

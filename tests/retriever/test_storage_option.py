@@ -6,7 +6,9 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError
-from lfm2_colbert_rag.retriever.maintenance import compaction
+
+from ..grown import set_policy
+from ..inside import store_of
 
 
 def texts(count):
@@ -19,38 +21,37 @@ def ids(count):
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch):
-    monkeypatch.setattr(compaction, "AUTO_VECTORS", 3000)
-    monkeypatch.setattr(compaction, "LEAST_VECTORS", 600)
+    set_policy(monkeypatch, auto_vectors=3000, min_vectors=600)
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("exact", "exact"), ("compressed", "compressed")])
 def test_what_is_asked_for_is_done(folder, kind, expected):
-    with Retriever.open(folder, model="hash", index=kind) as retriever:
+    with Retriever.open(folder, model="hash", storage=kind) as retriever:
         retriever.add(texts(200), ids=ids(200))
-        assert retriever.stats().index == expected
+        assert retriever.stats().storage == expected
 
 
 def test_an_index_compresses_itself_when_it_has_grown(folder):
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add(texts(100), ids=ids(100))
-        assert retriever.stats().index == "exact"
+        assert retriever.stats().storage == "exact"
         retriever.add(texts(700), ids=ids(700))
         stats = retriever.stats()
-        assert (stats.index, stats.passages, stats.nbits) == ("compressed", 700, 4)
+        assert (stats.storage, stats.passages, stats.nbits) == ("compressed", 700, 4)
 
 
 def test_an_exact_index_may_be_compressed_later_but_not_the_other_way(folder):
-    with Retriever.open(folder, model="hash", index="exact") as retriever:
+    with Retriever.open(folder, model="hash", storage="exact") as retriever:
         retriever.add(texts(700), ids=ids(700))
-    with Retriever.open(folder, index="compressed") as retriever:
-        assert retriever.optimize().index == "compressed"
+    with Retriever.open(folder, storage="compressed") as retriever:
+        assert retriever.optimize().storage == "compressed"
     with pytest.raises(IndexMismatchError, match="compressed already"):
-        Retriever.open(folder, index="exact")
-    with Retriever.open(folder, index="auto") as retriever:
+        Retriever.open(folder, storage="exact")
+    with Retriever.open(folder, storage="auto") as retriever:
         assert len(retriever) == 700
 
 
-@pytest.mark.parametrize("options", [{"index": "plaid"}, {"nbits": 3}, {"nbits": True}])
+@pytest.mark.parametrize("options", [{"storage": "plaid"}, {"nbits": 3}, {"nbits": True}])
 def test_what_does_not_exist_is_refused(folder, options):
     with pytest.raises(ConfigError):
         Retriever.open(folder, model="hash", **options)
@@ -70,9 +71,13 @@ def test_a_target_out_of_range_is_refused(folder, target):
 
 
 def test_a_target_chooses_the_first_rung_that_is_good_enough(folder):
-    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+    with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         retriever.add(texts(900), ids=ids(900))
-    with Retriever.open(folder, target_recall=0.5) as low:
-        assert low.aim_for(0.5).nprobe <= low.aim_for(1.0).nprobe
-        rungs = low._store.catalog.measurement("ladder")["rungs"]
-        assert all(0 <= rung["recall"] <= 1 for rung in rungs)
+    with (
+        Retriever.open(folder, target_recall=0.5) as low,
+        Retriever.open(folder, target_recall=1.0) as high,
+    ):
+        looked_at = [one.plan("zebra").settings.nprobe for one in (low, high)]
+        assert looked_at == sorted(looked_at)
+        presets = store_of(low).catalog.measurement("presets")["presets"]
+        assert all(0 <= one["recall"] <= 1 for one in presets)

@@ -19,6 +19,7 @@ from lfm2_colbert_rag.index.arrays import _describe
 from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..conftest import CORPUS
+from ..inside import store_of
 
 
 def rewrite(retriever: Retriever, name: str, change) -> Path:
@@ -182,7 +183,7 @@ def test_orphans_are_named_unless_somebody_writes(retriever):
     assert "opening the index for writing removes it" in problems[0]
     with FileLock(left.with_suffix(".lock")):
         assert len(retriever.verify()) == 1
-    with retriever._store.locks.writing():
+    with store_of(retriever).locks.writing():
         assert retriever.verify() == []
     Retriever.open(retriever.path).close()
     assert retriever.verify() == []

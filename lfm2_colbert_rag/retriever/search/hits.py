@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from ...index import Index, Ranking
+from ...index.base import Index, Ranking
 from ...index.lexical.bm25 import LexicalRanking
 from ...index.maxsim import maxsim, similarities
 from ...types import Hit, Leg, Match, Passage, TokenVectors, Window
 from .evidence import compare_tokens, find_matches
 from .explanation import Explanation
-from .relevance import Chance, relevance
+from .relevance import Baseline, relevances
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question, its vectors, and what it scores by chance, where that is known."""
+class Query:
+    """A query, its vectors, and what it scores by chance, where that is known."""
 
     text: str
     encoded: TokenVectors
-    chance: Chance | None = None
+    baseline: Baseline | None = None
 
 
 def ranked_hits(
-    question: Question,
+    query: Query,
     ranking: Ranking,
     index: Index,
     passages: Mapping[int, Passage],
@@ -38,7 +38,7 @@ def ranked_hits(
     """Turn what an index found into hits, best first; equal scores are ordered by id.
 
     Args:
-        question: what was asked.
+        query: what was asked.
         ranking: what the index answered.
         index: the generation that was searched.
         passages: the ranked passages, by row.
@@ -49,16 +49,26 @@ def ranked_hits(
         zip(ranking.rows.tolist(), ranking.scores.tolist(), ranking.windows.tolist(), strict=True),
         key=lambda found: (-found[1], passages[found[0]].id),
     )
+    ranked = ranked[:k]
+    spans = index.segments.window_spans([(row, place) for row, _, place in ranked])
+    given = [
+        {"late": Leg(rank, score)} if legs is None else legs[row]
+        for rank, (row, score, _) in enumerate(ranked, 1)
+    ]
+    scaled = _relevances(query, [leg["late"].score for leg in given])
     return [
         _make_hit(
-            question,
+            query,
             passages[row],
             score,
-            index.window_span(row, place),
-            partial(index.window, row, place),
-            {"late": Leg(rank, score)} if legs is None else legs[row],
+            relevance,
+            span,
+            partial(index.segments.window, row, place),
+            leg,
         )
-        for rank, (row, score, place) in enumerate(ranked[:k], 1)
+        for (row, score, place), relevance, span, leg in zip(
+            ranked, scaled, spans, given, strict=True
+        )
     ]
 
 
@@ -86,7 +96,7 @@ def lexical_hits(
             score,
             min(1.0, score / ranking.ideal),
             passages[row].text,
-            json.loads(json.dumps(passages[row].metadata)),
+            copy.deepcopy(dict(passages[row].metadata)),
             legs={"lexical": Leg(rank, score)},
             _find_evidence=partial(find_evidence, row),
         )
@@ -95,49 +105,53 @@ def lexical_hits(
 
 
 def reranked_hits(
-    question: Question, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
+    query: Query, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
 ) -> list[Hit]:
     """Rank passages that were just encoded; equal scores keep their order.
 
     Args:
-        question: what was asked.
+        query: what was asked.
         passages: the passages.
         windows: their windows, each with its passage's place, ascending.
         k: most hits.
     """
-    scores = maxsim([question.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
+    scores = maxsim([query.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
     best: dict[int, tuple[float, Window]] = {}
     for (place, window), score in zip(windows, scores.tolist(), strict=True):
         if place not in best or best[place][0] < score:
             best[place] = score, window
-    hits = []
-    for place in sorted(best, key=lambda place: (-best[place][0], place))[:k]:
-        score, window = best[place]
-        hits.append(
-            _make_hit(question, passages[place], score, window.span, partial(_same, window))
-        )
-    return hits
+    ranked = sorted(best, key=lambda place: (-best[place][0], place))[:k]
+    scaled = _relevances(query, [best[place][0] for place in ranked])
+    return [
+        _make_hit(query, passages[place], score, relevance, window.span, partial(_same, window))
+        for place, relevance in zip(ranked, scaled, strict=True)
+        for score, window in [best[place]]
+    ]
 
 
-def explain_row(question: Question, row: int, passage: Passage, index: Index) -> Explanation:
+def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Explanation:
     """Explain the score of one live row."""
-    ranking = index.search([question.encoded.vectors], 1, rows=np.array([row]))[0]
-    hit = ranked_hits(question, ranking, index, {row: passage}, 1)[0]
-    window = index.window(row, int(ranking.windows[0]))
-    best = similarities(question.encoded.vectors, window.encoded.vectors).max(axis=1)
-    spans = question.encoded.spans
+    ranking = index.search([query.encoded.vectors], 1, rows=np.array([row]))[0]
+    hit = ranked_hits(query, ranking, index, {row: passage}, 1)[0]
+    window = index.segments.window(row, int(ranking.windows[0]))
+    best = similarities(query.encoded.vectors, window.encoded.vectors).max(axis=1)
+    spans = query.encoded.spans
     total = best.sum()
     share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
     return Explanation(
-        question.text,
+        query.text,
         passage,
         hit.score,
         hit.relevance,
         hit.evidence,
         share,
         hit.window,
-        compare_tokens(question.encoded, question.text, window, passage.text),
+        compare_tokens(query.encoded, query.text, window, passage.text),
     )
+
+
+def _relevances(query: Query, scores: Sequence[float]) -> list[float]:
+    return relevances(scores, len(query.encoded), query.baseline)
 
 
 def _same(window: Window) -> Window:
@@ -145,22 +159,23 @@ def _same(window: Window) -> Window:
 
 
 def _make_hit(
-    question: Question,
+    query: Query,
     passage: Passage,
     score: float,
+    relevance: float,
     span: tuple[int, int],
     get_window: Callable[[], Window],
     legs: Mapping[str, Leg] | None = None,
 ) -> Hit:
     def find_evidence() -> tuple[Match, ...]:
-        return find_matches(question.encoded, question.text, get_window(), passage.text)
+        return find_matches(query.encoded, query.text, get_window(), passage.text)
 
     return Hit(
         passage.id,
         score,
-        relevance(legs["late"].score if legs else score, len(question.encoded), question.chance),
+        relevance,
         passage.text,
-        json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
+        copy.deepcopy(dict(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,
         legs=dict(legs or {}),
         _find_evidence=find_evidence,

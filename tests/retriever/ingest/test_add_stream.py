@@ -13,6 +13,7 @@ from lfm2_colbert_rag.storage.store import Store
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import CORPUS, METADATA
+from ...grown import set_policy
 
 
 def corpus(number=None):
@@ -204,10 +205,10 @@ def test_progress_counts_every_passage_once(folder):
 
 
 def test_the_index_compresses_itself_on_the_way(folder, monkeypatch):
-    monkeypatch.setattr("lfm2_colbert_rag.retriever.maintenance.compaction.LEAST_VECTORS", 3000)
+    set_policy(monkeypatch, min_vectors=3000)
     words = [f"w{n}" for n in range(500)]
     texts = (" ".join(words[n % 480 : n % 480 + 20]) for n in range(400))
-    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+    with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         retriever.add_stream(
             ({"id": f"p{n}", "text": text} for n, text in enumerate(texts)), batch=20
         )
