@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import os
 import statistics
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -14,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from .child import MARKER
-from .contenders import Contender
-from .environments import Interpreter
-from .machine import Busy, load_average
+from ..harness import percentiles
+from ..harness.children import run_child
+from ..harness.environments import Interpreter
+from .contenders import CONTENDERS, ENVIRONMENTS, Contender
 from .texts import Texts
 
 Result = dict[str, Any]
 
+_REFERENCE = "pylate-float32"
 _CHILD = Path(__file__).with_name("child.py")
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -91,7 +88,6 @@ def _run(runs: Runs, setting: Setting, task: str, batches: Sequence[int | None])
     """Run one process to its end and return what it measured."""
     assert runs.interpreter is not None
     contender = runs.contender
-    job_file = setting.scratch / f"{contender.name}.job.json"
     job = {
         "task": task,
         "library": contender.library,
@@ -106,46 +102,12 @@ def _run(runs: Runs, setting: Setting, task: str, batches: Sequence[int | None])
         **asdict(setting.texts),
         "spawned": time.monotonic(),
     }
-    job_file.write_text(json.dumps(job), encoding="utf-8")
-    load, busy, own = load_average(), Busy.now(), _children_seconds()
-    command = [str(runs.interpreter.python), "-I", str(_CHILD), str(job_file)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=setting.timeout,
-            env=_variables(setting),
-            cwd=setting.scratch,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"Stopped after {setting.timeout:.0f} seconds."}
-    foreign = Busy.now().foreign(busy, _children_seconds() - own)
-    (setting.scratch / f"{contender.name}.{task}.log").write_text(done.stdout + done.stderr)
-    return _parse(done) | {"load_average_before": load, "foreign_cores": foreign}
-
-
-def _parse(done: subprocess.CompletedProcess[str]) -> Result:
-    for line in done.stdout.splitlines():
-        if line.startswith(MARKER):
-            return json.loads(line.removeprefix(MARKER))
-    lines = done.stderr.strip().splitlines() or ["no message"]
-    return {"error": f"Exit status {done.returncode}: {lines[-1]}"}
-
-
-def _variables(setting: Setting) -> dict[str, str]:
-    """Return the environment variables of a child: as few as possible, and the same for all."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
-    cache = {"LFM2_COLBERT_CACHE": str(setting.scratch / "converted")}
-    return kept | offline | cache | dict.fromkeys(names, str(setting.threads))
-
-
-def _children_seconds() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
+    return run_child(
+        runs.interpreter.python, _CHILD, job, setting.scratch / f"{contender.name}.{task}",
+        threads=setting.threads, timeout=setting.timeout,
+        variables=offline | {"LFM2_COLBERT_CACHE": str(setting.scratch / "converted")},
+    )  # fmt: skip
 
 
 def vectors_file(setting: Setting, contender: Contender) -> Path:
@@ -153,14 +115,41 @@ def vectors_file(setting: Setting, contender: Contender) -> Path:
     return setting.scratch / f"{contender.name}.vectors.npz"
 
 
+def entry(one: Runs, setting: Setting) -> Result:
+    """Return what the result says of a contender."""
+    contender = one.contender
+    told: Result = {
+        "label": contender.label,
+        "library": contender.library,
+        "backend": contender.backend,
+        "dtype": contender.dtype,
+        "environment": contender.environment,
+        "environment_mb": one.interpreter and one.interpreter.size_mb,
+        "environment_note": ENVIRONMENTS[contender.environment].note,
+        "versions": one.probe.get("versions", {}),
+    }
+    if one.error:
+        return told | {"error": one.error}
+    reference = next(c for c in CONTENDERS if c.name == _REFERENCE)
+    return told | {
+        "batch": one.best_batch,
+        "document_seconds_by_batch": one.probe["document_seconds"],
+        "agreement_with_pylate_float32": agreement(
+            vectors_file(setting, contender), vectors_file(setting, reference)
+        ),
+        **summary(one, setting),
+        "rounds": one.rounds,
+    }
+
+
 def summary(runs: Runs, setting: Setting) -> Result:
     """Return the medians of all rounds."""
     texts, rounds = setting.texts, runs.rounds
     tokens = texts.tokens
-    questions = [np.percentile(one["query_seconds"], (50, 95)) * 1e3 for one in rounds]
+    questions = [percentiles(one["query_seconds"]) for one in rounds]
     figures = {
-        "query_p50_ms": [p50 for p50, _ in questions],
-        "query_p95_ms": [p95 for _, p95 in questions],
+        "query_p50_ms": [one["p50_ms"] for one in questions],
+        "query_p95_ms": [one["p95_ms"] for one in questions],
         "document_tokens_per_second": [tokens / one["document_seconds"] for one in rounds],
         "documents_per_second": [len(texts.documents) / one["document_seconds"] for one in rounds],
         "peak_memory_mb": [one["peak_memory_mb"] for one in rounds],

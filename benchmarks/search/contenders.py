@@ -11,8 +11,8 @@ from typing import Any
 
 from lfm2_colbert_rag.index.settings import LADDER
 
-from ..encode.contenders import ENVIRONMENTS as ENCODERS
-from ..encode.contenders import Environment
+from ..harness.environments import OURS as OWN
+from ..harness.environments import Environment
 
 # Both wheels are compiled for this torch; beside 2.13 fast-plaid ends with a segmentation fault.
 # xtr-warp-rs needs libc10_cuda.so, which torch for CPUs lacks.
@@ -56,7 +56,7 @@ class Contender:
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
-        ENCODERS["ours"],
+        OWN,
         Environment(
             "plaid-warp",
             (("fast-plaid==1.7.0.2110", "xtr-warp-rs==2.1.0.2110"),),
@@ -118,15 +118,9 @@ def _ours(nbits: int) -> Contender:
 OURS = (
     _ours(4),
     _ours(2),
-    Contender(
-        "exact",
-        "lfm2-colbert-rag · exact",
-        "ours",
-        "ours",
-        (Setting("every vector"),),
-        {"index": "exact"},
-    ),
-)
+    Contender("exact", "lfm2-colbert-rag · exact", "ours", "ours", (Setting("every vector"),),
+              {"index": "exact"}),
+)  # fmt: skip
 PEERS = (
     Contender(
         "fast-plaid",
