@@ -18,18 +18,51 @@ if TYPE_CHECKING:
     from .encoder.streaming import encode_stream
     from .errors import LFM2ColBERTError
     from .index.maxsim import maxsim, maxsim_pairwise
+    from .index.settings import SearchSettings
     from .retriever import Retriever
-    from .types import Hit, Match, Passage
+    from .retriever.maintenance.recall import Recall
+    from .retriever.options import IndexOptions
+    from .retriever.search.explanation import Explanation
+    from .retriever.search.fusion import Fusion
+    from .retriever.search.fusion_tuning import FusionReport
+    from .retriever.search.plan import FusionPlan, SearchPlan
+    from .types import (
+        HeatMap,
+        Hit,
+        IndexStats,
+        Leg,
+        Match,
+        Mode,
+        Passage,
+        Storage,
+        TokenVectors,
+        Window,
+    )
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Encoder",
+    "Explanation",
+    "Fusion",
+    "FusionPlan",
+    "FusionReport",
+    "HeatMap",
     "Hit",
+    "IndexOptions",
+    "IndexStats",
     "LFM2ColBERTError",
+    "Leg",
     "Match",
+    "Mode",
     "Passage",
+    "Recall",
     "Retriever",
+    "SearchPlan",
+    "SearchSettings",
+    "Storage",
+    "TokenVectors",
+    "Window",
     "__version__",
     "encode_stream",
     "export_model",
@@ -41,17 +74,35 @@ __all__ = [
 # Loaded on first use, so that importing the package costs nothing that is not used.
 _HOME = {
     "Encoder": ".encoder",
-    "Hit": ".types",
+    "Explanation": ".retriever.search.explanation",
+    "Fusion": ".retriever.search.fusion",
+    "FusionPlan": ".retriever.search.plan",
+    "FusionReport": ".retriever.search.fusion_tuning",
+    "IndexOptions": ".retriever.options",
     "LFM2ColBERTError": ".errors",
-    "Match": ".types",
-    "Passage": ".types",
+    "Recall": ".retriever.maintenance.recall",
     "Retriever": ".retriever",
+    "SearchPlan": ".retriever.search.plan",
+    "SearchSettings": ".index.settings",
     "encode_stream": ".encoder.streaming",
     "export_model": ".encoder.onnx.export",
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
 }
+_TYPES = (
+    "HeatMap",
+    "Hit",
+    "IndexStats",
+    "Leg",
+    "Match",
+    "Mode",
+    "Passage",
+    "Storage",
+    "TokenVectors",
+    "Window",
+)
+_HOME |= dict.fromkeys(_TYPES, ".types")
 
 
 def __getattr__(name: str) -> object:

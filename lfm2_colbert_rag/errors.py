@@ -9,6 +9,7 @@ keeps working for people who never import this module::
     │   └── FilterError                         a metadata filter is malformed
     ├── PassageNotFoundError(KeyError)          no live passage has this id
     ├── MissingExtraError(ImportError)          an optional dependency is not installed
+    ├── RetrieverClosedError(ValueError)        the retriever was closed before
     ├── ModelError
     │   ├── ModelNotFoundError(OSError)         no such folder, cached model or reachable hub
     │   └── ModelFormatError(ValueError)        the folder is there but is not a model we can run
@@ -19,6 +20,8 @@ keeps working for people who never import this module::
         ├── IndexMismatchError(ValueError)          made with another model or other settings
         ├── IndexCorruptError(OSError)              a file is missing, truncated or altered
         ├── IndexLockedError(TimeoutError)          another writer holds the index
+        ├── IndexBusyError(RuntimeError)            it changed faster than it could be read
+        ├── ReadOnlyError(PermissionError)          it may only be read, or was opened so
         └── StorageFullError(OSError)               the disk is full; nothing was changed
 
 Messages state what was wrong, the offending values, and the remedy.
@@ -29,6 +32,7 @@ from __future__ import annotations
 __all__ = [
     "ConfigError",
     "FilterError",
+    "IndexBusyError",
     "IndexCorruptError",
     "IndexExistsError",
     "IndexFormatError",
@@ -42,6 +46,8 @@ __all__ = [
     "ModelFormatError",
     "ModelNotFoundError",
     "PassageNotFoundError",
+    "ReadOnlyError",
+    "RetrieverClosedError",
     "StorageFullError",
     "StoredIndexError",
 ]
@@ -73,6 +79,10 @@ class PassageNotFoundError(LFM2ColBERTError, KeyError):
 
 class MissingExtraError(LFM2ColBERTError, ImportError):
     """An optional dependency is not installed; the message holds the command that installs it."""
+
+
+class RetrieverClosedError(LFM2ColBERTError, ValueError):
+    """The retriever was closed; open the index again."""
 
 
 class ModelError(LFM2ColBERTError):
@@ -113,6 +123,14 @@ class IndexCorruptError(StoredIndexError, OSError):
 
 class IndexLockedError(StoredIndexError, TimeoutError):
     """Another writer, in this process or another, holds the index."""
+
+
+class IndexBusyError(StoredIndexError, RuntimeError):
+    """What a search found was deleted and forgotten meanwhile, several times in a row."""
+
+
+class ReadOnlyError(StoredIndexError, PermissionError):
+    """The index may only be read, or was opened with ``read_only=True``; nothing was changed."""
 
 
 class StorageFullError(StoredIndexError, OSError):

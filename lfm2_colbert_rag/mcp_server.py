@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from ._support.extras import require
-from .errors import LFM2ColBERTError, PassageNotFoundError
-from .retriever.facade import Retriever
+from .errors import LFM2ColBERTError
+from .retriever import Retriever
 
 try:
     from mcp.server.mcpserver import MCPServer
@@ -106,14 +106,14 @@ class IndexSummary:
     Attributes:
         passages: how many passages.
         model: the model that reads them.
-        index: ``exact``, or ``compressed`` for a fast, approximate search.
+        storage: ``exact``, or ``compressed`` for a fast, approximate search.
         fields: metadata fields that filters can use, with examples of their values, from a
             sample of the passages.
     """
 
     passages: int
     model: str
-    index: str
+    storage: str
     fields: dict[str, list[Any]]
 
 
@@ -190,19 +190,23 @@ def _search(
 
 
 def _fetch(retriever: Retriever, ids: list[str]) -> list[FetchedPassage]:
-    try:
-        passages = retriever.get(ids)
-    except PassageNotFoundError as error:
-        raise ToolError(f"{error} Use ids exactly as the tool search returned them.") from error
+    passages = retriever.get(ids)
+    found = {passage.id for passage in passages}
+    missing = [id for id in ids if id not in found]
+    if missing:
+        raise ToolError(
+            f"no passage has the id {', '.join(map(repr, missing))}. Use ids exactly as the tool "
+            "search returned them."
+        )
     return [FetchedPassage(one.id, one.text, dict(one.metadata)) for one in passages]
 
 
 def _summary(retriever: Retriever) -> IndexSummary:
     fields: dict[str, list[Any]] = {}
-    for passage in retriever.sample(_SAMPLED):
+    for passage in retriever.passages(limit=_SAMPLED):
         for key, value in passage.metadata.items():
             seen = fields.setdefault(key, [])
             if value not in seen and len(seen) < _EXAMPLES:
                 seen.append(value)
-    found = retriever.stats(measure=False)
-    return IndexSummary(found.passages, found.model, found.index, fields)
+    found = retriever.stats()
+    return IndexSummary(found.passages, found.model, found.storage, fields)

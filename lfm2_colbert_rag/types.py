@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,13 @@ Metadata: TypeAlias = Mapping[str, Any]
 
 Where: TypeAlias = Mapping[str, Any]
 """A metadata filter as users write it, for example ``{"year": {"$gte": 2024}}``."""
+
+
+Mode: TypeAlias = Literal["late", "lexical", "hybrid"]
+"""What a search compares: meanings (late interaction), words (BM25), or both."""
+
+Storage: TypeAlias = Literal["exact", "compressed", "auto"]
+"""How an index keeps vectors: as they are, in a few bits, or whichever pays at its size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,11 +116,11 @@ class HeatMap:
     passage_spans: npt.NDArray[np.int32]
     cosines: TokenMatrix
 
-    def strongest(self, most: int) -> npt.NDArray[np.int64]:
-        """Return the places of the passage's tokens that answered best, in the text's order."""
+    def strongest(self, limit: int) -> npt.NDArray[np.int64]:
+        """Return the positions of the passage's tokens that answered best, in the text's order."""
         if not self.cosines.size:
             return np.empty(0, dtype=np.int64)
-        best = np.argsort(-self.cosines.max(axis=0), kind="stable")[:most]
+        best = np.argsort(-self.cosines.max(axis=0), kind="stable")[:limit]
         return np.sort(best)
 
 
@@ -230,14 +237,14 @@ class IndexStats:
         window_overlap: tokens that consecutive windows of a long text share at most.
         pool_factor: how many vectors of a text became one; 1 where they were kept as they are.
         pool_distance: the cosine distance up to which vectors of a text become one; None where
-            none is settled, so that each text is left the same share of its vectors.
+            none is fitted, so that each text is left the same share of its vectors.
         segments: number of segments.
         generation: number of commits so far.
         bytes: size of all files.
         bytes_per_vector: size of the vector files divided by the vectors in them, deleted ones
             included; 0 for an empty index.
         format_version: version of the on-disk format.
-        index: ``"exact"``, or ``"compressed"`` once vectors are kept in a few bits.
+        storage: ``"exact"``, or ``"compressed"`` once vectors are kept in a few bits.
         nbits: how many bits a dimension; None for an exact index.
         recall: recall@10 against exact MaxSim when it was last measured: ``recall``, ``low`` and
             ``high`` (95 %), ``queries``, ``asked``, ``generation``; None if it never was.
@@ -245,8 +252,8 @@ class IndexStats:
             was made of, in squared length; or what share of them it has no centroid for.
         optimize_due: why ``optimize()`` is called for; None while it is not.
         lexical_bytes: size of the lexical index; None where the index has none.
-        lexical_pending: passages that are not in it yet, at most: they are filled in when it is
-            first asked.
+        lexical_pending: passages that are not in it yet, at most: the next ``add`` or ``optimize``
+            fills them in.
     """
 
     path: str | None
@@ -263,7 +270,7 @@ class IndexStats:
     bytes: int
     bytes_per_vector: float
     format_version: int
-    index: str = "exact"
+    storage: str = "exact"
     nbits: int | None = None
     recall: dict[str, Any] | None = None
     drift: float = 0.0

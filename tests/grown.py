@@ -15,6 +15,7 @@ from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
 from lfm2_colbert_rag.retriever.maintenance import compaction
 from lfm2_colbert_rag.retriever.maintenance import optimizer as tuning
 from lfm2_colbert_rag.storage import segments
+from .inside import segments_of, store_of
 
 WORDS = [f"w{number}" for number in range(120)]
 
@@ -57,25 +58,25 @@ def grow(folder: Path) -> Retriever:
     add(retriever, 80)
     for seed in (1, 2):
         add(retriever, 30, seed, [*WORDS, *(f"new{number}" for number in range(30))])
-    assert retriever.stats(measure=False).index == "compressed"
+    assert retriever.stats().storage == "compressed"
     return retriever
 
 
 def kinds(retriever: Retriever) -> list[str]:
     """Name the kinds of its segments."""
-    return [live.segment.info.kind for live in retriever._store.snapshot().segments]
+    return [live.segment.info.kind for live in segments_of(retriever)]
 
 
 def names(retriever: Retriever) -> list[str]:
     """Name its segments."""
-    return [live.segment.info.name for live in retriever._store.snapshot().segments]
+    return [live.segment.info.name for live in segments_of(retriever)]
 
 
 def held(retriever: Retriever) -> dict[str, list[tuple[np.ndarray, ...]]]:
     """Return what is stored of each passage: vectors, token ids, spans, and packed residuals."""
-    snapshot = retriever._store.snapshot()
+    snapshot = store_of(retriever).snapshot()
     rows = np.unique(np.concatenate([live.segment.rows for live in snapshot.segments] or [[]]))
-    passages = retriever._store.catalog.passages(rows.astype(int).tolist())
+    passages = store_of(retriever).catalog.passages(rows.astype(int).tolist())
     found: dict[str, list[tuple[np.ndarray, ...]]] = {}
     for live in snapshot.segments:
         segment = live.segment

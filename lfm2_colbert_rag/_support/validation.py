@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,15 +32,37 @@ def check_query(query: object) -> str:
     return text
 
 
-def check_k(k: object) -> int:
+def check_queries(queries: object) -> list[str]:
+    """Return a list of queries if each can be encoded.
+
+    Raises:
+        InputError: it is no list, or one of them is no string, blank, or holds a lone surrogate.
+    """
+    if isinstance(queries, str) or not isinstance(queries, Sequence):
+        raise InputError("queries must be a list of strings; for a single one use search().")
+    return [check_query(query) for query in queries]
+
+
+def check_k(k: object, name: str = "k") -> int:
     """Return k if it is a positive integer.
 
     Raises:
         InputError: anything else.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"k must be a positive integer, not {k!r}.")
+        raise InputError(f"{name} must be a positive integer, not {k!r}.")
     return k
+
+
+def check_count(number: object, name: str) -> int:
+    """Return an option that counts something.
+
+    Raises:
+        ConfigError: it is no positive whole number.
+    """
+    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+        raise ConfigError(f"{name} must be a positive whole number, not {number!r}.")
+    return number
 
 
 def check_ids(ids: object, what: str = "ids") -> list[str]:
@@ -87,6 +109,19 @@ def check_passages(
         )
         for place, (text, id) in enumerate(zip(texts, known_ids, strict=True))
     ]
+
+
+def check_stream(passages: object) -> Iterable[object]:
+    """Return what passages are to be streamed from.
+
+    Raises:
+        InputError: it cannot be iterated over, or is a single passage.
+    """
+    if isinstance(passages, (str, Mapping, Passage)) or not isinstance(passages, Iterable):
+        raise InputError(
+            f"passages must be an iterable of passages, not a {type(passages).__name__}."
+        )
+    return passages
 
 
 def check_streamed(item: object, place: int) -> Passage:
@@ -251,36 +286,3 @@ def _show(value: object) -> str:
     shown = repr(value)
     shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
     return f"{type(value).__name__} ({shown})"
-
-
-def check_index_kind(kind: object) -> str:
-    """Return how vectors are to be kept.
-
-    Raises:
-        ConfigError: it is none of the three ways.
-    """
-    if kind not in ("exact", "compressed", "auto"):
-        raise ConfigError(f'index must be "exact", "compressed" or "auto", not {kind!r}.')
-    return str(kind)
-
-
-def check_nbits(nbits: object) -> int:
-    """Return how many bits a dimension of a compressed vector gets.
-
-    Raises:
-        ConfigError: it is neither 2 nor 4.
-    """
-    if isinstance(nbits, bool) or nbits not in (2, 4):
-        raise ConfigError(f"nbits must be 2 or 4, not {nbits!r}.")
-    return int(str(nbits))
-
-
-def check_lexical(lexical: object) -> bool:
-    """Return whether an index is to keep words.
-
-    Raises:
-        ConfigError: it is neither True nor False.
-    """
-    if not isinstance(lexical, bool):
-        raise ConfigError(f"lexical must be True or False, not {lexical!r}.")
-    return lexical

@@ -24,9 +24,9 @@ def backup(
     The copy is one whole commit, and every file is compared with its checksum on the way. It is
     an index itself; 'lfm2-colbert restore' brings it back.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder) as retriever:
         retriever.backup(to)
     size = sum(file.stat().st_size for file in to.rglob("*") if file.is_file())
     typer.echo(f"Copied {folder} to {to} ({byte_size(size)}).")

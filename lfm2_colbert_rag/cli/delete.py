@@ -21,12 +21,12 @@ def delete(
     where: WhereOption = None,
 ) -> None:
     """Delete passages, by their ids or by their metadata, and say how many there were."""
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
     wanted = parse_where(where)
     if bool(ids) == (wanted is not None):
         raise typer.BadParameter("say what to delete, either with --id or with --where")
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder) as retriever:
         deleted = retriever.delete(ids, where=wanted)
         held = len(retriever)
     typer.echo(f"Deleted {count(deleted, 'passage')}; {folder} holds {held:,}.")

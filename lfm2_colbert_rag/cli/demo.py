@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
     from ..types import Hit
 
 __all__ = ["Question", "demo", "load_questions"]
@@ -77,7 +77,7 @@ def demo(
     The passages are notes of a help desk, a bank, a library and others. Each question is put to
     the passages of one other language, through a filter on their metadata.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
     questions = [Question(text) for text in asked] if asked else load_questions()
     console = make_console()

@@ -147,14 +147,14 @@ def _evaluate(
 ) -> list[Evaluation]:
     from ..evaluation import Dataset, evaluate_family
     from ..evaluation import evaluate as evaluate_one
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
     if not isinstance(source, Dataset):
         return evaluate_family(source, worst=3, **options)
     if index is None:
         return [evaluate_one(None, source, **options)]
     model = options.pop("model")
-    with Retriever.open(index, model=model, create=False) as retriever:
+    with Retriever.open(index, model=model, read_only=True) as retriever:
         return [evaluate_one(retriever, source, **options)]
 
 

@@ -24,8 +24,8 @@ def export(
     'lfm2-colbert import' reads the folder, and so does anything that reads JSON and NumPy's
     arrays. (For a model, see 'lfm2-colbert export-model'.)
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder) as retriever:
         exported = retriever.export(into, dtype=dtype)
     typer.echo(f"Exported {count(exported, 'passage')} from {folder} to {into}.")

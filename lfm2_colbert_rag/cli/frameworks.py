@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
 __all__ = ["ask_langchain", "ask_llama_index"]
 

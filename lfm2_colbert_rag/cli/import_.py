@@ -12,7 +12,7 @@ from .options import ModelOption
 from .output import count
 
 if TYPE_CHECKING:
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
     from ..storage.exchange.formats import Dump
     from ..types import Passage
 
@@ -79,13 +79,13 @@ def _read(texts: Path) -> list[Passage]:
 
 def _open(into: Path, model: str | None, dump: Dump) -> Retriever:
     """Open the index; a new one is made only if the vectors have the width of its model's."""
-    from ..encoder import DEFAULT_MODEL, load_encoder
-    from ..retriever.facade import Retriever
+    from ..encoder import load_encoder
+    from ..retriever import Retriever
     from ..storage.store import Store
 
-    if Store.is_index(into):
+    if Store.is_index(into) or model is None:
         return Retriever.open(into, model=model)
-    encoder = load_encoder(DEFAULT_MODEL if model is None else model)
+    encoder = load_encoder(model)
     if encoder.dim != dump.dim:
         raise InputError(
             f"{dump.path} holds vectors of width {dump.dim}, but those of {encoder.name} have "

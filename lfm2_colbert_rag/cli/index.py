@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import LFM2ColBERTError
-from .options import BitsOption, IndexKindOption, ModelOption, OverlapOption, PoolOption
+from .options import BitsOption, ModelOption, OverlapOption, PoolOption, StorageOption
 from .output import count, make_progress, note
 
 if TYPE_CHECKING:
     from collections import Counter
 
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
     from .sources import SourceFile
 
 __all__ = ["add_files", "index"]
@@ -42,14 +42,15 @@ def index(
     batch: Annotated[int, typer.Option("--batch", min=1, help="Passages in a commit.")] = BATCH,
     window_overlap: OverlapOption = None,
     pool_factor: PoolOption = None,
-    kind: IndexKindOption = None,
+    storage: StorageOption = None,
     nbits: BitsOption = None,
 ) -> None:
     """Index .txt, .md, .csv and .jsonl files, or whole folders of them.
 
     A line of JSON or a row of CSV is a passage: its keys are id, text, and your own metadata
     (values from CSV stay texts). A .txt or .md file is one passage. Running the command again
-    replaces the passages that have the same ids, which are the paths where a file gives none.
+    replaces the passages that have the same ids, which are the paths where a file gives none. A new
+    index is made where --model names a model.
 
     Texts may be of any length: what is longer than the model reads at once is searched in
     overlapping windows, and found as one passage.
@@ -58,7 +59,7 @@ def index(
     bit: files may be larger than memory. Each batch is a commit; should the command be stopped,
     run it again to add the rest.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
     from .sources import check, find_sources
 
     sources = find_sources(paths, exclude=into)
@@ -68,11 +69,11 @@ def index(
         model=model,
         window_overlap=window_overlap,
         pool_factor=pool_factor,
-        index=kind,
+        storage=storage,
         nbits=nbits,
     ) as retriever:
         add_files(retriever, sources.files, total, batch)
-        held, due = len(retriever), retriever.stats(measure=False).optimize_due
+        held, due = len(retriever), retriever.stats().optimize_due
     files = count(len(sources.files), "file")
     typer.echo(f"Indexed {count(total, 'passage')} from {files}; {into} holds {held:,}.")
     if sources.skipped:

@@ -17,7 +17,7 @@ def mcp(folder: IndexFolder) -> None:
     """
     require("mcp.server.mcpserver", extra="mcp")
     from ..mcp_server import make_server
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder, read_only=True) as retriever:
         make_server(retriever).run("stdio")

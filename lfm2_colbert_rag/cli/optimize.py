@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["optimize"]
 
-COMPARED = ("index", "segments", "deleted", "bytes", "bytes_per_vector", "recall", "drift")
+COMPARED = ("storage", "segments", "deleted", "bytes", "bytes_per_vector", "recall", "drift")
 
 
 def optimize(
@@ -44,9 +44,9 @@ def optimize(
     The index is searched and written meanwhile. What changed is shown; with --json as one object
     with the figures of 'lfm2-colbert stats' before and after.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder) as retriever:
         before = retriever.stats().to_dict()
         after = retriever.optimize(reencode=reencode, forget_after=forget_after).to_dict()
     if as_json:

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
+
+from ..types import Mode, Storage
 
 __all__ = [
     "BitsOption",
     "IndexFolder",
-    "IndexKind",
-    "IndexKindOption",
     "JsonFlag",
-    "Mode",
     "ModeOption",
     "ModelOption",
     "NewFolder",
     "OverlapOption",
     "PoolOption",
+    "StorageOption",
     "TargetOption",
     "WhereOption",
     "parse_where",
@@ -73,11 +73,10 @@ PoolOption = Annotated[
         show_default=False,
     ),
 ]
-IndexKind = Literal["exact", "compressed", "auto"]
-IndexKindOption = Annotated[
-    IndexKind | None,
+StorageOption = Annotated[
+    Storage | None,
     typer.Option(
-        "--index",
+        "--storage",
         help="exact: vectors as they are, all compared with every question. compressed: a few "
         "bits a dimension, for millions of passages. auto, the default: exact until compression "
         "pays. May be changed later, but not back to exact.",
@@ -93,7 +92,6 @@ BitsOption = Annotated[
         show_default=False,
     ),
 ]
-Mode = Literal["late", "lexical", "hybrid"]
 ModeOption = Annotated[
     Mode,
     typer.Option(

@@ -22,7 +22,7 @@ def restore(
 
     A broken backup is refused, and what is broken is named.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
     with Retriever.restore(source, folder) as retriever:
         held = len(retriever)

@@ -14,7 +14,7 @@ from .output import echo_json, make_console, note, plain
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
     from ..types import Hit
 
 __all__ = ["hit_to_dict", "search"]
@@ -43,10 +43,12 @@ def search(
     that each way of searching gave) and evidence. With
     --plan a last line has the key plan, and nothing else.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
     wanted = parse_where(where)
-    with Retriever.open(folder, create=False, target_recall=target_recall, mode=mode) as retriever:
+    with Retriever.open(
+        folder, mode=mode, read_only=True, target_recall=target_recall
+    ) as retriever:
         hits = retriever.search(question, k, where=wanted)
         if as_json:
             for hit in hits:
@@ -123,7 +125,7 @@ def _table(question: str, hits: list[Hit], *, marks: bool) -> Table:
 def _show_plan(
     retriever: Retriever, question: str, k: int, where: dict[str, Any] | None, *, as_json: bool
 ) -> None:
-    plan = retriever.explain(question, k=k, where=where)
+    plan = retriever.plan(question, k=k, where=where)
     if as_json:
         echo_json({"plan": plan.to_dict()})
     else:

@@ -15,26 +15,23 @@ __all__ = ["show_value", "stats"]
 def stats(
     folder: IndexFolder,
     measure: Annotated[
-        bool | None,
-        typer.Option(
-            "--measure/--no-measure",
-            help="Measure the recall of a compressed index again, or never; by itself it does so "
-            "where a tenth of the passages has changed since.",
-            show_default=False,
-        ),
-    ] = None,
+        bool, typer.Option("--measure", help="Measure the recall of a compressed index again.")
+    ] = False,
     as_json: JsonFlag = False,
 ) -> None:
     """Show how many passages an index holds, their size, and how well it finds them.
 
-    Recall is recall@10 against exact search, with its 95 % interval, measured on the index itself.
+    Recall is recall@10 against exact search, with its 95 % interval, as it was last measured on the
+    index itself: by 'lfm2-colbert optimize', or by --measure.
     Drift is how much worse new passages fit the codebook of a compressed index than those that it
     was made of.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
-    with Retriever.open(folder, create=False) as retriever:
-        values = retriever.stats(measure=measure).to_dict()
+    with Retriever.open(folder, read_only=not measure) as retriever:
+        if measure:
+            retriever.measure_recall()
+        values = retriever.stats().to_dict()
     if as_json:
         echo_json(values)
         return
@@ -62,7 +59,7 @@ def show_value(name: str, values: dict[str, Any]) -> str:
     if name in ("bytes", "lexical_bytes"):
         return "none" if value is None else byte_size(value)
     if name == "recall":
-        return "1 (exact search)" if values["index"] == "exact" else _recall(value)
+        return "1 (exact search)" if values["storage"] == "exact" else _recall(value)
     if name == "drift":
         return f"{value:.1%}"
     if name == "optimize_due":

@@ -34,13 +34,13 @@ def tune_fusion(
 
     Some 30 judged queries are enough; where they do not show a gain, the default stays.
     """
-    from ..retriever.facade import Retriever
+    from ..retriever import Retriever
 
     texts = {
         str(_get(row, "id", queries)): str(_get(row, "text", queries)) for row in _rows(queries)
     }
     grades = _read_qrels(qrels)
-    with Retriever.open(folder, create=False) as retriever:
+    with Retriever.open(folder) as retriever:
         report = retriever.tune_fusion(texts, grades)
     if as_json:
         echo_json(report.to_dict())

@@ -38,6 +38,16 @@ class LiveSegment:
         return self.segment.rows if self.live is None else self.segment.rows[self.live]
 
     @property
+    def passages(self):
+        return self.live_count
+
+    @property
+    def vectors(self):
+        if self.live is None:
+            return self.segment.info.tokens
+        return int(self.segment.lengths[self.live].sum())
+
+    @property
     def live_count(self) -> int:
         """Number of live passages."""
         return len(run_starts(self.rows))
@@ -52,6 +62,45 @@ class LiveSegment:
     def is_live(self, position: int) -> bool:
         """Tell whether the window at a position belongs to a live passage."""
         return self.live is None or bool(self.live[position])
+
+
+class LiveSegments(Sequence):
+    def __init__(self, segments):
+        self._segments = tuple(segments)
+        self._first_rows = np.array([s.segment.rows[0] for s in self._segments], dtype=np.int64)
+        self._last_rows = np.array([s.segment.rows[-1] for s in self._segments], dtype=np.int64)
+        self.passages = sum(s.live_count for s in self._segments)
+
+    def __len__(self):
+        return len(self._segments)
+
+    def __getitem__(self, i):
+        return self._segments[i]
+
+    @property
+    def rows(self):
+        r = [l.rows for l in self._segments]
+        return np.unique(np.concatenate(r)) if r else np.empty(0, np.int64)
+
+    def find(self, row):
+        for i in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
+            live = self._segments[i]
+            positions = live.segment.positions(row)
+            if positions and live.is_live(positions[0]):
+                return live.segment, positions
+        raise PassageNotFoundError(f"row {row} is not live in this generation.")
+
+    def windows(self, row):
+        segment, positions = self.find(row)
+        return map(segment.window, positions)
+
+    def window(self, row, place):
+        segment, positions = self.find(row)
+        return segment.window(positions[place])
+
+    def window_span(self, row, place):
+        segment, positions = self.find(row)
+        return segment.window_span(positions[place])
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +123,14 @@ class Ranking:
         """Return the number of ranked rows."""
         return len(self.rows)
 
+    @staticmethod
+    def joined(one, other):
+        return Ranking(
+            np.concatenate((one.rows, other.rows)),
+            np.concatenate((one.scores, other.scores)),
+            np.concatenate((one.windows, other.windows)),
+        )
+
 
 class Index(ABC):
     """Read-only view of one generation: immutable, and safe to search from many threads.
@@ -89,6 +146,7 @@ class Index(ABC):
     """
 
     def __init__(self, segments: Sequence[LiveSegment]) -> None:
+        self.segments = segments if isinstance(segments, LiveSegments) else LiveSegments(segments)
         self._segments = tuple(segments)
         filled = [s.segment.rows for s in self._segments]
         self._first_rows = np.array([rows[0] for rows in filled], dtype=np.int64)

@@ -76,6 +76,10 @@ class SegmentInfo:
     foreign: float = 0.0
 
     @property
+    def vectors(self):
+        return self.tokens
+
+    @property
     def size(self) -> int:
         """Bytes of all files."""
         return sum(file.size for file in self.files.values())
@@ -117,6 +121,9 @@ class Segment(ABC):
         """Return the characters of its passage that one window is."""
         start, end = self.windows[position].tolist()
         return start, end
+
+    def release_pages(self):
+        self.let_go()
 
     def let_go(self) -> None:
         """Unmap what was read of the vectors; it is mapped again when it is read again."""

@@ -2,55 +2,64 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import weakref
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import overload
+from typing import Any, Unpack
+
+import numpy as np
+import numpy.typing as npt
 
 from .._support.progress import ProgressLike
-from .._support.validation import check_ids, check_k, check_passages, check_query
+from .._support.validation import (
+    check_count,
+    check_ids,
+    check_k,
+    check_passages,
+    check_queries,
+    check_query,
+    check_stream,
+)
 from ..encoder import Encoder
 from ..encoder.lazy import LazyEncoder, ModelLike
-from ..errors import PassageNotFoundError
-from ..filters import Filter
-from ..index import CompressedIndex, exact_trace
-from ..storage.backup import restore_index
-from ..storage.store import Snapshot, Store
-from ..types import Hit, Metadata, Passage, TokenMatrix, TokenVectors, Where
-from .ingest.ingestor import Adding
-from .ingest.passage_encoder import PassageEncoder
-from .maintenance.optimizer import REMEMBERED, Tuning
-from .opening import (
-    IndexOptions,
-    PathLike,
-    create_temporary,
-    discard,
-    open_index,
-)
-from .operations import Operations
+from ..errors import InputError
+from ..filters import field_name, parse_field, parse_where
+from ..storage.backup import copy_index, restore_index
+from ..storage.exchange.export import ExportDType, export_index
+from ..storage.exchange.formats import open_dump
+from ..storage.exchange.given_vectors import GivenVectors
+from ..storage.store import Store
+from ..storage.verification import verify_index
+from ..types import Hit, IndexStats, Metadata, Mode, Passage, TokenMatrix, Where
+from .ingest.ingestor import TEXTS, Ingestor
+from .maintenance.compaction import Compactor
+from .maintenance.optimizer import SAMPLE, Optimizer
+from .maintenance.recall import Recall
+from .maintenance.stats import collect_stats
+from .opening import PathLike, create_temporary, discard, open_index
+from .options import IndexOptions, check_mode, check_options
+from .reading import Reader
+from .search.diversity import check_diversity
 from .search.explanation import Explanation
-from .search.fusion import check_mode
-from .search.fusion_tuning import Fusing
-from .search.hits import Question, explain_row, reranked_hits
-from .search.hybrid import Legs
+from .search.fusion_tuning import FusionReport, tune_fusion
 from .search.plan import SearchPlan
-from .search.relevance import Backgrounds
-from .search.searcher import Searching, parse_condition
-
-# A search that met passages which were forgotten meanwhile is repeated so often.
-_TRIES = 3
+from .search.searcher import Searcher
 
 
-class Retriever(Searching, Fusing, Adding, Operations, Tuning):
+class Retriever:
     """An index of passages that can be asked in any language of its model.
 
     Make one with :meth:`open` (a folder on the disk) or :meth:`from_texts` (in memory). It is
     safe to use from several threads, and any number of processes may read the folder while one
     writes. Every ``add`` and ``delete`` is one commit: whole or not at all, also when the
     process is killed.
+
+    Whoever uses it after :meth:`close` gets a RetrieverClosedError; whoever writes to one that may
+    only be read gets a ReadOnlyError. ``len`` counts passages, ``id in retriever`` tells whether a
+    passage has an id, and a retriever is true however empty it is.
 
     Example:
         >>> retriever = Retriever.from_texts(
@@ -60,19 +69,23 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         ... )
         >>> [hit.id for hit in retriever.search("When does the shop open?", k=1)]
         ['shop']
+        >>> "zug" in retriever, len(retriever)
+        (True, 2)
     """
 
     def __init__(
-        self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False, mode: str = "late"
+        self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False, mode: Mode = "late"
     ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
         self._encoder = encoder
         self._in_memory = in_memory
-        self._mode = mode
-        self._asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
-        self._backgrounds = Backgrounds()
-        self._legs = Legs(store, self._backgrounds)
+        self._mode: Mode = mode
+        self._reader = Reader(store)
+        self._searcher = Searcher(store, encoder)
+        self._compactor = Compactor(store)
+        self._ingestor = Ingestor(store, encoder, self._compactor.auto_compact)
+        self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
         if in_memory:
             weakref.finalize(self, discard, store)
 
@@ -82,49 +95,28 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         path: PathLike,
         *,
         model: ModelLike | None = None,
-        create: bool = True,
-        lock_timeout: float = 10.0,
-        window_overlap: int | None = None,
-        pool_factor: int | None = None,
-        index: str | None = None,
-        nbits: int | None = None,
+        mode: Mode = "late",
+        read_only: bool = False,
         target_recall: float | None = None,
-        lexical: bool | None = None,
-        mode: str = "late",
+        lock_timeout: float = 10.0,
+        **options: Unpack[IndexOptions],
     ) -> Retriever:
-        """Open the index in a folder, or make an empty one there.
+        """Open the index in a folder; where a model is named, an empty one is made if need be.
 
         Args:
             path: the folder.
-            model: ``"nano"``, a local folder, a hub id, or an encoder. For an index that exists
-                it may be left out: the index knows its model. For a new one the default is
-                ``"LiquidAI/LFM2-ColBERT-350M"``.
-            create: make the index if there is none.
-            lock_timeout: seconds that writes wait for another writer.
-            window_overlap: a text beyond the model's document length is searched in overlapping
-                windows; this is how many tokens two of them share at most. Chosen when the index
-                is made, an eighth of the length by default.
-            pool_factor: keep about one vector for so many tokens, the mean of those of a text
-                that are alike: a smaller index, a little less quality. How much alike, the first
-                ``add`` that is large enough settles for all texts; before that, each text keeps
-                the same share. Chosen when the index is made, 1 (all of them) by default; more
-                needs the ``pooling`` extra.
-            index: how vectors are kept. ``"exact"``: as they are, every one compared with every
-                query. ``"compressed"``: in a few bits, so that millions of passages are searched
-                in milliseconds. ``"auto"``, the default: exact until compression pays, at about
-                250,000 vectors. It may be changed later, but not back to exact once compressed.
-            nbits: bits a dimension of compressed vectors: 4 (about 72 bytes a vector of 128
-                dimensions, the default) or 2 (about 40). Chosen when the index is made.
+            model: ``"nano"``, a local folder, a hub id such as ``"LiquidAI/LFM2-ColBERT-350M"``,
+                or an encoder. It may be left out for an index that exists, which knows its model.
+            mode: how this retriever searches unless told otherwise, see :meth:`search`.
+            read_only: refuse to write. Where the folder cannot be written this is so by itself.
             target_recall: search a compressed index just as thoroughly as this recall@10 against
                 exact search needs, by measurements on the index itself; the first time that takes
                 as long as some tens of exact searches.
-            lexical: keep the words of passages as well, for ``mode="lexical"`` and
-                ``"hybrid"``. True by default for a new index; it may be changed later: True has
-                them filled in when they are first asked for, False drops them.
-            mode: how this retriever searches unless told otherwise, see :meth:`search`.
+            lock_timeout: seconds that writes wait for another writer.
+            **options: see :class:`~lfm2_colbert_rag.IndexOptions`.
 
         Raises:
-            IndexNotFoundError: there is no index and ``create`` is False.
+            IndexNotFoundError: there is no index, and no model is named to make one with.
             IndexExistsError: the folder holds other files.
             IndexMismatchError: the index was made with another model or other options.
             ConfigError: an option is invalid.
@@ -135,13 +127,14 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         Example:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
-        options = IndexOptions(window_overlap, pool_factor, index, nbits, lexical)
-        mode = check_mode(mode)
-        parts = open_index(Path(path), model, options, create=create, lock_timeout=lock_timeout)
+        chosen, mode = check_options(options), check_mode(mode)
+        parts = open_index(
+            Path(path), model, chosen, read_only=read_only, lock_timeout=lock_timeout
+        )
         retriever = cls(*parts, mode=mode)
         if target_recall is not None:
             try:
-                retriever.aim_for(target_recall)
+                retriever._optimizer.search_for(target_recall)
             except BaseException:
                 retriever.close()
                 raise
@@ -155,15 +148,11 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         ids: Sequence[str] | None = None,
         metadata: Sequence[Metadata | None] | None = None,
         model: ModelLike | None = None,
+        mode: Mode = "late",
         progress: ProgressLike = None,
-        window_overlap: int | None = None,
-        pool_factor: int | None = None,
-        index: str | None = None,
-        nbits: int | None = None,
-        lexical: bool | None = None,
-        mode: str = "late",
+        **options: Unpack[IndexOptions],
     ) -> Retriever:
-        """Index texts for the life of this object; :meth:`save` keeps them.
+        """Index texts for the life of this object; :meth:`backup` keeps them.
 
         The vectors lie in a temporary folder, so that they are mapped rather than held in memory.
 
@@ -171,25 +160,20 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
             texts: the passages.
             ids: see :meth:`add`.
             metadata: see :meth:`add`.
-            model: see :meth:`open`.
-            progress: see :meth:`add`.
-            window_overlap: see :meth:`open`.
-            pool_factor: see :meth:`open`.
-            index: see :meth:`open`.
-            nbits: see :meth:`open`.
-            lexical: see :meth:`open`.
+            model: see :meth:`open`; ``"LiquidAI/LFM2-ColBERT-350M"`` when None.
             mode: see :meth:`open`.
+            progress: see :meth:`add`.
+            **options: see :class:`~lfm2_colbert_rag.IndexOptions`.
 
         Raises:
             InputError: see :meth:`add`.
             ConfigError: an option is invalid.
             ModelNotFoundError: the model cannot be found.
         """
-        check_passages(texts, ids, metadata)  # before a model is loaded for nothing
-        options = IndexOptions(window_overlap, pool_factor, index, nbits, lexical)
-        mode = check_mode(mode)
-        retriever = cls(*create_temporary(model, options), in_memory=True, mode=mode)
-        retriever.add(texts, ids=ids, metadata=metadata, progress=progress)
+        passages = check_passages(texts, ids, metadata)  # before a model is loaded for nothing
+        chosen, mode = check_options(options), check_mode(mode)
+        retriever = cls(*create_temporary(model, chosen), in_memory=True, mode=mode)
+        retriever._ingestor.add(passages, progress)
         return retriever
 
     @classmethod
@@ -227,7 +211,7 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         """
         restore_index(Path(backup), Path(path), progress=progress)
         try:
-            return cls.open(path, model=model, create=False, lock_timeout=lock_timeout)
+            return cls.open(path, model=model, lock_timeout=lock_timeout)
         except BaseException:
             shutil.rmtree(path, ignore_errors=True)  # made just now, and of no use like this
             raise
@@ -240,7 +224,12 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
     @property
     def model(self) -> str:
         """How to ask for the index's model again."""
-        return str(self._store.settings["model"])
+        return self._store.settings.model
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self._store.read_only
 
     @property
     def encoder(self) -> Encoder:
@@ -254,12 +243,20 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
 
     def __len__(self) -> int:
         """Return the number of live passages."""
-        return len(self._store.snapshot().index)
+        return self._store.snapshot().segments.passages
+
+    def __bool__(self) -> bool:
+        """Return True: an empty index is an index."""
+        return True
+
+    def __contains__(self, id: object) -> bool:
+        """Tell whether a live passage has an id."""
+        return isinstance(id, str) and self._reader.has(id)
 
     def __repr__(self) -> str:
-        """Say where the index is and how large."""
+        """Say where the index is, and which model reads it."""
         where = "in memory" if self._in_memory else repr(str(self._store.folder))
-        return f"<Retriever {where}, {len(self)} passages, model {self.model!r}>"
+        return f"<Retriever {where}, model {self.model!r}>"
 
     def __enter__(self) -> Retriever:
         """Use the retriever in a ``with`` block, which closes it."""
@@ -275,17 +272,107 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         self.close()
 
     def close(self) -> None:
-        """Let go of the index's files; an index in memory is gone then."""
+        """Release the index's files; an index in memory is gone then. Twice does no harm."""
         self._store.close()
         if self._in_memory:
             discard(self._store)
 
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: Mode | None = None,
+        diversity: float | None = None,
+        fetch_k: int | None = None,
+    ) -> list[Hit]:
+        """Find the passages that answer a query best.
+
+        Args:
+            query: the question, in any language of the model.
+            k: how many passages at most; fewer come back only when fewer match ``where``.
+            where: metadata filter, applied before ranking, for example
+                ``{"product": "router", "year": {"$gte": 2024}}``.
+            mode: ``"late"``: by the meaning of words, in any language (late interaction).
+                ``"lexical"``: by the words themselves (BM25), which needs no model; only passages
+                that share some come back. ``"hybrid"``: both together. None: as the retriever was
+                opened.
+            diversity: choose passages that do not repeat one another, by maximal marginal
+                relevance over their token vectors: 0 looks at relevance only, 1 at diversity only.
+                Hits come in the order of choice. None: by score.
+            fetch_k: with ``diversity``: choose among so many of the best; four times ``k`` when
+                None.
+
+        Returns:
+            Hits, best first; equal scores are ordered by id. Empty for an empty index.
+
+        Raises:
+            InputError: a blank query, or a k below 1.
+            FilterError: the filter is malformed.
+            ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
+            IndexBusyError: what was found was deleted and forgotten meanwhile, again and again.
+        """
+        text, check = check_query(query), check_mode(mode, self._mode)
+        condition = None if where is None else parse_where(where)
+        if diversity is None:
+            return self._searcher.search_many([text], check_k(k), condition, check)[0]
+        return self._searcher.search_diverse(
+            text,
+            check_k(k),
+            condition,
+            check,
+            weight=check_diversity(diversity),
+            fetch_k=4 * k if fetch_k is None else check_k(fetch_k),
+        )
+
+    def search_many(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: Mode | None = None,
+    ) -> list[list[Hit]]:
+        """Answer several queries in one pass over the index; see :meth:`search`."""
+        texts = check_queries(queries)
+        condition = None if where is None else parse_where(where)
+        return self._searcher.search_many(
+            texts, check_k(k), condition, check_mode(mode, self._mode)
+        )
+
+    async def asearch(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: Mode | None = None,
+        diversity: float | None = None,
+        fetch_k: int | None = None,
+    ) -> list[Hit]:
+        """Do what :meth:`search` does without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.search, query, k, where=where, mode=mode, diversity=diversity, fetch_k=fetch_k
+        )
+
+    async def asearch_many(
+        self,
+        queries: Sequence[str],
+        k: int = 10,
+        *,
+        where: Where | None = None,
+        mode: Mode | None = None,
+    ) -> list[list[Hit]]:
+        """Do what :meth:`search_many` does without blocking the event loop."""
+        return await asyncio.to_thread(self.search_many, queries, k, where=where, mode=mode)
+
     def rerank(
         self, query: str, candidates: Sequence[str | Passage], k: int | None = None
     ) -> list[Hit]:
-        """Order somebody else's texts by how well they answer a question.
+        """Order somebody else's texts by how well they answer a query.
 
-        The index is not searched. It only tells what the question scores by chance, so that
+        The index is not searched. It only tells what the query scores by chance, so that
         relevance is the same as :meth:`search` would give the text.
 
         Args:
@@ -296,93 +383,512 @@ class Retriever(Searching, Fusing, Adding, Operations, Tuning):
         Raises:
             InputError: a blank query or text, or a k below 1.
         """
-        text = check_query(query)
-        limit = len(candidates) if k is None else check_k(k)
         passages = [
             one if isinstance(one, Passage) else Passage(str(place), one)
             for place, one in enumerate(candidates)
         ]
-        checked = check_passages([one.text for one in passages])
-        if not checked:
-            return []
-        encoder = self.encoder
-        encoded = list(encoder.encode_query([text]))
-        question = self._questions([text], encoded, self._store.snapshot())[0]
-        windows = PassageEncoder(encoder, overlap=self._store.settings["window_overlap"]).encode(
-            [one.text for one in checked]
-        )
-        return reranked_hits(question, passages, list(windows), limit)
+        limit = len(passages) if k is None else check_k(k)
+        return self._searcher.rerank(check_query(query), passages, limit)
 
-    @overload
-    def explain(self, query: str, id: str) -> Explanation: ...
-
-    @overload
-    def explain(
-        self,
-        query: str,
-        id: None = None,
-        *,
-        k: int = 10,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> SearchPlan: ...
-
-    def explain(
-        self,
-        query: str,
-        id: str | None = None,
-        *,
-        k: int = 10,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> Explanation | SearchPlan:
-        """Show which words of a passage answered a question, or how the search goes about it.
+    def explain(self, query: str, id: str) -> Explanation:
+        """Show which words of a passage answered a query, by late interaction.
 
         Args:
             query: the question.
-            id: a passage's id; without it, the search itself is explained.
-            k: see :meth:`search`; for the search itself.
-            where: see :meth:`search`; for the search itself.
-            mode: ``"hybrid"``: show what each leg brought, too. Else, and for one passage, the
-                late leg is explained. None: as the retriever was opened.
+            id: a passage's id.
 
         Returns:
-            An explanation that draws itself in a terminal (``rich.print``) and in a notebook; or
-            the plan of the search: which way was chosen, and how much it looked at.
+            An explanation that draws itself in a terminal (``rich.print``) and in a notebook.
 
         Raises:
             PassageNotFoundError: no live passage has this id.
-            ConfigError: an unknown mode, or one that asks for words that the index does not keep.
         """
-        text, mode = check_query(query), check_mode(mode, self._mode)
-        snapshot = self._store.snapshot()
-        question = self._questions([text], self._encode([text]), snapshot)[0]
-        if id is None:
-            condition = None if where is None else parse_condition(where)
-            return self._plan(snapshot, question, check_k(k), condition, mode)
-        rows = self._store.catalog.rows_by_id(check_ids([id]), snapshot.generation)
-        if id not in rows:
-            raise PassageNotFoundError(f"no passage has the id {id!r}.")
-        passage = self._store.catalog.passages([rows[id]])[rows[id]]
-        return explain_row(question, rows[id], passage, snapshot.index)
+        return self._searcher.explain(check_query(query), check_ids([id])[0])
 
-    def _encode(self, queries: list[str]) -> list[TokenVectors]:
-        return list(self.encoder.encode_query(queries))
-
-    def _shown_path(self) -> str | None:
-        return None if self.path is None else str(self.path)
-
-    def _plan(
-        self, snapshot: Snapshot, question: Question, k: int, where: Filter | None, mode: str
+    def plan(
+        self,
+        query: str,
+        *,
+        k: int = 10,
+        where: Where | None = None,
+        mode: Mode | None = None,
     ) -> SearchPlan:
-        rows, index = self._allowed(snapshot, where), snapshot.index
-        vectors = question.encoded.vectors
-        if isinstance(index, CompressedIndex):
-            trace = index.search_with_traces([vectors], k, rows=rows)[0][1]
-        else:
-            trace = exact_trace(snapshot.segments, rows)
-        if mode != "hybrid":
-            return SearchPlan.of(trace)
-        self._legs.prepare()
-        (found,) = self._legs.candidates(snapshot, [(question.text, vectors)], k, rows)
-        return SearchPlan.of(trace, found.plan(self._legs.fusion()))
+        """Show how a search is answered: which way is chosen, and how much is looked at.
+
+        Args:
+            query: the question.
+            k: see :meth:`search`.
+            where: see :meth:`search`.
+            mode: ``"hybrid"``: what each leg brought, too; else the late leg. None: as the
+                retriever was opened.
+
+        Returns:
+            A plan that draws itself in a terminal (``rich.print``) and in a notebook.
+
+        Raises:
+            ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
+        """
+        condition = None if where is None else parse_where(where)
+        return self._searcher.plan(
+            check_query(query), check_k(k), condition, check_mode(mode, self._mode)
+        )
+
+    def add(
+        self,
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Metadata | None] | None = None,
+        progress: ProgressLike = None,
+    ) -> list[str]:
+        """Add passages, or replace those with the same id, in one commit.
+
+        A passage whose text is already stored under its id is not encoded again. What is done
+        after the commit (merging small segments, compressing) never fails the call.
+
+        Args:
+            texts: the passages, of any length; an empty list is fine and commits nothing. A text
+                beyond the model's document length is searched in overlapping windows, and found
+                as one passage: the best window decides.
+            ids: one unique string a text; made up when left out.
+            metadata: one JSON object (or None) a text.
+            progress: called with the number of texts just encoded; True or False forces a
+                progress bar on or off; None shows one when the work is long.
+
+        Returns:
+            The ids, in the order of the texts.
+
+        Raises:
+            InputError: something in the input is wrong; nothing was changed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
+            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
+            ['reset']
+        """
+        passages = check_passages(texts, ids, metadata)
+        self._ingestor.add(passages, progress)
+        return [passage.id for passage in passages]
+
+    async def aadd(
+        self,
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Metadata | None] | None = None,
+        progress: ProgressLike = None,
+    ) -> list[str]:
+        """Do what :meth:`add` does without blocking the event loop."""
+        return await asyncio.to_thread(
+            self.add, texts, ids=ids, metadata=metadata, progress=progress
+        )
+
+    def add_stream(
+        self,
+        passages: Iterable[Passage | Mapping[str, Any]],
+        *,
+        batch: int = TEXTS,
+        progress: ProgressLike = None,
+    ) -> int:
+        """Add passages from an iterator, in as many commits as it takes and in bounded memory.
+
+        No more than a batch of texts is held, so a stream may be of any length. Each batch is a
+        commit, and the index compresses and merges itself on the way. A passage that is stored
+        already, with the same text and metadata, is skipped: a build that was interrupted, or
+        killed, goes on where it was when the same stream is given again. Where an id comes more
+        than once, the last passage with it is kept.
+
+        Args:
+            passages: passages, or mappings with ``id``, ``text`` and, if you like, ``metadata``.
+            batch: passages in a commit at most; it also ends at 2,000,000 characters.
+            progress: see :meth:`add`; it counts passages, stored ones included.
+
+        Returns:
+            How many passages the stream had.
+
+        Raises:
+            ConfigError: a batch below 1.
+            InputError: a passage cannot be used; the message says at which place of the stream it
+                is, the first being 0. What was committed before it stays, and the message says
+                how much that is. So do those of the other errors.
+            IndexLockedError: another writer held the index for too long.
+            StorageFullError: the disk is full.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> from lfm2_colbert_rag import Retriever
+            >>> lines = ({"id": str(n), "text": f"Page {n} of the manual."} for n in range(3000))
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> retriever.add_stream(lines)
+            3000
+        """
+        return self._ingestor.add_stream(
+            check_stream(passages), batch=check_count(batch, "batch"), progress=progress
+        )
+
+    def add_vectors(
+        self,
+        vectors: Iterable[GivenVectors],
+        texts: Sequence[str],
+        *,
+        ids: Sequence[str] | None = None,
+        metadata: Sequence[Metadata | None] | None = None,
+        token_ids: Iterable[npt.ArrayLike] | None = None,
+        progress: ProgressLike = None,
+    ) -> list[str]:
+        """Add passages with vectors that were made elsewhere, in one commit.
+
+        They must come from the index's model, which nobody can check; they are stored as they
+        are. Passages with the same ids are replaced. As nobody knows which characters a vector
+        stands for, hits on these passages have no evidence.
+
+        Args:
+            vectors: a matrix ``(n, dim)`` of floats a text; an iterator need not hold more than one
+                of them. An entry may also be the list of a long text's windows.
+            texts: the passages.
+            ids: see :meth:`add`.
+            metadata: see :meth:`add`.
+            token_ids: ``(n,)`` vocabulary ids a text; -1 for all when left out.
+            progress: see :meth:`add`.
+
+        Returns:
+            The ids, in the order of the texts.
+
+        Raises:
+            InputError: see :meth:`add`; or vectors of another width, with NaN or infinity, of no
+                row, or not one entry a text. Nothing was changed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> matrices = (np.load(f"{name}.npy") for name in ("reset", "library"))
+            >>> retriever.add_vectors(matrices, texts, ids=["reset", "library"])  # doctest: +SKIP
+            ['reset', 'library']
+        """
+        passages = check_passages(texts, ids, metadata)
+        self._ingestor.add_vectors(passages, vectors, token_ids, progress)
+        return [passage.id for passage in passages]
+
+    def import_dump(
+        self,
+        path: PathLike,
+        passages: Sequence[Passage] | None = None,
+        *,
+        progress: ProgressLike = None,
+    ) -> list[str]:
+        """Add what :meth:`export` or another tool wrote to files, in one commit.
+
+        Known are our own exports, ``.npz`` and ``.safetensors`` files with a matrix a passage, flat
+        ``.npy`` files with the passages' lengths beside them, and indexes of fast-plaid and PyLate
+        (decoded, so with the loss of their compression). See :meth:`add_vectors`.
+
+        Args:
+            path: a file or a folder.
+            passages: the texts, ids and metadata, unless the dump brings them. Where it knows no
+                ids, in its order: for fast-plaid and PyLate that in which they were added.
+            progress: see :meth:`add`.
+
+        Returns:
+            The ids.
+
+        Raises:
+            InputError: the dump cannot be read, or does not fit this index or the texts. Nothing
+                was changed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+        """
+        dump = open_dump(Path(path))
+        matched = dump.match(passages)
+        return self.add_vectors(
+            dump.vectors(),
+            [passage.text for passage in matched],
+            ids=[passage.id for passage in matched],
+            metadata=[passage.metadata for passage in matched],
+            progress=progress,
+        )
+
+    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
+        """Delete passages by id or by filter, in one commit; needs no model.
+
+        Args:
+            ids: ids to delete; unknown ones are ignored.
+            where: delete what matches; ``{}`` matches everything.
+
+        Returns:
+            How many passages were deleted.
+
+        Raises:
+            InputError: neither or both were given.
+            FilterError: the filter is malformed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+        """
+        if (ids is None) == (where is None):
+            raise InputError("delete takes either ids or where; give exactly one of them.")
+        deleted = self._store.delete(
+            ids=None if ids is None else check_ids(ids),
+            where=None if where is None else parse_where(where),
+        )
+        self._compactor.auto_compact()
+        return deleted
+
+    async def adelete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
+        """Do what :meth:`delete` does without blocking the event loop."""
+        return await asyncio.to_thread(self.delete, ids, where=where)
+
+    def get(self, ids: Sequence[str]) -> list[Passage]:
+        """Return the passages that have these ids, in the order asked; others are left out.
+
+        Raises:
+            InputError: ids that are no list of strings.
+        """
+        return self._reader.get(check_ids(ids))
+
+    def count(self, where: Where | None = None) -> int:
+        """Count the live passages, or those that match a filter.
+
+        Raises:
+            FilterError: the filter is malformed.
+
+        Example:
+            >>> Retriever.from_texts(["one", "two"], metadata=[{"n": 1}, {"n": 2}],
+            ...                      model="hash").count({"n": {"$gt": 1}})
+            1
+        """
+        return len(self) if where is None else self._reader.count(parse_where(where))
+
+    def passages(
+        self, where: Where | None = None, *, limit: int | None = None
+    ) -> Iterator[Passage]:
+        """Yield the live passages as of now, in the order in which they were added.
+
+        They are read as they are asked for. Passages that are deleted meanwhile may still come.
+
+        Args:
+            where: only what matches; see :meth:`search`.
+            limit: at most so many, evenly over all of them; all when None.
+
+        Raises:
+            FilterError: the filter is malformed.
+            InputError: a limit below 1.
+
+        Example:
+            >>> [passage.id for passage in retriever.passages({"lang": "es"})]  # doctest: +SKIP
+            ['reset']
+        """
+        condition = parse_where({} if where is None else where)
+        return self._reader.passages(condition, None if limit is None else check_k(limit, "limit"))
+
+    def vectors(self, ids: Sequence[str]) -> list[list[TokenMatrix]]:
+        """Return the vectors of passages by id, in the order asked.
+
+        Returns:
+            For each passage a matrix ``(n, dim)`` float32 a window; short texts have one window.
+            They are the stored ones: rounded, and pooled where the index pools.
+
+        Raises:
+            PassageNotFoundError: an id is unknown; the message names all that are.
+
+        Example:
+            >>> retriever.vectors(["reset"])[0][0].shape  # doctest: +SKIP
+            (11, 128)
+        """
+        return [
+            [np.asarray(window.encoded.vectors, np.float32) for window in windows]
+            for windows in self._reader.windows(check_ids(ids))
+        ]
+
+    def create_filter_index(self, field: str) -> None:
+        """Make filters on one field quick: they no longer read the metadata of every passage.
+
+        It is kept up to date by every later ``add``, costs some bytes a passage, and changes no
+        result. Worth it for fields whose filters leave few passages. Nothing happens if it is
+        there already.
+
+        Args:
+            field: its name as filters write it, such as ``"lang"`` or ``"maker.country"``.
+
+        Raises:
+            FilterError: no field can have that name.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> retriever.create_filter_index("lang")  # doctest: +SKIP
+            >>> retriever.filter_indexes()  # doctest: +SKIP
+            ['lang']
+        """
+        self._store.create_filter_index(parse_field(field))
+
+    def drop_filter_index(self, field: str) -> None:
+        """Forget what :meth:`create_filter_index` made; nothing happens if there is nothing.
+
+        Raises:
+            FilterError: no field can have that name.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            ReadOnlyError: the index may only be read.
+        """
+        self._store.drop_filter_index(parse_field(field))
+
+    def filter_indexes(self) -> list[str]:
+        """Return the fields whose filters are quick, sorted."""
+        return sorted(map(field_name, self._store.catalog.filter_indexes()))
+
+    def stats(self) -> IndexStats:
+        """Count what the index holds; nothing is measured and nothing written; needs no model."""
+        shown = None if self.path is None else str(self.path)
+        return collect_stats(self._store, self._compactor, path=shown)
+
+    def measure_recall(
+        self, queries: Sequence[str] | None = None, *, sample: int = SAMPLE
+    ) -> Recall:
+        """Measure recall@10 against exact MaxSim, and remember it with the index if it may.
+
+        Args:
+            queries: queries to measure it on. Without them, those that this retriever was asked
+                last, and parts of passages where they are too few, encoded as queries. As long
+                as the model is not loaded, they are asked as they are stored, which is easier
+                to answer by one to three points of recall.
+            sample: how many queries at most; each scores every vector once.
+
+        Raises:
+            ConfigError: a sample below 2.
+
+        Example:
+            >>> from lfm2_colbert_rag import Retriever
+            >>> retriever = Retriever.from_texts(["one", "two"], model="hash")
+            >>> retriever.measure_recall().recall
+            1.0
+        """
+        return self._optimizer.measure_recall(queries, sample)
+
+    def optimize(
+        self,
+        *,
+        reencode: bool = False,
+        forget_after: float = 3600.0,
+        progress: ProgressLike = None,
+    ) -> IndexStats:
+        """Bring the index to its best: compress, merge, drop what was deleted, renew the codebook.
+
+        The codebook is made anew only where growth or drift call for it, since compressed vectors
+        of which the tokens get other centroids lose a little each time. Terms that posting lists
+        lack are filled in, and the recall of a compressed index is measured. Searching, adding and
+        deleting go on meanwhile.
+
+        Args:
+            reencode: encode all stored texts again, and compress the vectors of that: the quality
+                of an index that is made now, for the time of making one. The vectors lie on the
+                disk as they are until all are encoded, 256 bytes each at 128 dimensions. Vectors
+                that were given by :meth:`add_vectors` cannot be told from others, and are replaced
+                by what the model makes of their texts.
+            forget_after: texts of passages that were deleted or replaced so many seconds ago are
+                removed from the disk; readers at work in an older generation may need younger
+                ones.
+            progress: see :meth:`add`; it counts passages.
+
+        Returns:
+            The statistics afterwards.
+
+        Raises:
+            IndexLockedError: somebody else is optimizing.
+            StorageFullError: the disk is full; what was finished until then stays.
+            ModelNotFoundError: texts are to be encoded, and the model is not there.
+            ReadOnlyError: the index may only be read.
+        """
+        self._optimizer.optimize(
+            reencode_texts=reencode, forget_after=forget_after, progress=progress
+        )
+        return self.stats()
+
+    def tune_fusion(
+        self,
+        queries: Mapping[str, str],
+        qrels: Mapping[str, Mapping[str, int]],
+        *,
+        folds: int = 5,
+    ) -> FusionReport:
+        """Learn from judged queries how much BM25 counts in ``mode="hybrid"``, and remember it.
+
+        Some 30 queries are enough. The weight is drawn towards the default, the more the fewer
+        they are, and the default stays where cross-validation does not show a gain. The result is
+        kept with the index, and replaces what was learned before.
+
+        Args:
+            queries: questions by their ids.
+            qrels: for each query's id the grades of passages by their ids, 0 for those that are
+                not relevant. Queries without a relevant passage in this index are left out.
+            folds: parts into which the queries are divided.
+
+        Raises:
+            InputError: fewer than 5 queries can be used.
+            ConfigError: fewer than 2 folds, or an index without terms.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> retriever.tune_fusion({"q1": "reset the router", ...},
+            ...                       {"q1": {"reset": 1}, ...})  # doctest: +SKIP
+        """
+        return tune_fusion(self._store, self._searcher, queries, qrels, folds)
+
+    def verify(self, *, progress: ProgressLike = None) -> list[str]:
+        """Check every file against its checksum, and that catalog and vectors belong together.
+
+        Args:
+            progress: see :meth:`add`; it counts passages.
+
+        Returns:
+            One sentence a problem; empty when all is well.
+        """
+        return verify_index(self._store.folder, self._store.catalog, progress=progress)
+
+    def backup(self, path: PathLike, *, progress: ProgressLike = None) -> None:
+        """Write a copy of one whole generation into a new folder; readers and writers go on.
+
+        The copy is an index of its own: open it, or bring it back with :meth:`restore`. Every
+        file is compared with its checksum on the way.
+
+        Args:
+            path: the new folder.
+            progress: see :meth:`add`; it counts megabytes.
+
+        Raises:
+            IndexExistsError: the folder is not empty.
+            IndexCorruptError: a file of this index is missing or altered; nothing was written.
+            StorageFullError: the disk is full; the partial copy was removed.
+
+        Example:
+            >>> retriever.backup("support.backup")  # doctest: +SKIP
+        """
+        copy_index(self._store, Path(path), progress=progress)
+
+    def export(
+        self, path: PathLike, *, dtype: ExportDType = "float16", progress: ProgressLike = None
+    ) -> int:
+        """Write texts, metadata and vectors as plain files, which need no library of ours.
+
+        The folder holds ``passages.jsonl``, ``vectors.npy``, ``token_counts.npy``,
+        ``token_ids.npy``, ``spans.npy``, ``windows.npy`` and ``export.json``; the documentation of
+        ``lfm2_colbert_rag.storage.exchange.own`` has their shapes. :meth:`import_dump` reads it.
+
+        Args:
+            path: the new folder.
+            dtype: of the vectors: ``"float16"``, as they are stored, or ``"float32"``.
+            progress: see :meth:`add`.
+
+        Returns:
+            The number of passages.
+
+        Raises:
+            ConfigError: another dtype.
+            IndexExistsError: the folder is not empty.
+            StorageFullError: the disk is full; the partial export was removed.
+        """
+        return export_index(self._store, Path(path), dtype=dtype, progress=progress)

@@ -6,103 +6,38 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from .._support.validation import check_index_kind, check_lexical, check_nbits
 from ..encoder import DEFAULT_MODEL, load_encoder, read_fingerprint
 from ..encoder.lazy import LazyEncoder, ModelLike, require_same_model
-from ..errors import IndexExistsError, IndexMismatchError, IndexNotFoundError
-from ..storage.layout import is_taken
-from ..storage.store import Store, new_settings
-from .ingest.pooling import check_pool_factor
-from .ingest.windows import check_overlap
+from ..errors import IndexExistsError, IndexNotFoundError, ReadOnlyError
+from ..storage.atomic import is_taken
+from ..storage.store import Store
+from .options import new_settings, require_same
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
-
-
-@dataclass(frozen=True)
-class IndexOptions:
-    """How an index cuts and keeps texts; None leaves it to the index, or to the default.
-
-    Attributes:
-        window_overlap: tokens that consecutive windows of a long text share at most.
-        pool_factor: how many vectors of a text become one.
-        index: ``"exact"``, ``"compressed"`` or ``"auto"``.
-        nbits: bits a dimension of compressed vectors.
-        lexical: whether words are kept, too.
-    """
-
-    window_overlap: int | None = None
-    pool_factor: int | None = None
-    index: str | None = None
-    nbits: int | None = None
-    lexical: bool | None = None
-
-    def settle(self, room: int) -> dict[str, Any]:
-        """Return the options of a new index.
-
-        Args:
-            room: tokens of a text that the model reads.
-
-        Raises:
-            ConfigError: an option is invalid.
-            MissingExtraError: pooling needs an extra that is not installed.
-        """
-        return {
-            "window_overlap": check_overlap(self.window_overlap, room),
-            "pool_factor": check_pool_factor(1 if self.pool_factor is None else self.pool_factor),
-            "index": check_index_kind("auto" if self.index is None else self.index),
-            "nbits": check_nbits(4 if self.nbits is None else self.nbits),
-            "lexical": check_lexical(True if self.lexical is None else self.lexical),
-        }
-
-    def require_same(self, folder: Path, settings: Mapping[str, Any]) -> None:
-        """Compare the options that were given with those of an existing index.
-
-        Raises:
-            IndexMismatchError: one differs.
-        """
-        for name, wanted in asdict(self).items():
-            if name in ("index", "lexical"):  # may be changed, see Store.keep_vectors, keep_words
-                continue
-            if wanted is not None and (wanted != settings[name] or isinstance(wanted, bool)):
-                raise IndexMismatchError(
-                    f"{folder} was made with {name} {settings[name]}, not {wanted!r}. Leave "
-                    f"{name} out, or index the texts again in a new folder."
-                )
 
 
 def open_index(
     folder: Path,
     model: ModelLike | None,
-    options: IndexOptions,
+    options: Mapping[str, Any],
     *,
-    create: bool,
+    read_only: bool,
     lock_timeout: float,
 ) -> tuple[Store, LazyEncoder]:
     """Open an index, or make an empty one; see ``Retriever.open`` for arguments and errors."""
     if not Store.is_index(folder):
-        if not create:
-            raise IndexNotFoundError(
-                f"{folder} holds no index. Check the path, or make one by adding passages."
-            )
-        if is_taken(folder):
-            raise IndexExistsError(
-                f"{folder} exists, but holds no index; name a new folder for the index."
-            )
+        _require_creatable(folder, model, read_only=read_only)
         return _create(folder, model, options, lock_timeout=lock_timeout)
-    store = Store(folder, lock_timeout=lock_timeout)
-    expected = store.settings["fingerprint"]
+    store = Store(folder, lock_timeout=lock_timeout, read_only=read_only)
     try:
-        options.require_same(folder, store.settings)
-        if options.index is not None:
-            store.keep_vectors(check_index_kind(options.index))
-        if options.lexical is not None:
-            store.keep_words(check_lexical(options.lexical))
+        require_same(folder, options, store.settings)
+        _change(store, options)
+        expected = store.settings.fingerprint
         if model is None:
-            return store, LazyEncoder(store.settings["model"], expected)
+            return store, LazyEncoder(store.settings.model, expected)
         require_same_model(folder, expected, read_fingerprint(model))
     except BaseException:
         store.close()
@@ -110,7 +45,9 @@ def open_index(
     return store, LazyEncoder(model, expected)
 
 
-def create_temporary(model: ModelLike | None, options: IndexOptions) -> tuple[Store, LazyEncoder]:
+def create_temporary(
+    model: ModelLike | None, options: Mapping[str, Any]
+) -> tuple[Store, LazyEncoder]:
     """Make an empty index in a temporary folder; see ``Retriever.from_texts``."""
     folder = Path(tempfile.mkdtemp(prefix="lfm2-colbert-"))
     try:
@@ -126,16 +63,49 @@ def discard(store: Store) -> None:
     shutil.rmtree(store.folder, ignore_errors=True)
 
 
+def _require_creatable(folder: Path, model: ModelLike | None, *, read_only: bool) -> None:
+    if model is None or read_only:
+        way = "open it without read_only" if read_only else "name its model"
+        raise IndexNotFoundError(
+            f"{folder} holds no index. Check the path; to make an index there, {way}: "
+            f"Retriever.open({str(folder)!r}, model=...)."
+        )
+    if is_taken(folder):
+        raise IndexExistsError(
+            f"{folder} exists, but holds no index; name a new folder for the index."
+        )
+
+
+def _change(store: Store, options: Mapping[str, Any]) -> None:
+    """Change what may be changed of an existing index."""
+    storage, lexical = options.get("storage"), options.get("lexical")
+    changes = storage not in (None, store.settings.storage)
+    switches = lexical not in (None, store.catalog.postings.state() is not None)
+    if (changes or switches) and store.read_only:
+        raise ReadOnlyError(
+            f"{store.folder} may only be read here, so its options cannot be changed; leave them "
+            "out."
+        )
+    if changes:
+        store.change_settings(storage=storage)
+    if switches:
+        store.keep_terms(bool(lexical))
+
+
 def _create(
     folder: Path,
     model: ModelLike | None,
-    options: IndexOptions,
+    options: Mapping[str, Any],
     *,
     lock_timeout: float = 10.0,
     durable: bool = True,
 ) -> tuple[Store, LazyEncoder]:
     encoder = load_encoder(DEFAULT_MODEL if model is None else model)
-    settled = options.settle(encoder.document_room)
-    settings = new_settings(encoder.name, encoder.dim, encoder.fingerprint, **settled)
-    store = Store.create(folder, settings, lock_timeout=lock_timeout, durable=durable)
+    store = Store.create(
+        folder,
+        new_settings(encoder, options),
+        lexical=options.get("lexical", True),
+        lock_timeout=lock_timeout,
+        durable=durable,
+    )
     return store, LazyEncoder(encoder, encoder.fingerprint)

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .._support.progress import ProgressLike, reporting
-from ..errors import IndexCorruptError, IndexNotFoundError, StoredIndexError
+from ..errors import IndexBusyError, IndexCorruptError, IndexNotFoundError, StoredIndexError
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
+from .atomic import is_taken, new_folder
 from .catalog import FILE_NAME, Catalog
-from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING, is_taken, new_folder
+from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 from .store import Store
 from .verification import find_damage
 
@@ -42,14 +43,20 @@ def copy_index(store: Store, target: Path, *, progress: ProgressLike = None) -> 
         IndexExistsError: the target is taken.
         IndexCorruptError: a file of the index is missing or altered; nothing is left behind.
         IndexLockedError: others removed segments again and again, and then held the index.
+        IndexBusyError: the same of an index that may only be read.
         StorageFullError: the disk is full; nothing is left behind.
     """
     with new_folder(target) as folder:
         for attempt in range(1, _TRIES + 1):
-            with store.locks.writing() if attempt == _TRIES else nullcontext():
+            last = attempt == _TRIES and not store.read_only
+            with store.locks.writing() if last else nullcontext():
                 if _copy_generation(store, folder, progress):
                     return
             _empty(folder)
+        raise IndexBusyError(
+            f"segments of {store.folder} were merged {_TRIES} times while they were copied, and it "
+            "may only be read here, so that its writers cannot be kept out. Try again."
+        )
 
 
 def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) -> None:

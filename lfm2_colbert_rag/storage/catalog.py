@@ -28,7 +28,8 @@ from ..filters import Path as FieldPath
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
 from ..types import Passage
-from .commits import Changes, Commit, Counts
+from .commits import Changes, Commit, Counts, Head
+from .connections import Connections
 from .filter_sql import (
     create_index,
     define_functions,
@@ -37,50 +38,88 @@ from .filter_sql import (
     prune_indexes,
     to_sql,
 )
-from .posting_lists import LexicalCatalog
-from .posting_sql import add_commit
+from .posting_lists import PostingLists
+from .posting_sql import LexicalState, add_commit, last_row, write_state
 from .row_cache import RecentRows
 from .schema import (
     ALIVE,
     APPLICATION_ID,
     FORMAT_VERSION,
-    OLDEST_VERSION,
     SCHEMA,
     codebooks,
     drop_codebooks,
     insert_codebook,
     insert_segment,
     live_segments,
-    migrate,
+    read_settings,
     resize_passages,
     write_settings,
 )
+from .settings import IndexSettings
 
 FILE_NAME = "catalog.sqlite"
 
 
-class Catalog(LexicalCatalog):
+class Catalog:
     """Access to the catalog of one index folder; safe to use from several threads.
 
     Args:
         path: the SQLite file; it must exist.
         durable: wait for the disk at every commit.
+        read_only: see :class:`~.connections.Connections`.
+
+    Attributes:
+        postings: the posting lists of the passages.
 
     Raises:
         IndexNotFoundError: the file is missing, or is not a catalog.
         IndexFormatError: it was written in another version of the format.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        super().__init__(path, durable=durable)
+    def __init__(self, path: Path, *, durable: bool = True, read_only: bool = False) -> None:
+        self._path = path
+        self._connections = Connections(
+            path, durable=durable, prepare=define_functions, read_only=read_only
+        )
+        self.postings = PostingLists(self._connections)
         self._recent = RecentRows()
         self._check_format()
 
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self._connections.read_only
+
+    def require_writable(self) -> None:
+        """Refuse what would write.
+
+        Raises:
+            ReadOnlyError: the index may only be read.
+        """
+        self._connections.require_writable()
+
+    def close(self) -> None:
+        """Close the file; whoever asks later gets a RetrieverClosedError."""
+        self._connections.close()
+
     @classmethod
-    def create(cls, path: Path, settings: Mapping[str, Any], *, durable: bool = True) -> Catalog:
+    def create(
+        cls,
+        path: Path,
+        settings: Mapping[str, Any],
+        *,
+        lexical: bool = True,
+        durable: bool = True,
+    ) -> Catalog:
         """Make an empty catalog of generation 0.
 
         The file appears under its name only when it is complete.
+
+        Args:
+            path: the file.
+            settings: see :meth:`~.settings.IndexSettings.to_json`.
+            lexical: whether posting lists are kept.
+            durable: wait for the disk at every commit.
         """
         temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
         temporary.unlink(missing_ok=True)
@@ -89,27 +128,29 @@ class Catalog(LexicalCatalog):
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             connection.executescript(SCHEMA)
+            connection.execute("PRAGMA journal_mode = WAL")
             write_settings(connection, settings)
+            write_state(connection, LexicalState() if lexical else None)
             connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
         finally:
             connection.close()
         temporary.replace(path)
         return cls(path, durable=durable)
 
-    def settings(self) -> dict[str, Any]:
-        """Return the settings as of now."""
-        with self._reading() as connection:
-            rows = connection.execute("SELECT key, value FROM settings").fetchall()
-        return {key: json.loads(value) for key, value in rows}
-
-    def change_setting(self, key: str, value: Any) -> None:
-        """Change one of the settings."""
-        with self._writing() as connection:
-            write_settings(connection, {key: value})
+    def head(self) -> Head:
+        """Return what whoever is about to write must know."""
+        with self._connections.reading_one_state() as connection:
+            names = connection.execute("SELECT name FROM codebooks ORDER BY born, name")
+            return Head(
+                _newest(connection),
+                last_row(connection) + 1,
+                IndexSettings.from_json(read_settings(connection)),
+                tuple(name for (name,) in names),
+            )
 
     def generation(self) -> int:
         """Return the newest generation."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return _newest(connection)
 
     def counts(self, generation: int) -> Counts:
@@ -120,41 +161,40 @@ class Catalog(LexicalCatalog):
                    (SELECT total(tokens) FROM passages WHERE {ALIVE}),
                    (SELECT total(passages) FROM segments WHERE {ALIVE}),
                    (SELECT count(*) FROM segments WHERE {ALIVE})"""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             live, windows, tokens, held, segments = connection.execute(
                 query, {"generation": generation}
             ).fetchone()
         return Counts(live, int(windows), int(held) - live, int(tokens), segments)
 
     def changes_since(self, generation: int) -> Changes:
-        """Return the newest generation's segments, and the rows that died meanwhile."""
-        with self._reading() as connection:
-            connection.execute("BEGIN")
-            try:
-                newest = _newest(connection)
-                segments = live_segments(connection, newest)
-                books = codebooks(connection)
-                dead = connection.execute(
-                    "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
-                )
-                dead_rows = np.fromiter((row for (row,) in dead), dtype=np.int64)
-            finally:
-                connection.execute("COMMIT")
-        return Changes(newest, segments, books, np.sort(dead_rows))
+        """Return the newest generation's settings and segments, and rows that died meanwhile."""
+        with self._connections.reading_one_state() as connection:
+            newest = _newest(connection)
+            dead = connection.execute(
+                "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
+            )
+            return Changes(
+                newest,
+                IndexSettings.from_json(read_settings(connection)),
+                live_segments(connection, newest),
+                codebooks(connection),
+                np.sort(np.fromiter((row for (row,) in dead), dtype=np.int64)),
+            )
 
     def segment_names(self) -> set[str]:
         """Return the names of all segments that any generation refers to."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return {name for (name,) in connection.execute("SELECT name FROM segments")}
 
     def codebooks(self) -> tuple[CodebookInfo, ...]:
         """Return all codebooks, the newest last."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return codebooks(connection)
 
     def dead_rows(self, generation: int, first: int, last: int) -> npt.NDArray[np.int64]:
         """Return the ascending rows from first to last that are dead in a generation."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(
                 "SELECT row FROM passages WHERE row BETWEEN ? AND ? AND died <= ? ORDER BY row",
                 (first, last, generation),
@@ -173,7 +213,7 @@ class Catalog(LexicalCatalog):
             How many were dropped.
         """
         limit = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             dead = connection.execute(
                 "SELECT row FROM passages WHERE died <= "
                 "(SELECT max(generation) FROM generations WHERE created <= ?)",
@@ -185,12 +225,12 @@ class Catalog(LexicalCatalog):
             )
             prune_indexes(connection)
         if len(gone):
-            self.prune_lexical()
+            self.postings.prune()
         return len(gone)
 
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             row = connection.execute(
                 "SELECT total(added) + total(removed) FROM generations WHERE generation > ?",
                 (generation,),
@@ -199,7 +239,7 @@ class Catalog(LexicalCatalog):
 
     def measurement(self, key: str) -> Any:
         """Return what was measured on this index, None if nothing was."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             row = connection.execute(
                 "SELECT value FROM measurements WHERE key = ?", (key,)
             ).fetchone()
@@ -207,18 +247,10 @@ class Catalog(LexicalCatalog):
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a measurement; no generation is made."""
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO measurements VALUES (?, ?)", (key, json.dumps(value))
             )
-
-    def next_row(self) -> int:
-        """Return a row number above all that were ever used."""
-        with self._reading() as connection:
-            row = connection.execute(
-                "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
-            ).fetchone()
-        return 1 if row is None else int(row[0]) + 1
 
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         """Return the ascending live rows whose metadata match a filter; asked again, at once."""
@@ -231,22 +263,22 @@ class Catalog(LexicalCatalog):
         Raises:
             StorageFullError: the disk is full; nothing was changed.
         """
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             create_index(connection, path)
 
     def drop_filter_index(self, path: FieldPath) -> None:
         """Forget the index of a field."""
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             drop_index(connection, path)
 
     def filter_indexes(self) -> list[FieldPath]:
         """Return the indexed fields."""
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             return list(indexed_fields(connection))
 
     def rows_by_id(self, ids: Sequence[str], generation: int) -> dict[str, int]:
         """Return the live row of each id that has one."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(
                 f"SELECT id, row FROM passages WHERE {ALIVE} "
                 "AND id IN (SELECT value FROM json_each(:ids))",
@@ -256,7 +288,7 @@ class Catalog(LexicalCatalog):
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Return passages by row number, live or dead."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(
                 "SELECT row, id, text, metadata FROM passages "
                 "WHERE row IN (SELECT value FROM json_each(?))",
@@ -270,7 +302,7 @@ class Catalog(LexicalCatalog):
         Raises:
             StorageFullError: the disk is full.
         """
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             # Rows that die must do so first: at no moment may two live rows share an id.
             connection.executemany(
                 "UPDATE passages SET died = ? WHERE row = ? AND died IS NULL",
@@ -299,7 +331,7 @@ class Catalog(LexicalCatalog):
 
     def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
         """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(
                 f"SELECT row, windows, tokens, text FROM passages WHERE {ALIVE} ORDER BY row",
                 {"generation": generation},
@@ -317,7 +349,7 @@ class Catalog(LexicalCatalog):
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
         try:
-            with self._reading() as connection:
+            with self._connections.reading() as connection:
                 connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
             return live_segments(target, _newest(target)), codebooks(target)
@@ -327,7 +359,7 @@ class Catalog(LexicalCatalog):
     def check(self) -> list[str]:
         """Let SQLite check its own file; returns one sentence a problem."""
         try:
-            with self._reading() as connection:
+            with self._connections.reading() as connection:
                 found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
         except sqlite3.DatabaseError as error:
             found = [str(error)]
@@ -335,7 +367,7 @@ class Catalog(LexicalCatalog):
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         parameters: dict[str, Any] = {"generation": generation}
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             condition = to_sql(where, parameters, indexed_fields(connection))
             rows = connection.execute(
                 f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
@@ -343,18 +375,13 @@ class Catalog(LexicalCatalog):
             )
             return np.fromiter((row for (row,) in rows), dtype=np.int64)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = super()._connect()
-        define_functions(connection)
-        return connection
-
     def _check_format(self) -> None:
         if not self._path.is_file():
             raise IndexNotFoundError(
                 f"{self._path.parent} holds no index: {self._path.name} is missing."
             )
         try:
-            with self._reading() as connection:
+            with self._connections.reading() as connection:
                 application = connection.execute("PRAGMA application_id").fetchone()[0]
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
         except sqlite3.DatabaseError as error:
@@ -363,10 +390,7 @@ class Catalog(LexicalCatalog):
             ) from error
         if application != APPLICATION_ID:
             raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
-        if OLDEST_VERSION <= version < FORMAT_VERSION:
-            with self._reading() as connection:
-                migrate(connection)
-        elif version != FORMAT_VERSION:
+        if version != FORMAT_VERSION:
             raise IndexFormatError(
                 f"{self._path.parent} is in format {version}; this version of the library reads "
                 f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "

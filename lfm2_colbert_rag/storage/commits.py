@@ -1,4 +1,4 @@
-"""What a commit changes, and what readers learn of it."""
+"""What a commit changes, how one is prepared, and what readers learn of it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,35 @@ from ..index.compressed.codebook import CodebookInfo
 from ..index.lexical.postings import Postings
 from ..index.segment import SegmentInfo
 from ..types import Passage
+from .settings import IndexSettings
+from .staging import StagedSegment
+
+
+class StaleDraftError(Exception):
+    """What a commit was prepared from has changed; prepare it again. Never reaches users."""
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """Passages to commit, with everything that can be prepared without the writer's lock.
+
+    Attributes:
+        passages: with ids unique among themselves.
+        segment: their windows, staged.
+        stored: the rows that the same ids had when the draft was begun, by id.
+        generation: the generation in which that was so.
+        relied_on: those of ``stored`` that must still be live, since their vectors were copied.
+        postings: their terms, in parts; empty where the index keeps none.
+        fitted: settings that this commit brings, unless the index has a value for them by then.
+    """
+
+    passages: Sequence[Passage]
+    segment: StagedSegment
+    stored: Mapping[str, int] = field(default_factory=dict)
+    generation: int = -1
+    relied_on: Mapping[str, int] = field(default_factory=dict)
+    postings: Sequence[Postings] = ()
+    fitted: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,17 +62,36 @@ class StoredPassage:
 
 
 @dataclass(frozen=True, eq=False)
+class Head:
+    """What whoever is about to write must know, read at once.
+
+    Attributes:
+        generation: the newest generation.
+        next_row: a row number above all that were ever used.
+        settings: the newest settings.
+        codebooks: names of all codebooks, the newest last.
+    """
+
+    generation: int
+    next_row: int
+    settings: IndexSettings
+    codebooks: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Changes:
     """What a reader at one generation must know to move to a newer one.
 
     Attributes:
         generation: the newer generation.
+        settings: its settings.
         segments: all its segments, in the order of their rows.
         codebooks: all its codebooks, the newest last.
         dead_rows: rows that died after the reader's generation.
     """
 
     generation: int
+    settings: IndexSettings
     segments: tuple[SegmentInfo, ...]
     codebooks: tuple[CodebookInfo, ...]
     dead_rows: npt.NDArray[np.int64]
@@ -56,7 +104,7 @@ class Counts:
     passages: int
     windows: int
     deleted: int
-    tokens: int
+    vectors: int
     segments: int
 
 
@@ -74,8 +122,8 @@ class Commit:
         codebook: a codebook, already on the disk, that later segments are to use.
         resized: row, windows and vectors of passages that ``segment`` holds with other numbers of
             them than the catalog says.
-        postings: the words of ``passages``, in parts; they are worked out where these are missing
-            and the index is to have them.
+        postings: the terms of ``passages``, in parts. Passages that come without are filled in
+            later where the index keeps posting lists.
         settings: settings of the index that are others from now on.
     """
 

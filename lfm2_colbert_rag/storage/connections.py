@@ -6,11 +6,11 @@ import os
 import queue
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import StorageFullError
+from ..errors import ReadOnlyError, RetrieverClosedError, StorageFullError
 
 
 class Connections:
@@ -19,21 +19,55 @@ class Connections:
     Args:
         path: the file.
         durable: wait for the disk at every commit.
+        prepare: called with every new connection.
+        read_only: refuse to write. So it is by itself where neither the folder nor the file can be
+            written.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: bool = True,
+        prepare: Callable[[sqlite3.Connection], None] = lambda connection: None,
+        read_only: bool = False,
+    ) -> None:
+        self.path = path
         self._durable = durable
+        self._prepare = prepare
+        self._protected = not (may_write(path.parent) and may_write(path))
+        self.read_only = read_only or self._protected
+        self._closed = False
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._process = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
 
     def close(self) -> None:
-        """Close all connections; a later call opens new ones."""
+        """Close all connections; whoever asks for one later gets a RetrieverClosedError."""
+        self._closed = True
         _close_all(self._idle)
 
+    def require_writable(self) -> None:
+        """Refuse what would write where that is not wanted, or cannot be done.
+
+        Raises:
+            ReadOnlyError: the file may only be read.
+        """
+        if self.read_only:
+            why = "cannot be written here" if self._protected else "was opened with read_only=True"
+            raise ReadOnlyError(f"{self.path.parent} {why}, so nothing was changed.")
+
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection for one statement, or a few that need not see the same state.
+
+        Raises:
+            RetrieverClosedError: all were closed.
+        """
+        if self._closed:
+            raise RetrieverClosedError(
+                f"the index in {self.path.parent} was closed; open it again to use it."
+            )
         if self._process != os.getpid():  # SQLite connections must not cross a fork
             self._idle, self._process = queue.LifoQueue(), os.getpid()
         idle = self._idle
@@ -49,27 +83,55 @@ class Connections:
         idle.put(connection)
 
     @contextmanager
-    def _reading_one_state(self) -> Iterator[sqlite3.Connection]:
+    def reading_one_state(self) -> Iterator[sqlite3.Connection]:
         """Let several statements see the same state of the file."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _storage_errors(self._path), self._reading() as connection:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection within a transaction that writes: all of it or nothing.
+
+        Raises:
+            ReadOnlyError: the file may only be read.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        self.require_writable()
+        with _storage_errors(self.path), self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, timeout=60
+            self._uri(), uri=True, isolation_level=None, check_same_thread=False, timeout=60
         )
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        if self.read_only:
+            connection.execute("PRAGMA query_only = ON")
+        else:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        self._prepare(connection)
         return connection
+
+    def _uri(self) -> str:
+        """Return how SQLite is to open the file.
+
+        One in a folder that cannot be written has no log beside it unless another user writes it
+        right now, and without the log SQLite opens it only if told that it does not change.
+        """
+        if not self._protected:
+            return self.path.absolute().as_uri()
+        logged = self.path.with_name(f"{self.path.name}-wal").exists()
+        return f"{self.path.absolute().as_uri()}?{'mode=ro' if logged else 'immutable=1'}"
+
+
+def may_write(path: Path) -> bool:
+    """Tell whether this process may write a file or into a folder."""
+    effective = os.access in os.supports_effective_ids
+    return os.access(path, os.W_OK, effective_ids=effective) or not path.exists()
 
 
 @contextmanager

@@ -10,14 +10,15 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import IndexLockedError
-from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING, storage_errors
+from .atomic import storage_errors
+from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 
 logger = logging.getLogger(__name__)
 
@@ -101,11 +102,11 @@ class FolderLocks:
 
     @contextmanager
     def stage(self) -> Iterator[Path]:
-        """Give a folder for a segment in the making, which no sweep removes meanwhile."""
+        """Give a folder for a segment in the making, which nobody takes for an orphan."""
         with storage_errors(self.folder):
             (self.folder / STAGING).mkdir(exist_ok=True)
             lock = None
-            while lock is None:  # a sweep may get at the new lock file first
+            while lock is None:  # whoever removes orphans may get at the new lock file first
                 lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
         folder = Path(lock.lock_file).with_suffix("")
         try:
@@ -114,28 +115,20 @@ class FolderLocks:
             shutil.rmtree(folder, ignore_errors=True)
             _give_up(lock)
 
-    def sweep(self, find_named: Callable[[], set[str]]) -> None:
-        """Remove what a killed writer left behind, unless someone is writing right now.
+    def remove_orphans(self, named: Collection[str]) -> None:
+        """Remove what killed writers left behind; to be called while :meth:`writing`.
 
         Args:
-            find_named: gives the names of the segments and codebooks that are in use.
+            named: the segments and codebooks that are in use.
         """
-        try:
-            self._file_lock.acquire(timeout=0)
-        except (Timeout, OSError):  # a writer at work, or a folder that we may only read
-            return
-        try:
-            named = find_named()
-            for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
-                if path.name not in named:
-                    _remove_orphan(path)
-            for path in self.folder.glob(f"{STAGING}/*.lock"):
-                lock = _try_lock(path)
-                if lock is not None:  # else somebody is writing it right now
-                    _remove_orphan(path.with_suffix(""))
-                    _give_up(lock)
-        finally:
-            self._file_lock.release()
+        for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
+            if path.name not in named:
+                _remove_orphan(path)
+        for path in self.folder.glob(f"{STAGING}/*.lock"):
+            lock = _try_lock(path)
+            if lock is not None:  # else somebody is writing it right now
+                _remove_orphan(path.with_suffix(""))
+                _give_up(lock)
 
 
 def _remove_orphan(folder: Path) -> None:

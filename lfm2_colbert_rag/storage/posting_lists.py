@@ -17,30 +17,39 @@ from .posting_sql import LexicalState
 _PRUNED = 20_000
 
 
-class LexicalCatalog(Connections):
-    """What the catalog keeps for the lexical leg, in the same transactions as the passages."""
+class PostingLists:
+    """The posting lists of an index, in the same file as its passages.
 
-    def lexical_state(self) -> LexicalState | None:
+    Args:
+        connections: to that file.
+    """
+
+    def __init__(self, connections: Connections) -> None:
+        self._connections = connections
+
+    def state(self) -> LexicalState | None:
         """Return how complete the posting lists are; None where the index is to have none."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return tables.read_state(connection)
 
-    def keep_lexical(self, wanted: bool) -> None:
-        """Have posting lists from now on, to be filled in, or drop them."""
-        with self._writing() as connection:
-            state = tables.read_state(connection)
-            if wanted and state is None:
+    def enable(self) -> None:
+        """Keep lists from now on; the passages there are have yet to be filled in."""
+        with self._connections.writing() as connection:
+            if tables.read_state(connection) is None:
                 tables.start_over(connection)
-            elif not wanted and state is not None:
-                connection.execute("DELETE FROM postings")
-                tables.write_state(connection, None)
 
-    def pending_texts(self, most: int) -> list[tuple[int, str]]:
+    def disable(self) -> None:
+        """Drop the lists."""
+        with self._connections.writing() as connection:
+            connection.execute("DELETE FROM postings")
+            tables.write_state(connection, None)
+
+    def pending(self, limit: int) -> list[tuple[int, str]]:
         """Return the next passages that the lists lack: rows and texts; empty when none does."""
-        with self._reading_one_state() as connection:
-            return tables.pending(connection, most)
+        with self._connections.reading_one_state() as connection:
+            return tables.pending(connection, limit)
 
-    def fill_lexical(self, rows: Sequence[int], postings: Postings) -> bool:
+    def fill(self, rows: Sequence[int], postings: Postings) -> bool:
         """Add passages that :meth:`pending_texts` gave to the lists, in one transaction.
 
         Args:
@@ -50,7 +59,7 @@ class LexicalCatalog(Connections):
         Returns:
             False if somebody else did it, or started over, meanwhile; nothing was changed then.
         """
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             state = tables.read_state(connection)
             if state is None or state.is_complete:
                 return False
@@ -62,48 +71,41 @@ class LexicalCatalog(Connections):
             tables.write_state(connection, LexicalState(next=done, last=state.last))
         return True
 
-    def start_lexical_over(self) -> None:
-        """Empty lists that another version of the analyser wrote."""
-        with self._writing() as connection:
-            state = tables.read_state(connection)
-            if state is not None and state.analyser != LexicalState().analyser:
-                tables.start_over(connection)
-
-    def postings(self, terms: Sequence[str]) -> dict[str, tuple[Numbers, Numbers]] | None:
+    def read(self, terms: Sequence[str]) -> dict[str, tuple[Numbers, Numbers]] | None:
         """Return the rows and counts of each term that is in some passage, live or dead.
 
         Returns:
             None while the lists are not complete.
         """
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             state = tables.read_state(connection)
             if state is None or not state.is_complete:
                 return None
             found = tables.read(connection, terms)
         return {term: joined(blocks) for term, blocks in found.items()}
 
-    def lexical_bytes(self) -> int:
+    def size(self) -> int:
         """Return the bytes of all posting lists, without what SQLite needs around them."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             row = connection.execute(
                 "SELECT total(length(CAST(term AS BLOB)) + length(entries) + 8) FROM postings"
             ).fetchone()
         return int(row[0])
 
-    def prune_lexical(self) -> None:
+    def prune(self) -> None:
         """Drop the rows of forgotten passages from the lists, some lists a transaction."""
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             rows = connection.execute("SELECT row FROM passages ORDER BY row")
             held = np.fromiter((row for (row,) in rows), dtype=np.int64)
             newest = tables.last_row(connection)
         last: str | None = None
         while True:
-            with self._writing() as connection:
+            with self._connections.writing() as connection:
                 last = tables.prune(connection, held, newest, last, _PRUNED)
             if last is None:
                 return
 
-    def check_lexical(self, live: Numbers) -> list[str]:
+    def check(self, live: Numbers) -> list[str]:
         """Compare the posting lists with the live passages and with one another.
 
         Args:
@@ -112,7 +114,7 @@ class LexicalCatalog(Connections):
         Returns:
             One sentence a problem.
         """
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             state = tables.read_state(connection)
             if state is None or state.analyser != LexicalState().analyser:
                 return []
@@ -124,7 +126,7 @@ class LexicalCatalog(Connections):
                 try:
                     rows, counts = unpack(first, entries)
                 except IndexCorruptError as error:
-                    return [f"{self._path}: {error}"]
+                    return [f"{self._connections.path}: {error}"]
                 places = np.searchsorted(live, rows)
                 places[(places == len(live)) | (live.take(places, mode="clip") != rows)] = len(live)
                 if term == LENGTHS:
@@ -137,7 +139,7 @@ class LexicalCatalog(Connections):
             return []
         shown = ", ".join(map(str, wrong[:3].tolist()))
         return [
-            f"{self._path}: the lexical index disagrees with {len(wrong):,} passages (rows "
-            f"{shown}{', ...' if len(wrong) > 3 else ''}). Leave it out and make it again: "
+            f"{self._connections.path}: the posting lists disagree with {len(wrong):,} passages "
+            f"(rows {shown}{', ...' if len(wrong) > 3 else ''}). Leave it out and make it again: "
             "open(lexical=False), then open(lexical=True)."
         ]

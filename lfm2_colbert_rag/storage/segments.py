@@ -1,4 +1,4 @@
-"""Segments and codebooks of an index folder, opened and checked, whatever their kind."""
+"""Segments and codebooks of an index folder: opened, begun and compared, whatever their kind."""
 
 from __future__ import annotations
 
@@ -7,12 +7,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import IndexCorruptError
-from ..index import CompressedIndex, ExactIndex, Index, LiveSegment
 from ..index.arrays import verify_arrays
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
-from ..index.compressed.segment import CompressedSegment, open_compressed_segment
-from ..index.segment import COMPRESSED, Segment, SegmentInfo, open_exact_segment
-from ..index.settings import SearchSettings
+from ..index.compressed.segment import open_compressed_segment
+from ..index.compressed.writer import CompressedSegmentWriter
+from ..index.segment import (
+    COMPRESSED,
+    Segment,
+    SegmentInfo,
+    SegmentWriter,
+    WindowWriter,
+    open_exact_segment,
+)
 from .layout import CODEBOOKS, SEGMENTS
 
 
@@ -65,11 +71,11 @@ class SegmentOpener:
             self._known = {name: book for name, book in self._known.items() if name in names}
 
 
-def make_index(segments: Sequence[LiveSegment], settings: SearchSettings | None = None) -> Index:
-    """Return the right way to search these segments: exact until one of them is compressed."""
-    if not any(isinstance(live.segment, CompressedSegment) for live in segments):
-        return ExactIndex(segments)
-    return CompressedIndex(segments) if settings is None else CompressedIndex(segments, settings)
+def new_writer(folder: Path, dim: int, codebook: Codebook | None, *, durable: bool) -> WindowWriter:
+    """Return a writer of a new segment; of an exact one where there is no codebook."""
+    if codebook is not None:
+        return CompressedSegmentWriter(folder, codebook, durable=durable)
+    return SegmentWriter(folder, dim, durable=durable)
 
 
 def verify_files(folder: Path, info: SegmentInfo | CodebookInfo) -> list[str]:

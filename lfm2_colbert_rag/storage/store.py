@@ -4,59 +4,58 @@ A commit writes a segment (files flushed and renamed), then one SQLite transacti
 together with the passages, their metadata, and the rows they replace. Killed before the
 transaction, it leaves an orphan folder that the next writer removes; after it, nothing is lost.
 
-Vectors go to the disk as the encoder gives them, into a folder under ``staging`` that its writer
-keeps locked, so that what lies there without a lock was left behind. Only once all are there is
-the writer's lock taken, and the folder renamed to its place among the segments.
+Vectors go to the disk as they come, into a folder under ``staging`` that its writer keeps locked,
+so that what lies there without a lock was left behind. Only once all are there is the writer's
+lock taken, and the folder renamed to its place among the segments.
+
+What a text is, how it is encoded and what its terms are is not known here: whoever adds passages
+brings a :class:`~.commits.Draft`.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
 import shutil
 import threading
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._support.validation import check_vectors, no_vectors
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
 from ..filters import Filter
-from ..index import ExactIndex, Index, LiveSegment, SearchSettings
+from ..filters import Path as FieldPath
 from ..index.arrays import sync_folder
+from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
-from ..index.compressed.writer import CompressedSegmentWriter
-from ..index.lexical.postings import Postings, in_parts
-from ..index.segment import SegmentInfo, SegmentWriter, WindowWriter
-from ..retriever.ingest.pooler import DISTANCE, Pooler, pooling_settings
-from ..types import Passage, Window
+from ..index.segment import SegmentInfo
+from .atomic import is_taken, storage_errors
 from .catalog import FILE_NAME, Catalog
-from .commits import Changes, Commit, StoredPassage
-from .layout import CODEBOOKS, SEGMENTS, is_taken, storage_errors
+from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
+from .layout import CODEBOOKS, SEGMENTS
 from .locks import FolderLocks
-from .posting_sql import LexicalState
-from .schema import FORMAT_VERSION
-from .segments import SegmentOpener, make_index
+from .segments import SegmentOpener, new_writer
+from .settings import IndexSettings
+from .staging import StagedSegment
 
 # A reader that finds a segment gone looks at the catalog again so often.
 _TRIES = 5
 
-logger = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True, eq=False)
 class Snapshot:
-    """One generation of an index, whole; it stays usable however much is written meanwhile."""
+    """One generation of an index, whole; it stays usable however much is written meanwhile.
+
+    Attributes:
+        generation: its number.
+        settings: its settings.
+        segments: its segments, and the passages that live in them.
+    """
 
     generation: int
-    segments: tuple[LiveSegment, ...]
-    index: Index
-
-
-class StaleSnapshotError(Exception):
-    """What a commit was prepared from has changed; prepare it again. Never reaches users."""
+    settings: IndexSettings
+    segments: LiveSegments
 
 
 class Store:
@@ -66,6 +65,7 @@ class Store:
         folder: where the index lives; :meth:`create` makes one.
         lock_timeout: seconds to wait for another writer.
         durable: wait for the disk at every commit.
+        read_only: refuse to write. Taken by itself where the folder cannot be written.
 
     Raises:
         IndexNotFoundError: the folder holds no index.
@@ -73,35 +73,53 @@ class Store:
         IndexCorruptError: a file is missing or truncated.
     """
 
-    def __init__(self, folder: Path, *, lock_timeout: float = 10.0, durable: bool = True) -> None:
-        self.folder = folder
-        self._durable = durable
-        self.locks = FolderLocks(folder, lock_timeout)
-        self._refreshing = threading.Lock()
-        self._snapshot = Snapshot(-1, (), ExactIndex([]))
-        self._seen = -1
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        lock_timeout: float = 10.0,
+        durable: bool = True,
+        read_only: bool = False,
+    ) -> None:
         if not folder.is_dir():
             raise IndexNotFoundError(
-                f"{folder} is no folder, so it holds no index. Create one by adding to it: "
-                f"Retriever.open({str(folder)!r}, model=...).add(texts)."
+                f"{folder} is no folder, so it holds no index. Make one by naming its model: "
+                f"Retriever.open({str(folder)!r}, model=...)."
             )
-        self.catalog = Catalog(folder / FILE_NAME, durable=durable)
-        self.settings = self.catalog.settings()
-        self.opener = SegmentOpener(folder, self.settings["dim"])
-        self._search_settings: SearchSettings | None = None
-        self.locks.sweep(self._named)
-        self.snapshot()
+        self.folder = folder
+        self.durable = durable
+        self.locks = FolderLocks(folder, lock_timeout)
+        self.catalog = Catalog(folder / FILE_NAME, durable=durable, read_only=read_only)
+        self._swept = False
+        self._refreshing = threading.Lock()
+        self._seen = -1
+        try:
+            changes = self.catalog.changes_since(-1)
+            self.opener = SegmentOpener(folder, changes.settings.dim)
+            self._snapshot = Snapshot(-1, changes.settings, LiveSegments(()))
+            self.snapshot()
+        except BaseException:
+            self.catalog.close()
+            raise
 
     @classmethod
     def create(
         cls,
         folder: Path,
-        settings: Mapping[str, Any],
+        settings: IndexSettings,
         *,
+        lexical: bool = True,
         lock_timeout: float = 10.0,
         durable: bool = True,
     ) -> Store:
         """Make an empty index.
+
+        Args:
+            folder: where; it must not exist, or be empty.
+            settings: how it is made.
+            lexical: whether posting lists are kept.
+            lock_timeout: see the class.
+            durable: see the class.
 
         Raises:
             IndexExistsError: the folder is not empty.
@@ -112,7 +130,9 @@ class Store:
             )
         with storage_errors(folder):
             (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
-            Catalog.create(folder / FILE_NAME, settings, durable=durable).close()
+            Catalog.create(
+                folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
+            ).close()
             if durable:
                 sync_folder(folder)
         return cls(folder, lock_timeout=lock_timeout, durable=durable)
@@ -122,10 +142,20 @@ class Store:
         """Tell whether a folder holds an index, of whatever format version."""
         return (folder / FILE_NAME).is_file()
 
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self.catalog.read_only
+
+    @property
+    def settings(self) -> IndexSettings:
+        """The settings of the generation that was read last; see :meth:`snapshot`."""
+        return self._snapshot.settings
+
     def close(self) -> None:
-        """Let go of files and connections."""
+        """Let go of files and connections; a later call raises RetrieverClosedError."""
         self.catalog.close()
-        self._snapshot = Snapshot(-1, (), ExactIndex([]))
+        self._snapshot = Snapshot(-1, self._snapshot.settings, LiveSegments(()))
 
     def snapshot(self) -> Snapshot:
         """Return the newest generation, opening only what is new in it."""
@@ -142,110 +172,79 @@ class Store:
                         raise
             return self._snapshot
 
-    def keep_vectors(self, kind: str) -> None:
-        """Change how vectors are kept from now on; nothing is rearranged by it.
-
-        Args:
-            kind: ``"exact"``, ``"compressed"`` or ``"auto"``.
+    def change_settings(self, **values: Any) -> None:
+        """Change settings, in a commit of their own; others see it with their next commit.
 
         Raises:
             IndexMismatchError: exact vectors are wanted of an index that was compressed already.
             IndexLockedError: another writer held the index for too long.
+            ReadOnlyError: the index may only be read.
         """
-        if kind == self.settings["index"]:
-            return
-        with self.locks.writing():
-            if kind == "exact" and self.catalog.codebooks():
+        with self._writing() as head:
+            if values.get("storage") == "exact" and head.codebooks:
                 raise IndexMismatchError(
                     f"{self.folder} was compressed already, so that its vectors are no longer "
                     "exact. Index the texts again in a new folder."
                 )
-            self.catalog.change_setting("index", kind)
-            self.settings = self.catalog.settings()
+            self.catalog.commit(Commit(head.generation + 1, settings=values))
 
-    def set_search(self, settings: SearchSettings) -> None:
-        """Search so thoroughly from now on."""
-        with self._refreshing:
-            self._search_settings = settings
-            old = self._snapshot
-            self._snapshot = Snapshot(
-                old.generation, old.segments, make_index(old.segments, settings)
-            )
-
-    def keep_words(self, wanted: bool) -> None:
-        """Have a lexical index from now on, which is filled when first asked, or drop it.
+    def keep_terms(self, wanted: bool) -> None:
+        """Keep posting lists from now on, which the next writer fills, or drop them.
 
         Raises:
             IndexLockedError: another writer held the index for too long.
+            ReadOnlyError: the index may only be read.
         """
-        if wanted != (self.catalog.lexical_state() is not None):
-            with self.locks.writing():
-                self.catalog.keep_lexical(wanted)
+        postings = self.catalog.postings
+        if wanted != (postings.state() is not None):
+            with self._writing():
+                postings.enable() if wanted else postings.disable()
 
-    def _wants_words(self) -> bool:
-        return self.catalog.lexical_state() is not None
+    @contextmanager
+    def stage(self, codebook: Codebook | None) -> Iterator[StagedSegment]:
+        """Give a segment to write, exact or of a codebook; removed unless it is committed."""
+        self.catalog.require_writable()
+        name = None if codebook is None else codebook.info.name
+        with self.locks.stage() as folder:
+            with storage_errors(self.folder):
+                writer = new_writer(folder, self.settings.dim, codebook, durable=self.durable)
+            with closing(writer):
+                yield StagedSegment(folder, writer, name)
 
-    def _refresh(self) -> None:
-        old = self._snapshot
-        changes = self.catalog.changes_since(old.generation)
-        self._seen = changes.generation
-        if changes.generation == old.generation:
-            return
-        known = {live.segment.info.name: live for live in old.segments}
-        opened = [self._live_segment(info, known, changes) for info in changes.segments]
-        # Older formats did not record the order, and merging relies on it.
-        segments = tuple(sorted(opened, key=lambda live: int(live.segment.rows[0])))
-        self.opener.keep_only(changes.codebooks)
-        self._snapshot = Snapshot(
-            changes.generation, segments, make_index(segments, self._search_settings)
-        )
+    @contextmanager
+    def stage_new(self) -> Iterator[StagedSegment]:
+        """Give a segment for passages that are added: compressed once the index has a codebook."""
+        books = self.catalog.codebooks()
+        exact = not books or self.snapshot().settings.storage == "exact"
+        with self.stage(None if exact else self.opener.codebook(books[-1])) as staged:
+            yield staged
 
-    def upsert(
-        self,
-        passages: Sequence[Passage],
-        encoded: Iterable[tuple[int, Window]],
-        *,
-        unchanged: Mapping[str, int] | None = None,
-        pooler: Pooler | None = None,
-    ) -> None:
+    def commit_passages(self, draft: Draft) -> None:
         """Add passages, replacing those of the same id, in one commit.
 
-        Args:
-            passages: with ids unique among themselves.
-            encoded: their windows, at least one each, with the place of its passage in
-                ``passages``; ascending. They are written as they come, so an iterator need not
-                hold more than one of them in memory.
-            unchanged: rows, by id, that the caller relied on when it prepared this commit.
-            pooler: what pooled the windows; a distance that it settled is remembered, unless
-                another writer was faster.
-
         Raises:
-            InputError: vectors that cannot be stored; nothing was changed.
-            StaleSnapshotError: a row in ``unchanged`` is no longer live.
+            StaleDraftError: what the draft relied on has changed; nothing was changed.
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        codebook = self._codebook_for_new()
-        with self.locks.stage() as folder, closing(self.new_segment(folder, codebook)) as writer:
-            for place, window in encoded:
-                check_vectors(window.encoded, self.settings["dim"], passages[place].id)
-                with storage_errors(self.folder):
-                    writer.append(place, window)
-            windows, tokens = writer.counts(len(passages))
-            if 0 in windows:
-                raise no_vectors(passages[windows.index(0)].id)
-            words = in_parts([one.text for one in passages]) if self._wants_words() else []
-            with self.locks.writing():
-                generation = self.catalog.generation()
-                self._require(codebook)
-                if unchanged and self.catalog.rows_by_id(list(unchanged), generation) != unchanged:
-                    raise StaleSnapshotError("another writer changed passages of this commit.")
-                first = self.catalog.next_row()
-                stored = [
-                    StoredPassage(first + place, *each)
-                    for place, each in enumerate(zip(passages, windows, tokens, strict=True))
-                ]
-                self._commit_new(generation + 1, stored, words, writer, folder, pooler)
+        windows, tokens = draft.segment.counts(len(draft.passages))
+        with self._writing() as head:
+            replaced = self._replaced(draft, head)
+            self._require_codebook(draft.segment, head)
+            stored = [
+                StoredPassage(head.next_row + place, *each)
+                for place, each in enumerate(zip(draft.passages, windows, tokens, strict=True))
+            ]
+            segment = draft.segment.finish(_new_name(head.generation + 1), head.next_row)
+            commit = Commit(
+                head.generation + 1,
+                stored,
+                segment,
+                sorted(replaced.values()),
+                postings=draft.postings,
+                settings=_unset(draft.fitted, head.settings),
+            )
+            self._publish(draft.segment, commit)
 
     def delete(self, *, ids: Sequence[str] | None = None, where: Filter | None = None) -> int:
         """Delete by id or by filter, in one commit.
@@ -256,17 +255,86 @@ class Store:
         Raises:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
         """
-        with self.locks.writing():
-            generation = self.catalog.generation()
+        with self._writing() as head:
             rows: set[int] = set()
             if ids is not None:
-                rows.update(self.catalog.rows_by_id(ids, generation).values())
+                rows.update(self.catalog.rows_by_id(ids, head.generation).values())
             if where is not None:
-                rows.update(self.catalog.select(where, generation).tolist())
+                rows.update(self.catalog.select(where, head.generation).tolist())
             if rows:
-                self.catalog.commit(Commit(generation + 1, removed=sorted(rows)))
+                self.catalog.commit(Commit(head.generation + 1, removed=sorted(rows)))
             return len(rows)
+
+    def replace_segments(
+        self,
+        retired: Sequence[str],
+        staged: StagedSegment | None,
+        resized: Sequence[tuple[int, int, int]] = (),
+        fitted: Mapping[str, Any] | None = None,
+    ) -> bool:
+        """Let one segment take the place of others, in one commit that changes no passage.
+
+        Args:
+            retired: names of the others.
+            staged: the new segment; None where no live row is left.
+            resized: see :class:`~.commits.Commit`.
+            fitted: see :class:`~.commits.Draft`.
+
+        Returns:
+            False if one of the others is gone already, or vectors are to stay exact meanwhile;
+            nothing was changed then.
+        """
+        info = None if staged is None else staged.finish(self.new_name())
+        with self._writing() as head:
+            if not set(retired) <= self.catalog.segment_names():
+                return False
+            if staged is not None and not _suits(staged, head):
+                return False
+            commit = Commit(
+                head.generation + 1,
+                segment=info,
+                retired=tuple(retired),
+                resized=resized,
+                settings=_unset(fitted or {}, head.settings),
+            )
+            self._publish(staged, commit)
+            # While nobody else can write, or whoever verifies would take them for orphans.
+            for name in retired:
+                shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
+        return True
+
+    def add_codebook(self, codebook: Codebook) -> CodebookInfo:
+        """Write a codebook for later segments; older ones keep theirs.
+
+        Raises:
+            StaleDraftError: vectors are to stay exact meanwhile; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        with self.locks.stage() as folder:
+            with storage_errors(self.folder):
+                info = codebook.write(folder, durable=self.durable)
+            with self._writing() as head:
+                if head.settings.storage == "exact":
+                    raise StaleDraftError("another process wants exact vectors.")
+                self._place_codebook(folder, info)
+                self.catalog.commit(Commit(head.generation + 1, codebook=info))
+                named = {one.name for one in self.catalog.codebooks()}
+                for path in (self.folder / CODEBOOKS).iterdir():
+                    if path.name not in named:
+                        shutil.rmtree(path, ignore_errors=True)
+        return info
+
+    def create_filter_index(self, path: FieldPath) -> None:
+        """Index a field of the metadata; see ``Retriever.create_filter_index``."""
+        with self._writing():
+            self.catalog.create_filter_index(path)
+
+    def drop_filter_index(self, path: FieldPath) -> None:
+        """Forget the index of a field; see ``Retriever.drop_filter_index``."""
+        with self._writing():
+            self.catalog.drop_filter_index(path)
 
     def size(self) -> int:
         """Return the bytes of all files in the folder."""
@@ -276,89 +344,50 @@ class Store:
                 total += path.stat().st_size if path.is_file() else 0
         return total
 
-    def _commit_new(
-        self,
-        generation: int,
-        passages: Sequence[StoredPassage],
-        words: Sequence[Postings],
-        writer: WindowWriter,
-        staged: Path,
-        pooler: Pooler | None,
-    ) -> None:
-        replaced = self.catalog.rows_by_id([one.passage.id for one in passages], generation - 1)
-        name = f"{generation:08d}-{secrets.token_hex(4)}"
+    def new_name(self) -> str:
+        """Return a name for a segment or a codebook that no other has."""
+        return _new_name(self.catalog.generation() + 1)
+
+    @contextmanager
+    def _writing(self) -> Iterator[Head]:
+        """Keep other writers out, and say what they left; orphans go before the first write."""
+        self.catalog.require_writable()
+        with self.locks.writing():
+            if not self._swept:
+                self.locks.remove_orphans(self._named())
+                self._swept = True
+            yield self.catalog.head()
+
+    def _replaced(self, draft: Draft, head: Head) -> Mapping[str, int]:
+        """Return the live rows that a draft's passages replace."""
+        if head.generation == draft.generation:
+            return draft.stored
+        ids = [passage.id for passage in draft.passages]
+        live = self.catalog.rows_by_id([*ids, *draft.relied_on], head.generation)
+        if any(live.get(id) != row for id, row in draft.relied_on.items()):
+            raise StaleDraftError("another writer changed passages of this commit.")
+        return {id: live[id] for id in ids if id in live}
+
+    @staticmethod
+    def _require_codebook(staged: StagedSegment, head: Head) -> None:
+        if not _suits(staged, head):
+            raise StaleDraftError("another process changed how vectors are kept.")
+
+    def _place_codebook(self, staged: Path, info: CodebookInfo) -> None:
         with storage_errors(self.folder):
-            segment = writer.finish(name, passages[0].row)
-        commit = Commit(
-            generation,
-            passages,
-            segment,
-            sorted(replaced.values()),
-            postings=words,
-            settings=self._settled(pooler),
-        )
-        self._publish(staged, commit)
+            (self.folder / CODEBOOKS).mkdir(exist_ok=True)
+            staged.replace(self.folder / CODEBOOKS / info.name)
+            if self.durable:
+                sync_folder(self.folder / CODEBOOKS)
 
-    def replace_segments(
-        self,
-        retired: Sequence[str],
-        staged: Path | None,
-        segment: SegmentInfo | None,
-        resized: Sequence[tuple[int, int, int]] = (),
-        pooler: Pooler | None = None,
-    ) -> bool:
-        """Let one segment take the place of others, in one commit that changes no passage.
-
-        Args:
-            retired: names of the others.
-            staged: the new segment's folder, made by :meth:`stage`.
-            segment: the new segment; None where no live row is left.
-            resized: see :class:`~lfm2_colbert_rag.storage.commits.Commit`.
-            pooler: see :meth:`upsert`.
-
-        Returns:
-            False if one of the others is gone already; nothing was changed then.
-        """
-        with self.locks.writing():
-            generation = self.catalog.generation() + 1
-            if not set(retired) <= self.catalog.segment_names():
-                return False
-            commit = Commit(
-                generation,
-                segment=segment,
-                retired=tuple(retired),
-                resized=resized,
-                settings=self._settled(pooler),
-            )
-            self._publish(staged, commit)
-            # While nobody else can write, or whoever verifies would take them for orphans.
-            for name in retired:
-                shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
-        return True
-
-    def add_codebook(self, staged: Path, info: CodebookInfo) -> None:
-        """Let later segments use a codebook; older ones keep theirs."""
-        with self.locks.writing():
-            generation = self.catalog.generation() + 1
-            with storage_errors(self.folder):
-                (self.folder / CODEBOOKS).mkdir(exist_ok=True)
-                staged.replace(self.folder / CODEBOOKS / info.name)
-                if self._durable:
-                    sync_folder(self.folder / CODEBOOKS)
-            self.catalog.commit(Commit(generation, codebook=info))
-            named = {one.name for one in self.catalog.codebooks()}
-            for path in (self.folder / CODEBOOKS).iterdir():
-                if path.name not in named:
-                    shutil.rmtree(path, ignore_errors=True)
-
-    def _publish(self, staged: Path | None, commit: Commit) -> None:
+    def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
         """Move a finished segment to its place and name it, or leave everything as it was."""
         root = self.folder / SEGMENTS
         name = None if commit.segment is None else commit.segment.name
         if staged is not None and name is not None:
             with storage_errors(self.folder):
-                staged.replace(root / name)
-                if self._durable:
+                staged.folder.replace(root / name)
+                if self.durable:
                     sync_folder(root)
         try:
             self.catalog.commit(commit)
@@ -368,52 +397,20 @@ class Store:
                 shutil.rmtree(root / name, ignore_errors=True)
             raise
 
-    def pooler(self) -> Pooler:
-        """Return what pools texts now; another process may have settled the distance since.
-
-        Raises:
-            MissingExtraError: the index pools, and the ``pooling`` extra is not installed.
-        """
-        return Pooler.of(self.catalog.settings())
-
-    def _settled(self, pooler: Pooler | None) -> dict[str, Any]:
-        """Return what a pooler has settled that nobody has settled before it."""
-        if pooler is None or not pooler.settled:
-            return {}
-        known = self.catalog.settings()[DISTANCE] is not None
-        return {} if known else pooler.settled
-
-    def new_segment(self, folder: Path, codebook: Codebook | None) -> WindowWriter:
-        """Return a writer of a new segment; of an exact one where there is no codebook."""
-        with storage_errors(self.folder):
-            if codebook is not None:
-                return CompressedSegmentWriter(folder, codebook, durable=self._durable)
-            return SegmentWriter(folder, self.settings["dim"], durable=self._durable)
-
-    def new_name(self) -> str:
-        """Return a name for a segment or a codebook that no other has."""
-        return f"{self.catalog.generation() + 1:08d}-{secrets.token_hex(4)}"
-
-    @property
-    def durable(self) -> bool:
-        """Whether commits wait for the disk."""
-        return self._durable
-
     def _named(self) -> set[str]:
         """Names of all segments and codebooks that the catalog knows."""
         return self.catalog.segment_names() | {info.name for info in self.catalog.codebooks()}
 
-    def _codebook_for_new(self) -> Codebook | None:
-        books = self.catalog.codebooks()
-        if not books or self.settings["index"] == "exact":
-            return None
-        return self.opener.codebook(books[-1])
-
-    def _require(self, codebook: Codebook | None) -> None:
-        if codebook is not None and codebook.info.name not in {
-            info.name for info in self.catalog.codebooks()
-        }:
-            raise StaleSnapshotError("the codebook was replaced twice during this commit.")
+    def _refresh(self) -> None:
+        old = self._snapshot
+        changes = self.catalog.changes_since(old.generation)
+        self._seen = changes.generation
+        if changes.generation == old.generation:
+            return
+        known = {live.segment.info.name: live for live in old.segments}
+        opened = [self._live_segment(info, known, changes) for info in changes.segments]
+        self.opener.keep_only(changes.codebooks)
+        self._snapshot = Snapshot(changes.generation, changes.settings, LiveSegments(opened))
 
     def _live_segment(
         self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes
@@ -428,26 +425,17 @@ class Store:
         return live.without(dead) if len(dead) else live
 
 
-def new_settings(
-    model: str,
-    dim: int,
-    fingerprint: Mapping[str, Any],
-    *,
-    window_overlap: int = 0,
-    pool_factor: int = 1,
-    index: str = "auto",
-    nbits: int = 4,
-    lexical: bool = True,
-) -> dict[str, Any]:
-    """Return what an index remembers of how it was made."""
-    return {
-        "format_version": FORMAT_VERSION,
-        "model": model,
-        "dim": dim,
-        "fingerprint": dict(fingerprint),
-        "window_overlap": window_overlap,
-        **pooling_settings(pool_factor),
-        "index": index,
-        "nbits": nbits,
-        "lexical": LexicalState().to_dict() if lexical else None,
-    }
+def _suits(staged: StagedSegment, head: Head) -> bool:
+    """Tell whether a staged segment may still be committed, as vectors are to be kept now."""
+    if staged.codebook is None:
+        return True
+    return head.settings.storage != "exact" and staged.codebook in head.codebooks
+
+
+def _unset(fitted: Mapping[str, Any], settings: IndexSettings) -> dict[str, Any]:
+    """Return of some fitted settings those that the index has no value for."""
+    return {key: value for key, value in fitted.items() if getattr(settings, key) is None}
+
+
+def _new_name(generation: int) -> str:
+    return f"{generation:08d}-{secrets.token_hex(4)}"

@@ -62,7 +62,7 @@ def verify_index(folder: Path, catalog: Catalog, *, progress: ProgressLike = Non
 
     Returns:
         One sentence a problem; empty when all is well. What a killed writer left behind is named
-        too, although it does no harm and the next open removes it.
+        too, although it does no harm and the next writer removes it.
     """
     # Nothing that a damaged catalog says can be relied on, so that nothing else is looked at.
     return catalog.check() or [
@@ -96,10 +96,10 @@ class _Inspection:
 
     def run(self, progress: ProgressLike) -> list[str]:
         problems: list[str] = []
-        self._dim = int(self._catalog.settings()["dim"])
+        changes = self._catalog.changes_since(-1)
+        self._dim = changes.settings.dim
         self._sizes = self._catalog.passage_sizes(self._generation)
         self._characters = dict(self._sizes[:, [0, 3]].tolist())
-        changes = self._catalog.changes_since(-1)
         segments, self._codebooks = changes.segments, changes.codebooks
         for codebook in self._codebooks:
             problems += verify_files(self._folder, codebook)
@@ -232,8 +232,8 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
     try:
         named = catalog.segment_names() | {info.name for info in catalog.codebooks()}
         return [
-            f"{path} was left behind by a write that never finished; opening the index for "
-            "writing removes it."
+            f"{path} was left behind by a write that never finished; the next add, delete "
+            "or optimize removes it."
             for parent in (SEGMENTS, CODEBOOKS, STAGING)
             for path in _folders(folder / parent)
             if path.name not in named and not _is_staged(path)

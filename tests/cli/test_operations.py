@@ -13,6 +13,7 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.testing import HashEncoder
 
 from .conftest import Run
+from ..inside import store_of
 
 TEXTS = {"reset": "Hold the reset key.", "library": "The library opens at nine."}
 
@@ -51,7 +52,7 @@ def test_damage_is_named_and_the_exit_code_is_1(run: Run, index: str) -> None:
 
 
 def test_verifying_works_while_the_index_is_in_use(run: Run, index: str) -> None:
-    with Retriever.open(index) as retriever, retriever._store.locks.writing():
+    with Retriever.open(index) as retriever, store_of(retriever).locks.writing():
         assert run("verify", index).code == 0
 
 

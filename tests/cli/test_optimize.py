@@ -12,6 +12,7 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
 
 from .conftest import Run
+from ..inside import store_of
 
 FIRST, REST = '{"n": {"$lt": 200}}', '{"n": {"$gte": 200}}'
 WORDS = [f"word{number}" for number in range(3000)]
@@ -115,7 +116,7 @@ def test_optimize_of_nothing(run: Run, index: str) -> None:
 
 
 def test_only_one_optimizes(run: Run, index: str) -> None:
-    with Retriever.open(index) as retriever, retriever._store.locks.optimizing(timeout=0):
+    with Retriever.open(index) as retriever, store_of(retriever).locks.optimizing(timeout=0):
         outcome = run("optimize", index)
     assert outcome.code == 1
     assert "is being optimized by somebody else" in outcome.err

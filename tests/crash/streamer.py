@@ -20,7 +20,7 @@ def passages() -> Iterator[dict[str, Any]]:
 
 def main(folder: str) -> None:
     """Add the stream; what is due on the way becomes due early."""
-    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+    with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         retriever.add_stream(passages(), batch=BATCH, progress=say)
 
 

@@ -19,6 +19,7 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.retriever.maintenance import compaction
+from ..inside import store_of
 
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 WRITER = Path(__file__).parent / "writer.py"
@@ -99,7 +100,7 @@ def held(retriever: Retriever) -> State:
 def check_folder(retriever: Retriever) -> None:
     """Nothing is broken, and nothing is left over."""
     assert retriever.verify() == []
-    catalog, folder = retriever._store.catalog, retriever.path
+    catalog, folder = store_of(retriever).catalog, retriever.path
     named = {info.name for info in catalog.codebooks()}
     assert {path.name for path in folder.glob("segments/*")} == catalog.segment_names()
     assert {path.name for path in folder.glob("codebooks/*")} == named
@@ -117,7 +118,7 @@ def begin(folder: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> State:
         if kind == "compressed":
             patched.setattr(compaction, "AUTO_VECTORS", 100)
         retriever.add(list(state.values()), ids=list(state))
-        assert retriever.stats(measure=False).index == kind
+        assert retriever.stats().storage == kind
     return state
 
 

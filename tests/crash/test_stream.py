@@ -48,5 +48,5 @@ def test_a_killed_stream_goes_on(tmp_path):
         assert [one.text for one in retriever.get(ids)] == [one["text"] for one in passages()]
         assert [one.metadata["n"] for one in retriever.get(ids)] == list(range(PASSAGES))
         assert len(retriever) == PASSAGES
-        assert retriever.stats().index == "compressed"
+        assert retriever.stats().storage == "compressed"
         assert retriever.search("w9972 w9971", k=1)

@@ -19,6 +19,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 
 from ..grown import always_vote, compress_early
 from ..index.lexical.test_bm25 import plain_bm25
+from ..inside import store_of
 
 ids = st.sampled_from([f"p{number}" for number in range(25)])
 # No two of these words share a vocabulary id.
@@ -52,7 +53,7 @@ class AnIndex(RuleBasedStateMachine):
     )
     def make(self, index: str, nbits: int) -> None:
         self.retriever = Retriever.open(
-            self.root / "x.index", model="hash", index=index, nbits=nbits
+            self.root / "x.index", model="hash", storage=index, nbits=nbits
         )
 
     def teardown(self) -> None:
@@ -159,8 +160,8 @@ class AnIndex(RuleBasedStateMachine):
 
     def scores(self, query: str) -> dict[str, float]:
         """Exact MaxSim over the vectors that the index says it stores, close to the texts'."""
-        snapshot = self.retriever._store.snapshot()
-        rows = self.retriever._store.catalog.rows_by_id(list(self.held), snapshot.generation)
+        snapshot = store_of(self.retriever).snapshot()
+        rows = store_of(self.retriever).catalog.rows_by_id(list(self.held), snapshot.generation)
         asked = ENCODER.encode_query([query])[0].vectors
         scores = {}
         for id, row in rows.items():

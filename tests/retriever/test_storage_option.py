@@ -7,6 +7,7 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError
 from lfm2_colbert_rag.retriever.maintenance import compaction
+from ..inside import store_of
 
 
 def texts(count):
@@ -25,28 +26,28 @@ def _soon(monkeypatch):
 
 @pytest.mark.parametrize(("kind", "expected"), [("exact", "exact"), ("compressed", "compressed")])
 def test_what_is_asked_for_is_done(folder, kind, expected):
-    with Retriever.open(folder, model="hash", index=kind) as retriever:
+    with Retriever.open(folder, model="hash", storage=kind) as retriever:
         retriever.add(texts(200), ids=ids(200))
-        assert retriever.stats().index == expected
+        assert retriever.stats().storage == expected
 
 
 def test_an_index_compresses_itself_when_it_has_grown(folder):
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add(texts(100), ids=ids(100))
-        assert retriever.stats().index == "exact"
+        assert retriever.stats().storage == "exact"
         retriever.add(texts(700), ids=ids(700))
         stats = retriever.stats()
         assert (stats.index, stats.passages, stats.nbits) == ("compressed", 700, 4)
 
 
 def test_an_exact_index_may_be_compressed_later_but_not_the_other_way(folder):
-    with Retriever.open(folder, model="hash", index="exact") as retriever:
+    with Retriever.open(folder, model="hash", storage="exact") as retriever:
         retriever.add(texts(700), ids=ids(700))
-    with Retriever.open(folder, index="compressed") as retriever:
+    with Retriever.open(folder, storage="compressed") as retriever:
         assert retriever.optimize().index == "compressed"
     with pytest.raises(IndexMismatchError, match="compressed already"):
-        Retriever.open(folder, index="exact")
-    with Retriever.open(folder, index="auto") as retriever:
+        Retriever.open(folder, storage="exact")
+    with Retriever.open(folder, storage="auto") as retriever:
         assert len(retriever) == 700
 
 
@@ -70,9 +71,9 @@ def test_a_target_out_of_range_is_refused(folder, target):
 
 
 def test_a_target_chooses_the_first_rung_that_is_good_enough(folder):
-    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+    with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         retriever.add(texts(900), ids=ids(900))
     with Retriever.open(folder, target_recall=0.5) as low:
         assert low.aim_for(0.5).nprobe <= low.aim_for(1.0).nprobe
-        rungs = low._store.catalog.measurement("ladder")["rungs"]
+        rungs = store_of(low).catalog.measurement("ladder")["rungs"]
         assert all(0 <= rung["recall"] <= 1 for rung in rungs)

@@ -26,6 +26,7 @@ from lfm2_colbert_rag.storage.verification import verify_folder
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..conftest import CORPUS
+from ..inside import store_of
 
 
 @pytest.fixture
@@ -124,7 +125,10 @@ def test_a_backup_is_one_whole_commit_while_others_write(retriever, tmp_path):
 
 
 def test_a_backup_does_not_wait_for_a_writer(retriever, tmp_path):
-    with Retriever.open(retriever.path, lock_timeout=0) as second, retriever._store.locks.writing():
+    with (
+        Retriever.open(retriever.path, lock_timeout=0) as second,
+        store_of(retriever).locks.writing(),
+    ):
         second.backup(tmp_path / "b")
     assert verify_folder(tmp_path / "b") == []
 
@@ -152,7 +156,7 @@ def test_the_last_try_keeps_writers_out(retriever, tmp_path, monkeypatch):
     tried: list[bool] = []
 
     def never(*_args: object) -> bool:
-        tried.append(retriever._store.locks._writing.locked())
+        tried.append(store_of(retriever).locks._writing.locked())
         return len(tried) == 3
 
     monkeypatch.setattr(backups, "_copy_generation", never)
@@ -161,7 +165,7 @@ def test_the_last_try_keeps_writers_out(retriever, tmp_path, monkeypatch):
     tried.clear()
     with (
         Retriever.open(retriever.path, lock_timeout=0) as second,
-        retriever._store.locks.writing(),
+        store_of(retriever).locks.writing(),
         pytest.raises(IndexLockedError),
     ):
         second.backup(tmp_path / "c")

@@ -140,7 +140,7 @@ def rewrite(folder: Path, name: str, change) -> None:
     array = np.load(path)
     change(array)
     path.unlink()
-    np.save(path, array)
+    np.backup(path, array)
     file = _describe(path)
     connection = sqlite3.connect(folder / "catalog.sqlite")
     connection.execute(
@@ -213,7 +213,7 @@ def test_what_is_exported_is_what_is_stored(copied, tmp_path, dtype):
     with Retriever.open(copied) as retriever:
         stored = held(retriever)
         assert retriever.export(tmp_path / "export", dtype=dtype) == len(retriever) == 139
-        with Retriever.open(tmp_path / "again", model="hash", index="exact") as again:
+        with Retriever.open(tmp_path / "again", model="hash", storage="exact") as again:
             again.import_dump(tmp_path / "export")
             found = held(again)
             assert found.keys() == stored.keys()

@@ -23,6 +23,7 @@ from lfm2_colbert_rag.types import Passage
 
 from ..conftest import CORPUS, fill
 from ..test_filters import fields, filters, objects
+from ..inside import store_of
 
 
 def stored(first: int, metadata: list[dict[str, object]]) -> list[StoredPassage]:
@@ -185,7 +186,7 @@ def test_values_of_forgotten_rows_can_be_pruned(tmp_path):
 def test_another_writer_is_waited_for(retriever):
     with (
         Retriever.open(retriever.path, lock_timeout=0) as second,
-        retriever._store.locks.writing(),
+        store_of(retriever).locks.writing(),
         pytest.raises(IndexLockedError),
     ):
         second.create_filter_index("lang")
@@ -219,7 +220,7 @@ def test_readers_never_see_an_index_half_made_or_half_gone(retriever):
 
 
 def test_a_repeated_filter_is_answered_from_memory(retriever, monkeypatch):
-    catalog = retriever._store.catalog
+    catalog = store_of(retriever).catalog
     asked: list[object] = []
     select = catalog._select
     monkeypatch.setattr(catalog, "_select", lambda *args: (asked.append(args), select(*args))[1])

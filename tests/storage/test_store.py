@@ -32,6 +32,7 @@ from lfm2_colbert_rag.storage.schema import FORMAT_VERSION
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..conftest import CORPUS, fill
+from ..inside import store_of
 
 HOLD_THE_LOCK = """
     import sys, time
@@ -101,7 +102,7 @@ def test_another_process_sees_each_commit_whole(retriever):
     code = """
         import sys
         from lfm2_colbert_rag import Retriever
-        reader = Retriever.open(sys.argv[1], create=False)
+        reader = Retriever.open(sys.argv[1])
         for line in sys.stdin:
             print(len(reader), [h.id for h in reader.search("zebra", k=1)], flush=True)
     """
@@ -127,12 +128,12 @@ def test_another_process_sees_each_commit_whole(retriever):
 
 
 def test_a_snapshot_outlives_later_commits(retriever):
-    snapshot = retriever._store.snapshot()
-    rows = retriever._store.catalog.rows_by_id(["reset"], snapshot.generation)
+    snapshot = store_of(retriever).snapshot()
+    rows = store_of(retriever).catalog.rows_by_id(["reset"], snapshot.generation)
     retriever.delete(where={})
     assert len(retriever) == 0
     assert len(snapshot.index) == len(CORPUS)
-    catalog = retriever._store.catalog
+    catalog = store_of(retriever).catalog
     assert catalog.rows_by_id(["reset"], snapshot.generation) == rows
     assert catalog.passages([rows["reset"]])[rows["reset"]].text == CORPUS["reset"]
 
@@ -268,10 +269,10 @@ def test_another_format_version_is_refused(retriever):
 
 def test_no_index_there(tmp_path):
     with pytest.raises(IndexNotFoundError, match="holds no index"):
-        Retriever.open(tmp_path / "nowhere", create=False)
+        Retriever.open(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
     with pytest.raises(FileNotFoundError):
-        Retriever.open(tmp_path, create=False)
+        Retriever.open(tmp_path)
 
 
 def test_a_folder_of_other_files_is_never_filled(tmp_path):
@@ -296,7 +297,7 @@ def test_another_model_under_the_stored_name_is_refused_at_first_use(folder):
 
 def test_save_and_open_search_alike(retriever, tmp_path):
     retriever.delete(["library"])
-    retriever.save(tmp_path / "copy.index")
+    retriever.backup(tmp_path / "copy.index")
     with Retriever.open(tmp_path / "copy.index") as copy:
         assert [(h.id, h.score) for h in copy.search("the router")] == [
             (h.id, h.score) for h in retriever.search("the router")
@@ -310,14 +311,14 @@ def test_save_never_overwrites(retriever, tmp_path):
     (tmp_path / "taken").mkdir()
     (tmp_path / "taken" / "file").touch()
     with pytest.raises(IndexExistsError, match="not empty"):
-        retriever.save(tmp_path / "taken")
+        retriever.backup(tmp_path / "taken")
     with pytest.raises(FileExistsError):
-        retriever.save(retriever.path)
+        retriever.backup(retriever.path)
 
 
 def test_an_index_in_memory_leaves_nothing_behind():
     retriever = fill(Retriever.from_texts(["x"], model="hash"))
-    folder = retriever._store.folder
+    folder = store_of(retriever).folder
     assert retriever.path is None
     assert folder.exists()
     del retriever
@@ -366,7 +367,7 @@ def test_a_full_disk_during_save_leaves_no_partial_copy(retriever, tmp_path, mon
 
     monkeypatch.setattr("lfm2_colbert_rag.storage.backup._copy_file", full)
     with pytest.raises(StorageFullError, match="No space left"):
-        retriever.save(tmp_path / "copy.index")
+        retriever.backup(tmp_path / "copy.index")
     assert not list(tmp_path.glob("*copy*"))
 
 
@@ -423,7 +424,7 @@ def test_deleting_everything_and_starting_again(retriever):
 
 
 def test_rows_are_never_reused(retriever):
-    store = retriever._store
+    store = store_of(retriever)
     before = store.catalog.next_row()
     retriever.delete(where={})
     assert store.catalog.next_row() == before

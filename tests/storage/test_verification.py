@@ -19,6 +19,7 @@ from lfm2_colbert_rag.index.arrays import _describe
 from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..conftest import CORPUS
+from ..inside import store_of
 
 
 def rewrite(retriever: Retriever, name: str, change) -> Path:
@@ -27,7 +28,7 @@ def rewrite(retriever: Retriever, name: str, change) -> Path:
     array = np.load(path)
     changed = change(array)
     path.unlink()  # the old one may still be mapped
-    np.save(path, array if changed is None else changed)
+    np.backup(path, array if changed is None else changed)
     connection = sqlite3.connect(retriever.path / "catalog.sqlite")
     file = _describe(path)
     connection.execute(
@@ -182,7 +183,7 @@ def test_orphans_are_named_unless_somebody_writes(retriever):
     assert "opening the index for writing removes it" in problems[0]
     with FileLock(left.with_suffix(".lock")):
         assert len(retriever.verify()) == 1
-    with retriever._store.locks.writing():
+    with store_of(retriever).locks.writing():
         assert retriever.verify() == []
     Retriever.open(retriever.path).close()
     assert retriever.verify() == []

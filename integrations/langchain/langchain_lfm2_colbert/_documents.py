@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, cast
 from uuid import uuid4
 
 from langchain_core.documents import Document
 
-from lfm2_colbert_rag import Hit, Passage, Retriever
-
-Mode: TypeAlias = Literal["late", "lexical", "hybrid"]
-"""What a search compares: meanings, words, or both."""
+from lfm2_colbert_rag import Hit, IndexOptions, Passage, Retriever
 
 
 @dataclass(frozen=True)
@@ -30,6 +27,14 @@ class Shape:
     score_key: str | None = None
     window_key: str | None = None
     evidence: bool = False
+
+
+def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]]:
+    """Part the options of an index, such as ``storage``, from those of an adapter, such as ``k``."""
+    known = IndexOptions.__annotations__
+    of_index = {name: value for name, value in options.items() if name in known}
+    others = {name: value for name, value in options.items() if name not in known}
+    return cast("IndexOptions", of_index), others
 
 
 def to_document(query: str, hit: Hit, shape: Shape) -> Document:

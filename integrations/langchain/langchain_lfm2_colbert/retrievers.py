@@ -24,11 +24,11 @@ from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict, Field, field_validator
 from typing_extensions import Self
 
-from lfm2_colbert_rag import Encoder, Hit, Retriever
+from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
 from lfm2_colbert_rag.filters import parse_where
 
 from ._batching import Options, options_of_each, search_each
-from ._documents import Mode, Shape, add_documents, to_document
+from ._documents import Shape, add_documents, split_options, to_document
 
 Answer: TypeAlias = "list[Document] | Exception"
 Item: TypeAlias = tuple[str, RunnableConfig, Options]
@@ -112,7 +112,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             ids: one unique string a passage; generated when left out.
             model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when
                 left out.
-            **options: fields of this class, such as ``k`` or ``where``.
+            **options: fields of this class, such as ``k`` or ``where``, and options of the index,
+                such as ``storage`` (see :class:`lfm2_colbert_rag.IndexOptions`).
 
         Returns:
             A retriever over those passages.
@@ -127,7 +128,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             ['Bonn is in Germany.']
         """
         # Filled only once the options have been accepted: encoding may take hours.
-        adapter = cls(retriever=Retriever.from_texts([], model=model), **options)
+        of_index, own = split_options(options)
+        adapter = cls(retriever=Retriever.from_texts([], model=model, **of_index), **own)
         adapter.retriever.add(
             list(texts),
             ids=None if ids is None else list(ids),
@@ -148,7 +150,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
         Args:
             documents: what to index; ``Document.id`` is kept where there is one.
             model: as in :meth:`from_texts`.
-            **options: fields of this class, such as ``k`` or ``where``.
+            **options: fields of this class, such as ``k`` or ``where``, and options of the index,
+                such as ``storage`` (see :class:`lfm2_colbert_rag.IndexOptions`).
 
         Returns:
             A retriever over those documents.
@@ -159,7 +162,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             >>> retriever.invoke("library")[0].id
             'lib'
         """
-        adapter = cls(retriever=Retriever.from_texts([], model=model), **options)
+        of_index, own = split_options(options)
+        adapter = cls(retriever=Retriever.from_texts([], model=model, **of_index), **own)
         adapter.add_documents(documents)
         return adapter
 
@@ -169,16 +173,15 @@ class LFM2ColBERTRetriever(BaseRetriever):
         path: str | Path,
         *,
         model: str | Path | Encoder | None = None,
-        create: bool = True,
         **options: Any,
     ) -> Self:
         """Open an index on disk, whichever tool made it.
 
         Args:
             path: the folder of the index.
-            model: as in :meth:`from_texts`; an existing index remembers its own.
-            create: make an empty index where there is none.
-            **options: fields of this class, such as ``k`` or ``where``.
+            model: makes an empty index where there is none; an existing one knows its model.
+            **options: fields of this class, such as ``k`` or ``where``, and options of the index,
+                such as ``storage`` (see :class:`lfm2_colbert_rag.IndexOptions`).
 
         Returns:
             A retriever over the passages on disk; what is added to it stays there.
@@ -193,9 +196,10 @@ class LFM2ColBERTRetriever(BaseRetriever):
             >>> found[0].page_content
             'The library opens at nine.'
         """
-        retriever = Retriever.open(path, model=model, create=create)
+        of_index, own = split_options(options)
+        retriever = Retriever.open(path, model=model, **of_index)
         try:
-            return cls(retriever=retriever, **options)
+            return cls(retriever=retriever, **own)
         except BaseException:
             retriever.close()
             raise

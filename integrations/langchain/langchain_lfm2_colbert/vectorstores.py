@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, Unpack
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
@@ -16,11 +16,10 @@ from langchain_core.runnables import run_in_executor
 from langchain_core.vectorstores import VectorStore
 from typing_extensions import Self
 
-from lfm2_colbert_rag import Encoder, Hit, Retriever
-from lfm2_colbert_rag.errors import ConfigError, PassageNotFoundError
-from lfm2_colbert_rag.retriever.search.diversity import most_diverse
+from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
+from lfm2_colbert_rag.errors import ConfigError
 
-from ._documents import Mode, Shape, add_documents, document_of, to_document
+from ._documents import Shape, add_documents, document_of, to_document
 
 Filter: TypeAlias = "dict[str, Any] | Callable[[Document], bool]"
 """A filter in the core's language, or a function of a document."""
@@ -59,15 +58,15 @@ class LFM2ColBERTVectorStore(VectorStore):
         path: str | Path,
         *,
         model: str | Path | Encoder | None = None,
-        create: bool = True,
+        **options: Unpack[IndexOptions],
     ) -> Self:
         """Open an index on disk, whichever tool made it.
 
         Args:
             path: the folder of the index.
-            model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when
-                left out. An existing index remembers its own.
-            create: make an empty index where there is none.
+            model: ``"nano"``, a hub id, a local folder or an encoder: makes an empty index where
+                there is none. An existing one knows its model.
+            **options: see :class:`lfm2_colbert_rag.IndexOptions`.
 
         Example:
             >>> from tempfile import TemporaryDirectory
@@ -78,7 +77,7 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> ids
             ['lib']
         """
-        return cls(Retriever.open(path, model=model, create=create))
+        return cls(Retriever.open(path, model=model, **options))
 
     @classmethod
     def from_texts(  # type: ignore[override]
@@ -90,6 +89,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         ids: Sequence[str | None] | None = None,
         path: str | Path | None = None,
         model: str | Path | Encoder | None = None,
+        **options: Unpack[IndexOptions],
     ) -> Self:
         """Index texts.
 
@@ -98,9 +98,10 @@ class LFM2ColBERTVectorStore(VectorStore):
             embedding: ``None``; the parameter is there because LangChain has it.
             metadatas: one JSON object a passage.
             ids: one unique string a passage; made up where there is none.
-            path: the folder of the index, which is made where there is none; in memory when left
-                out.
-            model: see :meth:`open`.
+            path: the folder of the index, which is made where there is none and a model is named;
+                in memory when left out.
+            model: see :meth:`open`; in memory the core's default when left out.
+            **options: see :meth:`open`.
 
         Raises:
             ConfigError: an embedding was passed.
@@ -117,9 +118,9 @@ class LFM2ColBERTVectorStore(VectorStore):
                 'model=, for example model="nano".'
             )
         opened = (
-            Retriever.from_texts([], model=model)
+            Retriever.from_texts([], model=model, **options)
             if path is None
-            else Retriever.open(path, model=model)
+            else Retriever.open(path, model=model, **options)
         )
         store = cls(opened)
         try:
@@ -335,16 +336,15 @@ class LFM2ColBERTVectorStore(VectorStore):
         Returns:
             Documents, in the order in which they were chosen; the best comes first.
         """
-        for attempts_left in (2, 1, 0):
-            hits = self._search(query, max(k, fetch_k), filter, mode)
-            try:
-                vectors = self._retriever.vectors([hit.id for hit in hits])
-                break
-            except PassageNotFoundError:  # one was deleted in between
-                if not attempts_left:
-                    raise
-        chosen = most_diverse([hit.relevance for hit in hits], vectors, k, lambda_mult)
-        return [to_document(query, hits[place], _PLAIN) for place in chosen]
+        hits = self._retriever.search(
+            query,
+            k,
+            where=self._where(filter),
+            mode=mode,
+            diversity=1 - lambda_mult,
+            fetch_k=max(k, fetch_k),
+        )
+        return [to_document(query, hit, _PLAIN) for hit in hits]
 
     def _similarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
@@ -373,8 +373,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         mode: Mode | None,
         score_threshold: float | None = None,
     ) -> list[Hit]:
-        asked: dict[str, Any] = {} if mode is None else {"mode": mode}
-        hits = self._retriever.search(query, k, where=self._where(wanted), **asked)
+        hits = self._retriever.search(query, k, where=self._where(wanted), mode=mode)
         return [hit for hit in hits if score_threshold is None or hit.relevance >= score_threshold]
 
     def _where(self, wanted: Filter | None) -> dict[str, Any] | None:

@@ -153,7 +153,7 @@ class TestBuilding:
         made.insert_nodes(nodes)
         expected = made.retrieve("reset the password")
         made.retriever.close()
-        opened = LFM2ColBERTRetriever.open(tmp_path / "index", model="hash", create=False)
+        opened = LFM2ColBERTRetriever.open(tmp_path / "index", model="hash")
         assert opened.retrieve("reset the password") == expected
         opened.retriever.close()
 

@@ -162,7 +162,7 @@ class TestPersistence:
         store.add(nodes)
         StorageContext.from_defaults(vector_store=store).persist(str(tmp_path / "storage"))
         store.client.close()
-        opened = LFM2ColBERTVectorStore.open(tmp_path / "index", create=False)
+        opened = LFM2ColBERTVectorStore.open(tmp_path / "index")
         assert opened.get_nodes() == nodes
         opened.client.close()
 

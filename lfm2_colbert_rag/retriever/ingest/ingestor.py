@@ -1,115 +1,87 @@
-"""The part of the facade that makes passages from texts: one commit, or a stream of them."""
+"""The write path: passages encoded and committed, one batch or a stream of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy.typing as npt
 
 from ..._support.progress import ProgressLike, reporting
-from ..._support.validation import check_passages, check_streamed
+from ..._support.validation import check_streamed, check_vectors, no_vectors
 from ...encoder.lazy import LazyEncoder
-from ...errors import ConfigError, InputError, LFM2ColBERTError
-from ...storage.store import StaleSnapshotError, Store
-from ...types import Metadata, Passage
-from ..maintenance.compaction import tidy
+from ...errors import IndexLockedError, LFM2ColBERTError
+from ...index.lexical.postings import Postings, in_parts
+from ...storage.commits import Draft, StaleDraftError
+from ...storage.exchange.given_vectors import GivenVectors, given_windows
+from ...storage.staging import StagedSegment
+from ...storage.store import Snapshot, Store
+from ...types import Passage, Window
+from .lexical import fill_posting_lists
 from .passage_encoder import CHARACTERS, TEXTS, PassageEncoder
+from .pooler import Pooler
 from .upsert import UpsertPlan
 
+__all__ = ["TEXTS", "Ingestor"]
 
-class Adding:
-    """The part of :class:`~lfm2_colbert_rag.Retriever` that encodes passages and commits them."""
 
-    _store: Store
-    _encoder: LazyEncoder
+class Ingestor:
+    """Turns passages into commits of one index.
 
-    def add(
-        self,
-        texts: Sequence[str],
-        *,
-        ids: Sequence[str] | None = None,
-        metadata: Sequence[Metadata | None] | None = None,
-        progress: ProgressLike = None,
-    ) -> list[str]:
-        """Add passages, or replace those with the same id, in one commit.
+    Args:
+        store: the index.
+        encoder: its model.
+        after_commit: called after every commit; it must not raise.
+    """
 
-        A passage whose text is already stored under its id is not encoded again.
+    def __init__(
+        self, store: Store, encoder: LazyEncoder, after_commit: Callable[[], None] = lambda: None
+    ) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._after_commit = after_commit
 
-        Args:
-            texts: the passages, of any length; an empty list is fine and commits nothing. A text
-                beyond the model's document length is searched in overlapping windows, and found
-                as one passage: the best window decides.
-            ids: one unique string a text; made up when left out.
-            metadata: one JSON object (or None) a text.
-            progress: called with the number of texts just encoded; True or False forces a
-                progress bar on or off; None shows one when the work is long.
-
-        Returns:
-            The ids, in the order of the texts.
+    def passage_encoder(self) -> PassageEncoder:
+        """Return what encodes passages as the index stores them now.
 
         Raises:
-            InputError: something in the input is wrong; nothing was changed.
+            MissingExtraError: the index pools, and the ``pooling`` extra is not installed.
+            ModelNotFoundError: the model is no longer where it was.
+        """
+        settings = self._store.snapshot().settings
+        pooler = Pooler.of(settings)  # first, for it may have to refuse
+        return PassageEncoder(self._encoder.get(), settings.window_overlap, pooler)
+
+    def add(self, passages: Sequence[Passage], progress: ProgressLike = None) -> None:
+        """Add checked passages, or replace those with the same id, in one commit.
+
+        Texts that are stored under their id already are not encoded again.
+
+        Raises:
+            InputError: the encoder gave vectors that cannot be stored; nothing was changed.
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
-
-        Example:
-            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
-            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
-            ['reset']
+            ReadOnlyError: the index may only be read.
         """
-        passages = check_passages(texts, ids, metadata)
-        self._commit(passages, progress)
-        return [passage.id for passage in passages]
+        self._store.catalog.require_writable()
+        fill_posting_lists(self._store)
+        while passages:
+            try:
+                self._upsert(passages, progress)
+                break
+            except StaleDraftError:  # another writer was faster; look again at what is there
+                continue
+        self._after_commit()
 
     def add_stream(
-        self,
-        passages: Iterable[Passage | Mapping[str, Any]],
-        *,
-        batch: int = TEXTS,
-        progress: ProgressLike = None,
+        self, passages: Iterable[object], *, batch: int, progress: ProgressLike = None
     ) -> int:
-        """Add passages from an iterator, in as many commits as it takes and in bounded memory.
-
-        No more than a batch of texts is held, so a stream may be of any length. Each batch is a
-        commit, and the index compresses and merges itself on the way. A passage that is stored
-        already, with the same text and metadata, is skipped: a build that was interrupted, or
-        killed, goes on where it was when the same stream is given again. Where an id comes more
-        than once, the last passage with it is kept.
-
-        Args:
-            passages: passages, or mappings with ``id``, ``text`` and, if you like, ``metadata``.
-            batch: passages in a commit at most; it also ends at 2,000,000 characters.
-            progress: see :meth:`add`; it counts passages, stored ones included.
-
-        Returns:
-            How many passages the stream had.
-
-        Raises:
-            ConfigError: a batch below 1.
-            InputError: a passage cannot be used; the message says at which place of the stream it
-                is, the first being 0. What was committed before it stays, and the message says
-                how much that is. So do those of the other errors.
-            IndexLockedError: another writer held the index for too long.
-            StorageFullError: the disk is full.
-
-        Example:
-            >>> from lfm2_colbert_rag import Retriever
-            >>> lines = ({"id": str(n), "text": f"Page {n} of the manual."} for n in range(3000))
-            >>> retriever = Retriever.from_texts([], model="hash")
-            >>> retriever.add_stream(lines)
-            3000
-        """
-        if isinstance(batch, bool) or not isinstance(batch, int) or batch < 1:
-            raise ConfigError(f"batch must be a positive whole number, not {batch!r}.")
-        if isinstance(passages, (str, Mapping, Passage)) or not isinstance(passages, Iterable):
-            raise InputError(
-                f"passages must be an iterable of passages, not a {type(passages).__name__}."
-            )
+        """Add passages from an iterator, a commit a batch; see ``Retriever.add_stream``."""
         committed = 0
         with reporting(progress, None, "adding") as report:
             try:
                 for part, size in _batches(passages, batch):
                     meter = _Meter(size, report)
-                    self._commit(part, meter.advance)
+                    self.add(part, meter.advance)
                     meter.finish()
                     committed += size
             except LFM2ColBERTError as error:
@@ -118,37 +90,109 @@ class Adding:
                 raise
         return committed
 
-    def _commit(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
-        while passages:
+    def add_vectors(
+        self,
+        passages: Sequence[Passage],
+        vectors: Iterable[GivenVectors],
+        token_ids: Iterable[npt.ArrayLike] | None = None,
+        progress: ProgressLike = None,
+    ) -> None:
+        """Add passages with vectors that were made elsewhere, in one commit.
+
+        Raises:
+            InputError: see ``Retriever.add_vectors``; nothing was changed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+        """
+        self._store.catalog.require_writable()
+        windows = given_windows(vectors, passages, self._store.settings.dim, token_ids)
+        if not passages:
+            list(windows)  # vectors without a text are a mistake all the same
+            return
+        fill_posting_lists(self._store)
+        with reporting(progress, len(passages), "storing") as report:
             try:
-                self._upsert(passages, progress)
-                break
-            except StaleSnapshotError:  # another writer was faster; look again at what is there
-                continue
-        tidy(self._store)
+                self._commit(passages, _reported(windows, len(passages), report))
+            except StaleDraftError:  # what an iterator gave cannot be asked for again
+                raise IndexLockedError(
+                    f"how {self._store.folder} keeps vectors was changed while these passages were "
+                    "written. Nothing was changed: try again."
+                ) from None
+        self._after_commit()
 
     def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""
         snapshot = self._store.snapshot()
-        rows = self._store.catalog.rows_by_id([p.id for p in passages], snapshot.generation)
-        stored = self._store.catalog.passages(list(rows.values()))
-        plan = UpsertPlan.make(passages, {id: (row, stored[row]) for id, row in rows.items()})
+        rows, stored = self._stored(passages, snapshot)
+        plan = UpsertPlan.make(passages, stored)
         if not plan.changed:
             return
         texts = plan.texts_to_encode()
         with reporting(progress, len(texts), "encoding") as report:
-            encoder = self._passage_encoder() if texts else None
-            windows = plan.windows(encoder.encode(texts, report) if encoder else (), snapshot.index)
-            self._store.upsert(
+            encoder = self.passage_encoder() if texts else None
+            encoded = encoder.encode(texts, report) if encoder else ()
+            self._commit(
                 plan.changed,
-                windows,
-                unchanged=plan.relied_on,
+                plan.windows(encoded, snapshot.segments),
+                snapshot=snapshot,
+                rows=rows,
+                plan=plan,
                 pooler=encoder.pooler if encoder else None,
             )
 
-    def _passage_encoder(self) -> PassageEncoder:
-        pooler = self._store.pooler()  # first, for it may have to refuse
-        return PassageEncoder(self._encoder.get(), self._store.settings["window_overlap"], pooler)
+    def _stored(
+        self, passages: Sequence[Passage], snapshot: Snapshot
+    ) -> tuple[dict[str, int], dict[str, tuple[int, Passage]]]:
+        """Return the rows of these ids, and what lies there."""
+        catalog = self._store.catalog
+        rows = catalog.rows_by_id([one.id for one in passages], snapshot.generation)
+        known = catalog.passages(list(rows.values())) if rows else {}
+        return rows, {id: (row, known[row]) for id, row in rows.items()}
+
+    def _commit(
+        self,
+        passages: Sequence[Passage],
+        windows: Iterable[tuple[int, Window]],
+        *,
+        snapshot: Snapshot | None = None,
+        rows: dict[str, int] | None = None,
+        plan: UpsertPlan | None = None,
+        pooler: Pooler | None = None,
+    ) -> None:
+        """Write windows as they come, analyse the texts, and commit both."""
+        with self._store.stage_new() as staged:
+            self._write(staged, passages, windows)
+            changed = {one.id for one in passages}
+            draft = Draft(
+                passages,
+                staged,
+                stored={id: row for id, row in (rows or {}).items() if id in changed},
+                generation=-1 if snapshot is None else snapshot.generation,
+                relied_on={} if plan is None else plan.relied_on,
+                postings=self._postings(passages),
+                fitted={} if pooler is None else pooler.fitted,
+            )
+            self._store.commit_passages(draft)
+
+    def _write(
+        self,
+        staged: StagedSegment,
+        passages: Sequence[Passage],
+        windows: Iterable[tuple[int, Window]],
+    ) -> None:
+        dim = self._store.settings.dim
+        for place, window in windows:
+            check_vectors(window.encoded, dim, passages[place].id)
+            staged.append(place, window)
+        counts, _ = staged.counts(len(passages))
+        if 0 in counts:
+            raise no_vectors(passages[counts.index(0)].id)
+
+    def _postings(self, passages: Sequence[Passage]) -> Sequence[Postings]:
+        if self._store.catalog.postings.state() is None:
+            return ()
+        return in_parts([one.text for one in passages])
 
 
 class _Meter:
@@ -168,7 +212,7 @@ class _Meter:
         self.advance(self._left)
 
 
-def _batches(passages: Iterable[object], most: int) -> Iterator[tuple[list[Passage], int]]:
+def _batches(passages: Iterable[object], limit: int) -> Iterator[tuple[list[Passage], int]]:
     """Yield passages to be committed together, and how many of the stream they stand for."""
     held: dict[str, Passage] = {}
     read = characters = 0
@@ -177,11 +221,23 @@ def _batches(passages: Iterable[object], most: int) -> Iterator[tuple[list[Passa
         held[passage.id] = passage
         read += 1
         characters += len(passage.text)
-        if read == most or characters >= CHARACTERS:
+        if read == limit or characters >= CHARACTERS:
             yield list(held.values()), read
             held, read, characters = {}, 0, 0
     if held:
         yield list(held.values()), read
+
+
+def _reported(
+    windows: Iterable[tuple[int, Window]], passages: int, report: Callable[[int], None]
+) -> Iterator[tuple[int, Window]]:
+    """Report every passage once its windows are done."""
+    done = 0
+    for place, window in windows:
+        report(place - done)
+        done = place
+        yield place, window
+    report(passages - done)
 
 
 def _what_stays(committed: int) -> str:

@@ -40,8 +40,7 @@ class PassageEncoder:
     ) -> Iterator[tuple[int, Window]]:
         """Encode texts; only one block of windows is held at a time.
 
-        A pooler that is yet to settle its distance does so on the first block of texts, on windows
-        all over it.
+        A pooler that is yet to be fitted is so to windows all over the first block of texts.
 
         Args:
             texts: any strings.
@@ -59,7 +58,7 @@ class PassageEncoder:
             spans = find_windows(self.encoder, block, self.overlap)
             report = _per_text(spans, progress)
             cuts = [(place, span) for place, each in enumerate(spans) for span in each]
-            known = self._settle(block, cuts, report) if self.pooler.unsettled else {}
+            known = self._fit(block, cuts, report) if self.pooler.needs_fit else {}
             for first in range(0, len(cuts), WINDOWS):
                 part = cuts[first : first + WINDOWS]
                 known |= self._encode(block, [cut for cut in part if cut not in known], report)
@@ -68,15 +67,15 @@ class PassageEncoder:
                     if len(pooled) or len(spans[place]) == 1:
                         yield start + place, Window(span, pooled)
 
-    def _settle(
+    def _fit(
         self,
         texts: Sequence[str],
         cuts: Sequence[_Cut],
         progress: Callable[[int], None] | None,
     ) -> dict[_Cut, TokenVectors]:
-        """Settle the pooler's distance on some of the windows, and return their vectors."""
+        """Fit the pooler to some of the windows, and return their vectors."""
         sample = self._encode(texts, cuts[:: max(1, -(-len(cuts) // WINDOWS))], progress)
-        self.pooler.settle(list(sample.values()))
+        self.pooler.fit(list(sample.values()))
         return sample
 
     def _encode(

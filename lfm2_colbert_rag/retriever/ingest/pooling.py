@@ -26,14 +26,14 @@ from ..._support.extras import require
 from ...errors import ConfigError, InputError
 from ...types import TokenMatrix, TokenVectors
 
-# A distance is settled on no less than this: of other texts of the same kind it leaves the wanted
+# A distance is fitted to no less than this: of other texts of the same kind it leaves the wanted
 # share then, give or take two in a hundred.
 LEAST_WINDOWS, LEAST_VECTORS = 32, 2_048
 # A distance is to leave a little less than one of ``pool_factor`` vectors of the sample, so that it
 # leaves no more than that of other texts, which are never quite alike.
 SHARE = 0.91
 # What a distance leaves of a text is at least the fixed share divided by this, and at most the
-# share times this: it may have been settled on texts of quite another kind.
+# share times this: it may have been fitted to texts of quite another kind.
 LEEWAY = 2
 # A token in every text still tells a little.
 LEAST_RARITY = 0.05
@@ -45,7 +45,7 @@ class PoolingRule:
 
     Passages score what their means say, so all of an index must follow one rule. The defaults are
     a compromise between three trials, none of which they win alone by much; the figures are in
-    docs/architecture.md, "Token pooling".
+    docs/design/pooling.md.
 
     Args:
         same_token: by what the distance of two vectors of the same token is multiplied: they
@@ -66,6 +66,10 @@ class PoolingRule:
     common_from: float = 0.1
     shrinking: float = 0.5
 
+    def to_json(self) -> dict[str, float]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
             if not 0 <= value <= 1:
@@ -74,8 +78,6 @@ class PoolingRule:
 
 RULE = PoolingRule()
 """The rule of indexes that are made now."""
-FIRST_RULE = PoolingRule(same_token=1, common_from=1, shrinking=0)
-"""The rule of indexes that do not say: clusters by distance alone, means of unit length."""
 
 
 def check_pool_factor(pool_factor: int) -> int:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
-from ...index import Index
+from ...index.base import LiveSegments
 from ...types import Passage, Window
 
 
@@ -47,13 +47,13 @@ class UpsertPlan:
         return [passage.text for passage in self.changed if passage.id not in self.reused]
 
     def windows(
-        self, encoded: Iterable[tuple[int, Window]], index: Index
+        self, encoded: Iterable[tuple[int, Window]], segments: LiveSegments
     ) -> Iterator[tuple[int, Window]]:
         """Put fresh and stored windows together, one by one.
 
         Args:
             encoded: places in :meth:`texts_to_encode`, ascending, each with a window.
-            index: the generation that the plan was made from.
+            segments: those of the generation that the plan was made from.
 
         Yields:
             Places in ``changed``, ascending, each with a window.
@@ -63,7 +63,7 @@ class UpsertPlan:
             (place, window)
             for place, one in enumerate(self.changed)
             if one.id in self.reused
-            for window in index.windows(self.reused[one.id])
+            for window in segments.windows(self.reused[one.id])
         )
         new = ((fresh[place], window) for place, window in encoded)
         return heapq.merge(new, stored, key=itemgetter(0))

@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...index import CompressedIndex, Index, LiveSegment, Ranking, SearchSettings
+from ...index.base import Index, LiveSegment, Ranking
+from ...index.compressed import CompressedIndex
 from ...index.compressed.segment import CompressedSegment
-from ...index.settings import LADDER
+from ...index.settings import LADDER, SearchSettings
 from ...types import TokenMatrix
 from .intervals import share_interval
 
@@ -66,7 +67,6 @@ class Recall:
 
 def measure_recall(
     index: Index,
-    segments: Sequence[LiveSegment],
     queries: Sequence[TokenMatrix],
     *,
     asked: int,
@@ -78,7 +78,6 @@ def measure_recall(
 
     Args:
         index: what to measure.
-        segments: its segments.
         queries: matrices of query vectors.
         asked: how many of them, from the first, are users' own.
         generation: the index's generation.
@@ -87,7 +86,7 @@ def measure_recall(
     """
     if not isinstance(index, CompressedIndex) or not len(index):
         return Recall(1.0, 1.0, 1.0, len(queries), asked, generation)
-    noise = _noise(segments)
+    noise = _noise(index.segments)
     began, drawn = time.monotonic(), []
     for number, query in enumerate(queries):
         found = index.search_with_traces([query], K, settings=settings)[0][0]
@@ -99,9 +98,8 @@ def measure_recall(
     return Recall(mean, low, high, len(drawn), min(asked, len(drawn)), generation)
 
 
-def measure_ladder(
+def measure_presets(
     index: CompressedIndex,
-    segments: Sequence[LiveSegment],
     queries: Sequence[TokenMatrix],
     target: float = 1.0,
 ) -> list[dict[str, Any]]:
@@ -110,7 +108,7 @@ def measure_ladder(
     Returns:
         One JSON object a rung: its settings, its recall, and milliseconds a query.
     """
-    noise = _noise(segments)
+    noise = _noise(index.segments)
     truths = [index.scan([query], NEAR_TOP)[0] for query in queries]
     rungs = []
     for settings in LADDER:

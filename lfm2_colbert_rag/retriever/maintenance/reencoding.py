@@ -7,17 +7,15 @@ time, and are compressed afterwards. Killed in between, an index is partly exact
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
 
 import numpy as np
 
 from ..._support.validation import check_vectors
-from ...index import LiveSegment
-from ...index.segment import WindowWriter
-from ...storage.layout import storage_errors
+from ...index.base import LiveSegment
+from ...storage.staging import StagedSegment
 from ...storage.store import Snapshot, Store
 from ...types import Passage, Window
 from ..ingest.passage_encoder import TEXTS, PassageEncoder
@@ -35,7 +33,7 @@ def reencode(store: Store, encoder: PassageEncoder, report: Report | None = None
     A text of which the encoder makes no vector keeps those that it has.
 
     Args:
-        store: an index, locked by :meth:`FolderLocks.optimizing`.
+        store: an index, locked for optimizing.
         encoder: encodes passages as this index stores them.
         report: called with the number of passages just encoded.
 
@@ -48,10 +46,10 @@ def reencode(store: Store, encoder: PassageEncoder, report: Report | None = None
         _replace(store, snapshot, group, encoder, report)
 
 
-def _groups(segments: Sequence[LiveSegment]) -> Iterator[list[LiveSegment]]:
+def _groups(segments: Iterable[LiveSegment]) -> Iterator[list[LiveSegment]]:
     group: list[LiveSegment] = []
     for live in segments:
-        if group and sum(one.segment.info.tokens for one in [*group, live]) > GROUP_VECTORS:
+        if group and sum(one.segment.info.vectors for one in [*group, live]) > GROUP_VECTORS:
             yield group
             group = []
         group.append(live)
@@ -67,27 +65,20 @@ def _replace(
     report: Report | None,
 ) -> None:
     retired = [live.segment.info.name for live in group]
-    rows = [row for live in group for row in _live_rows(live)]
+    rows = [row for live in group for row in np.unique(live.rows).tolist()]
     if not rows:
-        store.replace_segments(retired, None, None)
+        store.replace_segments(retired, None)
         return
     sizes: list[tuple[int, int, int]] = []
-    with store.locks.stage() as folder, closing(store.new_segment(folder, None)) as writer:
+    with store.stage(None) as staged:
         for start in range(0, len(rows), TEXTS):
             part = rows[start : start + TEXTS]
             passages = store.catalog.passages(part)
             texts = [passages[row] for row in part]
             for row, windows in zip(part, _encode(texts, encoder, report), strict=True):
-                kept = windows or list(snapshot.index.windows(row))
-                sizes.append(_write(store, writer, row, kept, passages[row].id))
-        with storage_errors(store.folder):
-            info = writer.finish(store.new_name(), 0)
-        store.replace_segments(retired, folder, info, sizes, encoder.pooler)
-
-
-def _live_rows(live: LiveSegment) -> list[int]:
-    rows = live.rows
-    return np.unique(rows).tolist()
+                kept = windows or list(snapshot.segments.windows(row))
+                sizes.append(_write(staged, row, kept, passages[row].id, snapshot.settings.dim))
+        store.replace_segments(retired, staged, sizes, encoder.pooler.fitted)
 
 
 def _encode(
@@ -106,11 +97,10 @@ def _encode(
 
 
 def _write(
-    store: Store, writer: WindowWriter, row: int, windows: Sequence[Window], id: str
+    staged: StagedSegment, row: int, windows: Sequence[Window], id: str, dim: int
 ) -> tuple[int, int, int]:
     """Write the windows of a passage; returns its row, their number and that of their vectors."""
     for window in windows:
-        check_vectors(window.encoded, store.settings["dim"], id)
-        with storage_errors(store.folder):
-            writer.append(row, window)
+        check_vectors(window.encoded, dim, id)
+        staged.append(row, window)
     return row, len(windows), sum(len(window.encoded) for window in windows)

@@ -7,8 +7,8 @@ the unit words would count for ten times as much beside a model that puts all co
 and .9 as beside one that spreads them from .3 to .7.
 
 BM25 counts as its part of the best BM25 among the candidates, times a trust that rises with the
-greatest share of the query's terms that a candidate has: evenly, from none at :attr:`Fusion.least`
-to all at :attr:`Fusion.enough`. For that share each term counts the same, however rare it is. Among
+greatest share of the query's terms that a candidate has: evenly, from none at
+:attr:`Fusion.minimum` to all at :attr:`Fusion.enough`. For that share each term counts the same, however rare it is. Among
 passages of another language whatever they quote of the query's own is rare, "of" and "the" as much
 as a name, and by weight a few such words would seem to be a good part of the query; by number they
 are next to nothing, and late interaction answers alone. In its own language a query finds most of
@@ -29,41 +29,31 @@ import numpy.typing as npt
 
 from ...errors import ConfigError
 
-MODES = ("late", "lexical", "hybrid")
-_RANK_OFFSET = 60.0  # of reciprocal rank fusion, as its authors have it
-
-Array = npt.NDArray[np.floating]
-
 
 @dataclass(frozen=True)
 class Fusion:
     """How the legs are fused.
 
     Attributes:
-        method: ``"scores"``: the sum of mean cosine, in spreads, and of BM25 as a part of the best;
-            ``"ranks"``: of reciprocal ranks (Cormack, Clarke and Buettcher, 2009).
         weight: what the lexical leg counts beside the late one, where it is fully trusted.
-        least: share of the query's terms up to which words are not trusted at all.
+        minimum: share of the query's terms up to which words are not trusted at all.
         enough: share from which on they are fully trusted.
 
     Raises:
         ConfigError: a value that makes no sense.
     """
 
-    method: str = "scores"
     weight: float = 16.0
-    least: float = 0.28
+    minimum: float = 0.28
     enough: float = 0.65
 
     def __post_init__(self) -> None:
-        if self.method not in ("scores", "ranks"):
-            raise ConfigError(f'the method must be "scores" or "ranks", not {self.method!r}.')
         if not 0 <= self.weight < np.inf:
             raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
-        if not 0 <= self.least < self.enough <= 1:
+        if not 0 <= self.minimum < self.enough <= 1:
             raise ConfigError(
                 f"trust must begin at a share of 0 or more and end at a larger one, at most 1, not "
-                f"at {self.least!r} and {self.enough!r}."
+                f"at {self.minimum!r} and {self.enough!r}."
             )
 
     def to_dict(self) -> dict[str, Any]:
@@ -72,25 +62,26 @@ class Fusion:
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any] | None) -> Fusion:
-        """Return what :meth:`to_dict` gave; the default for None.
-
-        What an earlier version learned for another formula is of no use, and gives the default.
-        """
-        usable = values is not None and values.keys() == cls().to_dict().keys()
-        return cls(**values) if values is not None and usable else cls()
+        """Return what :meth:`to_dict` gave; the default for None."""
+        return cls() if values is None else cls(**values)
 
     def trust(self, share: float) -> float:
         """Return how far words are trusted, 0..1, where a passage has so much of a query."""
-        return min(1.0, max(0.0, (share - self.least) / (self.enough - self.least)))
+        return min(1.0, max(0.0, (share - self.minimum) / (self.enough - self.minimum)))
 
 
-def fuse(distances: Array, words: Array, share: float, fusion: Fusion) -> npt.NDArray[np.float64]:
+def fuse(
+    distances: npt.NDArray[np.floating],
+    bm25: npt.NDArray[np.floating],
+    share: float,
+    fusion: Fusion,
+) -> npt.NDArray[np.float64]:
     """Fuse the scores of the candidates of one query.
 
     Args:
         distances: ``(n,)`` MaxSim divided by the number of query vectors and by the spread, see
-            :attr:`~lfm2_colbert_rag.retriever.search.relevance.Background.spread`.
-        words: ``(n,)`` BM25, 0 where no word is shared.
+            :attr:`~.relevance.BaselineSample.spread`.
+        bm25: ``(n,)`` BM25, 0 where no term is shared.
         share: of the query's terms that a candidate has at most, 0..1.
         fusion: how.
 
@@ -102,27 +93,6 @@ def fuse(distances: Array, words: Array, share: float, fusion: Fusion) -> npt.ND
         np.int64(1)
     """
     weight = fusion.weight * fusion.trust(share)
-    if fusion.method == "ranks":
-        return _by_rank(distances) + weight * np.where(words > 0, _by_rank(words), 0.0)
-    best = float(words.max(initial=0.0))
-    parts = words.astype(np.float64) / best if best > 0 else np.zeros(len(words))
+    best = float(bm25.max(initial=0.0))
+    parts = bm25.astype(np.float64) / best if best > 0 else np.zeros(len(bm25))
     return distances.astype(np.float64) + weight * parts
-
-
-def _by_rank(scores: Array) -> npt.NDArray[np.float64]:
-    """Return reciprocal ranks; equal scores share the better one."""
-    ranks = 1 + np.searchsorted(np.sort(-scores), -scores)
-    return np.divide(1.0, _RANK_OFFSET + ranks, dtype=np.float64)
-
-
-def check_mode(mode: object, default: str = "late") -> str:
-    """Return how to search; the default for None.
-
-    Raises:
-        ConfigError: there is no such way.
-    """
-    if mode is None:
-        return default
-    if mode not in MODES:
-        raise ConfigError(f'mode must be "late", "lexical" or "hybrid", not {mode!r}.')
-    return str(mode)

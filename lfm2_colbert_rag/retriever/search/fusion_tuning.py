@@ -1,4 +1,4 @@
-"""The part of the facade that learns from judged queries how to fuse the legs."""
+"""Learning from judged queries how much BM25 counts in hybrid search."""
 
 from __future__ import annotations
 
@@ -11,19 +11,16 @@ import numpy.typing as npt
 
 from ..._support.validation import check_query
 from ...errors import ConfigError, InputError
-from ...storage.store import Store
-from ...types import TokenVectors
+from ...storage.store import Snapshot, Store
 from .fusion import Fusion, fuse
-from .hybrid import Legs
+from .searcher import Searcher
 
 DEPTH = 10
 # Weights that are compared, relative to the default, and how many queries weigh as much as it.
 _FACTORS = 2.0 ** np.arange(-4, 3.1, 0.5)
 _PRIOR = 30.0
-_LEAST = 5
+_MINIMUM = 5
 _DISCOUNTS = 1 / np.log2(np.arange(2, DEPTH + 2))
-
-_Table = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -55,85 +52,55 @@ class FusionReport:
         return asdict(self)
 
 
-class Fusing:
-    """The part of :class:`~lfm2_colbert_rag.Retriever` that tunes hybrid search."""
+def tune_fusion(
+    store: Store,
+    searcher: Searcher,
+    queries: Mapping[str, str],
+    qrels: Mapping[str, Mapping[str, int]],
+    folds: int,
+) -> FusionReport:
+    """Learn a weight and keep it with the index; see ``Retriever.tune_fusion``."""
+    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+        raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}.")
+    store.catalog.require_writable()
+    snapshot = store.snapshot()
+    gains = [
+        _gains(searcher, snapshot, check_query(query), grades)
+        for id, query in queries.items()
+        if (grades := _grades(store, snapshot, qrels.get(id, {})))
+    ]
+    if len(gains) < _MINIMUM:
+        raise InputError(
+            f"{len(gains)} of the {len(queries)} queries have a relevant passage here; give at "
+            f"least {_MINIMUM}, better 30."
+        )
+    report = learn(np.array(gains), min(folds, len(gains)))
+    store.change_settings(fusion=report.fusion.to_dict() if report.adopted else None)
+    return report
 
-    _store: Store
-    _legs: Legs
 
-    def _encode(self, queries: list[str]) -> list[TokenVectors]:
-        raise NotImplementedError
+def _grades(store: Store, snapshot: Snapshot, judged: Mapping[str, int]) -> dict[int, int] | None:
+    """Return the grades of one query by row; None where no passage here is relevant."""
+    rows = store.catalog.rows_by_id(list(judged), snapshot.generation)
+    grades = {rows[id]: max(0, grade) for id, grade in judged.items() if id in rows}
+    return grades if any(grades.values()) else None
 
-    def tune_fusion(
-        self,
-        queries: Mapping[str, str],
-        qrels: Mapping[str, Mapping[str, int]],
-        *,
-        folds: int = 5,
-    ) -> FusionReport:
-        """Learn from judged queries how much words count in ``mode="hybrid"``, and remember it.
 
-        Some 30 queries are enough. The weight is drawn towards the default, the more the fewer
-        they are, and the default stays where cross-validation does not show a gain. The result is
-        kept with the index, and replaces what was learned before.
-
-        Args:
-            queries: questions by their ids.
-            qrels: for each query's id the grades of passages by their ids, 0 for those that are
-                not relevant. Queries without a relevant passage in this index are left out.
-            folds: parts into which the queries are divided.
-
-        Raises:
-            InputError: fewer than 5 queries can be used.
-            ConfigError: fewer than 2 folds, or an index without words.
-
-        Example:
-            >>> retriever.tune_fusion({"q1": "reset the router", ...},
-            ...                       {"q1": {"reset": 1}, ...})  # doctest: +SKIP
-        """
-        if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
-            raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}.")
-        self._legs.prepare()
-        table = self._gains(queries, qrels)
-        if len(table) < _LEAST:
-            raise InputError(
-                f"{len(table)} of the {len(queries)} queries have a relevant passage here; "
-                f"give at least {_LEAST}, better 30."
-            )
-        report = learn(table, min(folds, len(table)))
-        value = report.fusion.to_dict() if report.adopted else None
-        with self._store.locks.writing():
-            self._store.catalog.change_setting("fusion", value)
-        return report
-
-    def _gains(self, queries: Mapping[str, str], qrels: Mapping[str, Mapping[str, int]]) -> _Table:
-        """Return nDCG@10 of each usable query under each weight."""
-        snapshot, rows = self._store.snapshot(), []
-        for id, query in queries.items():
-            found = self._store.catalog.rows_by_id(list(qrels.get(id, {})), snapshot.generation)
-            grades = {found[doc]: grade for doc, grade in qrels.get(id, {}).items() if doc in found}
-            if not any(grade > 0 for grade in grades.values()):
-                continue
-            text = check_query(query)
-            vectors = self._encode([text])[0].vectors
-            (one,) = self._legs.candidates(snapshot, [(text, vectors)], DEPTH)
-            gains = np.array([max(0, grades.get(row, 0)) for row in one.late.rows.tolist()], float)
-            best = sum(
-                grade * discount
-                for grade, discount in zip(
-                    sorted((max(0, g) for g in grades.values()), reverse=True),
-                    _DISCOUNTS,
-                    strict=False,
-                )
-            )
-            row = []
-            for weight in weights():
-                fusion = Fusion(weight=weight)
-                scores = fuse(one.distances, one.lexical, one.share, fusion)
-                order = np.argsort(-scores, kind="stable")[:DEPTH]
-                row.append(float(gains[order] @ _DISCOUNTS[: len(order)]) / best)
-            rows.append(row)
-        return np.array(rows)
+def _gains(
+    searcher: Searcher, snapshot: Snapshot, text: str, grades: Mapping[int, int]
+) -> list[float]:
+    """Return nDCG@10 of one query under each weight."""
+    vectors = searcher.encode([text])[0].vectors
+    (found,) = searcher.legs.candidates(snapshot, [(text, vectors)], DEPTH)
+    gains = np.array([grades.get(row, 0) for row in found.late.rows.tolist()], float)
+    ideal = np.sort(np.array(list(grades.values()), float))[::-1][:DEPTH]
+    best = float(ideal @ _DISCOUNTS[: len(ideal)])
+    measured = []
+    for weight in weights():
+        scores = fuse(found.distances, found.bm25, found.share, Fusion(weight=weight))
+        order = np.argsort(-scores, kind="stable")[:DEPTH]
+        measured.append(float(gains[order] @ _DISCOUNTS[: len(order)]) / best)
+    return measured
 
 
 def weights() -> list[float]:
@@ -141,35 +108,35 @@ def weights() -> list[float]:
     return [float(Fusion().weight * factor) for factor in _FACTORS]
 
 
-def learn(table: _Table, folds: int) -> FusionReport:
+def learn(gains: npt.NDArray[np.float64], folds: int) -> FusionReport:
     """Choose a weight by cross-validation.
 
     Args:
-        table: ``(queries, weights)`` what each query gains under each of :func:`weights`.
+        gains: ``(queries, weights)`` what each query gains under each of :func:`weights`.
         folds: parts that are left out in turn.
     """
-    usual = int(np.argmin(np.abs(np.log(_FACTORS))))
-    part = np.arange(len(table)) % folds
-    held_out = np.empty(len(table))
+    default = int(np.argmin(np.abs(np.log(_FACTORS))))
+    part = np.arange(len(gains)) % folds
+    held_out = np.empty(len(gains))
     for fold in range(folds):
-        held_out[part == fold] = table[part == fold, _choose(table[part != fold], usual)]
-    gain = held_out - table[:, usual]
+        held_out[part == fold] = gains[part == fold, _choose(gains[part != fold], default)]
+    gain = held_out - gains[:, default]
     error = float(gain.std(ddof=1)) / len(gain) ** 0.5
     adopted = float(gain.mean()) > error
-    weight = weights()[_choose(table, usual) if adopted else usual]
+    weight = weights()[_choose(gains, default) if adopted else default]
     return FusionReport(
-        queries=len(table),
+        queries=len(gains),
         folds=folds,
-        default=float(table[:, usual].mean()),
+        default=float(gains[:, default].mean()),
         learned=float(held_out.mean()),
         adopted=adopted,
         fusion=Fusion(weight=weight),
     )
 
 
-def _choose(table: _Table, usual: int) -> int:
-    """Return the place of the best weight, drawn towards the usual one."""
-    means = table.mean(axis=0)
+def _choose(gains: npt.NDArray[np.float64], default: int) -> int:
+    """Return the place of the best weight, drawn towards the default."""
+    means = gains.mean(axis=0)
     smooth = np.convolve(np.pad(means, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")
     best = int(np.argmax(smooth))
-    return round(usual + (best - usual) * len(table) / (len(table) + _PRIOR))
+    return round(default + (best - default) * len(gains) / (len(gains) + _PRIOR))

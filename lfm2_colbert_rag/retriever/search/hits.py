@@ -2,33 +2,33 @@
 
 from __future__ import annotations
 
-import json
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
-from ...index import Index, Ranking
+from ...index.base import Index, Ranking
 from ...index.lexical.bm25 import LexicalRanking
 from ...index.maxsim import maxsim, similarities
 from ...types import Hit, Leg, Match, Passage, TokenVectors, Window
 from .evidence import compare_tokens, find_matches
 from .explanation import Explanation
-from .relevance import Chance, relevance
+from .relevance import Baseline, relevance
 
 
 @dataclass(frozen=True)
-class Question:
-    """A question, its vectors, and what it scores by chance, where that is known."""
+class Query:
+    """A query, its vectors, and what it scores by chance, where that is known."""
 
     text: str
     encoded: TokenVectors
-    chance: Chance | None = None
+    baseline: Baseline | None = None
 
 
 def ranked_hits(
-    question: Question,
+    query: Query,
     ranking: Ranking,
     index: Index,
     passages: Mapping[int, Passage],
@@ -38,7 +38,7 @@ def ranked_hits(
     """Turn what an index found into hits, best first; equal scores are ordered by id.
 
     Args:
-        question: what was asked.
+        query: what was asked.
         ranking: what the index answered.
         index: the generation that was searched.
         passages: the ranked passages, by row.
@@ -51,11 +51,11 @@ def ranked_hits(
     )
     return [
         _make_hit(
-            question,
+            query,
             passages[row],
             score,
-            index.window_span(row, place),
-            partial(index.window, row, place),
+            index.segments.window_span(row, place),
+            partial(index.segments.window, row, place),
             {"late": Leg(rank, score)} if legs is None else legs[row],
         )
         for rank, (row, score, place) in enumerate(ranked[:k], 1)
@@ -86,7 +86,7 @@ def lexical_hits(
             score,
             min(1.0, score / ranking.ideal),
             passages[row].text,
-            json.loads(json.dumps(passages[row].metadata)),
+            copy.deepcopy(dict(passages[row].metadata)),
             legs={"lexical": Leg(rank, score)},
             _find_evidence=partial(find_evidence, row),
         )
@@ -95,17 +95,17 @@ def lexical_hits(
 
 
 def reranked_hits(
-    question: Question, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
+    query: Query, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
 ) -> list[Hit]:
     """Rank passages that were just encoded; equal scores keep their order.
 
     Args:
-        question: what was asked.
+        query: what was asked.
         passages: the passages.
         windows: their windows, each with its passage's place, ascending.
         k: most hits.
     """
-    scores = maxsim([question.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
+    scores = maxsim([query.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
     best: dict[int, tuple[float, Window]] = {}
     for (place, window), score in zip(windows, scores.tolist(), strict=True):
         if place not in best or best[place][0] < score:
@@ -113,30 +113,28 @@ def reranked_hits(
     hits = []
     for place in sorted(best, key=lambda place: (-best[place][0], place))[:k]:
         score, window = best[place]
-        hits.append(
-            _make_hit(question, passages[place], score, window.span, partial(_same, window))
-        )
+        hits.append(_make_hit(query, passages[place], score, window.span, partial(_same, window)))
     return hits
 
 
-def explain_row(question: Question, row: int, passage: Passage, index: Index) -> Explanation:
+def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Explanation:
     """Explain the score of one live row."""
-    ranking = index.search([question.encoded.vectors], 1, rows=np.array([row]))[0]
-    hit = ranked_hits(question, ranking, index, {row: passage}, 1)[0]
-    window = index.window(row, int(ranking.windows[0]))
-    best = similarities(question.encoded.vectors, window.encoded.vectors).max(axis=1)
-    spans = question.encoded.spans
+    ranking = index.search([query.encoded.vectors], 1, rows=np.array([row]))[0]
+    hit = ranked_hits(query, ranking, index, {row: passage}, 1)[0]
+    window = index.segments.window(row, int(ranking.windows[0]))
+    best = similarities(query.encoded.vectors, window.encoded.vectors).max(axis=1)
+    spans = query.encoded.spans
     total = best.sum()
     share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
     return Explanation(
-        question.text,
+        query.text,
         passage,
         hit.score,
         hit.relevance,
         hit.evidence,
         share,
         hit.window,
-        compare_tokens(question.encoded, question.text, window, passage.text),
+        compare_tokens(query.encoded, query.text, window, passage.text),
     )
 
 
@@ -145,7 +143,7 @@ def _same(window: Window) -> Window:
 
 
 def _make_hit(
-    question: Question,
+    query: Query,
     passage: Passage,
     score: float,
     span: tuple[int, int],
@@ -153,14 +151,14 @@ def _make_hit(
     legs: Mapping[str, Leg] | None = None,
 ) -> Hit:
     def find_evidence() -> tuple[Match, ...]:
-        return find_matches(question.encoded, question.text, get_window(), passage.text)
+        return find_matches(query.encoded, query.text, get_window(), passage.text)
 
     return Hit(
         passage.id,
         score,
-        relevance(legs["late"].score if legs else score, len(question.encoded), question.chance),
+        relevance(legs["late"].score if legs else score, len(query.encoded), query.baseline),
         passage.text,
-        json.loads(json.dumps(passage.metadata)),  # shares nothing that could be changed
+        copy.deepcopy(dict(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,
         legs=dict(legs or {}),
         _find_evidence=find_evidence,

@@ -1,4 +1,4 @@
-"""The two legs of a search, and both together, over one snapshot of an index."""
+"""The legs of a search, late interaction and BM25, and both together, over one snapshot."""
 
 from __future__ import annotations
 
@@ -9,39 +9,37 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
-from ...index import Ranking
+from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
 from ...index.lexical.bm25 import Bm25, LexicalRanking
-from ...index.lexical.postings import LENGTHS, Numbers, Postings
+from ...index.lexical.postings import LENGTHS
 from ...storage.store import Snapshot, Store
 from ...types import Leg, TokenMatrix
 from .fusion import Fusion, fuse
+from .index_cache import IndexCache
 from .plan import FusionPlan
-from .relevance import LEAST_SPREAD, Backgrounds
+from .relevance import MIN_SPREAD, Baselines
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50
-# Passages filled into the lexical index in one transaction.
-_FILLED = 1000
 
 
 @dataclass(frozen=True, eq=False)
-class Candidates:
+class FusionCandidates:
     """What both legs say of the candidates of one query.
 
     Attributes:
         late: the candidates as the late leg scores them.
-        lexical: ``(n,)`` BM25 of the same rows, in that order.
+        bm25: ``(n,)`` BM25 of the same rows, in that order.
         shares: ``(n,)`` which part of the query's terms each of them has, 0..1.
         length: number of query vectors.
-        spread: of mean cosines, see :attr:`~.relevance.Background.spread`.
+        spread: of mean cosines, see :attr:`~.relevance.BaselineSample.spread`.
         legs: the same for hits, by row.
     """
 
     late: Ranking
-    lexical: npt.NDArray[np.float32]
+    bm25: npt.NDArray[np.float32]
     shares: npt.NDArray[np.float32]
     length: int
     spread: float
@@ -62,6 +60,16 @@ class Candidates:
         """The greatest of :attr:`shares`."""
         return float(self.shares.max(initial=0.0))
 
+    def fused(self, fusion: Fusion) -> Ranking:
+        """Rank the candidates by both legs."""
+        exact = fuse(self.distances, self.bm25, self.share, fusion)
+        scores = exact.astype(np.float32)
+        order = np.argsort(-scores, kind="stable")
+        late = self.late
+        return replace(
+            late, rows=late.rows[order], scores=scores[order], windows=late.windows[order]
+        )
+
     def plan(self, fusion: Fusion) -> FusionPlan:
         """Return what each leg brought, for people."""
         brought = {
@@ -75,7 +83,6 @@ class Candidates:
             cosine=float(self.cosines.max(initial=0.0)),
             spread=self.spread,
             share=self.share,
-            method=fusion.method,
             trust=fusion.trust(self.share),
             weight=fusion.weight,
         )
@@ -86,115 +93,98 @@ class Legs:
 
     Args:
         store: the index.
-        backgrounds: what is known of it by chance.
+        indexes: searches its vectors.
+        baselines: what is known of scores by chance.
     """
 
-    def __init__(self, store: Store, backgrounds: Backgrounds) -> None:
-        self._store, self._backgrounds = store, backgrounds
+    def __init__(self, store: Store, indexes: IndexCache, baselines: Baselines) -> None:
+        self._store, self._indexes, self._baselines = store, indexes, baselines
         self._making = threading.Lock()
         self._made: tuple[int, Bm25] | None = None
 
-    def prepare(self, progress: ProgressLike = None) -> None:
-        """Fill the lexical index with what it lacks; nothing happens where it is complete.
+    def lexical(
+        self,
+        snapshot: Snapshot,
+        query: str,
+        k: int,
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> LexicalRanking:
+        """Rank passages by the terms that they share with a query.
 
         Raises:
-            ConfigError: the index was made without one.
-            IndexLockedError: another writer held the index for too long; what is filled stays.
-            StorageFullError: the disk is full; what is filled stays.
+            ConfigError: the index keeps no posting lists, or they are not complete.
         """
-        catalog = self._store.catalog
-        state = catalog.lexical_state()
-        if state is None:
-            raise ConfigError(
-                "this index was made without a lexical index. Open it with lexical=True to have "
-                'one, or search with mode="late".'
-            )
-        if state.is_complete:
-            return
-        catalog.start_lexical_over()
-        with reporting(progress, state.last - state.next + 1, "indexing words") as report:
-            while not (state := catalog.lexical_state() or state).is_complete:
-                texts = catalog.pending_texts(_FILLED)
-                postings = Postings.of([text for _, text in texts])
-                with self._store.locks.writing():
-                    catalog.fill_lexical([row for row, _ in texts], postings)
-                report(len(texts))
-
-    def lexical(
-        self, snapshot: Snapshot, query: str, k: int, rows: Numbers | None = None
-    ) -> LexicalRanking:
-        """Rank passages by the words that they share with a query."""
         terms = weigh(query)
         return self._bm25(snapshot).search(self._postings(list(terms)), terms, k, rows)
 
     def candidates(
         self,
         snapshot: Snapshot,
-        questions: Sequence[tuple[str, TokenMatrix]],
+        queries: Sequence[tuple[str, TokenMatrix]],
         k: int,
-        rows: Numbers | None = None,
-    ) -> list[Candidates]:
-        """Let each leg bring its best passages for each question, and score all of them by both.
+        rows: npt.NDArray[np.int64] | None = None,
+    ) -> list[FusionCandidates]:
+        """Let each leg bring its best passages for each query, and score all of them by both.
 
         Args:
             snapshot: what to search.
-            questions: texts and their vectors.
+            queries: texts and their vectors.
             k: how many passages are wanted in the end.
-            rows: rows to which the search is limited; None for all.
+            rows: ascending rows to which the search is limited; None for all.
+
+        Raises:
+            ConfigError: the index keeps no posting lists, or they are not complete.
         """
-        most = max(CANDIDATES, 3 * k)
-        found = snapshot.index.search([vectors for _, vectors in questions], most, rows=rows)
+        limit = max(CANDIDATES, 3 * k)
+        index = self._indexes.get(snapshot)
+        found = index.search([vectors for _, vectors in queries], limit, rows=rows)
         return [
-            self._scored_by_both(snapshot, question, late, most, rows)
-            for question, late in zip(questions, found, strict=True)
+            self._scored_by_both(snapshot, query, late, limit, rows)
+            for query, late in zip(queries, found, strict=True)
         ]
 
     def _scored_by_both(
         self,
         snapshot: Snapshot,
-        question: tuple[str, TokenMatrix],
+        query: tuple[str, TokenMatrix],
         late: Ranking,
-        most: int,
-        rows: Numbers | None,
-    ) -> Candidates:
-        query, vectors = question
-        terms = weigh(query)
+        limit: int,
+        rows: npt.NDArray[np.int64] | None,
+    ) -> FusionCandidates:
+        text, vectors = query
+        terms = weigh(text)
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
         scored = bm25.score(postings, terms)
-        words = bm25.best(scored, most, rows)
-        ranks = _ranks(late.rows, late.scores), _ranks(words.rows, words.scores)
-        missing = np.setdiff1d(words.rows, late.rows)
+        lexical = bm25.best(scored, limit, rows)
+        ranks = _ranks(late.rows, late.scores), _ranks(lexical.rows, lexical.scores)
+        missing = np.setdiff1d(lexical.rows, late.rows)
         if len(missing):
-            more = snapshot.index.search([vectors], len(missing), rows=missing)[0]
-            late = _joined(late, more)
-        lexical, shares = bm25.of(scored, late.rows)
+            more = self._indexes.get(snapshot).search([vectors], len(missing), rows=missing)[0]
+            late = Ranking.joined(late, more)
+        scores, shares = bm25.of(scored, late.rows)
         legs = {
-            row: {
-                "late": Leg(ranks[0].get(row), score),
-                "lexical": Leg(ranks[1].get(row), word_score),
-            }
-            for row, score, word_score in zip(
-                late.rows.tolist(), late.scores.tolist(), lexical.tolist(), strict=True
+            row: {"late": Leg(ranks[0].get(row), score), "lexical": Leg(ranks[1].get(row), other)}
+            for row, score, other in zip(
+                late.rows.tolist(), late.scores.tolist(), scores.tolist(), strict=True
             )
         }
         spread = self._spread(snapshot, late.scores / max(1, len(vectors)))
-        return Candidates(late, lexical, shares, len(vectors), spread, legs)
+        return FusionCandidates(late, scores, shares, len(vectors), spread, legs)
 
     def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:
         """Return the spread of the index; that of the candidates where there are few passages."""
-        background = self._backgrounds.of(snapshot.generation, snapshot.segments)
-        if background is not None:
-            return background.spread
-        return max(float(cosines.std()) if len(cosines) else 0.0, LEAST_SPREAD)
+        sample = self._baselines.of(snapshot)
+        if sample is not None:
+            return sample.spread
+        return max(float(cosines.std()) if len(cosines) else 0.0, MIN_SPREAD)
 
-    def fusion(self) -> Fusion:
-        """Return how this index fuses: as it was tuned, or the default."""
-        return Fusion.from_dict(self._store.catalog.settings().get("fusion"))
-
-    def _postings(self, terms: list[str]) -> dict[str, tuple[Numbers, Numbers]]:
-        while (found := self._store.catalog.postings(terms)) is None:
-            self.prepare()  # somebody else started over meanwhile
+    def _postings(
+        self, terms: list[str]
+    ) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        found = self._store.catalog.postings.read(terms)
+        if found is None:
+            raise _no_postings(self._store)
         return found
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
@@ -202,33 +192,26 @@ class Legs:
             if self._made is None or self._made[0] != snapshot.generation:
                 none = np.empty(0, dtype=np.int64)
                 lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
-                self._made = snapshot.generation, Bm25(_live_rows(snapshot), lengths)
+                rows = snapshot.segments.rows
+                self._made = snapshot.generation, Bm25(rows, lengths)
             return self._made[1]
 
 
-def fused(candidates: Candidates, fusion: Fusion) -> Ranking:
-    """Rank candidates by both legs."""
-    late = candidates.late
-    exact = fuse(candidates.distances, candidates.lexical, candidates.share, fusion)
-    scores = exact.astype(np.float32)
-    order = np.argsort(-scores, kind="stable")
-    return replace(late, rows=late.rows[order], scores=scores[order], windows=late.windows[order])
+def _no_postings(store: Store) -> ConfigError:
+    """Return the error about an index that cannot be searched by terms now."""
+    state = store.catalog.postings.state()
+    if state is None:
+        return ConfigError(
+            "this index keeps no terms of its passages. Open it with lexical=True to have them, "
+            'or search with mode="late".'
+        )
+    return ConfigError(
+        f"the terms of {state.last - state.next + 1:,} passages are not filled in yet, since they "
+        'are kept only lately. Call optimize(), or search with mode="late".'
+    )
 
 
-def _live_rows(snapshot: Snapshot) -> Numbers:
-    rows = [live.rows for live in snapshot.segments]
-    return np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
-
-
-def _ranks(rows: Numbers, scores: npt.NDArray[np.float32]) -> dict[int, int]:
+def _ranks(rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]) -> dict[int, int]:
     """Return the rank of each row, 1 for the best; those that tie share theirs."""
     ranks = 1 + np.searchsorted(-scores, -scores)
     return dict(zip(rows.tolist(), ranks.tolist(), strict=True))
-
-
-def _joined(one: Ranking, other: Ranking) -> Ranking:
-    return Ranking(
-        np.concatenate((one.rows, other.rows)),
-        np.concatenate((one.scores, other.scores)),
-        np.concatenate((one.windows, other.windows)),
-    )

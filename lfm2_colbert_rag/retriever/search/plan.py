@@ -37,8 +37,7 @@ class FusionPlan:
         cosine: the greatest mean cosine of a candidate.
         spread: how far mean cosines lie apart by chance in this index.
         share: the greatest share of the query's terms that a candidate has.
-        method: see :class:`~lfm2_colbert_rag.retriever.search.fusion.Fusion`.
-        trust: how far words are trusted for that, 0..1.
+        trust: how far BM25 is trusted for that, 0..1, see :class:`~.fusion.Fusion`.
         weight: see there; what the lexical leg counts beside the late one, where it is trusted.
     """
 
@@ -48,7 +47,6 @@ class FusionPlan:
     cosine: float
     spread: float
     share: float
-    method: str
     trust: float
     weight: float
 
@@ -60,8 +58,6 @@ class FusionPlan:
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and meaning of each line of a drawing."""
         adding = f"of the query's terms a candidate has, which adds {self.words:.1f} spreads"
-        if self.method == "ranks":
-            adding = "of the query's terms a candidate has; ranks are added"
         return [
             ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
             ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),

@@ -1,176 +1,222 @@
-"""The part of the facade that answers questions: by meaning, by words, or by both."""
+"""The read path: queries answered by meaning, by terms, or by both."""
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.validation import check_k, check_query
-from ...errors import InputError
-from ...filters import Filter, parse_where
-from ...index import Ranking
+from ..._support.validation import check_passages
+from ...encoder.lazy import LazyEncoder
+from ...errors import IndexBusyError, PassageNotFoundError
+from ...filters import Filter
+from ...index.base import Ranking
+from ...index.compressed import CompressedIndex
 from ...index.lexical.bm25 import LexicalRanking
+from ...index.trace import exact_trace
 from ...storage.store import Snapshot, Store
-from ...types import Hit, Leg, Match, Passage, TokenMatrix, TokenVectors, Where
-from .fusion import check_mode
-from .hits import Question, explain_row, lexical_hits, ranked_hits
-from .hybrid import Legs, fused
-from .relevance import Backgrounds
+from ...types import Hit, Match, Mode, Passage, TokenMatrix, TokenVectors
+from ..ingest.passage_encoder import PassageEncoder
+from .diversity import diversify
+from .explanation import Explanation
+from .fusion import Fusion
+from .hits import Query, explain_row, lexical_hits, ranked_hits, reranked_hits
+from .hybrid import Legs
+from .index_cache import IndexCache
+from .plan import SearchPlan
+from .relevance import Baselines
 
+# Users' own queries, as vectors and in memory only, that recall is measured on.
+REMEMBERED = 256
 # A search that met passages which were forgotten meanwhile is repeated so often.
 _TRIES = 3
 
 
-class Searching:
-    """The part of :class:`~lfm2_colbert_rag.Retriever` that ranks passages for questions."""
+class Searcher:
+    """Ranks the passages of one index for queries.
 
-    _store: Store
-    _legs: Legs
-    _mode: str
-    _asked: deque[TokenMatrix]
-    _backgrounds: Backgrounds
+    Args:
+        store: the index.
+        encoder: its model.
 
-    def _encode(self, queries: list[str]) -> list[TokenVectors]:
-        raise NotImplementedError
+    Attributes:
+        asked: the vectors of the last queries.
+        indexes: the search index of the newest generation.
+    """
 
-    def search(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> list[Hit]:
-        """Find the passages that answer a question best.
+    def __init__(self, store: Store, encoder: LazyEncoder) -> None:
+        self._store = store
+        self._encoder = encoder
+        self._baselines = Baselines()
+        self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
+        self.indexes = IndexCache()
+        self.legs = Legs(store, self.indexes, self._baselines)
 
-        Args:
-            query: the question, in any language of the model.
-            k: how many passages at most; fewer come back only when fewer match ``where``.
-            where: metadata filter, applied before ranking, for example
-                ``{"product": "router", "year": {"$gte": 2024}}``.
-            mode: ``"late"``: by the meaning of words, in any language. ``"lexical"``: by the words
-                themselves (BM25), which needs no model; only passages that share some come back.
-                ``"hybrid"``: both together. None: as the retriever was opened.
-
-        Returns:
-            Hits, best first; equal scores are ordered by id. Empty for an empty index.
+    def encode(self, queries: Sequence[str]) -> list[TokenVectors]:
+        """Encode queries.
 
         Raises:
-            InputError: a blank query, or a k below 1.
-            FilterError: the filter is malformed.
-            ConfigError: an unknown mode, or one that asks for words that the index does not keep.
+            ModelNotFoundError: the model is no longer where it was.
         """
-        return self.search_many([query], k, where=where, mode=mode)[0]
+        return list(self._encoder.get().encode_query(list(queries)))
 
     def search_many(
-        self,
-        queries: Sequence[str],
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        mode: str | None = None,
+        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
     ) -> list[list[Hit]]:
-        """Answer several questions in one pass over the index; see :meth:`search`."""
-        if isinstance(queries, str) or not isinstance(queries, Sequence):
-            raise InputError("queries must be a list of strings; for a single one use search().")
-        texts = [check_query(query) for query in queries]
-        check_k(k)
-        condition = None if where is None else parse_condition(where)
-        mode = check_mode(mode, self._mode)
-        if mode != "late":
-            self._legs.prepare()
-        if not texts:
+        """Answer checked queries in one pass over the index; see ``Retriever.search``."""
+        return self._answer(texts, k, where, mode)[1] if texts else []
+
+    def search_diverse(
+        self, text: str, k: int, where: Filter | None, mode: Mode, *, weight: float, fetch_k: int
+    ) -> list[Hit]:
+        """Answer a query with passages that do not repeat one another (MMR).
+
+        Args:
+            text: the query.
+            k: how many hits.
+            where: see :meth:`search_many`.
+            mode: see there.
+            weight: what diversity counts beside relevance, 0 to 1.
+            fetch_k: among so many of the best hits they are chosen.
+        """
+        snapshot, (hits,) = self._answer([text], max(k, fetch_k), where, mode)
+        rows = self._store.catalog.rows_by_id([hit.id for hit in hits], snapshot.generation)
+        hits = [hit for hit in hits if hit.id in rows]
+        vectors = [
+            np.concatenate([one.encoded.vectors for one in snapshot.segments.windows(rows[hit.id])])
+            for hit in hits
+        ]
+        return [hits[i] for i in diversify([hit.relevance for hit in hits], vectors, k, weight)]
+
+    def rerank(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
+        """Order somebody else's texts by how well they answer a checked query."""
+        checked = check_passages([one.text for one in candidates])
+        if not checked:
             return []
-        if mode == "lexical":
-            return self._search_words(texts, k, condition)
-        encoded = self._encode(texts)
-        self._asked.extend(one.vectors for one in encoded)
-        questions = self._questions(texts, encoded, self._store.snapshot())
+        snapshot = self._store.snapshot()
+        query = self._query(snapshot, text, self.encode([text])[0])
+        encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
+        windows = list(encoder.encode([one.text for one in checked]))
+        return reranked_hits(query, candidates, windows, k)
+
+    def explain(self, text: str, id: str) -> Explanation:
+        """Say which words of a passage answered a checked query.
+
+        Raises:
+            PassageNotFoundError: no live passage has this id.
+        """
+        snapshot = self._store.snapshot()
+        rows = self._store.catalog.rows_by_id([id], snapshot.generation)
+        if id not in rows:
+            raise PassageNotFoundError(f"no passage has the id {id!r}.")
+        passage = self._store.catalog.passages([rows[id]])[rows[id]]
+        query = self._query(snapshot, text, self.encode([text])[0])
+        return explain_row(query, rows[id], passage, self.indexes.get(snapshot))
+
+    def plan(self, text: str, k: int, where: Filter | None, mode: Mode) -> SearchPlan:
+        """Say how a checked query is answered, and how much is looked at."""
+        snapshot = self._store.snapshot()
+        vectors = self.encode([text])[0].vectors
+        rows, index = self._allowed(snapshot, where), self.indexes.get(snapshot)
+        if isinstance(index, CompressedIndex):
+            trace = index.search_with_traces([vectors], k, rows=rows)[0][1]
+        else:
+            trace = exact_trace(snapshot.segments, rows)
+        if mode != "hybrid":
+            return SearchPlan.of(trace)
+        (found,) = self.legs.candidates(snapshot, [(text, vectors)], k, rows)
+        return SearchPlan.of(trace, found.plan(self.fusion(snapshot)))
+
+    @staticmethod
+    def fusion(snapshot: Snapshot) -> Fusion:
+        """Return how an index fuses: as it was tuned, or the default."""
+        return Fusion.from_dict(snapshot.settings.fusion)
+
+    def _answer(
+        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
+    ) -> tuple[Snapshot, list[list[Hit]]]:
+        """Answer queries, and say in which generation."""
+        encoded = [] if mode == "lexical" else self.encode(texts)
+        self.asked.extend(one.vectors for one in encoded)
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
-            if mode == "late":
-                rankings, legs = self._rank(snapshot, encoded, k, condition), None
+            rows = self._allowed(snapshot, where)
+            if mode == "lexical":
+                found = self._search_terms(snapshot, texts, k, rows)
             else:
-                rankings, legs = self._rank_by_both(snapshot, questions, k, condition)
-            passages = self._passages(rankings)
-            if passages is not None:
-                break
-        return [
-            ranked_hits(
-                question, ranking, snapshot.index, passages or {}, k, legs[place] if legs else None
-            )
-            for place, (question, ranking) in enumerate(zip(questions, rankings, strict=True))
-        ]
+                found = self._search_vectors(snapshot, texts, encoded, k, rows, mode)
+            if found is not None:
+                return snapshot, found
+        raise IndexBusyError(
+            f"passages that this search found in {self._store.folder} were deleted and forgotten "
+            f"before they could be read, {_TRIES} times in a row. Search again, or let optimize() "
+            "forget passages later (forget_after)."
+        )
 
-    async def asearch(
-        self,
-        query: str,
-        k: int = 10,
-        *,
-        where: Where | None = None,
-        mode: str | None = None,
-    ) -> list[Hit]:
-        """Do what :meth:`search` does without blocking the event loop."""
-        return await asyncio.to_thread(self.search, query, k, where=where, mode=mode)
-
-    def _questions(
-        self, texts: Sequence[str], encoded: Sequence[TokenVectors], snapshot: Snapshot
-    ) -> list[Question]:
-        background = self._backgrounds.of(snapshot.generation, snapshot.segments)
-        return [
-            Question(text, one, None if background is None else background.chance(one.vectors))
-            for text, one in zip(texts, encoded, strict=True)
-        ]
+    def _query(self, snapshot: Snapshot, text: str, encoded: TokenVectors) -> Query:
+        sample = self._baselines.of(snapshot)
+        return Query(text, encoded, None if sample is None else sample.baseline(encoded.vectors))
 
     def _allowed(self, snapshot: Snapshot, where: Filter | None) -> npt.NDArray[np.int64] | None:
         return None if where is None else self._store.catalog.select(where, snapshot.generation)
 
-    def _rank(
-        self, snapshot: Snapshot, encoded: Sequence[TokenVectors], k: int, where: Filter | None
-    ) -> list[Ranking]:
-        rows = self._allowed(snapshot, where)
-        return snapshot.index.search([one.vectors for one in encoded], k, rows=rows)
+    def _search_vectors(
+        self,
+        snapshot: Snapshot,
+        texts: Sequence[str],
+        encoded: Sequence[TokenVectors],
+        k: int,
+        rows: npt.NDArray[np.int64] | None,
+        mode: Mode,
+    ) -> list[list[Hit]] | None:
+        """Answer by late interaction, alone or with BM25; None if a passage is gone meanwhile."""
+        index = self.indexes.get(snapshot)
+        vectors = [one.vectors for one in encoded]
+        if mode == "hybrid":
+            queries = list(zip(texts, vectors, strict=True))
+            found = self.legs.candidates(snapshot, queries, k, rows)
+            fusion = self.fusion(snapshot)
+            rankings = [one.fused(fusion) for one in found]
+            legs = [one.legs for one in found]
+        else:
+            rankings = index.search(vectors, k, rows=rows)
+            legs = [None] * len(rankings)
+        passages = self._passages(rankings)
+        if passages is None:
+            return None
+        return [
+            ranked_hits(self._query(snapshot, text, one), ranking, index, passages, k, leg)
+            for text, one, ranking, leg in zip(texts, encoded, rankings, legs, strict=True)
+        ]
 
-    def _rank_by_both(
-        self, snapshot: Snapshot, questions: Sequence[Question], k: int, where: Filter | None
-    ) -> tuple[list[Ranking], list[Mapping[int, Mapping[str, Leg]]]]:
-        rows, fusion = self._allowed(snapshot, where), self._legs.fusion()
-        asked = [(one.text, one.encoded.vectors) for one in questions]
-        found = self._legs.candidates(snapshot, asked, k, rows)
-        return [fused(one, fusion) for one in found], [one.legs for one in found]
-
-    def _search_words(self, texts: Sequence[str], k: int, where: Filter | None) -> list[list[Hit]]:
-        """Answer by words alone; the model is loaded only if somebody asks for evidence."""
-        for _ in range(_TRIES):
-            snapshot = self._store.snapshot()
-            rows = self._allowed(snapshot, where)
-            rankings = [self._legs.lexical(snapshot, text, k, rows) for text in texts]
-            passages = self._passages(rankings)
-            if passages is not None:
-                break
-        known = passages or {}
+    def _search_terms(
+        self,
+        snapshot: Snapshot,
+        texts: Sequence[str],
+        k: int,
+        rows: npt.NDArray[np.int64] | None,
+    ) -> list[list[Hit]] | None:
+        """Answer by BM25 alone; the model is loaded only if somebody asks for evidence."""
+        rankings = [self.legs.lexical(snapshot, text, k, rows) for text in texts]
+        passages = self._passages(rankings)
+        if passages is None:
+            return None
+        known, index = passages, self.indexes.get(snapshot)
 
         def find_evidence(text: str, row: int) -> tuple[Match, ...]:
-            question = Question(text, self._encode([text])[0])
-            return explain_row(question, row, known[row], snapshot.index).matches
+            query = Query(text, self.encode([text])[0])
+            return explain_row(query, row, known[row], index).matches
 
         return [
             lexical_hits(ranking, known, k, partial(find_evidence, text))
             for text, ranking in zip(texts, rankings, strict=True)
         ]
 
-    def _passages(self, rankings: Sequence[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
+    def _passages(self, rankings: Iterable[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
         """Return the ranked passages; None if some were deleted, and forgotten, meanwhile."""
         rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
         passages = self._store.catalog.passages(rows.tolist())
         return passages if len(passages) == len(rows) else None
-
-
-def parse_condition(where: Where | None) -> Filter:
-    """Return a filter that was given, or one that everything matches."""
-    return parse_where({} if where is None else where)

@@ -14,10 +14,9 @@ import numpy.typing as npt
 from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
 from ...filters import And
-from ...retriever.ingest.pooler import DISTANCE
 from ...types import Passage, Window
+from ..atomic import new_folder
 from ..catalog import Catalog
-from ..layout import new_folder
 from ..store import Snapshot, Store
 from .own import ARRAYS, DESCRIPTION, FORMAT, PASSAGES, VERSION
 
@@ -54,13 +53,13 @@ def export_index(
     snapshot = store.snapshot()
     rows = store.catalog.select(And(()), snapshot.generation).tolist()
     with new_folder(target) as folder, reporting(progress, len(rows), "exporting") as report:
-        with _Files(folder, store.settings["dim"], dtype) as files:
+        with _Files(folder, snapshot.settings.dim, dtype) as files:
             for start in range(0, len(rows), _BLOCK):
                 block = rows[start : start + _BLOCK]
                 _write_block(files, block, store.catalog, snapshot)
                 report(len(block))
             numbers = files.finish()
-        described = _describe(store.catalog.settings(), snapshot.generation, dtype, numbers)
+        described = _describe(snapshot, dtype, numbers)
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     return len(rows)
 
@@ -151,20 +150,19 @@ class _GrowingArray:
 def _write_block(files: _Files, rows: list[int], catalog: Catalog, snapshot: Snapshot) -> None:
     passages = catalog.passages(rows)
     for row in rows:
-        files.add(passages[row], list(snapshot.index.windows(row)))
+        files.add(passages[row], list(snapshot.segments.windows(row)))
 
 
-def _describe(
-    settings: Mapping[str, Any], generation: int, dtype: str, numbers: Mapping[str, int]
-) -> dict[str, Any]:
+def _describe(snapshot: Snapshot, dtype: str, numbers: Mapping[str, int]) -> dict[str, Any]:
+    settings = snapshot.settings
     return {
         "format": FORMAT,
         "version": VERSION,
-        "model": settings["model"],
-        "dim": settings["dim"],
+        "model": settings.model,
+        "dim": settings.dim,
         "dtype": dtype,
-        "pool_factor": settings["pool_factor"],
-        DISTANCE: settings.get(DISTANCE),
-        "generation": generation,
+        "pool_factor": settings.pool_factor,
+        "pool_fit": settings.pool_fit,
+        "generation": snapshot.generation,
         **numbers,
     }

@@ -207,7 +207,7 @@ def test_the_index_compresses_itself_on_the_way(folder, monkeypatch):
     monkeypatch.setattr("lfm2_colbert_rag.retriever.maintenance.compaction.LEAST_VECTORS", 3000)
     words = [f"w{n}" for n in range(500)]
     texts = (" ".join(words[n % 480 : n % 480 + 20]) for n in range(400))
-    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+    with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         retriever.add_stream(
             ({"id": f"p{n}", "text": text} for n, text in enumerate(texts)), batch=20
         )

@@ -72,7 +72,7 @@ def settled(folder: Path) -> float | None:
     """Return what the index itself remembers."""
     with Retriever.open(folder) as retriever:
         assert retriever.verify() == []
-        return retriever.stats(measure=False).pool_distance
+        return retriever.stats().pool_distance
 
 
 @settings(deadline=None, max_examples=30)

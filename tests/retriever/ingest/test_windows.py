@@ -15,6 +15,7 @@ from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError
 from lfm2_colbert_rag.retriever.ingest.passage_encoder import PassageEncoder
 from lfm2_colbert_rag.retriever.ingest.windows import Borders, check_overlap, find_windows
 from lfm2_colbert_rag.testing import HashEncoder
+from ...inside import store_of
 
 ALPHABET = "ab .!?,\n\"'。！」日本ก่า\u0301\u200d👩؟।3"
 STORIES = {
@@ -245,7 +246,7 @@ def test_explain_and_rerank_know_windows(long_retriever):
 
 
 def test_windows_survive_save_and_reopen(long_retriever, tmp_path):
-    long_retriever.save(tmp_path / "copy")
+    long_retriever.backup(tmp_path / "copy")
     expected = long_retriever.search("coffee soap", k=4)
     encoder = HashEncoder(document_length=16)
     with Retriever.open(tmp_path / "copy", model=encoder, window_overlap=4) as copy:
@@ -350,8 +351,8 @@ def test_windows_of_nano_fit_and_cover(nano, language):
 def test_a_text_that_fits_is_encoded_as_ever(nano):
     texts = list(STORIES.values())
     with Retriever.from_texts(texts, ids=list(STORIES), model=nano) as retriever:
-        index = retriever._store.snapshot().index
-        rows = retriever._store.catalog.rows_by_id(list(STORIES), 1)
+        index = store_of(retriever).snapshot().index
+        rows = store_of(retriever).catalog.rows_by_id(list(STORIES), 1)
         for name, one in zip(STORIES, nano.encode_document(texts), strict=True):
             (window,) = index.windows(rows[name])
             np.testing.assert_array_equal(

@@ -54,7 +54,7 @@ def fill(request, folder, monkeypatch):
 
     def make(markers: int = 0, **options) -> Retriever:
         index = "exact" if kind == "exact" else "compressed"
-        retriever = Retriever.open(folder, model=SkippingEncoder(markers), index=index, **options)
+        retriever = Retriever.open(folder, model=SkippingEncoder(markers), storage=index, **options)
         add(retriever, 80)
         assert kinds(retriever) == [index]
         return retriever
@@ -122,7 +122,7 @@ def test_a_passage_may_come_to_be_markers_only_and_words_again(fill):
 
 def test_an_index_of_markers_only_lives_and_dies(folder, monkeypatch):
     compress_early(monkeypatch, vectors=8)
-    with Retriever.open(folder, model=SkippingEncoder(2), index="compressed") as retriever:
+    with Retriever.open(folder, model=SkippingEncoder(2), storage="compressed") as retriever:
         retriever.add(BLANKS, ids=IDS)
         assert kinds(retriever) == ["compressed"]
         assert {hit.id for hit in retriever.search("?", k=9)} == set(IDS)

@@ -30,6 +30,7 @@ from ...grown import (
     names,
     sentences,
 )
+from ...inside import segments_of, store_of
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +46,7 @@ def grown(folder):
 
 @pytest.mark.parametrize("index", ["auto", "compressed"])
 def test_an_index_compresses_itself_once_it_has_grown(folder, index):
-    with Retriever.open(folder, model="hash", index=index) as retriever:
+    with Retriever.open(folder, model="hash", storage=index) as retriever:
         add(retriever, 20)
         assert kinds(retriever) == ["exact"]
         add(retriever, 60, seed=1)
@@ -58,7 +59,7 @@ def test_an_index_compresses_itself_once_it_has_grown(folder, index):
 
 
 def test_an_exact_index_stays_exact(folder):
-    with Retriever.open(folder, model="hash", index="exact") as retriever:
+    with Retriever.open(folder, model="hash", storage="exact") as retriever:
         add(retriever, 200)
         retriever.optimize()
         assert kinds(retriever) == ["exact"]
@@ -69,8 +70,8 @@ def test_an_exact_index_stays_exact(folder):
 def test_compressed_passages_are_found_as_exact_ones_are(folder, nbits, monkeypatch):
     always_vote(monkeypatch)
     with (
-        Retriever.open(folder, model="hash", index="compressed", nbits=nbits) as retriever,
-        Retriever.from_texts(["x"], model="hash", index="exact") as exact,
+        Retriever.open(folder, model="hash", storage="compressed", nbits=nbits) as retriever,
+        Retriever.from_texts(["x"], model="hash", storage="exact") as exact,
     ):
         for seed in range(3):
             add(retriever, 60, seed)
@@ -85,11 +86,11 @@ def test_compressed_passages_are_found_as_exact_ones_are(folder, nbits, monkeypa
 def test_merging_keeps_what_is_stored_to_the_last_bit(grown):
     before, asked = held(grown), answers(grown)
     assert len(names(grown)) == 3
-    own = sum(len(live.segment.extra) for live in grown._store.snapshot().segments)
+    own = sum(len(live.segment.extra) for live in segments_of(grown))
     assert own > 20
     grown.optimize()
     assert len(names(grown)) == 1
-    assert len(grown._store.snapshot().segments[0].segment.extra) == own
+    assert len(segments_of(grown)[0].segment.extra) == own
     assert_same(held(grown), before)
     assert answers(grown) == asked
     assert grown.verify() == []
@@ -98,7 +99,7 @@ def test_merging_keeps_what_is_stored_to_the_last_bit(grown):
 def test_the_same_codebook_opened_twice_is_the_same(grown):
     """Readers may let go of it and open it again at any time."""
     before = held(grown)
-    grown._store.opener.keep_only([])
+    store_of(grown).opener.keep_only([])
     add(grown, 5, seed=9)
     grown.optimize()
     after = held(grown)
@@ -109,7 +110,7 @@ def test_segments_never_bring_more_centroids_than_codes_can_name(grown, monkeypa
     """Their vectors are compressed again then, which leaves one centroid for each token."""
     monkeypatch.setattr(compression, "MOST_EXTRA", 31)
     grown.optimize()
-    (live,) = grown._store.snapshot().segments
+    (live,) = segments_of(grown)
     tokens = live.segment.extra.tokens.tolist()
     assert len(tokens) < 60
     assert grown.verify() == []
@@ -143,7 +144,7 @@ def test_many_small_commits_leave_few_segments(folder, monkeypatch, index):
     compress_early(monkeypatch, vectors=60, fan_in=4)
     monkeypatch.setattr(compaction, "SMALLEST_TIER", 16)
     most = 0
-    with Retriever.open(folder, model="hash", index=index) as retriever:
+    with Retriever.open(folder, model="hash", storage=index) as retriever:
         for seed in range(45):
             add(retriever, 1 + seed % 3, seed)
             most = max(most, len(names(retriever)))
@@ -152,7 +153,7 @@ def test_many_small_commits_leave_few_segments(folder, monkeypatch, index):
         assert most <= 16
         assert len(retriever) == sum(1 + seed % 3 for seed in range(45)) - 9
         assert retriever.verify() == []
-        rows = [live.segment.rows for live in retriever._store.snapshot().segments]
+        rows = [live.segment.rows for live in segments_of(retriever)]
         assert (np.diff(np.concatenate(rows)) >= 0).all()
 
 
@@ -191,7 +192,7 @@ def test_optimizing_twice_changes_nothing(grown):
 
 
 def test_a_second_optimizer_is_told(grown):
-    with Retriever.open(grown.path) as other, grown._store.locks.optimizing(timeout=0):
+    with Retriever.open(grown.path) as other, store_of(grown).locks.optimizing(timeout=0):
         with pytest.raises(IndexLockedError, match=r"support\.index is being optimized"):
             other.optimize()
         with pytest.raises(TimeoutError):
@@ -201,21 +202,21 @@ def test_a_second_optimizer_is_told(grown):
 
 
 def test_a_codebook_is_made_anew_when_the_index_has_outgrown_it(grown):
-    first = grown._store.catalog.codebooks()[-1].name
+    first = store_of(grown).catalog.codebooks()[-1].name
     for seed in range(10, 16):
         add(grown, 100, seed, [f"late{number}" for number in range(200)])
     assert grown.stats().optimize_due
     grown.optimize()
-    (live,) = grown._store.snapshot().segments
+    (live,) = segments_of(grown)
     assert live.segment.info.codebook != first
-    assert grown.stats(measure=False).optimize_due is None
+    assert grown.stats().optimize_due is None
     assert grown.verify() == []
     assert grown.search(sentences(80, 0)[5], k=1)[0].id == "s0-5"
 
 
 def test_readers_of_an_older_generation_still_find_and_fetch(grown):
     with Retriever.open(grown.path) as reader:
-        old = reader._store.snapshot()
+        old = store_of(reader).snapshot()
         query = reader._encode(["w1 w2 w3"])
         before = old.index.search([query[0].vectors], 20)[0]
         grown.delete(where={"seed": {"$lt": 2}})
@@ -223,7 +224,7 @@ def test_readers_of_an_older_generation_still_find_and_fetch(grown):
         after = old.index.search([query[0].vectors], 20)[0]
         assert after.rows.tolist() == before.rows.tolist()
         assert after.scores.tolist() == before.scores.tolist()
-        passages = reader._store.catalog.passages(after.rows.tolist())
+        passages = store_of(reader).catalog.passages(after.rows.tolist())
         assert len(passages) == 20
         for row in after.rows.tolist():
             assert list(old.index.windows(row))
@@ -232,12 +233,12 @@ def test_readers_of_an_older_generation_still_find_and_fetch(grown):
 
 def test_a_search_whose_passages_were_forgotten_is_repeated(grown, monkeypatch):
     with Retriever.open(grown.path) as reader:
-        old = [reader._store.snapshot()]
+        old = [store_of(reader).snapshot()]
         grown.delete(where={"seed": 0})
         grown.optimize(forget_after=0)
-        assert len(reader._store.catalog.passages(list(range(1, 81)))) == 0
-        newest = reader._store.snapshot
-        monkeypatch.setattr(reader._store, "snapshot", lambda: old.pop() if old else newest())
+        assert len(store_of(reader).catalog.passages(list(range(1, 81)))) == 0
+        newest = store_of(reader).snapshot
+        monkeypatch.setattr(store_of(reader), "snapshot", lambda: old.pop() if old else newest())
         hits = reader.search(sentences(80, 0)[5], k=100)
         assert old == []
         assert len(hits) == 60
@@ -245,7 +246,7 @@ def test_a_search_whose_passages_were_forgotten_is_repeated(grown, monkeypatch):
 
 
 def test_texts_are_forgotten_only_after_a_while(grown):
-    catalog = grown._store.catalog
+    catalog = store_of(grown).catalog
     grown.delete(where={"seed": 0})
     rows = list(range(1, 81))
     grown.optimize()
@@ -316,14 +317,14 @@ FULL_DISK = """
         compaction.FAN_IN = 2
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, resource.RLIM_INFINITY))
-    before = [live.segment.info.name for live in retriever._store.snapshot().segments]
+    before = [live.segment.info.name for live in segments_of(retriever)]
     added = retriever.add(["late w"], ids=["late"])
     try:
         retriever.optimize()
         refused = ""
     except StorageFullError as error:
         refused = str(error)
-    after = [live.segment.info.name for live in retriever._store.snapshot().segments]
+    after = [live.segment.info.name for live in segments_of(retriever)]
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY,) * 2)
     staged = len(list(retriever.path.glob("staging/*")))
     found = [hit.id for hit in retriever.search("late", k=1)]
@@ -374,8 +375,8 @@ def test_a_codebook_that_is_replaced_twice_meanwhile(folder):
 
         def twice() -> None:
             for _ in range(3):
-                with other._store.locks.optimizing(timeout=10):
-                    compaction.renew_codebook(other._store)
+                with store_of(other).locks.optimizing(timeout=10):
+                    compaction.renew_codebook(store_of(other))
 
         def matrices():
             twice()

@@ -14,6 +14,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 
 from ...grown import WORDS, compress_early, sentences
 from ...index.made import corpus, questions, segment
+from ...inside import segments_of, store_of
 
 DIM, BATCH = 32, 40
 
@@ -130,12 +131,12 @@ def test_stretches_know_their_text(folder, monkeypatch):
         retriever.add(texts := sentences(100))
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
         retriever.delete(where={})
-        assert sample_stretches(retriever._store.snapshot().segments, 5) == []
+        assert sample_stretches(segments_of(retriever), 5) == []
         retriever.add(texts)
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
-        snapshot = retriever._store.snapshot()
+        snapshot = store_of(retriever).snapshot()
         stretches = sample_stretches(snapshot.segments, 400)
-        passages = retriever._store.catalog.passages([one.row for one in stretches])
+        passages = store_of(retriever).catalog.passages([one.row for one in stretches])
         for one in stretches:
             passage = passages[one.row]
             part = passage.text[slice(*one.span)]

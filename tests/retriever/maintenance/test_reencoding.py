@@ -15,6 +15,7 @@ from lfm2_colbert_rag.retriever.maintenance import compaction, reencoding
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import fill
+from ...inside import store_of
 
 REENCODER = Path(__file__).parents[2] / "crash" / "reencoder.py"
 SIGKILL = -9
@@ -37,8 +38,8 @@ def ids(number, first=0):
 
 def windows(retriever):
     """Return everything that is stored of each passage, by id."""
-    snapshot = retriever._store.snapshot()
-    rows = retriever._store.catalog.rows_by_id(
+    snapshot = store_of(retriever).snapshot()
+    rows = store_of(retriever).catalog.rows_by_id(
         [hit.id for hit in retriever.search("w1 the", k=10_000)], snapshot.generation
     )
     return {
@@ -55,11 +56,11 @@ def windows(retriever):
 
 def worn(folder):
     """Make an index whose vectors were compressed several times, of several codebooks."""
-    retriever = Retriever.open(folder, model="hash", index="compressed", nbits=2)
+    retriever = Retriever.open(folder, model="hash", storage="compressed", nbits=2)
     for first in range(0, 400, 80):
         retriever.add(texts(80, first), ids=ids(80, first))
     for _ in range(3):
-        compaction.renew_codebook(retriever._store)
+        compaction.renew_codebook(store_of(retriever))
     retriever.delete(ids(40, 100))
     return retriever
 
@@ -71,7 +72,7 @@ def fresh():
         [everything[n] for n in chosen],
         ids=[f"p{n}" for n in chosen],
         model="hash",
-        index="compressed",
+        storage="compressed",
         nbits=2,
     )
 
@@ -137,8 +138,8 @@ def test_long_and_pooled_texts_are_cut_as_before(folder):
     options = {"model": HashEncoder(document_length=50), "pool_factor": 2, "window_overlap": 10}
     long = [f"{text} " * 20 for text in texts(6)]
     with (
-        Retriever.open(folder, index="compressed", **options) as retriever,
-        Retriever.from_texts(long, ids=ids(6), index="exact", **options) as new,
+        Retriever.open(folder, storage="compressed", **options) as retriever,
+        Retriever.from_texts(long, ids=ids(6), storage="exact", **options) as new,
     ):
         retriever.add(long, ids=ids(6))
         before = retriever.stats()
@@ -226,7 +227,7 @@ def test_passages_come_and_go_meanwhile(folder):
 
 
 def test_an_empty_index_and_an_exact_one(folder, tmp_path):
-    with Retriever.open(folder, model="hash", index="compressed") as retriever:
+    with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         assert retriever.optimize(reencode=True).passages == 0
         retriever.add(texts(300), ids=ids(300))
         retriever.delete(where={})
@@ -239,7 +240,7 @@ def test_an_empty_index_and_an_exact_one(folder, tmp_path):
 
 
 def test_only_one_optimizes(folder):
-    with worn(folder) as retriever, retriever._store.locks.optimizing(timeout=0):
+    with worn(folder) as retriever, store_of(retriever).locks.optimizing(timeout=0):
         before = windows(retriever)
         with pytest.raises(IndexLockedError, match="is being optimized by somebody else"):
             retriever.optimize(reencode=True)

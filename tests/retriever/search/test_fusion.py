@@ -13,6 +13,7 @@ from lfm2_colbert_rag.retriever.search.fusion import Fusion, check_mode, fuse
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
+from ...inside import store_of
 
 scores = st.integers(2, 20).flatmap(
     lambda n: st.tuples(
@@ -83,9 +84,9 @@ def test_words_that_a_foreign_collection_quotes_by_chance_are_hardly_trusted():
     texts = [*foreign, "วงดนตรี The Story of the Sea", "เมืองหลวงของประเทศสเปนคือมาดริด"]
     question = "who was the first mayor of the capital"
     with Retriever.from_texts(texts, model="hash") as retriever:
-        abroad = retriever.explain(question, mode="hybrid").fusion
+        abroad = retriever.plan(question, mode="hybrid").fusion
         retriever.add(["the first mayor of the town was a smith"])
-        at_home = retriever.explain(question, mode="hybrid").fusion
+        at_home = retriever.plan(question, mode="hybrid").fusion
     assert abroad.share > 0.1
     assert abroad.trust < 0.1
     assert at_home.trust > 0.5
@@ -197,9 +198,9 @@ def test_what_is_learned_is_kept_with_the_index(tmp_path):
     report = retriever.tune_fusion(queries, qrels)
     assert report.queries == 30
     assert report.fusion.weight in weights()
-    retriever._store.catalog.change_setting("fusion", Fusion(weight=0.5).to_dict())
-    retriever.save(tmp_path / "copy")
-    with Retriever.open(tmp_path / "copy", create=False) as copy:
+    store_of(retriever).catalog.change_setting("fusion", Fusion(weight=0.5).to_dict())
+    retriever.backup(tmp_path / "copy")
+    with Retriever.open(tmp_path / "copy") as copy:
         assert copy._legs.fusion() == Fusion(weight=0.5)
 
 
@@ -226,7 +227,7 @@ def test_explaining_a_hybrid_search_shows_the_legs():
         assert "candidates by meaning" in drawn
         assert "candidates by words" in drawn
         assert f"{plan.fusion.share:.3f}" in drawn
-    assert retriever.explain(queries["q3"]).fusion is None
-    assert retriever.explain("nothing of this", mode="hybrid").fusion.share == 0
+    assert retriever.plan(queries["q3"]).fusion is None
+    assert retriever.plan("nothing of this", mode="hybrid").fusion.share == 0
     with pytest.raises(ConfigError, match="'dense'"):
         retriever.explain("item3", mode="dense")

@@ -14,6 +14,7 @@ from lfm2_colbert_rag.storage import posting_sql as tables
 from lfm2_colbert_rag.storage.posting_sql import LexicalState
 
 from ...conftest import CORPUS, fill
+from ...inside import store_of
 
 
 def found(retriever: Retriever, query: str, **options) -> list[str]:
@@ -101,7 +102,7 @@ def test_an_index_may_leave_words_out_and_have_them_later(folder):
 
 
 def test_lists_of_an_older_analyser_are_made_again(retriever):
-    with retriever._store.catalog._writing() as connection:
+    with store_of(retriever).catalog._writing() as connection:
         tables.write_state(connection, LexicalState(analyser=0))
         connection.execute("DELETE FROM postings")
     retriever.add(["one more router"], ids=["more"])
@@ -115,7 +116,7 @@ def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
     with Retriever.open(folder, model="hash", lexical=False) as retriever:
         retriever.add(texts[:15], ids=texts[:15])
     with Retriever.open(folder, lexical=True) as retriever:
-        catalog = retriever._store.catalog
+        catalog = store_of(retriever).catalog
         rows = [row for row, _ in catalog.pending_texts(4)]
         from lfm2_colbert_rag.index.lexical.postings import Postings
 
@@ -171,11 +172,11 @@ def test_readers_see_whole_commits_while_others_write(folder):
 
 
 def test_damage_is_named(retriever):
-    with retriever._store.catalog._writing() as connection:
+    with store_of(retriever).catalog._writing() as connection:
         connection.execute("DELETE FROM postings WHERE term = '_router_'")
     (problem,) = retriever.verify()
     assert "the lexical index disagrees with 2 passages" in problem
-    with retriever._store.catalog._writing() as connection:
+    with store_of(retriever).catalog._writing() as connection:
         connection.execute("UPDATE postings SET entries = x'00'")
     assert "damaged" in retriever.verify()[0]
 
@@ -199,5 +200,5 @@ def test_forgotten_passages_leave_the_lists(retriever):
     assert retriever.stats().lexical_bytes < before
     retriever.delete(where={})
     retriever.optimize(forget_after=0.0)
-    with retriever._store.catalog._reading() as connection:
+    with store_of(retriever).catalog._reading() as connection:
         assert connection.execute("SELECT count(*) FROM postings").fetchone() == (0,)

@@ -16,6 +16,7 @@ from lfm2_colbert_rag.retriever.search.relevance import (
     relevance,
     sample_background,
 )
+from ...inside import segments_of
 
 TEXTS = [f"Device {n} has the colour {n % 7} and stands in room {n % 11}." for n in range(80)]
 
@@ -27,7 +28,7 @@ def filled():
 
 
 def segments(retriever):
-    return retriever._store.snapshot().segments
+    return segments_of(retriever)
 
 
 @given(
@@ -95,6 +96,6 @@ def test_it_is_taken_anew_only_when_the_index_has_changed_much(filled):
 
 
 def test_a_compressed_index_has_one_too():
-    with Retriever.from_texts(TEXTS, model="hash", index="compressed") as retriever:
+    with Retriever.from_texts(TEXTS, model="hash", storage="compressed") as retriever:
         values = [hit.relevance for hit in retriever.search("Device 17 room 6", k=20)]
     assert values[0] > 0.3 > values[-1]

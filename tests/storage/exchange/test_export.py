@@ -14,6 +14,7 @@ from lfm2_colbert_rag.storage.exchange import export as exports
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import CORPUS, METADATA
+from ...inside import store_of
 
 LONG = "A sentence about trains. " * 40 + "And one about zebras."
 
@@ -88,13 +89,13 @@ def test_an_export_holds_few_passages_at_a_time(folder, tmp_path, monkeypatch):
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add([f"text number {i}" for i in range(10)])
         asked: list[int] = []
-        passages = retriever._store.catalog.passages
+        passages = store_of(retriever).catalog.passages
 
         def watch(rows):
             asked.append(len(rows))
             return passages(rows)
 
-        monkeypatch.setattr(retriever._store.catalog, "passages", watch)
+        monkeypatch.setattr(store_of(retriever).catalog, "passages", watch)
         assert retriever.export(tmp_path / "out") == 10
         assert asked == [3, 3, 3, 1]
 
@@ -133,7 +134,7 @@ def put(name: str, position, value):
     def change(folder: Path) -> None:
         array = np.load(folder / f"{name}.npy")
         array[position] = value
-        np.save(folder / f"{name}.npy", array)
+        np.backup(folder / f"{name}.npy", array)
 
     return change
 

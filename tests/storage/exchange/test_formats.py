@@ -43,14 +43,14 @@ def write_flat(path: Path, lengths: str = "token_counts.npy", vectors: str = "ve
     counts = [len(one) for one in each]
     folder = path / "flat"
     folder.mkdir()
-    np.save(folder / vectors, np.concatenate(each))
+    np.backup(folder / vectors, np.concatenate(each))
     if lengths == "doclens":
         (folder / "doclens.0.json").write_text(json.dumps(counts[:2]))
         (folder / "doclens.1.json").write_text(json.dumps(counts[2:]))
     elif lengths.endswith(".json"):
         (folder / lengths).write_text(json.dumps(counts))
     else:
-        np.save(folder / lengths, np.array(counts))
+        np.backup(folder / lengths, np.array(counts))
     return folder if vectors in ("vectors.npy", "embeddings.npy") else folder / vectors
 
 
@@ -145,9 +145,9 @@ def split(path: Path) -> None:
     """Make two chunks of it, the second of which is not merged yet."""
     for what in ("codes", "residuals"):
         merged = np.load(path / f"merged_{what}.npy")
-        np.save(path / f"1.{what}.npy", merged[9:20])
+        np.backup(path / f"1.{what}.npy", merged[9:20])
         merged[9:] = 0
-        np.save(path / f"merged_{what}.npy", merged)
+        np.backup(path / f"merged_{what}.npy", merged)
         manifest = {f"0.{what}.npy": {"rows": 9, "merged": True}}
         (path / f"merged_{what}.manifest.json").write_text(json.dumps(manifest))
     (path / "doclens.0.json").write_text("[3, 5, 1]")
@@ -164,7 +164,7 @@ def test_what_fast_plaid_has_not_merged_yet_counts(plaid):
 
 def replace(name: str, change):
     def apply(path: Path) -> None:
-        np.save(path / name, change(np.load(path / name)))
+        np.backup(path / name, change(np.load(path / name)))
 
     return apply
 
@@ -229,7 +229,7 @@ def alter(path: Path) -> Path:
 def pickled(path: Path) -> Path:
     ragged = np.empty(2, dtype=object)
     ragged[:] = [np.ones((2, 3)), np.ones((1, 3))]
-    np.save(path / "pickled.npy", ragged, allow_pickle=True)
+    np.backup(path / "pickled.npy", ragged, allow_pickle=True)
     return path / "pickled.npy"
 
 
@@ -250,7 +250,7 @@ def flat_npz(path: Path) -> Path:
 
 def short_flat(path: Path) -> Path:
     folder = write_flat(path)
-    np.save(folder / "token_counts.npy", np.load(folder / "token_counts.npy")[:-1])
+    np.backup(folder / "token_counts.npy", np.load(folder / "token_counts.npy")[:-1])
     return folder
 
 
@@ -308,6 +308,6 @@ def test_a_passage_without_vectors_in_the_middle_of_a_flat_dump(retriever, tmp_p
     counts = np.load(folder / "token_counts.npy")
     counts[1] += counts[2]
     counts[2] = 0
-    np.save(folder / "token_counts.npy", counts)
+    np.backup(folder / "token_counts.npy", counts)
     with pytest.raises(InputError, match="no vector for 'kaffee'"):
         retriever.import_dump(folder, PASSAGES)

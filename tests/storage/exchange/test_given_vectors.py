@@ -18,6 +18,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import Passage, TokenVectors, Window
 
 from ...conftest import CORPUS, METADATA
+from ...inside import store_of
 
 DIM = 32
 
@@ -44,8 +45,8 @@ def test_they_are_found_as_if_they_had_been_encoded_here(retriever, tmp_path, dt
 
 def test_what_is_unknown_is_marked(retriever):
     retriever.add_vectors(matrices(["one two"]), ["one two"], ids=["x"])
-    snapshot = retriever._store.snapshot()
-    rows = retriever._store.catalog.rows_by_id(["x"], snapshot.generation)
+    snapshot = store_of(retriever).snapshot()
+    rows = store_of(retriever).catalog.rows_by_id(["x"], snapshot.generation)
     (window,) = snapshot.index.windows(rows["x"])
     assert window.encoded.token_ids.tolist() == [UNKNOWN_TOKEN] * 2
     assert window.encoded.spans.tolist() == [[0, 0], [0, 0]]
@@ -57,8 +58,8 @@ def test_token_ids_and_windows_are_kept(retriever):
     windows = [Window((0, 7), first), Window((8, 13), second)]
     retriever.add_vectors([windows], ["one two three"], ids=["w"])
     retriever.add_vectors([first.vectors], ["one two"], ids=["t"], token_ids=[[7, 8]])
-    snapshot = retriever._store.snapshot()
-    rows = retriever._store.catalog.rows_by_id(["w", "t"], snapshot.generation)
+    snapshot = store_of(retriever).snapshot()
+    rows = store_of(retriever).catalog.rows_by_id(["w", "t"], snapshot.generation)
     assert [one.span for one in snapshot.index.windows(rows["w"])] == [(0, 7), (8, 13)]
     (window,) = snapshot.index.windows(rows["t"])
     assert window.encoded.token_ids.tolist() == [7, 8]
@@ -179,7 +180,7 @@ def test_a_held_index_is_waited_for(retriever, state):
     before = state(retriever)
     with (
         Retriever.open(retriever.path, lock_timeout=0) as second,
-        retriever._store.locks.writing(),
+        store_of(retriever).locks.writing(),
         pytest.raises(IndexLockedError),
     ):
         second.add_vectors([GOOD], ["one"])

@@ -213,6 +213,6 @@ class TestBuilding:
         made.add_documents(documents)
         expected = made.invoke(QUESTION)
         made.retriever.close()
-        opened = LFM2ColBERTRetriever.open(tmp_path / "index", model="hash", create=False, k=1)
+        opened = LFM2ColBERTRetriever.open(tmp_path / "index", model="hash", k=1)
         assert opened.invoke(QUESTION) == expected
         opened.retriever.close()

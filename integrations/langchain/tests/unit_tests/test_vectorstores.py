@@ -189,7 +189,7 @@ class TestBuilding:
         LFM2ColBERTVectorStore.from_documents(
             documents, None, path=path, model="hash"
         ).retriever.close()
-        opened = LFM2ColBERTVectorStore.open(path, create=False)
+        opened = LFM2ColBERTVectorStore.open(path)
         assert ids(opened.similarity_search(QUESTION, k=1)) == ["reset"]
         opened.retriever.close()
 

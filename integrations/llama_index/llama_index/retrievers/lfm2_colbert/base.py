@@ -21,12 +21,11 @@ from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBun
 from llama_index.core.vector_stores.types import MetadataFilters
 from typing_extensions import Self
 
-from lfm2_colbert_rag import Encoder, Hit, Retriever
+from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
 from .filters import constraint, of_documents
-from .hits import Mode
-from .nodes import to_node, to_passage, with_facts
+from .nodes import split_options, to_node, to_passage, with_facts
 
 dispatcher = get_dispatcher(__name__)
 
@@ -89,8 +88,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         self._retriever = retriever
         self.similarity_top_k = similarity_top_k
         self._where = constraint(filters, node_ids, doc_ids, where)
-        # A mode is passed on only if there is one, for cores that have none.
-        self._mode: dict[str, Any] = {} if mode is None else {"mode": mode}
+        self._mode: Mode | None = mode
         self._evidence = evidence
         self._window_key = window_key
 
@@ -108,7 +106,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             nodes: what to index, split to the length that the model reads.
             model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when
                 left out.
-            **options: arguments of the constructor, such as ``similarity_top_k``.
+            **options: arguments of the constructor, such as ``similarity_top_k``, and options of
+                the index, such as ``storage`` (see :class:`lfm2_colbert_rag.IndexOptions`).
 
         Returns:
             A retriever over those nodes.
@@ -120,7 +119,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             2
         """
         # Filled only once the options have been accepted: encoding may take hours.
-        adapter = cls(Retriever.from_texts([], model=model), **options)
+        of_index, own = split_options(options)
+        adapter = cls(Retriever.from_texts([], model=model, **of_index), **own)
         adapter.insert_nodes(nodes)
         return adapter
 
@@ -130,16 +130,15 @@ class LFM2ColBERTRetriever(BaseRetriever):
         path: str | Path,
         *,
         model: str | Path | Encoder | None = None,
-        create: bool = True,
         **options: Any,
     ) -> Self:
         """Open an index on disk, whichever tool made it.
 
         Args:
             path: the folder of the index.
-            model: as in :meth:`from_nodes`; an existing index remembers its own.
-            create: make an empty index where there is none.
-            **options: arguments of the constructor, such as ``similarity_top_k``.
+            model: makes an empty index where there is none; an existing one knows its model.
+            **options: arguments of the constructor, such as ``similarity_top_k``, and options of
+                the index, such as ``storage`` (see :class:`lfm2_colbert_rag.IndexOptions`).
 
         Returns:
             A retriever over the passages on disk; what is inserted into it stays there.
@@ -155,9 +154,10 @@ class LFM2ColBERTRetriever(BaseRetriever):
             >>> found[0].node.get_content()
             'The library opens at nine.'
         """
-        retriever = Retriever.open(path, model=model, create=create)
+        of_index, own = split_options(options)
+        retriever = Retriever.open(path, model=model, **of_index)
         try:
-            return cls(retriever, **options)
+            return cls(retriever, **own)
         except BaseException:
             retriever.close()
             raise
@@ -272,7 +272,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def _search(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         queries, k = _queries(query_bundle), self._similarity_top_k
-        found = self._retriever.search_many(queries, k, where=self._where, **self._mode)
+        found = self._retriever.search_many(queries, k, where=self._where, mode=self._mode)
         best: dict[str, tuple[str, Hit]] = {}
         for query, hits in zip(queries, found, strict=True):
             for hit in hits:

@@ -20,7 +20,7 @@ from llama_index.core.schema import BaseNode, Document, IndexNode, TransformComp
 from llama_index.core.storage.docstore.types import RefDocInfo
 from typing_extensions import Self
 
-from lfm2_colbert_rag import Encoder, Passage, Retriever
+from lfm2_colbert_rag import Encoder, IndexOptions, Passage, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
 from .base import LFM2ColBERTRetriever
@@ -40,9 +40,11 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         nodes: what to index at once; nodes without text are left out.
         objects: ``IndexNode`` s; what they point to is kept in memory only.
         retriever: an opened :class:`lfm2_colbert_rag.Retriever`; not together with the next two.
-        path: the folder of the index, which is made where there is none; in memory when left out.
-        model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when left
-            out. An existing index remembers its own.
+        path: the folder of the index, which is made where there is none and a model is named; in
+            memory when left out.
+        model: ``"nano"``, a hub id, a local folder or an encoder. An existing index knows its
+            own; in memory the core's default when left out.
+        index_options: how the index keeps texts, see :class:`lfm2_colbert_rag.IndexOptions`.
         transformations: what makes nodes of documents; LlamaIndex's settings when left out.
         callback_manager: receives LlamaIndex's callback events.
         show_progress: show a progress bar while documents are split.
@@ -66,6 +68,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         retriever: Retriever | None = None,
         path: str | Path | None = None,
         model: str | Path | Encoder | None = None,
+        index_options: IndexOptions | None = None,
         transformations: list[TransformComponent] | None = None,
         callback_manager: CallbackManager | None = None,
         show_progress: bool = False,
@@ -81,7 +84,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         # LlamaIndex would read it as that of a VectorStoreIndex, and find nothing.
         self._storage_context.index_store.delete_index_struct(self._index_struct.index_id)
         self._strict = True
-        self._retriever = _open(retriever, path, model)
+        self._retriever = _open(retriever, path, model, index_options or {})
         self.insert_nodes([*(nodes or []), *(objects or [])])
 
     @classmethod
@@ -124,11 +127,11 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         Raises:
             IndexNotFoundError: there is none.
         """
-        return cls(retriever=Retriever.open(path, model=model, create=False), **options)
+        return cls(retriever=Retriever.open(path, model=model), **options)
 
     def save(self, path: str | Path) -> None:
         """Write a copy into a new folder; an index on disk is saved anyway."""
-        self._retriever.save(path)
+        self._retriever.backup(path)
 
     @property
     def retriever(self) -> Retriever:
@@ -329,15 +332,20 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
 
 
 def _open(
-    retriever: Retriever | None, path: str | Path | None, model: str | Path | Encoder | None
+    retriever: Retriever | None,
+    path: str | Path | None,
+    model: str | Path | Encoder | None,
+    options: IndexOptions,
 ) -> Retriever:
     if retriever is not None:
-        if path is not None or model is not None:
-            raise ConfigError("give either a retriever, or a path and a model to open one.")
+        if path is not None or model is not None or options:
+            raise ConfigError(
+                "give either a retriever, or a path, a model and index_options to open one."
+            )
         return retriever
     if path is None:
-        return Retriever.from_texts([], model=model)
-    return Retriever.open(path, model=model)
+        return Retriever.from_texts([], model=model, **options)
+    return Retriever.open(path, model=model, **options)
 
 
 def _source_of(passage: Passage) -> dict[str, Any]:

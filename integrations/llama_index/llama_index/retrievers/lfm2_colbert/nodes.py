@@ -8,17 +8,25 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, cast
 
 from llama_index.core.schema import BaseNode, Document, IndexNode, MetadataMode, TextNode
 from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
 
-from lfm2_colbert_rag import Hit, Passage
+from lfm2_colbert_rag import Hit, IndexOptions, Passage
 
 logger = logging.getLogger(__name__)
 
 NODE_KEY = "_llama_index"
 """Metadata key of a passage that holds its node."""
+
+
+def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]]:
+    """Part the options of an index, such as ``storage``, from those of an adapter."""
+    known = IndexOptions.__annotations__
+    of_index = {name: value for name, value in options.items() if name in known}
+    others = {name: value for name, value in options.items() if name not in known}
+    return cast("IndexOptions", of_index), others
 
 
 def to_passage(node: BaseNode) -> Passage:

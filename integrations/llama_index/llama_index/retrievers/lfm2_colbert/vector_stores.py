@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from llama_index.core.bridge.pydantic import PrivateAttr
 from llama_index.core.schema import BaseNode, TransformComponent
@@ -22,22 +22,20 @@ from llama_index.core.vector_stores.types import (
 )
 from typing_extensions import Self
 
-from lfm2_colbert_rag import Encoder, Hit, Retriever
-from lfm2_colbert_rag.errors import ConfigError, PassageNotFoundError
-from lfm2_colbert_rag.retriever.search.diversity import most_diverse
+from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
+from lfm2_colbert_rag.errors import ConfigError
 
 from .filters import constraint, of_documents
 from .nodes import to_node, to_passage, with_text
 
-_MODES: dict[VectorStoreQueryMode, dict[str, Any]] = {
-    VectorStoreQueryMode.DEFAULT: {},
-    VectorStoreQueryMode.MMR: {},
-    VectorStoreQueryMode.TEXT_SEARCH: {"mode": "lexical"},
-    VectorStoreQueryMode.SPARSE: {"mode": "lexical"},
-    VectorStoreQueryMode.HYBRID: {"mode": "hybrid"},
-    VectorStoreQueryMode.SEMANTIC_HYBRID: {"mode": "hybrid"},
+_MODES: dict[VectorStoreQueryMode, Mode | None] = {
+    VectorStoreQueryMode.DEFAULT: None,
+    VectorStoreQueryMode.MMR: None,
+    VectorStoreQueryMode.TEXT_SEARCH: "lexical",
+    VectorStoreQueryMode.SPARSE: "lexical",
+    VectorStoreQueryMode.HYBRID: "hybrid",
+    VectorStoreQueryMode.SEMANTIC_HYBRID: "hybrid",
 }
-_CHOICE = 4  # candidates for each node wanted, where diversity counts
 
 
 class LFM2ColBERTPlaceholder(TransformComponent):
@@ -101,26 +99,29 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         path: str | Path,
         *,
         model: str | Path | Encoder | None = None,
-        create: bool = True,
+        **options: Unpack[IndexOptions],
     ) -> Self:
         """Open an index on disk, whichever tool made it.
 
         Args:
             path: the folder of the index.
-            model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when
-                left out. An existing index remembers its own.
-            create: make an empty index where there is none.
+            model: ``"nano"``, a hub id, a local folder or an encoder: makes an empty index where
+                there is none. An existing one knows its model.
+            **options: see :class:`lfm2_colbert_rag.IndexOptions`.
         """
-        return cls(Retriever.open(path, model=model, create=create))
+        return cls(Retriever.open(path, model=model, **options))
 
     @classmethod
-    def open_in_memory(cls, model: str | Path | Encoder | None = None) -> Self:
+    def open_in_memory(
+        cls, model: str | Path | Encoder | None = None, **options: Unpack[IndexOptions]
+    ) -> Self:
         """Make an empty store that lasts as long as this object.
 
         Args:
-            model: see :meth:`open`.
+            model: see :meth:`open`; the core's default when left out.
+            **options: see :meth:`open`.
         """
-        return cls(Retriever.from_texts([], model=model))
+        return cls(Retriever.from_texts([], model=model, **options))
 
     @property
     def client(self) -> Retriever:
@@ -202,7 +203,7 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         if self._retriever.path is None:
             raise ConfigError(
                 "this index is in memory, and persist() would not keep it. Write a copy with "
-                "store.client.save(path), or start with LFM2ColBERTVectorStore.open(path)."
+                "store.client.backup(path), or start with LFM2ColBERTVectorStore.open(path)."
             )
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
@@ -238,21 +239,12 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         where = constraint(query.filters, query.node_ids, query.doc_ids, kwargs.get("where"))
         k, mode = query.similarity_top_k, _MODES[query.mode]
         if query.mode != VectorStoreQueryMode.MMR:
-            hybrid_k = query.hybrid_top_k if mode.get("mode") == "hybrid" else None
-            return self._retriever.search(text, hybrid_k or k, where=where, **mode)
+            hybrid_k = query.hybrid_top_k if mode == "hybrid" else None
+            return self._retriever.search(text, hybrid_k or k, where=where, mode=mode)
         trade_off = query.mmr_threshold
         if trade_off is None:
             trade_off = kwargs.get("mmr_threshold", 0.5)
-        for attempts_left in (2, 1, 0):
-            hits = self._retriever.search(text, _CHOICE * k, where=where)
-            try:
-                vectors = self._retriever.vectors([hit.id for hit in hits])
-                break
-            except PassageNotFoundError:  # one was deleted in between
-                if not attempts_left:
-                    raise
-        chosen = most_diverse([hit.relevance for hit in hits], vectors, k, trade_off)
-        return [hits[place] for place in chosen]
+        return self._retriever.search(text, k, where=where, diversity=1 - trade_off)
 
     # The base class would run these on the event loop.
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:

@@ -1,0 +1,86 @@
+"""What an index holds, counted; nothing is measured and nothing written."""
+
+from __future__ import annotations
+
+from ...index.segment import COMPRESSED
+from ...storage.schema import FORMAT_VERSION
+from ...storage.store import Snapshot, Store
+from ...types import IndexStats
+from .compaction import Compactor
+from .recall import drift
+
+# A codebook is due to be made anew when the index has so many times the vectors that it was made
+# for, or when new vectors lie so much further from their centroids than the old ones did.
+GROWTH, DRIFT = 4.0, 0.15
+TOMBSTONES = 0.3
+
+
+def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> IndexStats:
+    """Count what an index holds.
+
+    Args:
+        store: the index.
+        compactor: knows whether compression is due.
+        path: its folder; None for an index in memory.
+    """
+    snapshot = store.snapshot()
+    settings, catalog = snapshot.settings, store.catalog
+    counts = catalog.counts(snapshot.generation)
+    infos = [live.segment.info for live in snapshot.segments]
+    used = {info.codebook for info in infos}
+    size = sum(one.size for one in infos)
+    size += sum(book.size for book in catalog.codebooks() if book.name in used)
+    held = sum(info.vectors for info in infos)
+    compressed = any(info.kind == COMPRESSED for info in infos)
+    lists = catalog.postings.state()
+    return IndexStats(
+        path=path,
+        model=settings.model,
+        passages=counts.passages,
+        windows=counts.windows,
+        deleted=counts.deleted,
+        vectors=counts.vectors,
+        dim=settings.dim,
+        window_overlap=settings.window_overlap,
+        pool_factor=settings.pool_factor,
+        segments=counts.segments,
+        generation=snapshot.generation,
+        bytes=store.size(),
+        bytes_per_vector=size / held if held else 0.0,
+        format_version=FORMAT_VERSION,
+        storage="compressed" if compressed else "exact",
+        nbits=settings.nbits if compressed else None,
+        recall=catalog.measurement("recall"),
+        drift=drift(snapshot.segments),
+        optimize_due=what_is_due(store, snapshot, compactor, counts.deleted, counts.passages),
+        lexical_bytes=None if lists is None else catalog.postings.size(),
+        lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
+        pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
+    )
+
+
+def codebook_due(store: Store, snapshot: Snapshot) -> str | None:
+    """Say why the codebook should be made anew; None while it need not be."""
+    books = store.catalog.codebooks()
+    if not books or not snapshot.segments.passages:
+        return None
+    vectors = sum(live.segment.info.vectors for live in snapshot.segments)
+    if vectors > GROWTH * books[-1].vectors:
+        return f"it has {vectors / books[-1].vectors:.1f} times the vectors of its codebook"
+    moved = drift(snapshot.segments)
+    if moved > DRIFT:
+        return f"new passages fit the codebook {moved:.0%} worse than those it was made of"
+    return None
+
+
+def what_is_due(
+    store: Store, snapshot: Snapshot, compactor: Compactor, deleted: int, passages: int
+) -> str | None:
+    """Say why the index should be optimized; None while it need not be."""
+    if reason := codebook_due(store, snapshot):
+        return reason
+    if deleted > TOMBSTONES * max(1, deleted + passages):
+        return f"{deleted:,} of {deleted + passages:,} stored passages are deleted"
+    if compactor.wants_compression():
+        return "it has grown to the size at which compression pays"
+    return None

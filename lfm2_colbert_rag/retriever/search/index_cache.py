@@ -1,0 +1,38 @@
+"""The search index over the newest generation, made when it is first searched."""
+
+from __future__ import annotations
+
+from ...index.base import Index
+from ...index.compressed import CompressedIndex
+from ...index.exact import ExactIndex
+from ...index.segment import COMPRESSED
+from ...index.settings import DEFAULT_SETTINGS, SearchSettings
+from ...storage.store import Snapshot
+
+
+class IndexCache:
+    """Makes indexes of snapshots, and keeps the last one; safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._settings = DEFAULT_SETTINGS
+        self._last: tuple[Snapshot, Index] | None = None
+
+    def get(self, snapshot: Snapshot) -> Index:
+        """Return the right way to search a snapshot: exact until a segment is compressed."""
+        last = self._last
+        if last is not None and last[0] is snapshot:
+            return last[1]
+        index = self._make(snapshot)
+        self._last = snapshot, index
+        return index
+
+    def use(self, settings: SearchSettings) -> None:
+        """Search compressed vectors so thoroughly from now on."""
+        self._settings = settings
+        self._last = None
+
+    def _make(self, snapshot: Snapshot) -> Index:
+        segments = snapshot.segments
+        if any(live.segment.info.kind == COMPRESSED for live in segments):
+            return CompressedIndex(segments, self._settings)
+        return ExactIndex(segments)

@@ -1,0 +1,86 @@
+"""What an index remembers of how it was made, and how it is to be written and searched."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any, get_args
+
+from ..errors import IndexCorruptError
+from ..types import Storage
+
+STORAGES: tuple[str, ...] = get_args(Storage)
+NBITS = (2, 4)
+
+
+@dataclass(frozen=True)
+class IndexSettings:
+    """The settings of an index as one generation has them.
+
+    The first seven are settled when the index is made. The others may change, by a commit like any
+    other: who reads a generation reads its settings with it, in whatever process they were changed.
+
+    Attributes:
+        model: how to ask for the index's model again.
+        dim: width of a vector.
+        fingerprint: everything that decides the model's vectors, as a flat JSON object.
+        window_overlap: tokens that consecutive windows of a long text share at most.
+        nbits: bits a dimension of compressed vectors.
+        pool_factor: how many vectors of a text become one; 1 keeps all.
+        pooling_rule: a JSON object that whoever pools understands.
+        storage: how vectors are kept from the next commit on.
+        pool_fit: what was fitted to the first passages for pooling, as a JSON object; None until
+            there were enough.
+        fusion: how the legs of a hybrid search are fused, as a JSON object; None for the default.
+
+    Raises:
+        IndexCorruptError: a value that no version of the library writes.
+
+    Example:
+        >>> IndexSettings("hash", 32, {"kind": "hash"}).storage
+        'auto'
+    """
+
+    model: str
+    dim: int
+    fingerprint: Mapping[str, Any]
+    window_overlap: int = 0
+    nbits: int = 4
+    pool_factor: int = 1
+    pooling_rule: Mapping[str, Any] | None = None
+    storage: Storage = "auto"
+    pool_fit: Mapping[str, Any] | None = None
+    fusion: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        sizes = (self.dim, self.pool_factor, self.window_overlap + 1)
+        if not all(isinstance(size, int) and size >= 1 for size in sizes):
+            raise _corrupt(
+                f"dim, pool_factor and window_overlap are {self.dim!r}, "
+                f"{self.pool_factor!r} and {self.window_overlap!r}"
+            )
+        if self.storage not in STORAGES or self.nbits not in NBITS:
+            raise _corrupt(f"storage is {self.storage!r} and nbits {self.nbits!r}")
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> IndexSettings:
+        """Read what :meth:`to_json` gave, among other keys.
+
+        Raises:
+            IndexCorruptError: a setting is missing, or has a senseless value.
+        """
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        try:
+            return cls(**known)
+        except TypeError as error:
+            raise _corrupt(str(error)) from None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
+
+def _corrupt(what: str) -> IndexCorruptError:
+    return IndexCorruptError(
+        f"the catalog's settings make no sense: {what}. Restore the index from a backup."
+    )

@@ -1,0 +1,52 @@
+"""Segments in the making: written aside, window by window, until a commit names them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+from ..index.segment import SegmentInfo, WindowWriter
+from ..types import Window
+from .atomic import storage_errors
+
+
+class StagedSegment:
+    """A segment in the making, in a folder that its writer keeps locked.
+
+    Args:
+        folder: where its files are; the index is the folder two levels above.
+        writer: writes them.
+        codebook: name of the codebook that it is compressed with; None where it is exact.
+
+    Raises:
+        StorageFullError: the disk is full. So do the methods.
+    """
+
+    def __init__(self, folder: Path, writer: WindowWriter, codebook: str | None) -> None:
+        self.folder = folder
+        self.writer = writer
+        self.codebook = codebook
+
+    def append(self, passage: int, window: Window) -> None:
+        """Add a window.
+
+        Args:
+            passage: which passage it belongs to, counted from 0, or its row; never less than
+                the last.
+            window: with at least one vector.
+        """
+        with self.storage_errors():
+            self.writer.append(passage, window)
+
+    def counts(self, passages: int) -> tuple[list[int], list[int]]:
+        """Return the windows and the vectors of each of the passages."""
+        return self.writer.counts(passages)
+
+    def finish(self, name: str, first_row: int = 0) -> SegmentInfo:
+        """Write what is left, flush everything, and return what to record."""
+        with self.storage_errors():
+            return self.writer.finish(name, first_row)
+
+    def storage_errors(self) -> AbstractContextManager[None]:
+        """Turn a full disk into an error that names the index; for what uses the writer itself."""
+        return storage_errors(self.folder.parents[1])
