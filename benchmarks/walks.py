@@ -34,8 +34,6 @@ from typing import Any
 FIGURES = ("modules", "changes", "calls", "statements")
 _WORDS = [a + b + c for a in "bdfgklmnprst" for b in "aeiou" for c in "dfgklmnrst"]
 
-Walk = dict[str, int]
-
 
 def passages(number: int, words: int, seed: int) -> list[str]:
     """Make texts."""
@@ -51,7 +49,7 @@ class Counter:
         self._files: list[str] = []
         self.statements: list[str] = []
 
-    def count(self, call: Callable[[], object]) -> Walk:
+    def count(self, call: Callable[[], object]) -> dict[str, int]:
         """Run a call and say how far it walked."""
         self._files.clear()
         self.statements.clear()
@@ -69,7 +67,7 @@ class Counter:
             self._files.append(frame.f_code.co_filename)
 
 
-def walk(checkout: Path) -> dict[str, Walk]:
+def walk(checkout: Path) -> dict[str, dict[str, int]]:
     """Count every walk in the package of a checkout; in a process that has not imported it yet."""
     counter = Counter(checkout / "lfm2_colbert_rag")
     connect = sqlite3.connect

@@ -20,11 +20,12 @@ from typing import Any
 from tokenizers import Tokenizer
 
 from ..harness import Busy, Results, command, in_turn, say
-from ..harness.environments import EnvironmentFailedError, Interpreter, given, make
+from ..harness.environments import interpreters
 from ..harness.machine import load_average
 from .checkpoints import TINY, Shape, write_checkpoints
-from .contenders import CONTENDERS, ENVIRONMENTS, TORCH, Contender
-from .rounds import Runs, Setting, entry, run_probe, run_round
+from .contenders import CONTENDERS, ENVIRONMENTS, TORCH
+from .figures import entry
+from .rounds import Runs, Setting, run_probe, run_round
 from .texts import make_texts
 
 TOKENIZER = Path("../shared/data/lfm2_reference/tokenizer.json")
@@ -45,8 +46,13 @@ def main() -> None:
             sys.exit(f"{said}: figures would be noise. Wait, or say --busy-ok.")
         say(f"{said}: the figures are no more than a sign of life.")
     setting = _setting(args)
-    runs = [Runs(contender) for contender in _chosen(args)]
-    _prepare(runs, args)
+    named = (one for one in CONTENDERS if one.name.startswith(tuple(args.only or ("",))))
+    runs = [Runs(one) for one in named if args.device == "cpu" or one.cuda]
+    wanted = [ENVIRONMENTS[one.contender.environment] for one in runs]
+    folder = (args.envs or args.scratch / "envs").resolve()
+    pythons = interpreters(wanted, folder, args.torch, args.python)
+    for one in runs:
+        one.use(pythons[one.contender.environment])
     _measure(runs, setting, args.rounds)
     rounds = [each for one in runs for each in one.rounds]
     shares = [each["foreign_cores"] for each in rounds] or [foreign]
@@ -81,15 +87,6 @@ def _arguments() -> argparse.Namespace:
         kind = "" if args.device == "cpu" else "_" + args.device.partition(":")[0]
         args.out = args.out.with_stem(f"encode{kind}{'_tiny' if args.tiny else ''}")
     return args
-
-
-def _chosen(args: argparse.Namespace) -> list[Contender]:
-    wanted = tuple(args.only or ("",))
-    return [
-        contender
-        for contender in CONTENDERS
-        if contender.name.startswith(wanted) and (args.device == "cpu" or contender.cuda)
-    ]
 
 
 def _setting(args: argparse.Namespace) -> Setting:
@@ -130,25 +127,6 @@ def _settings(args: argparse.Namespace, setting: Setting) -> dict[str, Any]:
         "document_tokens": texts.tokens,
         "document_lengths": {"shortest": shortest, "median": median, "longest": longest},
     }
-
-
-def _prepare(runs: Sequence[Runs], args: argparse.Namespace) -> None:
-    """Make the environments that are asked for."""
-    made: dict[str, Interpreter | str] = {**given(args.python)}
-    for one in runs:
-        name = one.contender.environment
-        if name not in made:
-            say(f"environment {name}")
-            try:
-                folder = (args.envs or args.scratch / "envs").resolve()
-                made[name] = make(ENVIRONMENTS[name], folder, args.torch)
-            except EnvironmentFailedError as error:
-                made[name] = str(error)
-        found = made[name]
-        if isinstance(found, str):
-            one.error = found
-        else:
-            one.interpreter = found
 
 
 def _measure(runs: Sequence[Runs], setting: Setting, rounds: int) -> None:

@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from .results import say
 
 REPOSITORY = "."  # stands for this repository in the requirements of an environment
 _ROOT = Path(__file__).resolve().parents[2]
@@ -51,11 +54,29 @@ class Interpreter:
     size_mb: float | None = None
 
 
-def given(pairs: list[str]) -> dict[str, Interpreter]:
-    """Read ``ENVIRONMENT=PATH`` of the command line: interpreters that need not be made."""
-    return {
-        name: Interpreter(Path(path)) for name, _, path in (pair.partition("=") for pair in pairs)
+def interpreters(
+    wanted: Iterable[Environment], folder: Path, torch: str, given: Sequence[str] = ()
+) -> dict[str, Interpreter | str]:
+    """Return the Python of each environment, or why there is none, by its name.
+
+    Args:
+        wanted: made if need be.
+        folder: of all environments.
+        torch: requirement of torch.
+        given: ``ENVIRONMENT=PATH`` of the command line: interpreters that need not be made.
+    """
+    found: dict[str, Interpreter | str] = {
+        name: Interpreter(Path(path)) for name, _, path in (one.partition("=") for one in given)
     }
+    folder.mkdir(parents=True, exist_ok=True)
+    for environment in wanted:
+        if environment.name not in found:
+            say(f"environment {environment.name}")
+            try:
+                found[environment.name] = make(environment, folder, torch)
+            except EnvironmentFailedError as error:
+                found[environment.name] = str(error)
+    return found
 
 
 def make(environment: Environment, folder: Path, torch: str) -> Interpreter:

@@ -19,7 +19,7 @@ from lfm2_colbert_rag.encoder import load_encoder
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..harness import Results, command, say
-from ..harness.environments import EnvironmentFailedError, Interpreter, given, make
+from ..harness.environments import Interpreter, interpreters
 from .contenders import ENVIRONMENTS, OURS, PEERS, TORCH, Contender
 from .corpus import build_corpus, tiny_corpus
 from .quality import remembered_best
@@ -73,15 +73,9 @@ def main() -> None:
     args.scratch = args.scratch.resolve()
     args.vectors = vector_set(args)
     results = Results(args.out, queries=args.queries, seconds=args.seconds)
-    pythons: dict[str, Interpreter | str] = {**given(args.python)}
     wanted = [one for one in (*OURS, *PEERS) if one.name.startswith(tuple(args.only or ("",)))]
-    for contender in wanted:
-        if (name := contender.environment) not in pythons:
-            (args.scratch / "envs").mkdir(parents=True, exist_ok=True)
-            try:
-                pythons[name] = make(ENVIRONMENTS[name], args.scratch / "envs", TORCH)
-            except EnvironmentFailedError as error:
-                pythons[name] = str(error)
+    needed = [ENVIRONMENTS[one.environment] for one in wanted]
+    pythons = interpreters(needed, args.scratch / "envs", TORCH, args.python)
     for size in args.sizes:
         for contender in wanted:
             for threads in args.threads:

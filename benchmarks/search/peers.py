@@ -26,8 +26,8 @@ from inside import memory_mb, serve
 TOP = 10
 _WARM_UP = 5
 _BLOCK = 512
-_PACKAGES = ("lfm2-colbert-rag", "numba", "fast-plaid", "xtr-warp-rs", "lancedb", "pyarrow", "torch",
-             "numpy")  # fmt: skip
+_PACKAGES = ("lfm2-colbert-rag", "numba", "fast-plaid", "xtr-warp-rs", "lancedb", "pyarrow",
+             "torch", "numpy")  # fmt: skip
 
 Options = dict[str, Any]
 Result = dict[str, Any]
@@ -106,10 +106,12 @@ class Ours(Engine):
 
     def open(self) -> None:
         """Open the index that is there."""
+        from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
         from lfm2_colbert_rag.storage.store import Store
 
         os.environ["LFM2_COLBERT_THREADS"] = str(self.threads)
-        self.opened = Store(self.index).snapshot().index
+        self.store = Store(self.index)
+        self.opened = IndexCache().get(self.store.snapshot())
 
     def search(self, query: Query, options: Options) -> list[int]:
         """Return the places of the best passages, best first."""

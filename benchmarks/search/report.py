@@ -117,7 +117,7 @@ def draw(cases: Cases) -> None:
 
 
 def draw_scale(cases: Cases) -> None:
-    """Draw latency against the size of the index, one line a rung."""
+    """Draw latency against the size of the index, one line a preset."""
     points = sorted(cases.values(), key=lambda point: point["passages"])
     with picture("search_scale", size=(6.4, 4.4)) as (_, panels):
         panel = panels[0, 0]
@@ -126,7 +126,7 @@ def draw_scale(cases: Cases) -> None:
                 [point["passages"] for point in points],
                 [point["settings"][number]["p50_ms"] for point in points],
                 marker="o",
-                label=f"rung {last['rung']}, recall {last['recall']:.2f} at the end",
+                label=f"preset {last['preset']}, recall {last['recall']:.2f} at the end",
             )
         panel.set_xscale("log")
         panel.set_yscale("log")

@@ -14,8 +14,6 @@ a copy of it at every size 11 GB more: on a machine that was not idle, they can 
 from __future__ import annotations
 
 import shutil
-import threading
-import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -27,11 +25,13 @@ import numpy.typing as npt
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex, SearchSettings
 from lfm2_colbert_rag.index.compressed.workers import thread_count
-from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.settings import PRESETS
+from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
 from lfm2_colbert_rag.storage.store import Store
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..harness import Clock, Results, command, memory_mb, percentiles, say
+from ..harness.memory import OwnMemory
 from .drawn import BLOCK, JUDGED, K, Source, Truth
 from .synthetic import DIM, World
 
@@ -42,25 +42,6 @@ Figures = dict[str, Any]
 Queries = list[npt.NDArray[np.float32]]
 
 
-class OwnMemory(threading.Thread):
-    """Watches what this process holds for itself, and what together with mapped pages of files.
-
-    The latter belong to the system's cache, which takes them back when it wants room.
-    """
-
-    def __init__(self) -> None:
-        super().__init__(daemon=True)
-        self.peak_mb = self.peak_all_mb = 0.0
-        self.start()
-
-    def run(self) -> None:
-        """Look ten times a second."""
-        while True:
-            self.peak_mb = max(self.peak_mb, memory_mb("RssAnon"))
-            self.peak_all_mb = max(self.peak_all_mb, memory_mb("VmRSS"))
-            time.sleep(0.1)
-
-
 def grow(folder: Path, most: int, results: Results) -> None:
     """Build the index step by step; one case a size."""
     world, clock, memory, done = World(), Clock(), OwnMemory(), 0
@@ -68,7 +49,7 @@ def grow(folder: Path, most: int, results: Results) -> None:
     queries = world.queries(world.block(0, BLOCK), QUERIES)
     truth = Truth(queries[:JUDGED])
     # The encoder only gives the index its width; every vector is brought along.
-    with Retriever.open(folder, model=HashEncoder(dim=DIM), index="compressed") as retriever:
+    with Retriever.open(folder, model=HashEncoder(dim=DIM), storage="compressed") as retriever:
         for size in [size for size in SIZES if size <= most] or [most]:
             while done < size:
                 source = Source(world, truth, done, min(ADDED, size - done))
@@ -105,17 +86,16 @@ def grow(folder: Path, most: int, results: Results) -> None:
 def measure(folder: Path, size: int, queries: Queries) -> Figures:
     """Open the index anew and time one query after the other."""
     truth, opening = Truth.load(folder.with_suffix(".npz")), Clock()
-    with Retriever.open(folder, model=HashEncoder(dim=DIM)) as retriever:
-        stats = retriever.stats(measure=False)
     with opening:
-        store = Store(folder)
-    index = store.snapshot().index
+        retriever = Retriever.open(folder, model=HashEncoder(dim=DIM))
+    stats = retriever.stats()
+    store = Store(folder)
+    index = IndexCache().get(store.snapshot())
     assert isinstance(index, CompressedIndex)
     settings = [
-        {**_time(index, LADDER[number], queries, truth), "rung": number + 1}
+        {**_time(index, PRESETS[number], queries, truth), "preset": number + 1}
         for number in range(1, 5)
     ]
-    store.close()
     return {
         "passages": size,
         "vectors": stats.vectors,

@@ -8,6 +8,7 @@ the passages in ``texts.json``.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 from rich.progress import track
 
+from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.encoder import Encoder
 from lfm2_colbert_rag.types import TokenVectors
 
@@ -117,4 +119,27 @@ def load_vectors(folder: Path) -> VectorSet:
         json.loads((folder / "texts.json").read_text(encoding="utf-8")),
         corpus["questions"],
         corpus["relevant"],
+    )
+
+
+def add_places(
+    retriever: Retriever, vectors: VectorSet, places: Iterable[int], *, texts: bool = False
+) -> None:
+    """Add passages whose vectors are given, by their place, which is their id.
+
+    Args:
+        retriever: an index of the vectors' width.
+        vectors: the set.
+        places: of the passages.
+        texts: with their texts; otherwise the place stands for it, which costs next to nothing.
+    """
+    chosen = list(places)
+    names = [str(place) for place in chosen]
+    parts = [slice(*vectors.offsets[place : place + 2].tolist()) for place in chosen]
+    retriever.add_vectors(
+        (np.asarray(vectors.vectors[part], np.float32) for part in parts),
+        [vectors.texts[place] for place in chosen] if texts else names,
+        ids=names,
+        token_ids=[vectors.token_ids[part] for part in parts],
+        progress=False,
     )
