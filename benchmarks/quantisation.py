@@ -6,9 +6,9 @@
 
 Accuracy is that of the bundled model on real text in five languages (``--data`` holds XQuAD)
 against its own float32: cosines of single vectors and, for the way that is shipped, nDCG@10 of
-every language pair. Speed is that of four layers of the 350M model's width with random weights, all ways
-in turn, several rounds. Writes ``benchmarks/results/quantisation.json``, a case a way and a pair,
-and prints the table.
+every language pair. Speed is that of four layers of the 350M model's width with random weights,
+all ways in turn, several rounds. Writes ``benchmarks/results/quantisation.json``, a case a way and
+a pair, and prints the table.
 """
 
 from __future__ import annotations

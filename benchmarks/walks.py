@@ -2,22 +2,18 @@
 
 ::
 
-    python -m benchmarks.walks                             # this checkout
-    python -m benchmarks.walks --checkout OTHER            # another, with its own .venv
-    python -m benchmarks.walks --checkout OTHER .          # both, side by side
+    python -m benchmarks.walks --checkout OTHER .    # side by side; each with its own .venv, if any
 
-Writes ``benchmarks/results/walks.json``, a case a checkout, named by its commit.
-
-How it counts. ``sys.setprofile`` reports every call of Python code in the calling thread; those
-whose code lies in the folder of the package count: functions, methods, comprehensions, and every
-time that a generator goes on. Modules are the files of that code; a change of module is a call
-whose file is not that of the counted call before it, so returns count for nothing, nor does what
-numpy, SQLite or numba do in between. Statements are what SQLite reports to
-``set_trace_callback`` of any connection: transactions, pragmas and statements of triggers count.
-The index holds 40 passages of 12 words with the hash model; a call like it was made before, so that
-nothing is imported, opened or compiled while it is counted; its ``where``, the query of "hybrid"
-and the words to add are new, the query of "late" is known. Searches want three hits, queries have
-six words. Words have three letters; there are 600, so that they come again in other passages.
+Writes ``benchmarks/results/walks.json``, a case a checkout, named by its commit. How it counts:
+``sys.setprofile`` reports every call of Python code in the calling thread; those whose code lies in
+the folder of the package count: functions, methods, comprehensions, every time a generator goes on.
+Modules are the files of that code; a change of module is a call whose file is not that of the
+counted call before it, so returns count for nothing, nor does what numpy, SQLite or numba do in
+between. Statements are what SQLite reports to ``set_trace_callback`` of any connection:
+transactions, pragmas and statements of triggers count. The index holds 40 passages of 12 words with
+the hash model; a call like it was made before, so that nothing is imported, opened or compiled
+while it is counted; its ``where``, the query of "hybrid" and the words to add are new. Searches
+want three hits, queries have six of 600 different words.
 """
 
 from __future__ import annotations
@@ -28,6 +24,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +55,7 @@ class Counter:
             call()
         finally:
             sys.setprofile(None)
-        changes = sum(a != b for a, b in zip(self._files, self._files[1:], strict=False))
+        changes = sum(a != b for a, b in pairwise(self._files))
         figures = len(set(self._files)), changes, len(self._files), len(self.statements)
         return dict(zip(FIGURES, figures, strict=True))
 
@@ -81,13 +78,14 @@ def walk(checkout: Path) -> dict[str, dict[str, int]]:
     sys.path.insert(0, str(checkout))
     from lfm2_colbert_rag import Retriever
 
-    texts = passages(40, 12, seed=1)
-    found = {}
-    with tempfile.TemporaryDirectory() as folder:
-        retriever = Retriever.open(Path(folder) / "walks.index", model="hash")
+    texts, found = passages(40, 12, seed=1), {}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Retriever.open(Path(folder) / "walks.index", model="hash") as retriever,
+    ):
         told = [{"year": 2000 + number, "language": "en"} for number in range(40)]
         retriever.add(texts, metadata=told, progress=False)
-        conditions = [{"year": {"$gte": year}, "language": "en"} for year in (2010, 2020)]
+        wheres = [{"year": {"$gte": year}, "language": "en"} for year in (2010, 2020)]
         queries = [" ".join(texts[one].split()[:6]) for one in (7, 9)]
 
         def add(number: int, words: int, turn: int) -> object:
@@ -95,7 +93,7 @@ def walk(checkout: Path) -> dict[str, dict[str, int]]:
 
         calls: dict[str, Callable[[int], object]] = {
             "late": lambda turn: retriever.search(queries[0], 3),
-            "late, where": lambda turn: retriever.search(queries[0], 3, where=conditions[turn]),
+            "late, where": lambda turn: retriever.search(queries[0], 3, where=wheres[turn]),
             "hybrid": lambda turn: retriever.search(queries[turn], 3, mode="hybrid"),
             "add, 6 words": lambda turn: add(1, 6, turn + 1),
             "stats": lambda turn: retriever.stats(),
@@ -105,7 +103,6 @@ def walk(checkout: Path) -> dict[str, dict[str, int]]:
         for name, call in calls.items():
             call(0)
             found[name] = counter.count(partial(call, 1))
-        retriever.close()
     return found
 
 
@@ -121,7 +118,7 @@ def table(cases: dict[str, dict[str, Any]]) -> str:
 
 
 def main() -> None:
-    """Count in each checkout with a Python of its own, and show what there is side by side."""
+    """Count in each checkout, with a Python of its own, and show all side by side."""
     from .harness import Results, command
     from .harness.children import run_child
     from .harness.machine import commit
@@ -130,11 +127,12 @@ def main() -> None:
     parser.add_argument("--checkout", type=Path, nargs="+", default=[Path()])
     args = parser.parse_args()
     results = Results(args.out)
-    for checkout in (path.resolve() for path in args.checkout):
+    for checkout in map(Path.resolve, args.checkout):
         own = checkout / ".venv" / "bin" / "python"
         python = own if own.exists() else Path(sys.executable)
+        job = {"checkout": str(checkout)}
         with tempfile.TemporaryDirectory() as scratch:
-            job, base = {"checkout": str(checkout)}, Path(scratch) / "walks"
+            base = Path(scratch, "walks")
             counted = run_child(python, Path(__file__), job, base, threads=1, timeout=600)
         if "error" in counted:
             sys.exit(f"{checkout}: {counted['error']}")

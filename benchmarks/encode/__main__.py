@@ -4,7 +4,8 @@
 
     python -m benchmarks.encode --scratch DIR
 
-Environments and checkpoints are made in ``DIR`` when they are not there yet, in about 12 GB.
+Environments and checkpoints are made in ``DIR`` when they are not there yet, in about 12 GB. Writes
+``benchmarks/results/encode.json``.
 """
 
 from __future__ import annotations

@@ -48,8 +48,9 @@ def measured(figures: Figures) -> str:
     seconds = sum(entry["seconds"] for entry in figures.sets.values())
     machine = run["machine"]
     return (
-        f"Model `{run['settings']['model']}`, {len(figures.sets)} indexes, {seconds / 60:.0f} minutes "
-        f"in all on {machine['cores']} cores of {machine['cpu']}; {versions}; last measured "
+        f"Model `{run['settings']['model']}`, {len(figures.sets)} indexes, "
+        f"{seconds / 60:.0f} minutes in all on {machine['cores']} cores "
+        f"of {machine['cpu']}; {versions}; last measured "
         f"{run['measured'][:10]}. Teacher: {figures.teacher['name']}; "
         f"{figures.teacher['how']}."
     )

@@ -115,7 +115,7 @@ class Ours(Engine):
 
     def search(self, query: Query, options: Options) -> list[int]:
         """Return the places of the best passages, best first."""
-        from lfm2_colbert_rag.index import SearchSettings
+        from lfm2_colbert_rag.index.settings import SearchSettings
 
         if options:
             chosen = SearchSettings(**options)

@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import CompressedIndex, SearchSettings
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.workers import thread_count
-from lfm2_colbert_rag.index.settings import PRESETS
+from lfm2_colbert_rag.index.settings import PRESETS, SearchSettings
 from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
 from lfm2_colbert_rag.storage.store import Store
 from lfm2_colbert_rag.testing import HashEncoder
