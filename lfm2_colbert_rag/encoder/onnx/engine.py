@@ -33,6 +33,7 @@ class OnnxEncoder(CheckpointEncoder):
         threads: how many compute; None takes one a physical core.
         batch_tokens: positions computed at once; more takes more memory.
         query_cache: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
+        graph: a file of one's own in place of that of ``dtype``, with the same inputs and output.
 
     Raises:
         ModelFormatError: the backbone is not LFM2, or its weights or its tokenizer do not fit.
@@ -48,9 +49,10 @@ class OnnxEncoder(CheckpointEncoder):
         threads: int | None = None,
         batch_tokens: int = DEFAULT_BATCH_TOKENS,
         query_cache: int = DEFAULT_QUERY_CACHE,
+        graph: Path | None = None,
     ) -> None:
         super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
-        self._session = open_session(find_or_convert(checkpoint, dtype), threads)
+        self._session = open_session(graph or find_or_convert(checkpoint, dtype), threads)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
