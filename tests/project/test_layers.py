@@ -24,13 +24,13 @@ FLOORS = {
     "testing": 4,
     "storage": 4,
     "retriever.ingest": 5,
-    "retriever.search": 5,
-    "retriever.maintenance": 6,
-    "retriever": 7,
-    "evaluation": 8,
-    "mcp_server": 8,
-    "cli": 9,
-    "": 10,
+    "retriever.search": 6,
+    "retriever.maintenance": 7,
+    "retriever": 8,
+    "evaluation": 9,
+    "mcp_server": 9,
+    "cli": 10,
+    "": 11,
 }
 # The command line prints the version.
 EXCEPTIONS = {("cli", "")}
