@@ -1,6 +1,8 @@
 """The catalog: one SQLite file that says what an index contains.
 
-Only this module, ``schema``, ``filter_sql`` and ``lexical.tables`` speak SQL.
+SQL is spoken here, and in ``schema`` (tables, rows that describe files), ``rows``, ``filter_sql``
+(filters and their indexes), ``posting_sql`` and ``posting_lists`` (the lexical index), over what
+``connections`` lends; nowhere else.
 
 A *generation* is a number that grows by one with every commit. Rows of passages and segments
 carry the generation in which they were born and, once replaced or deleted, the one in which they
@@ -26,9 +28,11 @@ from ..errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import CodebookInfo
+from ..index.lexical.analyser import VERSION as ANALYSER_VERSION
 from ..index.segment import SegmentInfo
 from ..types import Passage
 from .commits import Changes, Commit, Counts
+from .connections import Connections
 from .filter_sql import (
     create_index,
     define_functions,
@@ -37,21 +41,20 @@ from .filter_sql import (
     prune_indexes,
     to_sql,
 )
-from .posting_lists import LexicalCatalog
-from .posting_sql import add_commit
+from .posting_lists import PostingLists
+from .posting_sql import add_commit, read_state
 from .row_cache import RecentRows
+from .rows import insert_rows
 from .schema import (
     ALIVE,
     APPLICATION_ID,
     FORMAT_VERSION,
-    OLDEST_VERSION,
     SCHEMA,
     codebooks,
     drop_codebooks,
     insert_codebook,
     insert_segment,
     live_segments,
-    migrate,
     resize_passages,
     write_settings,
 )
@@ -59,7 +62,7 @@ from .schema import (
 FILE_NAME = "catalog.sqlite"
 
 
-class Catalog(LexicalCatalog):
+class Catalog:
     """Access to the catalog of one index folder; safe to use from several threads.
 
     Args:
@@ -68,11 +71,16 @@ class Catalog(LexicalCatalog):
 
     Raises:
         IndexNotFoundError: the file is missing, or is not a catalog.
-        IndexFormatError: it was written in another version of the format.
+        IndexFormatError: it was written in another version of the format, or its posting lists by
+            another version of the analyser.
+
+    Attributes:
+        postings: the posting lists.
     """
 
     def __init__(self, path: Path, *, durable: bool = True) -> None:
-        super().__init__(path, durable=durable)
+        self._connections = Connections(path, durable=durable, prepare=define_functions)
+        self.postings = PostingLists(self._connections)
         self._recent = RecentRows()
         self._check_format()
 
@@ -96,20 +104,24 @@ class Catalog(LexicalCatalog):
         temporary.replace(path)
         return cls(path, durable=durable)
 
+    def close(self) -> None:
+        """Close all connections; a later call opens new ones."""
+        self._connections.close()
+
     def settings(self) -> dict[str, Any]:
         """Return the settings as of now."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute("SELECT key, value FROM settings").fetchall()
         return {key: json.loads(value) for key, value in rows}
 
     def change_setting(self, key: str, value: Any) -> None:
         """Change one of the settings."""
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             write_settings(connection, {key: value})
 
     def generation(self) -> int:
         """Return the newest generation."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return _newest(connection)
 
     def counts(self, generation: int) -> Counts:
@@ -120,7 +132,7 @@ class Catalog(LexicalCatalog):
                    (SELECT total(tokens) FROM passages WHERE {ALIVE}),
                    (SELECT total(passages) FROM segments WHERE {ALIVE}),
                    (SELECT count(*) FROM segments WHERE {ALIVE})"""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             live, windows, tokens, held, segments = connection.execute(
                 query, {"generation": generation}
             ).fetchone()
@@ -128,7 +140,7 @@ class Catalog(LexicalCatalog):
 
     def changes_since(self, generation: int) -> Changes:
         """Return the newest generation's segments, and the rows that died meanwhile."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             connection.execute("BEGIN")
             try:
                 newest = _newest(connection)
@@ -144,17 +156,17 @@ class Catalog(LexicalCatalog):
 
     def segment_names(self) -> set[str]:
         """Return the names of all segments that any generation refers to."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return {name for (name,) in connection.execute("SELECT name FROM segments")}
 
     def codebooks(self) -> tuple[CodebookInfo, ...]:
         """Return all codebooks, the newest last."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             return codebooks(connection)
 
     def dead_rows(self, generation: int, first: int, last: int) -> npt.NDArray[np.int64]:
         """Return the ascending rows from first to last that are dead in a generation."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(
                 "SELECT row FROM passages WHERE row BETWEEN ? AND ? AND died <= ? ORDER BY row",
                 (first, last, generation),
@@ -173,24 +185,25 @@ class Catalog(LexicalCatalog):
             How many were dropped.
         """
         limit = datetime.fromtimestamp(time.time() - seconds, timezone.utc)
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             dead = connection.execute(
                 "SELECT row FROM passages WHERE died <= "
                 "(SELECT max(generation) FROM generations WHERE created <= ?)",
                 (limit.isoformat(timespec="seconds"),),
             )
             gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
-            connection.executemany(
-                "DELETE FROM passages WHERE row = ?", [(row,) for row in gone.tolist()]
+            connection.execute(
+                "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
+                (json.dumps(gone.tolist()),),
             )
             prune_indexes(connection)
         if len(gone):
-            self.prune_lexical()
+            self.postings.prune()
         return len(gone)
 
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             row = connection.execute(
                 "SELECT total(added) + total(removed) FROM generations WHERE generation > ?",
                 (generation,),
@@ -199,7 +212,7 @@ class Catalog(LexicalCatalog):
 
     def measurement(self, key: str) -> Any:
         """Return what was measured on this index, None if nothing was."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             row = connection.execute(
                 "SELECT value FROM measurements WHERE key = ?", (key,)
             ).fetchone()
@@ -207,14 +220,14 @@ class Catalog(LexicalCatalog):
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a measurement; no generation is made."""
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             connection.execute(
                 "INSERT OR REPLACE INTO measurements VALUES (?, ?)", (key, json.dumps(value))
             )
 
     def next_row(self) -> int:
         """Return a row number above all that were ever used."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             row = connection.execute(
                 "SELECT seq FROM sqlite_sequence WHERE name = 'passages'"
             ).fetchone()
@@ -231,22 +244,22 @@ class Catalog(LexicalCatalog):
         Raises:
             StorageFullError: the disk is full; nothing was changed.
         """
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             create_index(connection, path)
 
     def drop_filter_index(self, path: FieldPath) -> None:
         """Forget the index of a field."""
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             drop_index(connection, path)
 
     def filter_indexes(self) -> list[FieldPath]:
         """Return the indexed fields."""
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             return list(indexed_fields(connection))
 
     def rows_by_id(self, ids: Sequence[str], generation: int) -> dict[str, int]:
         """Return the live row of each id that has one."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             rows = connection.execute(
                 f"SELECT id, row FROM passages WHERE {ALIVE} "
                 "AND id IN (SELECT value FROM json_each(:ids))",
@@ -256,7 +269,7 @@ class Catalog(LexicalCatalog):
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Return passages by row number, live or dead."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(
                 "SELECT row, id, text, metadata FROM passages "
                 "WHERE row IN (SELECT value FROM json_each(?))",
@@ -270,18 +283,15 @@ class Catalog(LexicalCatalog):
         Raises:
             StorageFullError: the disk is full.
         """
-        with self._writing() as connection:
+        with self._connections.writing() as connection:
             # Rows that die must do so first: at no moment may two live rows share an id.
-            connection.executemany(
-                "UPDATE passages SET died = ? WHERE row = ? AND died IS NULL",
-                [(commit.generation, int(row)) for row in commit.removed],
+            connection.execute(
+                "UPDATE passages SET died = ? WHERE died IS NULL "
+                "AND row IN (SELECT value FROM json_each(?))",
+                (commit.generation, json.dumps([int(row) for row in commit.removed])),
             )
             _insert_passages(connection, commit)
-            add_commit(
-                connection,
-                [(one.row, one.passage.text) for one in commit.passages],
-                commit.postings,
-            )
+            add_commit(connection, [one.row for one in commit.passages], commit.postings)
             resize_passages(connection, commit.resized)
             connection.executemany(
                 "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
@@ -299,7 +309,7 @@ class Catalog(LexicalCatalog):
 
     def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
         """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
-        with self._reading() as connection:
+        with self._connections.reading() as connection:
             found = connection.execute(
                 f"SELECT row, windows, tokens, text FROM passages WHERE {ALIVE} ORDER BY row",
                 {"generation": generation},
@@ -317,7 +327,7 @@ class Catalog(LexicalCatalog):
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
         try:
-            with self._reading() as connection:
+            with self._connections.reading() as connection:
                 connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
             return live_segments(target, _newest(target)), codebooks(target)
@@ -327,15 +337,15 @@ class Catalog(LexicalCatalog):
     def check(self) -> list[str]:
         """Let SQLite check its own file; returns one sentence a problem."""
         try:
-            with self._reading() as connection:
+            with self._connections.reading() as connection:
                 found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
         except sqlite3.DatabaseError as error:
             found = [str(error)]
-        return [] if found == ["ok"] else [f"{self._path}: {text}" for text in found]
+        return [] if found == ["ok"] else [f"{self._connections.path}: {text}" for text in found]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         parameters: dict[str, Any] = {"generation": generation}
-        with self._reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             condition = to_sql(where, parameters, indexed_fields(connection))
             rows = connection.execute(
                 f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
@@ -343,34 +353,30 @@ class Catalog(LexicalCatalog):
             )
             return np.fromiter((row for (row,) in rows), dtype=np.int64)
 
-    def _connect(self) -> sqlite3.Connection:
-        connection = super()._connect()
-        define_functions(connection)
-        return connection
-
     def _check_format(self) -> None:
-        if not self._path.is_file():
-            raise IndexNotFoundError(
-                f"{self._path.parent} holds no index: {self._path.name} is missing."
-            )
+        """Refuse what is no catalog, or one that another version of the library wrote."""
+        path = self._connections.path
+        if not path.is_file():
+            raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
         try:
-            with self._reading() as connection:
+            with self._connections.reading() as connection:
                 application = connection.execute("PRAGMA application_id").fetchone()[0]
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
+                ours = application == APPLICATION_ID and version == FORMAT_VERSION
+                lexical = read_state(connection) if ours else None
         except sqlite3.DatabaseError as error:
             raise IndexCorruptError(
-                f"{self._path} cannot be read as a catalog ({error}). Restore it from a backup."
+                f"{path} cannot be read as a catalog ({error}). Restore it from a backup."
             ) from error
         if application != APPLICATION_ID:
-            raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
-        if OLDEST_VERSION <= version < FORMAT_VERSION:
-            with self._reading() as connection:
-                migrate(connection)
-        elif version != FORMAT_VERSION:
+            raise IndexNotFoundError(f"{path} is not a catalog of this library.")
+        analyser = ANALYSER_VERSION if lexical is None else lexical.analyser
+        if (version, analyser) != (FORMAT_VERSION, ANALYSER_VERSION):
+            found = f"in format {version}" + (f" with analyser {analyser}" if lexical else "")
             raise IndexFormatError(
-                f"{self._path.parent} is in format {version}; this version of the library reads "
-                f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "
-                "in a new folder."
+                f"{path.parent} is {found}; this version of the library reads format "
+                f"{FORMAT_VERSION} with analyser {ANALYSER_VERSION}. Use the version that wrote "
+                "it, or index the texts again in a new folder."
             )
 
 
@@ -392,7 +398,8 @@ def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
             stored.windows,
             stored.tokens,
             commit.generation,
+            None,
         )
         for stored in commit.passages
     ]
-    connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
+    insert_rows(connection, "INSERT INTO passages", rows)

@@ -74,8 +74,8 @@ class Commit:
         codebook: a codebook, already on the disk, that later segments are to use.
         resized: row, windows and vectors of passages that ``segment`` holds with other numbers of
             them than the catalog says.
-        postings: the words of ``passages``, in parts; they are worked out where these are missing
-            and the index is to have them.
+        postings: the posting lists of ``passages``, in parts; where they are missing and the index
+            is to have them, the passages are pending.
         settings: settings of the index that are others from now on.
     """
 

@@ -6,7 +6,7 @@ import os
 import queue
 import sqlite3
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -19,10 +19,21 @@ class Connections:
     Args:
         path: the file.
         durable: wait for the disk at every commit.
+        prepare: called with each new connection.
+
+    Attributes:
+        path: the file.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True) -> None:
-        self._path = path
+    def __init__(
+        self,
+        path: Path,
+        *,
+        durable: bool = True,
+        prepare: Callable[[sqlite3.Connection], None] | None = None,
+    ) -> None:
+        self.path = path
+        self._prepare = prepare
         self._durable = durable
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._process = os.getpid()
@@ -33,7 +44,8 @@ class Connections:
         _close_all(self._idle)
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection; each statement sees the newest state of the file."""
         if self._process != os.getpid():  # SQLite connections must not cross a fork
             self._idle, self._process = queue.LifoQueue(), os.getpid()
         idle = self._idle
@@ -49,26 +61,33 @@ class Connections:
         idle.put(connection)
 
     @contextmanager
-    def _reading_one_state(self) -> Iterator[sqlite3.Connection]:
+    def reading_one_state(self) -> Iterator[sqlite3.Connection]:
         """Let several statements see the same state of the file."""
-        with self._reading() as connection:
+        with self.reading() as connection:
             connection.execute("BEGIN")
             yield connection
             connection.execute("COMMIT")
 
     @contextmanager
-    def _writing(self) -> Iterator[sqlite3.Connection]:
-        with _storage_errors(self._path), self._reading() as connection:
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """Lend a connection for one transaction, which an exception takes back.
+
+        Raises:
+            StorageFullError: the disk is full.
+        """
+        with _storage_errors(self.path), self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
-            self._path, isolation_level=None, check_same_thread=False, timeout=60
+            self.path, isolation_level=None, check_same_thread=False, timeout=60
         )
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        if self._prepare is not None:
+            self._prepare(connection)
         return connection
 
 

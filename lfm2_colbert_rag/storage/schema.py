@@ -1,4 +1,4 @@
-"""The tables of the catalog, how older formats become this one, and rows that describe files."""
+"""The tables of the catalog, and the rows that describe files."""
 
 from __future__ import annotations
 
@@ -11,18 +11,11 @@ from typing import Any
 from ..index.arrays import FileInfo
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
-from .posting_sql import POSTINGS, start_over
+from .posting_sql import POSTINGS
 
-FORMAT_VERSION = 5
-OLDEST_VERSION = 2
+FORMAT_VERSION = 1
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
-_SINCE_3 = """
-CREATE TABLE codebooks (
-    name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE measurements (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-"""
 SCHEMA = f"""
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE generations (
@@ -32,7 +25,7 @@ CREATE TABLE generations (
 CREATE TABLE segments (
     name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
     files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER,
-    description TEXT NOT NULL DEFAULT '{{}}'
+    description TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
@@ -42,33 +35,12 @@ CREATE TABLE passages (
 CREATE INDEX passages_by_id ON passages (id);
 CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
 CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
-{_SINCE_3}{POSTINGS};"""
+CREATE TABLE codebooks (
+    name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE measurements (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+{POSTINGS};"""
 ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
-# Format 2 knew exact vectors only, and did not say so.
-_NEW_SETTINGS = {"index": "auto", "nbits": 4}
-
-
-def migrate(connection: sqlite3.Connection) -> None:
-    """Bring a catalog of an older format to this one, in one transaction.
-
-    It takes a moment however large the index is: the words of its passages are filled in from the
-    texts, in many small transactions, when they are first asked for (``lexical/tables.py``).
-    """
-    connection.execute("BEGIN IMMEDIATE")
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version < 3:
-        connection.execute("ALTER TABLE segments ADD COLUMN description TEXT NOT NULL DEFAULT '{}'")
-        for statement in filter(str.strip, _SINCE_3.split(";")):
-            connection.execute(statement)
-        write_settings(connection, _NEW_SETTINGS)
-    if version < 4:
-        connection.execute(POSTINGS)
-        start_over(connection)
-    # Since format 5 a codebook says how its levels lie; those that do not say so have even ones.
-    if version < FORMAT_VERSION:
-        write_settings(connection, {"format_version": FORMAT_VERSION})
-        connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-    connection.execute("COMMIT")
 
 
 def write_settings(connection: sqlite3.Connection, settings: Mapping[str, Any]) -> None:

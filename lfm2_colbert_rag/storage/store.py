@@ -178,12 +178,15 @@ class Store:
         Raises:
             IndexLockedError: another writer held the index for too long.
         """
-        if wanted != (self.catalog.lexical_state() is not None):
+        if wanted != self._wants_words():
             with self.locks.writing():
-                self.catalog.keep_lexical(wanted)
+                if wanted:
+                    self.catalog.postings.enable()
+                else:
+                    self.catalog.postings.disable()
 
     def _wants_words(self) -> bool:
-        return self.catalog.lexical_state() is not None
+        return self.catalog.postings.state() is not None
 
     def _refresh(self) -> None:
         old = self._snapshot

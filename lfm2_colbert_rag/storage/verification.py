@@ -109,7 +109,7 @@ class _Inspection:
             for info in segments:
                 problems += self._inspect(info, held, report)
         problems += self._compare(held, complete=len(held) == len(segments))
-        return problems + self._catalog.check_lexical(self._sizes[:, 0])
+        return problems + self._catalog.postings.check(self._sizes[:, 0])
 
     def _inspect(
         self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]

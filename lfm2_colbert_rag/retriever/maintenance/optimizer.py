@@ -67,7 +67,7 @@ class Tuning:
         held = sum(info.tokens for info in infos)
         settings = self._store.settings
         moved = drift(snapshot.segments)
-        words = self._store.catalog.lexical_state()
+        words = self._store.catalog.postings.state()
         return IndexStats(
             path=self._shown_path(),
             model=str(settings["model"]),
@@ -88,7 +88,7 @@ class Tuning:
             recall=self._known_recall(snapshot, measure),
             drift=moved,
             optimize_due=self._what_is_due(snapshot, moved, counts.deleted, counts.passages),
-            lexical_bytes=None if words is None else self._store.catalog.lexical_bytes(),
+            lexical_bytes=None if words is None else self._store.catalog.postings.bytes(),
             pool_distance=self._store.catalog.settings().get(DISTANCE),
             lexical_pending=0 if words is None else max(0, words.last - words.next + 1),
         )

@@ -102,8 +102,8 @@ class Legs:
             IndexLockedError: another writer held the index for too long; what is filled stays.
             StorageFullError: the disk is full; what is filled stays.
         """
-        catalog = self._store.catalog
-        state = catalog.lexical_state()
+        lists = self._store.catalog.postings
+        state = lists.state()
         if state is None:
             raise ConfigError(
                 "this index was made without a lexical index. Open it with lexical=True to have "
@@ -111,13 +111,12 @@ class Legs:
             )
         if state.is_complete:
             return
-        catalog.start_lexical_over()
         with reporting(progress, state.last - state.next + 1, "indexing words") as report:
-            while not (state := catalog.lexical_state() or state).is_complete:
-                texts = catalog.pending_texts(_FILLED)
+            while not (state := lists.state() or state).is_complete:
+                texts = lists.pending(_FILLED)
                 postings = Postings.of([text for _, text in texts])
                 with self._store.locks.writing():
-                    catalog.fill_lexical([row for row, _ in texts], postings)
+                    lists.fill([row for row, _ in texts], postings)
                 report(len(texts))
 
     def lexical(
@@ -193,9 +192,9 @@ class Legs:
         return Fusion.from_dict(self._store.catalog.settings().get("fusion"))
 
     def _postings(self, terms: list[str]) -> dict[str, tuple[Numbers, Numbers]]:
-        while (found := self._store.catalog.postings(terms)) is None:
-            self.prepare()  # somebody else started over meanwhile
-        return found
+        while not (found := self._store.catalog.postings.read(terms)).is_complete:
+            self.prepare()  # passages came without lists meanwhile
+        return found.lists
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:

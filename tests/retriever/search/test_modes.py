@@ -101,7 +101,7 @@ def test_an_index_may_leave_words_out_and_have_them_later(folder):
 
 
 def test_lists_of_an_older_analyser_are_made_again(retriever):
-    with retriever._store.catalog._writing() as connection:
+    with retriever._store.catalog._connections.writing() as connection:
         tables.write_state(connection, LexicalState(analyser=0))
         connection.execute("DELETE FROM postings")
     retriever.add(["one more router"], ids=["more"])
@@ -115,12 +115,12 @@ def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
     with Retriever.open(folder, model="hash", lexical=False) as retriever:
         retriever.add(texts[:15], ids=texts[:15])
     with Retriever.open(folder, lexical=True) as retriever:
-        catalog = retriever._store.catalog
-        rows = [row for row, _ in catalog.pending_texts(4)]
+        lists = retriever._store.catalog.postings
+        rows = [row for row, _ in lists.pending(4)]
         from lfm2_colbert_rag.index.lexical.postings import Postings
 
-        assert catalog.fill_lexical(rows, Postings.of(texts[:4]))
-        assert not catalog.fill_lexical(rows, Postings.of(texts[:4]))  # done by now
+        assert lists.fill(rows, Postings.of(texts[:4]))
+        assert not lists.fill(rows, Postings.of(texts[:4]))  # done by now
         retriever.delete([texts[6]])
         retriever.add(texts[15:], ids=texts[15:])
         threads = [threading.Thread(target=found, args=(retriever, "common")) for _ in range(3)]
@@ -171,11 +171,11 @@ def test_readers_see_whole_commits_while_others_write(folder):
 
 
 def test_damage_is_named(retriever):
-    with retriever._store.catalog._writing() as connection:
+    with retriever._store.catalog._connections.writing() as connection:
         connection.execute("DELETE FROM postings WHERE term = '_router_'")
     (problem,) = retriever.verify()
     assert "the lexical index disagrees with 2 passages" in problem
-    with retriever._store.catalog._writing() as connection:
+    with retriever._store.catalog._connections.writing() as connection:
         connection.execute("UPDATE postings SET entries = x'00'")
     assert "damaged" in retriever.verify()[0]
 
@@ -199,5 +199,5 @@ def test_forgotten_passages_leave_the_lists(retriever):
     assert retriever.stats().lexical_bytes < before
     retriever.delete(where={})
     retriever.optimize(forget_after=0.0)
-    with retriever._store.catalog._reading() as connection:
+    with retriever._store.catalog._connections.reading() as connection:
         assert connection.execute("SELECT count(*) FROM postings").fetchone() == (0,)
