@@ -123,8 +123,8 @@ class Commit:
         codebook: a codebook, already on the disk, that later segments are to use.
         resized: row, windows and vectors of passages that ``segment`` holds with other numbers of
             them than the catalog says.
-        postings: the terms of ``passages``, in parts. Passages that come without are filled in
-            later where the index keeps posting lists.
+        postings: the posting lists of ``passages``, in parts; where they are missing and the index
+            keeps some, the passages are pending.
         settings: settings of the index that are others from now on.
     """
 

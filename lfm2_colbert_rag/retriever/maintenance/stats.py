@@ -57,7 +57,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
         recall=catalog.measurement("recall"),
         drift=drift(snapshot.segments),
         optimize_due=what_is_due(snapshot, compactor, counts.deleted, counts.passages),
-        lexical_bytes=None if lists is None else catalog.postings.size(),
+        lexical_bytes=None if lists is None else catalog.postings.bytes(),
         lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
         pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
     )

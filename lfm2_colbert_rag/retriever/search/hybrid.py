@@ -21,6 +21,7 @@ from .plan import FusionPlan
 from .relevance import MIN_SPREAD, Baselines
 
 if TYPE_CHECKING:
+    from ...storage.posting_sql import LexicalState
     from ...storage.store import Snapshot, Store
     from .index_cache import IndexCache
 
@@ -186,9 +187,9 @@ class Legs:
         self, terms: list[str]
     ) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
         found = self._store.catalog.postings.read(terms)
-        if found is None:
-            raise _no_postings(self._store)
-        return found
+        if not found.is_complete:
+            raise _incomplete(found.state)
+        return found.lists
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
@@ -200,9 +201,8 @@ class Legs:
             return self._made[1]
 
 
-def _no_postings(store: Store) -> ConfigError:
+def _incomplete(state: LexicalState | None) -> ConfigError:
     """Return the error about an index that cannot be searched by terms now."""
-    state = store.catalog.postings.state()
     if state is None:
         return ConfigError(
             "this index keeps no terms of its passages. Open it with lexical=True to have them, "

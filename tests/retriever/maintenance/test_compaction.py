@@ -253,7 +253,7 @@ def test_texts_are_forgotten_only_after_a_while(grown):
     grown.optimize()
     assert len(catalog.passages(rows)) == 80
     late = datetime.now().astimezone() - timedelta(hours=2)
-    with catalog._writing() as connection:
+    with catalog._connections.writing() as connection:
         connection.execute("UPDATE generations SET created = ?", (late.isoformat(),))
     grown.optimize()
     assert len(catalog.passages(rows)) == 0
