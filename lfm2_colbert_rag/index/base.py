@@ -126,6 +126,11 @@ class LiveSegments(Sequence[LiveSegment]):
         return sum([live.passages for live in self._segments])
 
     @property
+    def vectors(self) -> int:
+        """Number of live vectors."""
+        return sum([live.vectors for live in self._segments])
+
+    @property
     def rows(self) -> npt.NDArray[np.int64]:
         """``(passages,)`` int64 the live rows, ascending."""
         rows = [live.rows for live in self._segments]

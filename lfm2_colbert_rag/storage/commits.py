@@ -29,6 +29,7 @@ class Draft:
     Attributes:
         passages: with ids unique among themselves.
         segment: their windows, staged.
+        counts: how many windows, and how many vectors, each of them has.
         stored: the rows that the same ids had when the draft was begun, by id.
         generation: the generation in which that was so.
         relied_on: those of ``stored`` that must still be live, since their vectors were copied.
@@ -38,6 +39,7 @@ class Draft:
 
     passages: Sequence[Passage]
     segment: StagedSegment
+    counts: tuple[Sequence[int], Sequence[int]]
     stored: Mapping[str, int] = field(default_factory=dict)
     generation: int = -1
     relied_on: Mapping[str, int] = field(default_factory=dict)

@@ -52,8 +52,7 @@ class PostingLists:
 
     def state(self) -> LexicalState | None:
         """Return how complete the lists are; None where the index is to have none."""
-        with self._connections.reading() as connection:
-            return sql.read_state(connection)
+        return sql.parse_state(self._connections.fetch(sql.STATE))
 
     def enable(self) -> None:
         """Have lists from now on; the passages that are there already are pending."""

@@ -34,6 +34,7 @@ CREATE TABLE postings (
     PRIMARY KEY (term, first)
 ) WITHOUT ROWID"""
 SETTING = "lexical"
+STATE = f"SELECT value FROM settings WHERE key = '{SETTING}'"
 
 
 @dataclass(frozen=True)
@@ -62,8 +63,12 @@ class LexicalState:
 
 def read_state(connection: sqlite3.Connection) -> LexicalState | None:
     """Return how complete the lists are; None where the index is to have none."""
-    row = connection.execute("SELECT value FROM settings WHERE key = ?", (SETTING,)).fetchone()
-    value = None if row is None else json.loads(row[0])
+    return parse_state(connection.execute(STATE).fetchall())
+
+
+def parse_state(rows: Sequence[tuple[str]]) -> LexicalState | None:
+    """Read what :data:`STATE` selects."""
+    value = json.loads(rows[0][0]) if rows else None
     return None if value is None else LexicalState(**value)
 
 
