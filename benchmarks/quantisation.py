@@ -33,9 +33,9 @@ from benchmarks.exhaustive import TRAINED, Collection, evaluate
 from lfm2_colbert_rag.encoder import load_encoder
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.hub import NANO_FOLDER
-from lfm2_colbert_rag.encoder.onnx.engine import OnnxEncoder, open_session
+from lfm2_colbert_rag.encoder.onnx.converted import DATA_FILE, GRAPH_FILE
 from lfm2_colbert_rag.encoder.onnx.graph import MICROSOFT, Graph
-from lfm2_colbert_rag.encoder.onnx.lfm2 import (
+from lfm2_colbert_rag.encoder.onnx.lfm2_graph import (
     ATTENTION_MASK,
     INPUT_IDS,
     VECTORS,
@@ -49,7 +49,7 @@ from lfm2_colbert_rag.encoder.onnx.linear import (
     RowInt8Linear,
     quantize_rows,
 )
-from lfm2_colbert_rag.encoder.onnx.store import DATA_FILE, GRAPH_FILE
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder, open_session
 from lfm2_colbert_rag.types import TokenVectors
 
 RESULT = Path(__file__).parent / "results" / "quantisation.json"

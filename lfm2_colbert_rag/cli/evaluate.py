@@ -162,7 +162,7 @@ def _table(evaluations: Sequence[Evaluation]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from ..evaluation.reporting import differences
+    from ..evaluation.report_tables import differences
 
     measures = evaluations[0].measures
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))

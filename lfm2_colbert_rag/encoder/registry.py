@@ -84,7 +84,7 @@ def _load(checkpoint: Checkpoint, name: str, options: Options) -> CheckpointEnco
 
 
 def _load_onnx(checkpoint: Checkpoint, name: str, given: dict[str, Any]) -> CheckpointEncoder:
-    from .onnx.engine import OnnxEncoder
+    from .onnx.onnx_engine import OnnxEncoder
 
     exported = checkpoint.exported.get("dtype")
     if exported is not None and given.setdefault("dtype", exported) != exported:

@@ -20,7 +20,7 @@ from lfm2_colbert_rag.evaluation import (
 )
 from lfm2_colbert_rag.evaluation.report_html import to_html
 from lfm2_colbert_rag.evaluation.report_markdown import to_markdown
-from lfm2_colbert_rag.evaluation.reporting import differences
+from lfm2_colbert_rag.evaluation.report_tables import differences
 from lfm2_colbert_rag.types import Passage
 
 pytest.importorskip("ir_measures", reason="the extra 'evaluation' is not installed")

@@ -18,17 +18,16 @@ from ..checkpoint import Checkpoint, StoredTensor
 from ..config import Lfm2Config
 from ..layouts import Activation, DenseHead
 from ..weights import check_tensors, read_array, read_rows
+from .dtypes import FloatType, OnnxDType
 from .graph import MICROSOFT, Graph
 from .linear import (
     FloatLinear,
-    FloatType,
     Linear,
     RowInt8Linear,
     add_float,
     quantize_rows,
     to_float_type,
 )
-from .store import OnnxDType, lfm2_config
 
 INPUT_IDS = "input_ids"
 ATTENTION_MASK = "attention_mask"
@@ -85,7 +84,7 @@ class Lfm2Graph:
     def __init__(self, graph: Graph, checkpoint: Checkpoint, precision: Precision) -> None:
         self._graph = graph
         self._checkpoint = checkpoint
-        self._config = lfm2_config(checkpoint)
+        self._config = checkpoint.lfm2_config
         self._precision = precision
         self._tensors = checkpoint.backbone_tensors()
         check_tensors(self._tensors, _backbone_shapes(self._config), checkpoint.folder)

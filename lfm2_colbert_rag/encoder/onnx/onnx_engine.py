@@ -14,7 +14,8 @@ from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import Checkpoint
 from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from ..framing import FramedText
-from .store import OnnxDType, find_or_convert
+from .converted import find_or_convert
+from .dtypes import OnnxDType
 
 DEFAULT_BATCH_TOKENS = 512
 """Positions computed at once. More is no faster on a CPU: the values fall out of its cache."""
