@@ -6,13 +6,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag._support.graphemes import whole_characters
 from lfm2_colbert_rag.encoder import load_encoder
-from lfm2_colbert_rag.retriever.search.evidence import find_matches, merge_spans, word_span
+from lfm2_colbert_rag.retriever.search.evidence import find_matches, word_span
 from lfm2_colbert_rag.types import TokenVectors, Window
 
 
@@ -107,10 +107,6 @@ def test_a_match_does_not_leave_its_window():
     assert found[0].passage_span == (1, 5)
 
 
-def test_spans_merge():
-    assert merge_spans([(5, 7), (0, 2), (1, 3), (3, 4)]) == [(0, 4), (5, 7)]
-
-
 BLOCKS = (
     "ab 1'",
     "e\u0301\u0308\u200d\u200c",
@@ -125,23 +121,13 @@ BLOCKS = (
 )
 
 
-def test_fused_consonants_stay_together_with_signs_between_them():
-    text = "\u0915\u094d\u0301\u0937"  # ka, virama, an accent, ssa
-    assert whole_characters(text, (3, 4)) == (0, 4)
-    apart = "\u0915\u094d\N{ZERO WIDTH NON-JOINER}\u0937"  # written apart on purpose
-    assert whole_characters(apart, (3, 4)) == (3, 4)
-
-
 @given(st.text(st.sampled_from("".join(BLOCKS)), max_size=24), st.data())
 def test_no_grapheme_cluster_is_ever_cut(text, data):
     """Against the extended grapheme clusters of an implementation of UAX #29."""
-    regex = pytest.importorskip("regex")
     borders = {match.start() for match in regex.finditer(r"\X", text)} | {len(text)}
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     left, right = word_span(text, start, end)
-    assert left == right or {left, right} <= borders
-    left, right = whole_characters(text, (start, end))
     assert left == right or {left, right} <= borders
 
 
