@@ -126,7 +126,7 @@ def measure(encoder: RememberingAll, dataset: Dataset, factor: int, rule: Poolin
 
 def gain(retriever: Retriever, dataset: Dataset) -> float:
     """Return the mean nDCG@10."""
-    return round(evaluate(retriever, dataset, [MEASURE], worst=0, progress=False).mean(MEASURE), 4)
+    return round(evaluate(dataset, retriever, [MEASURE], worst=0, progress=False).mean(MEASURE), 4)
 
 
 def record(

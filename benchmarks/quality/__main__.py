@@ -50,7 +50,7 @@ def measure(task: Task, data: Path, most: int, encoder: Any) -> dict[str, Any]:
     """Measure one task: every pair in every mode, over one index."""
     begun = time.monotonic()
     datasets = [task.dataset(data, pair).sample(most) for pair in task.languages]
-    with index_dataset(datasets[0], encoder, index="exact") as retriever:
+    with index_dataset(datasets[0], encoder, storage="exact") as retriever:
         indexed = time.monotonic() - begun
         legs = Legs(retriever)
         pairs = {

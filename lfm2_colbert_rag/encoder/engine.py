@@ -133,15 +133,15 @@ class CheckpointEncoder(ABC):
         self, framed: Sequence[FramedText], progress: Progress | None = None
     ) -> list[TokenVectors]:
         encoded: dict[int, TokenVectors] = {}
-        for places in self._batches([len(text) for text in framed]):
-            batch = [framed[place] for place in places]
-            encoded.update(zip(places, _split(self._vectors(batch), batch), strict=True))
+        for indices in self._batches([len(text) for text in framed]):
+            batch = [framed[index] for index in indices]
+            encoded.update(zip(indices, _split(self._vectors(batch), batch), strict=True))
             if progress is not None:
-                progress(len(places))
-        return [encoded[place] for place in range(len(framed))]
+                progress(len(indices))
+        return [encoded[index] for index in range(len(framed))]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Group the places of texts, by their lengths, into what is computed at once."""
+        """Group the indices of texts, by their lengths, into what is computed at once."""
         return batches(lengths, self._batch_tokens)
 
     @abstractmethod
@@ -158,9 +158,9 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
             longer text is a group of its own.
 
     Yields:
-        Places in ``lengths``; each place once.
+        Indices into ``lengths``, each once.
     """
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     start = 0
     while start < len(order):
         count = max(1, budget // max(1, lengths[order[start]]))

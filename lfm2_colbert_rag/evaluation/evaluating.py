@@ -5,12 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._support.progress import ProgressLike, reporting
-from ..encoder.lazy import ModelLike
 from ..errors import ConfigError, PassageNotFoundError
 from ..retriever.facade import Retriever
 from .datasets import Dataset, DatasetFamily
@@ -20,6 +19,9 @@ from .results import Estimate, Evaluation, ModeResult
 from .runs import Run, keep_order, without_ties
 from .statistics import bootstrap_interval
 
+if TYPE_CHECKING:
+    from ..encoder.lazy import ModelLike
+
 __all__ = ["MODES", "evaluate", "evaluate_family", "index_dataset", "score_run"]
 
 MODES = ("late", "lexical", "hybrid")
@@ -28,14 +30,14 @@ _IDS = 500  # ids looked up at once
 
 
 def evaluate(
-    retriever: Retriever | None,
     dataset: Dataset,
+    retriever: Retriever | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
     modes: Sequence[str] = ("late",),
     k: int | None = None,
     model: ModelLike | None = None,
-    index: str | None = None,
+    storage: str | None = None,
     worst: int = 10,
     confidence: float = 0.95,
     seed: int = 0,
@@ -46,15 +48,15 @@ def evaluate(
     Only ids and scores of the hits are kept, k a query, and the texts of a few failures.
 
     Args:
+        dataset: queries and judgements, and the passages where there is no retriever.
         retriever: the index to ask. None: the dataset's corpus is indexed in a temporary folder,
             which is removed afterwards.
-        dataset: queries and judgements, and the passages where there is no retriever.
         measures: see :func:`~lfm2_colbert_rag.evaluation.measures.check_measures`.
         modes: which ways of searching to measure: ``"late"``, ``"lexical"``, ``"hybrid"``.
         k: hits a query; what the measures look at when None. More changes the figures only where
             the search is approximate.
         model: what to index with where there is no retriever; see ``Retriever.open``.
-        index: how to keep vectors where there is no retriever; see ``Retriever.open``.
+        storage: how to keep vectors where there is no retriever; see ``Retriever.open``.
         worst: for how many queries to collect evidence of what went wrong, those that score
             worst by the first measure.
         confidence: probability of the confidence intervals.
@@ -71,7 +73,7 @@ def evaluate(
         ModelNotFoundError: the model cannot be found.
 
     Example:
-        >>> evaluation = evaluate(None, load_dataset("faq"), model="nano")  # doctest: +SKIP
+        >>> evaluation = evaluate(load_dataset("faq"), model="nano")  # doctest: +SKIP
         >>> print(evaluation.mean("nDCG@10"))  # doctest: +SKIP
         0.83
     """
@@ -79,7 +81,7 @@ def evaluate(
     begun = time.monotonic()
     if retriever is not None:
         return asked.carry_out(retriever, _fit(retriever, dataset), begun, progress)
-    with index_dataset(dataset, model, index=index, progress=progress) as made:
+    with index_dataset(dataset, model, storage=storage, progress=progress) as made:
         return asked.carry_out(made, dataset, begun, progress)
 
 
@@ -98,7 +100,7 @@ def evaluate_family(
         measures: see :func:`evaluate`.
         progress: see :func:`evaluate`.
         on_result: called with each evaluation when it is done.
-        options: ``modes``, ``k``, ``model``, ``index``, ``worst``, ``confidence`` and ``seed``,
+        options: ``modes``, ``k``, ``model``, ``storage``, ``worst``, ``confidence`` and ``seed``,
             as :func:`evaluate` takes them.
 
     Returns:
@@ -108,17 +110,17 @@ def evaluate_family(
         ConfigError, InputError, MissingExtraError, ModelNotFoundError: see :func:`evaluate`.
     """
     found: list[Evaluation] = []
-    model, index = options.pop("model", None), options.pop("index", None)
+    model, storage = options.pop("model", None), options.pop("storage", None)
     check_measures(measures)
     check_modes(options.get("modes", MODES[:1]))
     for searched in dict.fromkeys(searched for _, searched in family.pairs()):
         asked = [pair for pair in family.pairs() if pair[1] == searched]
         with index_dataset(
-            family.dataset(*asked[0]), model, index=index, progress=progress
+            family.dataset(*asked[0]), model, storage=storage, progress=progress
         ) as retriever:
             for pair in asked:
                 one = evaluate(
-                    retriever, family.dataset(*pair), measures, progress=progress, **options
+                    family.dataset(*pair), retriever, measures, progress=progress, **options
                 )
                 found.append(one)
                 if on_result is not None:
@@ -169,7 +171,7 @@ def index_dataset(
     dataset: Dataset,
     model: ModelLike | None = None,
     *,
-    index: str | None = None,
+    storage: str | None = None,
     progress: ProgressLike = None,
 ) -> Iterator[Retriever]:
     """Index the passages of a dataset for the length of a ``with`` block.
@@ -177,7 +179,7 @@ def index_dataset(
     Args:
         dataset: its corpus is read bit by bit.
         model: see ``Retriever.open``.
-        index: see ``Retriever.open``.
+        storage: see ``Retriever.open``.
         progress: see ``Retriever.add``.
 
     Raises:
@@ -188,7 +190,7 @@ def index_dataset(
             f"{dataset.name} has no corpus, so there is nothing to index; give a retriever whose "
             "index holds the passages, or a corpus."
         )
-    with Retriever.from_texts([], model=model, index=index) as retriever:
+    with Retriever.from_texts([], model=model, index=storage) as retriever:
         with reporting(progress, dataset.passages, "indexing") as report:
             retriever.add_stream(dataset.corpus, progress=report)
         yield retriever
@@ -223,13 +225,12 @@ def _fit(retriever: Retriever, dataset: Dataset) -> Dataset:
 def _absent(retriever: Retriever, ids: list[str]) -> set[str]:
     """Return which ids an index lacks, by halving where some are."""
     try:
-        retriever.get(ids)
+        return set(ids) - {passage.id for passage in retriever.get(ids)}
     except PassageNotFoundError:
         if len(ids) == 1:
             return set(ids)
         half = len(ids) // 2
         return _absent(retriever, ids[:half]) | _absent(retriever, ids[half:])
-    return set()
 
 
 class _Plan:

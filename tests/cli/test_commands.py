@@ -49,10 +49,10 @@ def test_search_as_json(run: Run, index: str) -> None:
         "evidence",
     ]
     assert hits[0]["id"] == "more/note.txt"
-    train = next(match for match in hits[0]["evidence"] if match["query"] == "Zug")
-    assert train["passage"] == "Zug"
-    assert hits[0]["text"][slice(*train["passage_span"])] == "Zug"
-    assert question[slice(*train["query_span"])] == "Zug"
+    train = next(match for match in hits[0]["evidence"] if match["words"][0] == "Zug")
+    assert train["words"] == ["Zug", "Zug"]
+    assert hits[0]["text"][slice(*train["passage"])] == "Zug"
+    assert question[slice(*train["query"])] == "Zug"
     assert train["strength"] == pytest.approx(1, abs=0.01)
 
 

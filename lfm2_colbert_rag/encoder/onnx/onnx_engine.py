@@ -55,12 +55,12 @@ class OnnxEncoder(CheckpointEncoder):
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
-        for place, length in enumerate(lengths):
-            by_length[length].append(place)
-        for length, places in sorted(by_length.items(), reverse=True):
+        for index, length in enumerate(lengths):
+            by_length[length].append(index)
+        for length, indices in sorted(by_length.items(), reverse=True):
             count = max(1, self._batch_tokens // length)
-            for start in range(0, len(places), count):
-                yield places[start : start + count]
+            for start in range(0, len(indices), count):
+                yield indices[start : start + count]
 
     def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
         inputs = {

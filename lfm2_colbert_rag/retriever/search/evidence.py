@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from ...types import HeatMap, Match, TokenVectors, Window
 
 Span: TypeAlias = tuple[int, int]
 
+_ALIKE = 1e-3  # strengths closer than this differ by rounding: vectors are kept in 16 bits
 _LETTER = r"\p{L}\p{M}\p{N}"
 _KATAKANA = rf"[{KATAKANA}]--[\u30fd-\u30ff]--\p{{So}}"
 # Words, where spaces are put between them; what is written in katakana; else single characters:
@@ -72,6 +74,34 @@ def find_matches(
     joined = _join_unspaced(_outermost(list(matches.values())), query_text, text)
     # To three places: what a processor's way of rounding decides is no order.
     return tuple(sorted(joined, key=lambda m: (-round(m.strength, 3), m.query_span)))
+
+
+def telling_matches(query: str, text: str, matches: Sequence[Match]) -> list[Match]:
+    """Return the matches that are above their average, without punctuation.
+
+    Every word of a question has a best match, and how strong matches are differs from model to
+    model; only the comparison within one passage says which words made it. Wherever words of a
+    passage are set off, it is these.
+
+    Args:
+        query: the question as it was asked.
+        text: the passage.
+        matches: its evidence.
+
+    Returns:
+        Matches in the order given.
+    """
+    words = [
+        match
+        for match in matches
+        if _has_letter(query, match.query_span) and _has_letter(text, match.passage_span)
+    ]
+    average = sum(match.strength for match in words) / max(1, len(words))
+    return [match for match in words if match.strength >= average - _ALIKE]
+
+
+def _has_letter(text: str, span: Span) -> bool:
+    return any(map(str.isalnum, text[slice(*span)]))
 
 
 def compare_tokens(query: TokenVectors, query_text: str, window: Window, text: str) -> HeatMap:
