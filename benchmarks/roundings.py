@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
+from lfm2_colbert_rag.encoder.onnx.converted import DATA_FILE, GRAPH_FILE
 from lfm2_colbert_rag.encoder.onnx.graph import MICROSOFT, Graph
-from lfm2_colbert_rag.encoder.onnx.lfm2 import (
+from lfm2_colbert_rag.encoder.onnx.lfm2_graph import (
     ATTENTION_MASK,
     INPUT_IDS,
     VECTORS,
@@ -23,7 +24,6 @@ from lfm2_colbert_rag.encoder.onnx.linear import (
     RowInt8Linear,
     quantize_rows,
 )
-from lfm2_colbert_rag.encoder.onnx.store import DATA_FILE, GRAPH_FILE
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +51,7 @@ class Results:
 
     def put(self, case: str, figures: Figures) -> None:
         """Keep the figures of a case in place of former ones, and write the file."""
-        self.run["measured"] = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        self.run["measured"] = datetime.now(UTC).isoformat(timespec="seconds")
         self.runs[self._number] = self.run
         self.cases[case] = {"run": self._number, **figures}
         used = {one["run"] for one in self.cases.values()}

@@ -8,7 +8,7 @@ from itertools import pairwise
 
 from .comparing import METHOD
 from .report_style import STYLE
-from .reporting import Grid, differences, grids, worst_failures
+from .report_tables import Grid, differences, grids, worst_failures
 from .results import Answer, Estimate, Evaluation, Failure, Mark
 
 __all__ = ["to_html"]

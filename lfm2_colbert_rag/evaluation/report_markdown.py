@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .comparing import METHOD
-from .reporting import Grid, differences, grids, worst_failures
+from .report_tables import Grid, differences, grids, worst_failures
 from .results import Answer, Evaluation, Failure
 
 __all__ = ["to_markdown"]

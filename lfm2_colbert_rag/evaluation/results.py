@@ -129,7 +129,7 @@ class Evaluation:
         notes: what to know about the data, such as judgements that were left out.
 
     Example:
-        >>> evaluation = evaluate(None, dataset, model="nano")  # doctest: +SKIP
+        >>> evaluation = evaluate(dataset, model="nano")  # doctest: +SKIP
         >>> evaluation.modes["late"].means["nDCG@10"].mean  # doctest: +SKIP
         0.7462
     """

@@ -175,5 +175,5 @@ def test_chains_of_imports_are_short():
 def test_only_the_storage_speaks_sql_and_locks():
     for word in ("sqlite3", "filelock"):
         users = {name for name in modules() if word in modules()[name].read_text("utf-8")}
-        allowed = {"encoder.onnx.store"} if word == "filelock" else set()
+        allowed = {"encoder.onnx.converted"} if word == "filelock" else set()
         assert {name for name in users if not name.startswith("storage.")} <= allowed

@@ -14,7 +14,8 @@ from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import Checkpoint
 from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from ..framing import FramedText
-from .store import OnnxDType, find_or_convert
+from .converted import find_or_convert
+from .dtypes import OnnxDType
 
 DEFAULT_BATCH_TOKENS = 512
 """Positions computed at once. More is no faster on a CPU: the values fall out of its cache."""
@@ -56,12 +57,12 @@ class OnnxEncoder(CheckpointEncoder):
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
-        for place, length in enumerate(lengths):
-            by_length[length].append(place)
-        for length, places in sorted(by_length.items(), reverse=True):
+        for index, length in enumerate(lengths):
+            by_length[length].append(index)
+        for length, indices in sorted(by_length.items(), reverse=True):
             count = max(1, self._batch_tokens // length)
-            for start in range(0, len(places), count):
-                yield places[start : start + count]
+            for start in range(0, len(indices), count):
+                yield indices[start : start + count]
 
     def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
         inputs = {
