@@ -10,7 +10,7 @@ from ..retriever.options import check_mode
 from ..retriever.search.evidence import telling_matches
 from ..types import Hit, Match
 from .datasets import Dataset
-from .results import Answer, Failure, Mark, ModeResult
+from .results import Answer, Evidence, Failure, ModeResult
 
 if TYPE_CHECKING:
     from ..retriever.facade import Retriever
@@ -80,8 +80,8 @@ def _expected(
 
 def _from_hit(query: str, hit: Hit, rank: int, grade: int | None) -> Answer:
     matches = telling_matches(query, hit.text, hit.evidence)
-    text, marks, asked = _excerpt(hit.text, matches, hit.window)
-    return Answer(hit.id, rank, grade, text, hit.score, hit.relevance, marks, asked)
+    text, evidence = _excerpt(query, hit.text, matches, hit.window)
+    return Answer(hit.id, rank, grade, text, hit.score, hit.relevance, evidence)
 
 
 def _not_found(retriever: Retriever, query: str, id: str, grade: int) -> Answer:
@@ -91,13 +91,13 @@ def _not_found(retriever: Retriever, query: str, id: str, grade: int) -> Answer:
         return Answer(id, None, grade, "")
     passage = explained.passage
     matches = telling_matches(query, passage.text, explained.matches)
-    text, marks, asked = _excerpt(passage.text, matches, explained.window)
-    return Answer(id, None, grade, text, None, None, marks, asked)
+    text, evidence = _excerpt(query, passage.text, matches, explained.window)
+    return Answer(id, None, grade, text, None, None, evidence)
 
 
 def _excerpt(
-    text: str, matches: Sequence[Match], window: tuple[int, int] | None
-) -> tuple[str, tuple[Mark, ...], tuple[Mark, ...]]:
+    query: str, text: str, matches: Sequence[Match], window: tuple[int, int] | None
+) -> tuple[str, tuple[Evidence, ...]]:
     """Return the part of a text that shows its matches best, and those matches."""
     start = _best_start(text, matches) if matches else (window or (0, 0))[0]
     start = _word_start(text, start)
@@ -105,12 +105,16 @@ def _excerpt(
     inside = [m for m in matches if m.passage_span[0] >= start and m.passage_span[1] <= end]
     head, tail = "…" if start else "", "…" if end < len(text) else ""
     shift = start - len(head)
-    marks = (
-        Mark(m.passage_span[0] - shift, m.passage_span[1] - shift, round(m.strength, 3))
-        for m in inside
+    evidence = (
+        Evidence(
+            match.query_span,
+            (match.passage_span[0] - shift, match.passage_span[1] - shift),
+            round(match.strength, 3),
+            (query[slice(*match.query_span)], text[slice(*match.passage_span)]),
+        )
+        for match in inside
     )
-    asked = (Mark(*m.query_span, round(m.strength, 3)) for m in matches)
-    return f"{head}{text[start:end]}{tail}", tuple(marks), tuple(asked)
+    return f"{head}{text[start:end]}{tail}", tuple(evidence)
 
 
 def _best_start(text: str, matches: Sequence[Match]) -> int:

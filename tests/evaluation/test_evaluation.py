@@ -242,8 +242,10 @@ def test_failures_tell_what_should_have_come(retriever, dataset):
     )
     assert [answer.rank for answer in failure.found] == [1, 2, 3]
     for answer in (*failure.expected, *failure.found):
-        for mark in answer.marks:
-            assert 0 <= mark.start < mark.end <= len(answer.text)
+        for one in answer.evidence:
+            quoted = failure.text[slice(*one.query)], answer.text[slice(*one.passage)]
+            assert one.words == quoted
+            assert all(quoted)
 
 
 def test_evidence_of_long_texts_lies_in_the_excerpt(tmp_path):
@@ -255,7 +257,7 @@ def test_evidence_of_long_texts_lies_in_the_excerpt(tmp_path):
     )
     failure = evaluate(dataset, model="hash").result().worst[0]
     long = next(answer for answer in failure.found if answer.id == "long")
-    assert {long.text[mark.start : mark.end] for mark in long.marks} == {"reset", "key"}
+    assert {long.text[slice(*one.passage)] for one in long.evidence} == {"reset", "key"}
     assert long.text.startswith("…")
     assert long.text.endswith("…")
 

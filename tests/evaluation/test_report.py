@@ -153,8 +153,8 @@ def test_worst_queries_show_their_evidence(retriever, dataset):
     answer = failure.expected[0]
     place = f"{answer.rank}." if answer.rank else "not in first"
     assert any(text.startswith(place) for text in page.all_text("b"))
-    marked = {answer.text[m.start : m.end] for a in failure.found[:1] for m in a.marks
-              for answer in (a,)}  # fmt: skip
+    first = failure.found[0]
+    marked = {first.text[slice(*one.passage)] for one in first.evidence}
     assert marked <= set(page.all_text("mark"))
     assert "should be found" in markdown
 

@@ -168,7 +168,7 @@ def test_terminal_notebook_and_report_set_off_the_same_words(question, text):
     terminal = {place for span in shown.spans for place in range(span.start, span.end)}
     page = re.findall("<mark.*?>(.*?)</mark>", explanation._repr_html_())
     answer = failure.found[0]
-    report = {answer.text[mark.start : mark.end] for mark in answer.marks}
+    report = {answer.text[slice(*one.passage)] for one in answer.evidence}
     spans = [m.passage_span for m in telling_matches(question, text, hit.evidence)]
     assert terminal == {place for span in spans for place in range(*span)} != set()
     assert set(map(html.unescape, page)) == report == {text[slice(*span)] for span in spans}
