@@ -50,7 +50,10 @@ def commit(checkout: Path = ROOT) -> str | None:
             subprocess.run(
                 ["git", "-C", str(checkout), *arguments], capture_output=True, text=True, check=True
             ).stdout.strip()
-            for arguments in (("rev-parse", "--short", "HEAD"), ("status", "--short", "lfm2_colbert_rag"))
+            for arguments in (
+                ("rev-parse", "--short", "HEAD"),
+                ("status", "--short", "lfm2_colbert_rag"),
+            )
         ]
     except (OSError, subprocess.CalledProcessError):
         return None
