@@ -35,7 +35,6 @@ from .search.vectors import load_vectors
 
 MEASURE = "nDCG@10"
 NBITS = 2
-SAMPLE = 512  # texts to which another rule than the library's is fitted
 RULES = {"present": PoolingRule(), "first": PoolingRule(same_token=1, common_from=1, shrinking=0)}
 
 Figures = dict[str, Any]
@@ -45,14 +44,17 @@ class Pooled:
     """An encoder whose vectors come pooled by a rule, for an index that pools none itself."""
 
     def __init__(self, encoder: Remembering, pooler: Pooler) -> None:
-        self._encoder, self._pooler = encoder, pooler
+        self._encoder, self.pooler = encoder, pooler
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._encoder, name)
 
     def encode_document(self, texts: Sequence[str], **options: Any) -> list[TokenVectors]:
-        """Encode and pool."""
-        return [self._pooler.pool(one) for one in self._encoder.encode_document(texts, **options)]
+        """Encode and pool; what comes first is what the rule is fitted to, as in an index."""
+        encoded = self._encoder.encode_document(texts, **options)
+        if self.pooler.needs_fit:
+            self.pooler.fit(encoded)
+        return [self.pooler.pool(one) for one in encoded]
 
 
 def measure(encoder: Remembering, dataset: Dataset, factor: int, rule: str) -> Figures:
@@ -61,10 +63,8 @@ def measure(encoder: Remembering, dataset: Dataset, factor: int, rule: str) -> F
     model: Any = encoder
     options: Figures = {"nbits": NBITS, "lexical": False, "pool_factor": factor}
     if rule != "present":
-        pooler = Pooler(factor, rule=RULES[rule], fits=True)
-        sample = itertools.islice(dataset.corpus, SAMPLE)
-        pooler.fit(encoder.encode_document([passage.text for passage in sample]))
-        model, options["pool_factor"] = Pooled(encoder, pooler), 1
+        model = Pooled(encoder, Pooler(factor, rule=RULES[rule], fits=True))
+        options["pool_factor"] = 1
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "pooled.index"
         with Retriever.open(folder, model=model, storage="exact", **options) as retriever:
@@ -73,12 +73,15 @@ def measure(encoder: Remembering, dataset: Dataset, factor: int, rule: str) -> F
         with Retriever.open(folder, model=model, storage="compressed") as retriever:
             stats = retriever.optimize(progress=False)
             packed = gain(retriever, dataset)
+    distance = stats.pool_distance
+    if rule != "present":
+        distance = model.pooler.fitted.get("pool_fit", {}).get("distance")
     return {
         "queries": len(dataset.qrels),
         "passages": dataset.passages,
         "vectors": vectors,
         "share": round(vectors / encoder.vectors, 4),
-        "distance": stats.pool_distance,
+        "distance": distance,
         "ndcg@10, exact": exact,
         f"ndcg@10, {NBITS} bits": packed if stats.storage == "compressed" else None,
         "bytes_per_original_vector": round(

@@ -44,13 +44,16 @@ def versions() -> dict[str, str]:
 
 
 def commit(checkout: Path = ROOT) -> str | None:
-    """Return the commit of a checkout, with a plus where files differ from it; None without git."""
+    """Return the commit of a checkout, with a plus where the package differs; None without git."""
     try:
         said = [
             subprocess.run(
                 ["git", "-C", str(checkout), *arguments], capture_output=True, text=True, check=True
             ).stdout.strip()
-            for arguments in (("rev-parse", "--short", "HEAD"), ("status", "--short", "-uno"))
+            for arguments in (
+                ("rev-parse", "--short", "HEAD"),
+                ("status", "--short", "lfm2_colbert_rag"),
+            )
         ]
     except (OSError, subprocess.CalledProcessError):
         return None

@@ -18,7 +18,7 @@ _SAME = ("machine", "versions", "commit", "settings")
 
 def say(*parts: object) -> None:
     """Print a line of progress, with the time."""
-    Console(stderr=True).log(*parts, highlight=False)
+    Console(stderr=True, log_path=False).log(*parts, highlight=False)
 
 
 class Results:
