@@ -12,6 +12,9 @@ from pathlib import Path
 
 from ..errors import StorageFullError
 
+# Pages of the file that a connection keeps in memory: a commit writes to many of them.
+_CACHE_KIB = 16 << 10
+
 
 class Connections:
     """What reads and writes one SQLite file.
@@ -85,6 +88,7 @@ class Connections:
             self.path, isolation_level=None, check_same_thread=False, timeout=60
         )
         connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
         if self._prepare is not None:
             self._prepare(connection)

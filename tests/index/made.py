@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 
 from lfm2_colbert_rag.index import CompressedIndex, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 from lfm2_colbert_rag.types import TokenVectors, Window
 
 from ..contract.kinds import THOROUGH, codebook_for, write

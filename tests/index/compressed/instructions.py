@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from lfm2_colbert_rag.index.compressed.kernels import levels, simd, unpacking
 from numba import njit
+
+from lfm2_colbert_rag.index.compressed.kernels import levels, simd, unpacking
 
 LACKING = {"this processor's": (), "AVX2": ("VNNI",), "any processor's": ("VNNI", "AVX2")}
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from lfm2_colbert_rag.index.compressed.clustering import (
     MOST_SPLITS,
     SMALLEST_SPLIT,

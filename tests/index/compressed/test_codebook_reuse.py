@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+
+from lfm2_colbert_rag.index.compressed import codebook_reuse as renewal
 from lfm2_colbert_rag.index.compressed.clustering import train_codebook
 from lfm2_colbert_rag.index.compressed.codebook import Centroids, Codebook
 from lfm2_colbert_rag.index.compressed.codebook_reuse import Known
 from lfm2_colbert_rag.index.compressed.codec import Codec
-
-from lfm2_colbert_rag.index.compressed import codebook_reuse as renewal
 
 from ...contract.kinds import codebook_for, write
 from ..made import corpus, segment

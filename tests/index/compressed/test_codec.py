@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
+
+from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.index.compressed.codec import (
     LENGTHS,
     MOST_CENTROIDS,
@@ -16,8 +18,6 @@ from lfm2_colbert_rag.index.compressed.codec import (
     pack_codes,
     unpack_codes,
 )
-
-from lfm2_colbert_rag.errors import ConfigError
 
 from ..made import corpus, segment
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
+from lfm2_colbert_rag.index.compressed import kernels
+from lfm2_colbert_rag.index.compressed import segment as compressed_segment
 from lfm2_colbert_rag.index.compressed.codebook import Centroids
 from lfm2_colbert_rag.index.compressed.codec import unpack_codes
 from lfm2_colbert_rag.index.compressed.probing import find_probes
 from lfm2_colbert_rag.index.compressed.scanning import turned_query
 from lfm2_colbert_rag.index.compressed.voting import Workspaces, count_votes
-
-from lfm2_colbert_rag.index.compressed import kernels
-from lfm2_colbert_rag.index.compressed import segment as compressed_segment
 
 from ..made import corpus, questions, segment
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from lfm2_colbert_rag.index.compressed.codec import unpack_codes
 from lfm2_colbert_rag.index.compressed.probing import find_probes
 from lfm2_colbert_rag.index.compressed.scanning import (
