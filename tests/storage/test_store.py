@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -132,38 +133,45 @@ def test_a_snapshot_outlives_later_commits(retriever):
     rows = store_of(retriever).catalog.rows_by_id(["reset"], snapshot.generation)
     retriever.delete(where={})
     assert len(retriever) == 0
-    assert len(snapshot.index) == len(CORPUS)
+    assert len(snapshot.segments) == len(CORPUS)
     catalog = store_of(retriever).catalog
     assert catalog.rows_by_id(["reset"], snapshot.generation) == rows
     assert catalog.passages([rows["reset"]])[rows["reset"]].text == CORPUS["reset"]
 
 
-def test_the_next_open_removes_what_a_killed_writer_left(retriever):
+def test_the_next_writer_removes_what_a_killed_one_left(retriever):
     root = retriever.path / "segments"
     known = sorted(root.iterdir())
     (root / ".tmp-00000002-dead").mkdir()
     shutil.copytree(known[0], root / "00000002-orphan")
-    with Retriever.open(retriever.path):
+    with Retriever.open(retriever.path) as other:
+        other.search("router")
+        assert len(list(root.iterdir())) == len(known) + 2
+        other.delete(["nothing of the kind"])
         assert sorted(root.iterdir()) == known
 
 
 def test_orphans_are_left_alone_while_somebody_writes(retriever, held_lock):
     orphan = retriever.path / "segments" / "00000002-inflight"
     orphan.mkdir()
-    with Retriever.open(retriever.path):
+    with Retriever.open(retriever.path, lock_timeout=0) as other:
+        with pytest.raises(IndexLockedError):
+            other.delete(["reset"])
         assert orphan.exists()
 
 
-def test_what_is_being_staged_survives_a_sweep_unless_its_writer_died(retriever):
+def test_what_is_being_staged_is_no_orphan_unless_its_writer_died(retriever):
     staging = retriever.path / "staging"
     for name in ("alive", "dead"):
         (staging / name).mkdir()
         (staging / name / "vectors.npy").touch()
         (staging / f"{name}.lock").touch()
-    with FileLock(staging / "alive.lock"), Retriever.open(retriever.path):
+    with FileLock(staging / "alive.lock"), Retriever.open(retriever.path) as other:
+        other.delete([])
         assert sorted(path.name for path in staging.iterdir()) == ["alive", "alive.lock"]
-    Retriever.open(retriever.path).close()
-    assert not (staging / "alive").exists()
+    with Retriever.open(retriever.path) as other:
+        other.delete([])
+        assert not (staging / "alive").exists()
 
 
 class Faltering(HashEncoder):
@@ -316,13 +324,21 @@ def test_save_never_overwrites(retriever, tmp_path):
         retriever.backup(retriever.path)
 
 
-def test_an_index_in_memory_leaves_nothing_behind():
-    retriever = fill(Retriever.from_texts(["x"], model="hash"))
-    folder = store_of(retriever).folder
-    assert retriever.path is None
-    assert folder.exists()
-    del retriever
-    assert not folder.exists()
+@pytest.mark.parametrize("how", ["closed", "forgotten", "never made"])
+def test_an_index_in_memory_leaves_nothing_behind(tmp_path, monkeypatch, how):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if how == "never made":
+        with pytest.raises(InputError, match="no vector for"):
+            Retriever.from_texts(["x", ""], model="hash", ids=["x", "y"])
+    else:
+        retriever = fill(Retriever.from_texts(["x"], model="hash"))
+        assert retriever.path is None
+        assert len(list(tmp_path.iterdir())) == 1
+        if how == "closed":
+            retriever.close()
+        else:
+            del retriever
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(
@@ -425,9 +441,9 @@ def test_deleting_everything_and_starting_again(retriever):
 
 def test_rows_are_never_reused(retriever):
     store = store_of(retriever)
-    before = store.catalog.next_row()
+    before = store.catalog.head().next_row
     retriever.delete(where={})
-    assert store.catalog.next_row() == before
+    assert store.catalog.head().next_row == before
 
 
 def test_path_with_odd_characters(tmp_path):

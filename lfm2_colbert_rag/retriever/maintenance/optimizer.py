@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,7 @@ from ...encoder.lazy import LazyEncoder
 from ...errors import ConfigError
 from ...index.compressed import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
+from ...storage.commits import StaleDraftError
 from ...storage.store import Snapshot, Store
 from ...types import TokenMatrix
 from ..ingest.ingestor import Ingestor
@@ -22,6 +24,8 @@ from .compaction import Compactor
 from .recall import Recall, measure_presets, measure_recall, sample_stretches
 from .reencoding import reencode
 from .stats import codebook_due
+
+logger = logging.getLogger(__name__)
 
 SAMPLE = 48
 SECONDS = 5.0
@@ -115,7 +119,13 @@ class Optimizer:
         return settings
 
     def _renew(self, report: Callable[[int], None], *, reencoded: bool) -> None:
-        """Compress what is exact, with a codebook that fits."""
+        """Compress what is exact, with a codebook that fits, unless it is to stay exact now."""
+        try:
+            self._compress(report, reencoded=reencoded)
+        except StaleDraftError:
+            logger.info("%s stays exact, as another process wants it", self._store.folder)
+
+    def _compress(self, report: Callable[[int], None], *, reencoded: bool) -> None:
         wanted = self._compactor.wants_compression()
         if wanted and not reencoded:
             self._compactor.compress(report)

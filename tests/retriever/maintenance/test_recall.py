@@ -8,7 +8,7 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
 from lfm2_colbert_rag.index.compressed.writer import Noise
-from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.settings import PRESETS
 from lfm2_colbert_rag.retriever.maintenance.recall import K, measure_recall, sample_stretches
 from lfm2_colbert_rag.testing import HashEncoder
 
@@ -39,7 +39,7 @@ def true_recall(index: CompressedIndex, group, queries) -> float:
 
 
 @pytest.mark.parametrize("nbits", [2, 4])
-@pytest.mark.parametrize("settings", [LADDER[0], LADDER[-1]])
+@pytest.mark.parametrize("settings", [PRESETS[0], PRESETS[-1]])
 def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     group = corpus(1200, DIM)
     index = CompressedIndex(
@@ -49,7 +49,7 @@ def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     within = 0
     for start in range(0, len(every), BATCH):
         queries = every[start : start + BATCH]
-        told = measure_recall(index, index._segments, queries, asked=0, generation=1)
+        told = measure_recall(index, queries, asked=0, generation=1)
         within += told.low <= true_recall(index, group, queries) <= told.high
     assert within >= 5
 
@@ -82,7 +82,7 @@ def test_a_block_of_any_size_is_measured(size):
 
 def test_no_query_says_nothing(tmp_path):
     made = LiveSegment(segment(tmp_path / "s", corpus(50, DIM), 4, DIM))
-    told = measure_recall(CompressedIndex([made]), [made], [], asked=0, generation=1)
+    told = measure_recall(CompressedIndex([made]), [], asked=0, generation=1)
     assert (told.low, told.high, told.queries) == (0.0, 1.0, 0)
 
 
@@ -109,7 +109,6 @@ def test_parts_of_passages_are_asked_as_questions_once_the_model_is_there(folder
         assert len(encoder.heard) == 20
         assert all(any(part in text for text in texts) for part in encoder.heard)
     with Retriever.open(folder, model=ListeningEncoder()) as retriever:
-        retriever._encoder.get().heard.clear()
         retriever.search_many(WORDS[:6])
         told = retriever.measure_recall(sample=8)
         assert (told.queries, told.asked) == (8, 6)
@@ -117,12 +116,19 @@ def test_parts_of_passages_are_asked_as_questions_once_the_model_is_there(folder
 
 def test_a_model_is_not_loaded_to_measure(folder, monkeypatch):
     compress_early(monkeypatch)
+    load, made = HashEncoder.__init__, []
+
+    def counted(self, *args, **options):
+        made.append("once")
+        load(self, *args, **options)
+
+    monkeypatch.setattr(HashEncoder, "__init__", counted)
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add(sentences(100))
     with Retriever.open(folder) as retriever:
-        assert not retriever._encoder.loaded
-        assert retriever.stats(measure=True).recall["queries"] > 2
-        assert not retriever._encoder.loaded
+        retriever.measure_recall()
+        assert retriever.stats().recall["queries"] > 2
+    assert made == ["once"]
 
 
 def test_stretches_know_their_text(folder, monkeypatch):
