@@ -80,9 +80,7 @@ def _is_own(value: object, module: ModuleType) -> bool:
 
 def test_what_a_retriever_returns_is_public():
     """And so is what the fields of that hold, and so on."""
-    members = inspect.getmembers(
-        Retriever, lambda one: inspect.isfunction(one) or inspect.ismethod(one)
-    )
+    members = inspect.getmembers(Retriever, inspect.isroutine)
     todo = [
         hint
         for name, method in members

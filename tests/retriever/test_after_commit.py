@@ -133,11 +133,12 @@ CALLS = {
     "export": lambda r, tmp: r.export(tmp / "export"),
 }
 ASYNC_CALLS = {
-    "asearch": lambda r: r.asearch("router"),
-    "asearch_many": lambda r: r.asearch_many(["router"]),
-    "aadd": lambda r: r.aadd(["text"]),
-    "adelete": lambda r: r.adelete(["reset"]),
+    "asearch": lambda r, _: r.asearch("router"),
+    "asearch_many": lambda r, _: r.asearch_many(["router"]),
+    "aadd": lambda r, _: r.aadd(["text"]),
+    "adelete": lambda r, _: r.adelete(["reset"]),
 }
+OPERATORS = {"len": lambda r, _: len(r), "in": lambda r, _: "reset" in r}
 
 
 def public_methods() -> set[str]:
@@ -153,20 +154,14 @@ async def test_a_closed_retriever_says_so_whatever_it_is_asked(retriever, tmp_pa
     if place == "memory":
         retriever = Retriever.from_texts(list(CORPUS.values()), ids=list(CORPUS), model="hash")
     retriever.close()
-    answered = []
-    for name, call in CALLS.items():
-        with pytest.raises(RetrieverClosedError, match="was closed; open it again"):
-            call(retriever, tmp_path)
-            answered.append(name)
-    for name, call in ASYNC_CALLS.items():
-        with pytest.raises(RetrieverClosedError, match="was closed; open it again"):
-            await call(retriever)
-            answered.append(name)
-    with pytest.raises(RetrieverClosedError):
-        len(retriever)
-    with pytest.raises(RetrieverClosedError):
-        "reset" in retriever  # noqa: B015
-    assert answered == []
+    said = {}
+    for name, call in {**CALLS, **ASYNC_CALLS, **OPERATORS}.items():
+        try:
+            answer = call(retriever, tmp_path)
+            said[name] = await answer if inspect.isawaitable(answer) else answer
+        except Exception as error:
+            said[name] = type(error)
+    assert said == dict.fromkeys(said, RetrieverClosedError)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["dump", "support.index"]
 
 

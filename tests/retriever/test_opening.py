@@ -1,4 +1,4 @@
-"""Opening an index: where one is made, what is refused, and options that have one name everywhere."""
+"""Opening an index: where one is made, what is refused, and options with one name everywhere."""
 
 from __future__ import annotations
 

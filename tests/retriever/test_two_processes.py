@@ -1,4 +1,4 @@
-"""How vectors are kept is one setting of an index, whoever has it open and whatever is under way."""
+"""How vectors are kept is one setting of an index, whoever has it open, whatever is going on."""
 
 from __future__ import annotations
 

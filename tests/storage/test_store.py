@@ -64,6 +64,7 @@ def held_lock(retriever):
     process.communicate()
 
 
+@pytest.mark.subprocess
 def test_a_second_writer_is_told_who_holds_the_index(retriever, held_lock, state):
     before = state(retriever)
     with Retriever.open(retriever.path, lock_timeout=0.1) as second:
@@ -74,12 +75,14 @@ def test_a_second_writer_is_told_who_holds_the_index(retriever, held_lock, state
     assert state(retriever) == before
 
 
+@pytest.mark.subprocess
 def test_readers_do_not_wait_for_the_writer(retriever, held_lock):
     with Retriever.open(retriever.path, lock_timeout=0) as reader:
         assert reader.search("router")[0].id in {"reset", "reinicio"}
         assert reader.stats().passages == len(CORPUS)
 
 
+@pytest.mark.subprocess
 def test_a_killed_writer_frees_the_lock(retriever, held_lock):
     held_lock.kill()
     held_lock.wait()
@@ -99,6 +102,7 @@ def test_two_threads_write_one_after_the_other(retriever):
     assert retriever.stats().generation >= 9  # segments that were merged count as well
 
 
+@pytest.mark.subprocess
 def test_another_process_sees_each_commit_whole(retriever):
     code = """
         import sys
@@ -151,6 +155,7 @@ def test_the_next_writer_removes_what_a_killed_one_left(retriever):
         assert sorted(root.iterdir()) == known
 
 
+@pytest.mark.subprocess
 def test_orphans_are_left_alone_while_somebody_writes(retriever, held_lock):
     orphan = retriever.path / "segments" / "00000002-inflight"
     orphan.mkdir()
@@ -341,6 +346,7 @@ def test_an_index_in_memory_leaves_nothing_behind(tmp_path, monkeypatch, how):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize(
     ("where", "text", "limit"),
     [("vectors", "word " * 300, 1_000_000), ("catalog", "w" * 20_000, 1_000_000)],
@@ -413,6 +419,7 @@ def test_many_threads_search_while_one_writes(retriever):
     assert len(retriever) == len(CORPUS) + 1
 
 
+@pytest.mark.subprocess
 def test_a_forked_child_reads_on_its_own_connections(retriever):
     if not hasattr(os, "fork") or sys.platform == "darwin":
         pytest.skip("needs fork")

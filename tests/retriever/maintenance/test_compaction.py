@@ -341,6 +341,7 @@ FULL_DISK = """
 """
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize("what", ["compress", "merge"])
 def test_a_full_disk_puts_rearranging_off(folder, what):
     """The passages that were added are acknowledged, and the rest is as it was."""

@@ -191,13 +191,14 @@ def test_a_failing_encoder_leaves_the_index_whole(folder, monkeypatch, fresh):
         assert windows(retriever) == fresh[0]
 
 
-@pytest.mark.subprocess
+@pytest.mark.crash
 @pytest.mark.parametrize("after", [0, 100, 250])
 def test_killed_it_leaves_the_index_whole(folder, after, fresh):
     worn(folder).close()
     outcome = subprocess.run([sys.executable, str(REENCODER), str(folder), str(after)], check=False)
     assert outcome.returncode == SIGKILL
     with Retriever.open(folder) as retriever:
+        retriever.delete([])
         assert retriever.verify() == []
         assert windows(retriever).keys() == fresh[0].keys()
         retriever.optimize(reencode=True)

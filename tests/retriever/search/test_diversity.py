@@ -72,9 +72,8 @@ def test_every_choice_has_the_greatest_gain(relevance, k, diversity, seed):
     assert relevance[chosen[0]] == max(relevance)
     for number in range(1, len(chosen)):
         before, left = chosen[:number], set(range(len(relevance))) - set(chosen[:number])
-        gain = {
-            i: (1 - diversity) * relevance[i] - diversity * alike[i, before].max() for i in left
-        }
+        repeats = {i: alike[i, before].max() for i in left}
+        gain = {i: (1 - diversity) * relevance[i] - diversity * repeats[i] for i in left}
         assert gain[chosen[number]] >= max(gain.values()) - 1e-6
 
 
