@@ -140,10 +140,9 @@ def llama_index(folder, **options):
     nodes = [schema.TextNode(text="text")]
     yield adapter.LFM2ColBERTRetriever.open(folder / "a", model="hash", **options).retriever
     yield adapter.LFM2ColBERTRetriever.from_nodes(nodes, model="hash", **options).retriever
-    yield adapter.LFM2ColBERTVectorStore.open(folder / "b", model="hash", **options).retriever
-    made = adapter.LFM2ColBERTVectorStore.open_in_memory("hash", **options)
-    yield made.retriever
-    yield adapter.LFM2ColBERTIndex(nodes, model="hash", **options).retriever
+    yield adapter.LFM2ColBERTVectorStore.open(folder / "b", model="hash", **options).client
+    yield adapter.LFM2ColBERTVectorStore.open_in_memory("hash", **options).client
+    yield adapter.LFM2ColBERTIndex(nodes, model="hash", index_options=options).retriever
 
 
 @pytest.mark.parametrize("adapter", [langchain, llama_index])
