@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
+from lfm2_colbert_rag.index.base import LiveSegment, LiveSegments
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.writer import Noise
 from lfm2_colbert_rag.index.settings import PRESETS
 from lfm2_colbert_rag.retriever.maintenance.recall import K, measure_recall, sample_stretches
@@ -42,9 +43,8 @@ def true_recall(index: CompressedIndex, group, queries) -> float:
 @pytest.mark.parametrize("settings", [PRESETS[0], PRESETS[-1]])
 def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     group = corpus(1200, DIM)
-    index = CompressedIndex(
-        [LiveSegment(segment(tmp_path / "s", group, nbits, DIM))], settings, scan_vectors=0
-    )
+    live = LiveSegments([LiveSegment(segment(tmp_path / "s", group, nbits, DIM))])
+    index = CompressedIndex(live, settings, scan_vectors=0)
     every = questions(6 * BATCH, DIM)
     within = 0
     for start in range(0, len(every), BATCH):
@@ -81,8 +81,8 @@ def test_a_block_of_any_size_is_measured(size):
 
 
 def test_no_query_says_nothing(tmp_path):
-    made = LiveSegment(segment(tmp_path / "s", corpus(50, DIM), 4, DIM))
-    told = measure_recall(CompressedIndex([made]), [], asked=0, generation=1)
+    made = LiveSegments([LiveSegment(segment(tmp_path / "s", corpus(50, DIM), 4, DIM))])
+    told = measure_recall(CompressedIndex(made), [], asked=0, generation=1)
     assert (told.low, told.high, told.queries) == (0.0, 1.0, 0)
 
 
