@@ -1,5 +1,5 @@
 # The two commands of the README are `make demo` and `make test`.
-# Each needs only Python >= 3.10, git and make; PYTHON=python3.12 chooses another interpreter.
+# Each needs only Python >= 3.11, git and make; PYTHON=python3.12 chooses another interpreter.
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
@@ -12,10 +12,11 @@ WORKERS ?= 2
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
-.PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-crash \
-        test-slow agreement agreement-pylate agreement-st \
+.PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-minimum \
+        test-crash test-slow agreement agreement-pylate agreement-st \
         lint lint-ruff lint-core lint-langchain lint-llama-index format \
-        bench bench-encode install install-dev install-base docs notebooks clean
+        bench bench-encode install install-dev install-base install-docs docs dist \
+        notebooks clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
@@ -48,11 +49,17 @@ test-adapters-min: install-dev $(MINIMUM)/.installed
 	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LANGCHAIN)
 	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LLAMA_INDEX)
 
-# What users get from `pip install lfm2-colbert-rag`: no torch anywhere.
+# What users get without extras: no torch anywhere.
+BASE := tests/cli tests/retriever/test_facade.py tests/project/test_install.py \
+        tests/project/test_public_surface.py tests/project/test_readme.py
 test-base: install-base
 	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null
-	$(VENV)-base/bin/python -m pytest -q -n $(WORKERS) tests/cli tests/test_install.py tests/test_public_surface.py \
-	    tests/test_retriever.py tests/test_readme.py
+	$(VENV)-base/bin/python -m pytest -q -n $(WORKERS) $(BASE)
+
+# The same with the oldest versions that the lower bounds allow, the small extras included.
+OLDEST_PYTHON ?= python3.11
+test-minimum: $(VENV)-minimum/.installed
+	$(VENV)-minimum/bin/python -m pytest -q -n $(WORKERS) $(BASE)
 
 test-crash: install-dev
 	$(PYTEST) -q tests/crash
@@ -89,7 +96,21 @@ lint-llama-index: install-dev
 
 # The site, into site/. Nothing is fetched once its tools are installed.
 docs: $(VENV)-docs/.installed
-	$(VENV)-docs/bin/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
+
+# Wheels and sdists of the three distributions, into dist/, and what users get of them: installed
+# into a new environment, with what they require from PyPI.
+DISTRIBUTIONS := . integrations/langchain integrations/llama_index
+dist: install-base $(VENV)-build/.installed
+	rm -rf dist $(VENV)-dist
+	for one in $(DISTRIBUTIONS); do \
+	    $(VENV)-build/bin/python -m build --no-isolation --outdir dist $$one >/dev/null || exit 1; \
+	done
+	$(VENV)-build/bin/twine check --strict dist/*
+	$(PYTHON) -m venv $(VENV)-dist
+	$(VENV)-dist/bin/$(INSTALL) dist/*.whl
+	LFM2_DIST=dist LFM2_DIST_PYTHON=$(abspath $(VENV)-dist)/bin/python \
+	    $(VENV)-base/bin/python -m pytest -q tests/project/test_dist.py
 
 # Runs the notebooks and keeps what they print; commit the result.
 notebooks: install-dev
@@ -116,6 +137,7 @@ bench-encode: install
 install: $(VENV)/.installed
 install-dev: $(VENV)/.installed-dev
 install-base: $(VENV)-base/.installed
+install-docs: $(VENV)-docs/.installed
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -155,10 +177,26 @@ $(VENV)-base/.installed: pyproject.toml
 	$(VENV)-base/bin/$(INSTALL) -e . pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
+# What is tested with is new: only the package's own lower bounds are.
+$(VENV)-minimum/.installed: pyproject.toml
+	$(OLDEST_PYTHON) -m venv $(VENV)-minimum
+	$(VENV)-minimum/bin/$(INSTALL) uv
+	$(VENV)-minimum/bin/uv pip install --quiet --python $(VENV)-minimum/bin/python \
+	    --resolution lowest-direct -e ".[evaluation,mcp,pooling]"
+	$(VENV)-minimum/bin/uv pip install --quiet --python $(VENV)-minimum/bin/python \
+	    pytest pytest-asyncio pytest-xdist hypothesis
+	touch $@
+
+$(VENV)-build/.installed: pyproject.toml
+	$(PYTHON) -m venv $(VENV)-build
+	$(VENV)-build/bin/$(INSTALL) build "hatchling>=1.24" twine
+	touch $@
+
 $(VENV)-docs/.installed: docs/requirements.txt
 	$(PYTHON) -m venv $(VENV)-docs
 	$(VENV)-docs/bin/$(INSTALL) -r $<
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base $(VENV)-docs site $(MINIMUM) $(VENV)-agreement-* .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist
+	rm -rf $(VENV) $(VENV)-base $(VENV)-build $(VENV)-dist $(VENV)-docs $(VENV)-minimum $(MINIMUM) \
+	    $(VENV)-agreement-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # who only names a mode, as the command line does, need not load numpy
+    import numpy as np
+    import numpy.typing as npt
 
-TokenMatrix: TypeAlias = npt.NDArray[np.float32]
+TokenMatrix: TypeAlias = "npt.NDArray[np.float32]"
 """``(num_tokens, dim)`` float32: one row a token of a text."""
 
 Metadata: TypeAlias = Mapping[str, Any]
@@ -79,6 +80,8 @@ class Window:
 
     def fits(self, characters: int) -> bool:
         """Tell whether it and all spans of its vectors lie within a text of so many characters."""
+        import numpy as np
+
         spans = np.concatenate(([self.span], self.encoded.spans))
         return bool(
             (spans[:, 0] >= 0).all()
@@ -118,6 +121,8 @@ class HeatMap:
 
     def strongest(self, limit: int) -> npt.NDArray[np.int64]:
         """Return the positions of the passage's tokens that answered best, in the text's order."""
+        import numpy as np
+
         if not self.cosines.size:
             return np.empty(0, dtype=np.int64)
         best = np.argsort(-self.cosines.max(axis=0), kind="stable")[:limit]

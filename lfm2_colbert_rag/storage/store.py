@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._support.disk import sync_folder
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
-from ..index.arrays import sync_folder
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..index.segment import SegmentInfo
-from .atomic import is_taken, storage_errors
+from .atomic import is_taken, raise_if_full, storage_errors
 from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
@@ -50,11 +50,13 @@ class Snapshot:
     Attributes:
         generation: its number.
         settings: its settings.
+        codebooks: its codebooks, the newest last.
         segments: its segments, and the passages that live in them.
     """
 
     generation: int
     settings: IndexSettings
+    codebooks: tuple[CodebookInfo, ...]
     segments: LiveSegments
 
 
@@ -90,13 +92,14 @@ class Store:
         self.durable = durable
         self.locks = FolderLocks(folder, lock_timeout)
         self.catalog = Catalog(folder / FILE_NAME, durable=durable, read_only=read_only)
+        self.read_only = self.catalog.read_only
         self._swept = False
         self._refreshing = threading.Lock()
         self._seen = -1
         try:
             changes = self.catalog.changes_since(-1)
             self.opener = SegmentOpener(folder, changes.settings.dim)
-            self._snapshot = Snapshot(-1, changes.settings, LiveSegments(()))
+            self._snapshot = Snapshot(-1, changes.settings, (), LiveSegments(()))
             self.snapshot()
         except BaseException:
             self.catalog.close()
@@ -143,11 +146,6 @@ class Store:
         return (folder / FILE_NAME).is_file()
 
     @property
-    def read_only(self) -> bool:
-        """Whether writes are refused."""
-        return self.catalog.read_only
-
-    @property
     def settings(self) -> IndexSettings:
         """The settings of the generation that was read last; see :meth:`snapshot`."""
         return self._snapshot.settings
@@ -155,7 +153,7 @@ class Store:
     def close(self) -> None:
         """Let go of files and connections; a later call raises RetrieverClosedError."""
         self.catalog.close()
-        self._snapshot = Snapshot(-1, self._snapshot.settings, LiveSegments(()))
+        self._snapshot = Snapshot(-1, self._snapshot.settings, (), LiveSegments(()))
 
     def snapshot(self) -> Snapshot:
         """Return the newest generation, opening only what is new in it."""
@@ -171,6 +169,15 @@ class Store:
                     if attempt + 1 == _TRIES or self.catalog.generation() == self._seen:
                         raise
             return self._snapshot
+
+    def require_writable(self) -> None:
+        """Refuse what would write.
+
+        Raises:
+            ReadOnlyError: the index may only be read.
+        """
+        if self.read_only:
+            self.catalog.require_writable()
 
     def change_settings(self, **values: Any) -> None:
         """Change settings, in a commit of their own; others see it with their next commit.
@@ -203,19 +210,22 @@ class Store:
     @contextmanager
     def stage(self, codebook: Codebook | None) -> Iterator[StagedSegment]:
         """Give a segment to write, exact or of a codebook; removed unless it is committed."""
-        self.catalog.require_writable()
+        self.require_writable()
         name = None if codebook is None else codebook.info.name
         with self.locks.stage() as folder:
-            with storage_errors(self.folder):
-                writer = new_writer(folder, self.settings.dim, codebook, durable=self.durable)
+            try:
+                writer = new_writer(folder, self._snapshot.settings.dim, codebook, self.durable)
+            except OSError as error:
+                raise_if_full(error, self.folder)
+                raise
             with closing(writer):
                 yield StagedSegment(folder, writer, name)
 
     @contextmanager
-    def stage_new(self) -> Iterator[StagedSegment]:
+    def stage_new(self, snapshot: Snapshot) -> Iterator[StagedSegment]:
         """Give a segment for passages that are added: compressed once the index has a codebook."""
-        books = self.catalog.codebooks()
-        exact = not books or self.snapshot().settings.storage == "exact"
+        books = snapshot.codebooks
+        exact = not books or snapshot.settings.storage == "exact"
         with self.stage(None if exact else self.opener.codebook(books[-1])) as staged:
             yield staged
 
@@ -227,13 +237,12 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        windows, tokens = draft.segment.counts(len(draft.passages))
         with self._writing() as head:
             replaced = self._replaced(draft, head)
             self._require_codebook(draft.segment, head)
             stored = [
                 StoredPassage(head.next_row + place, *each)
-                for place, each in enumerate(zip(draft.passages, windows, tokens, strict=True))
+                for place, each in enumerate(zip(draft.passages, *draft.counts, strict=True))
             ]
             segment = draft.segment.finish(_new_name(head.generation + 1), head.next_row)
             commit = Commit(
@@ -318,7 +327,7 @@ class Store:
             with self._writing() as head:
                 if head.settings.storage == "exact":
                     raise StaleDraftError("another process wants exact vectors.")
-                self._place_codebook(folder, info)
+                self._place(folder, self.folder / CODEBOOKS / info.name)
                 self.catalog.commit(Commit(head.generation + 1, codebook=info))
                 named = {one.name for one in self.catalog.codebooks()}
                 for path in (self.folder / CODEBOOKS).iterdir():
@@ -351,7 +360,7 @@ class Store:
     @contextmanager
     def _writing(self) -> Iterator[Head]:
         """Keep other writers out, and say what they left; orphans go before the first write."""
-        self.catalog.require_writable()
+        self.require_writable()
         with self.locks.writing():
             if not self._swept:
                 self.locks.remove_orphans(self._named())
@@ -373,22 +382,23 @@ class Store:
         if not _suits(staged, head):
             raise StaleDraftError("another process changed how vectors are kept.")
 
-    def _place_codebook(self, staged: Path, info: CodebookInfo) -> None:
-        with storage_errors(self.folder):
-            (self.folder / CODEBOOKS).mkdir(exist_ok=True)
-            staged.replace(self.folder / CODEBOOKS / info.name)
+    def _place(self, staged: Path, target: Path) -> None:
+        """Move a finished folder to its place, and wait for the disk if that is wanted."""
+        try:
+            target.parent.mkdir(exist_ok=True)
+            staged.replace(target)
             if self.durable:
-                sync_folder(self.folder / CODEBOOKS)
+                sync_folder(target.parent)
+        except OSError as error:
+            raise_if_full(error, self.folder)
+            raise
 
     def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
         """Move a finished segment to its place and name it, or leave everything as it was."""
         root = self.folder / SEGMENTS
         name = None if commit.segment is None else commit.segment.name
         if staged is not None and name is not None:
-            with storage_errors(self.folder):
-                staged.folder.replace(root / name)
-                if self.durable:
-                    sync_folder(root)
+            self._place(staged.folder, root / name)
         try:
             self.catalog.commit(commit)
         except BaseException:
@@ -410,7 +420,9 @@ class Store:
         known = {live.segment.info.name: live for live in old.segments}
         opened = [self._live_segment(info, known, changes) for info in changes.segments]
         self.opener.keep_only(changes.codebooks)
-        self._snapshot = Snapshot(changes.generation, changes.settings, LiveSegments(opened))
+        self._snapshot = Snapshot(
+            changes.generation, changes.settings, changes.codebooks, LiveSegments(opened)
+        )
 
     def _live_segment(
         self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes

@@ -11,6 +11,7 @@ from .markdown import blocks, require, run
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs").glob("**/*.md"))
+OTHERS = [*ROOT.glob("*.md"), *ROOT.glob("integrations/*/README.md"), *ROOT.glob("recipes/*/*.md")]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -40,3 +41,20 @@ def test_every_error_has_a_remedy():
     bases = {"LFM2ColBERTError", "ModelError", "StoredIndexError"}
     for name in set(errors.__all__) - bases:
         assert f"| `{name}` |" in page
+
+
+def test_every_public_name_is_in_the_reference():
+    import lfm2_colbert_rag
+
+    page = (ROOT / "docs" / "reference.md").read_text("utf-8")
+    for name in set(lfm2_colbert_rag.__all__) - {"LFM2ColBERTError", "__version__"}:
+        assert f"\n::: lfm2_colbert_rag.{name}\n" in page
+    for module in ("errors", "evaluation", "filters", "mcp_server", "testing"):
+        assert f"\n::: lfm2_colbert_rag.{module}\n" in page
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_of_what_is_not_on_the_site_lead_somewhere(page):
+    """Those of the site's pages are checked where it is built: ``make docs``."""
+    for link in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text("utf-8")):
+        assert (page.parent / link).exists(), link

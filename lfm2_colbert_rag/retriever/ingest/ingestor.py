@@ -13,6 +13,7 @@ from ...errors import IndexLockedError, LFM2ColBERTError
 from ...index.lexical.postings import Postings, in_parts
 from ...storage.commits import Draft, StaleDraftError
 from ...storage.exchange.given_vectors import GivenVectors, given_windows
+from ...storage.settings import IndexSettings
 from ...storage.staging import StagedSegment
 from ...storage.store import Snapshot, Store
 from ...types import Passage, Window
@@ -40,14 +41,13 @@ class Ingestor:
         self._encoder = encoder
         self._after_commit = after_commit
 
-    def passage_encoder(self) -> PassageEncoder:
-        """Return what encodes passages as the index stores them now.
+    def passage_encoder(self, settings: IndexSettings) -> PassageEncoder:
+        """Return what encodes passages as an index of these settings stores them.
 
         Raises:
             MissingExtraError: the index pools, and the ``pooling`` extra is not installed.
             ModelNotFoundError: the model is no longer where it was.
         """
-        settings = self._store.snapshot().settings
         pooler = Pooler.of(settings)  # first, for it may have to refuse
         return PassageEncoder(self._encoder.get(), settings.window_overlap, pooler)
 
@@ -62,11 +62,11 @@ class Ingestor:
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
         """
-        self._store.catalog.require_writable()
-        fill_posting_lists(self._store)
+        self._store.require_writable()
+        keeps_terms = fill_posting_lists(self._store)
         while passages:
             try:
-                self._upsert(passages, progress)
+                self._upsert(passages, keeps_terms, progress)
                 break
             except StaleDraftError:  # another writer was faster; look again at what is there
                 continue
@@ -105,15 +105,18 @@ class Ingestor:
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
         """
-        self._store.catalog.require_writable()
+        self._store.require_writable()
         windows = given_windows(vectors, passages, self._store.settings.dim, token_ids)
         if not passages:
             list(windows)  # vectors without a text are a mistake all the same
             return
-        fill_posting_lists(self._store)
+        postings = self._postings(passages, fill_posting_lists(self._store))
         with reporting(progress, len(passages), "storing") as report:
             try:
-                self._commit(passages, _reported(windows, len(passages), report))
+                with self._store.stage_new(self._store.snapshot()) as staged:
+                    reported = _reported(windows, len(passages), report)
+                    counts = self._write(staged, passages, reported)
+                    self._store.commit_passages(Draft(passages, staged, counts, postings=postings))
             except StaleDraftError:  # what an iterator gave cannot be asked for again
                 raise IndexLockedError(
                     f"how {self._store.folder} keeps vectors was changed while these passages were "
@@ -121,7 +124,9 @@ class Ingestor:
                 ) from None
         self._after_commit()
 
-    def _upsert(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
+    def _upsert(
+        self, passages: Sequence[Passage], keeps_terms: bool, progress: ProgressLike
+    ) -> None:
         """Commit passages, encoding only texts that are not stored under their id already."""
         snapshot = self._store.snapshot()
         rows, stored = self._stored(passages, snapshot)
@@ -130,16 +135,21 @@ class Ingestor:
             return
         texts = plan.texts_to_encode()
         with reporting(progress, len(texts), "encoding") as report:
-            encoder = self.passage_encoder() if texts else None
+            encoder = self.passage_encoder(snapshot.settings) if texts else None
             encoded = encoder.encode(texts, report) if encoder else ()
-            self._commit(
-                plan.changed,
-                plan.windows(encoded, snapshot.segments),
-                snapshot=snapshot,
-                rows=rows,
-                plan=plan,
-                pooler=encoder.pooler if encoder else None,
-            )
+            with self._store.stage_new(snapshot) as staged:
+                windows = plan.windows(encoded, snapshot.segments)
+                draft = Draft(
+                    plan.changed,
+                    staged,
+                    self._write(staged, plan.changed, windows),
+                    stored={one.id: rows[one.id] for one in plan.changed if one.id in rows},
+                    generation=snapshot.generation,
+                    relied_on=plan.relied_on,
+                    postings=self._postings(plan.changed, keeps_terms),
+                    fitted=encoder.pooler.fitted if encoder else {},
+                )
+                self._store.commit_passages(draft)
 
     def _stored(
         self, passages: Sequence[Passage], snapshot: Snapshot
@@ -150,49 +160,25 @@ class Ingestor:
         known = catalog.passages(list(rows.values())) if rows else {}
         return rows, {id: (row, known[row]) for id, row in rows.items()}
 
-    def _commit(
-        self,
-        passages: Sequence[Passage],
-        windows: Iterable[tuple[int, Window]],
-        *,
-        snapshot: Snapshot | None = None,
-        rows: dict[str, int] | None = None,
-        plan: UpsertPlan | None = None,
-        pooler: Pooler | None = None,
-    ) -> None:
-        """Write windows as they come, analyse the texts, and commit both."""
-        with self._store.stage_new() as staged:
-            self._write(staged, passages, windows)
-            changed = {one.id for one in passages}
-            draft = Draft(
-                passages,
-                staged,
-                stored={id: row for id, row in (rows or {}).items() if id in changed},
-                generation=-1 if snapshot is None else snapshot.generation,
-                relied_on={} if plan is None else plan.relied_on,
-                postings=self._postings(passages),
-                fitted={} if pooler is None else pooler.fitted,
-            )
-            self._store.commit_passages(draft)
-
     def _write(
         self,
         staged: StagedSegment,
         passages: Sequence[Passage],
         windows: Iterable[tuple[int, Window]],
-    ) -> None:
+    ) -> tuple[list[int], list[int]]:
+        """Write windows as they come; returns how many, and how many vectors, passages have."""
         dim = self._store.settings.dim
         for place, window in windows:
             check_vectors(window.encoded, dim, passages[place].id)
             staged.append(place, window)
-        counts, _ = staged.counts(len(passages))
-        if 0 in counts:
-            raise no_vectors(passages[counts.index(0)].id)
+        counts = staged.counts(len(passages))
+        if 0 in counts[0]:
+            raise no_vectors(passages[counts[0].index(0)].id)
+        return counts
 
-    def _postings(self, passages: Sequence[Passage]) -> Sequence[Postings]:
-        if self._store.catalog.postings.state() is None:
-            return ()
-        return in_parts([one.text for one in passages])
+    @staticmethod
+    def _postings(passages: Sequence[Passage], wanted: bool) -> Sequence[Postings]:
+        return in_parts([one.text for one in passages]) if wanted else ()
 
 
 class _Meter:

@@ -10,7 +10,7 @@ from ...storage.store import Store
 _TOGETHER = 1000
 
 
-def fill_posting_lists(store: Store, progress: ProgressLike = None) -> None:
+def fill_posting_lists(store: Store, progress: ProgressLike = None) -> bool:
     """Fill in what the posting lists lack; nothing happens where they are complete, or not kept.
 
     They lack passages after they were switched on for an index that had none. Texts are analysed
@@ -20,6 +20,9 @@ def fill_posting_lists(store: Store, progress: ProgressLike = None) -> None:
         store: the index.
         progress: see ``Retriever.add``; it counts passages.
 
+    Returns:
+        Whether the index keeps posting lists.
+
     Raises:
         IndexLockedError: another writer held the index for too long; what is filled in stays.
         StorageFullError: the disk is full; what is filled in stays.
@@ -27,7 +30,7 @@ def fill_posting_lists(store: Store, progress: ProgressLike = None) -> None:
     lists = store.catalog.postings
     state = lists.state()
     if state is None or state.is_complete:
-        return
+        return state is not None
     with reporting(progress, state.last - state.next + 1, "indexing terms") as report:
         while state is not None and not state.is_complete:
             pending = lists.pending(_TOGETHER)
@@ -36,3 +39,4 @@ def fill_posting_lists(store: Store, progress: ProgressLike = None) -> None:
                 lists.fill([row for row, _ in pending], postings)
             report(len(pending))
             state = lists.state()
+    return state is not None

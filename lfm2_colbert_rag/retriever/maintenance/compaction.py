@@ -25,7 +25,7 @@ from ...index.compressed.writer import CompressedSegmentWriter
 from ...index.segment import Segment
 from ...storage.commits import StaleDraftError
 from ...storage.staging import StagedSegment
-from ...storage.store import Store
+from ...storage.store import Snapshot, Store
 from ...types import Window
 
 logger = logging.getLogger(__name__)
@@ -84,7 +84,8 @@ class Compactor:
         """Do what has become due after a commit, which stands: what goes wrong is logged."""
         store = self._store
         try:
-            if not self.wants_compression() and not self._find_mergers():
+            snapshot = store.snapshot()
+            if not self.wants_compression(snapshot) and not self._find_mergers(snapshot):
                 return
             with store.locks.optimizing(timeout=0):
                 if self.wants_compression():
@@ -97,15 +98,15 @@ class Compactor:
                 "the segments of %s were not rearranged: %s", store.folder, error, exc_info=True
             )
 
-    def wants_compression(self) -> bool:
-        """Tell whether some vectors are to be compressed that are not."""
-        snapshot = self._store.snapshot()
+    def wants_compression(self, snapshot: Snapshot | None = None) -> bool:
+        """Tell whether some vectors are to be compressed that are not; as of now when None."""
+        snapshot = self._store.snapshot() if snapshot is None else snapshot
         storage = snapshot.settings.storage
         if storage == "exact":
             return False
-        if self._store.catalog.codebooks():
+        if snapshot.codebooks:
             return not all(isinstance(one.segment, CompressedSegment) for one in snapshot.segments)
-        vectors = sum(live.vectors for live in snapshot.segments)
+        vectors = snapshot.segments.vectors
         policy = self._policy
         needed = policy.min_vectors if storage == "compressed" else policy.auto_vectors
         return vectors > 0 and vectors >= needed
@@ -122,7 +123,7 @@ class Compactor:
             StaleDraftError: another process wants exact vectors meanwhile.
         """
         store = self._store
-        books = store.catalog.codebooks()
+        books = store.snapshot().codebooks
         codebook = store.opener.codebook(books[-1]) if books else self._new_codebook()
         for live in store.snapshot().segments:
             if not isinstance(live.segment, CompressedSegment):
@@ -130,7 +131,7 @@ class Compactor:
 
     def merge_due(self, report: Report | None = None) -> None:
         """Merge segments of like size, and write anew what is mostly dead, while any is due."""
-        while mergers := self._find_mergers():
+        while mergers := self._find_mergers(self._store.snapshot()):
             if not self._merge(mergers, report):
                 break
 
@@ -167,9 +168,9 @@ class Compactor:
         if group:
             self._rewrite(group, codebook, report)
 
-    def _find_mergers(self) -> list[LiveSegment]:
+    def _find_mergers(self, snapshot: Snapshot) -> list[LiveSegment]:
         """Return segments to be merged, side by side and of one kind; empty when all is well."""
-        segments = self._store.snapshot().segments
+        segments = list(snapshot.segments)
         for live in segments:
             if live.live is not None and live.live.mean() < 1 - self._policy.dead_share:
                 return [live]
@@ -272,11 +273,12 @@ class Compactor:
 
     def _known(self) -> Known | None:
         """Return what the compressed segments were made with; None where there are none."""
-        segments = [live.segment for live in self._store.snapshot().segments]
+        snapshot = self._store.snapshot()
+        segments = [live.segment for live in snapshot.segments]
         compressed = [one for one in segments if isinstance(one, CompressedSegment)]
         if not compressed:
             return None
-        newest = self._store.opener.codebook(self._store.catalog.codebooks()[-1])
+        newest = self._store.opener.codebook(snapshot.codebooks[-1])
         extra = [one.extra for one in compressed if one.codebook.info.name == newest.info.name]
         none = newest.centroids.take(np.empty(0, np.int64))
         return Known(newest, Centroids.joined([none, *extra]))

@@ -5,25 +5,27 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..._support.progress import ProgressLike, reporting
-from ...encoder.lazy import LazyEncoder
 from ...errors import ConfigError
 from ...index.compressed import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
 from ...storage.commits import StaleDraftError
-from ...storage.store import Snapshot, Store
 from ...types import TokenMatrix
-from ..ingest.ingestor import Ingestor
 from ..ingest.lexical import fill_posting_lists
-from ..search.searcher import Searcher
-from .compaction import Compactor
 from .recall import Recall, measure_presets, measure_recall, sample_stretches
 from .reencoding import reencode
 from .stats import codebook_due
+
+if TYPE_CHECKING:
+    from ...encoder.lazy import LazyEncoder
+    from ...storage.store import Snapshot, Store
+    from ..ingest.ingestor import Ingestor
+    from ..search.searcher import Searcher
+    from .compaction import Compactor
 
 logger = logging.getLogger(__name__)
 
@@ -63,8 +65,9 @@ class Optimizer:
     ) -> None:
         """Bring the index to its best; see ``Retriever.optimize``."""
         store = self._store
-        store.catalog.require_writable()
-        encoder = self._ingestor.passage_encoder() if reencode_texts else None
+        store.require_writable()
+        settings = store.snapshot().settings
+        encoder = self._ingestor.passage_encoder(settings) if reencode_texts else None
         steps = 2 if encoder is None else 3
         fill_posting_lists(store, progress)
         with (
@@ -130,7 +133,7 @@ class Optimizer:
         if wanted and not reencoded:
             self._compactor.compress(report)
         due = wanted and reencoded
-        if due or codebook_due(self._store, self._store.snapshot()) is not None:
+        if due or codebook_due(self._store.snapshot()) is not None:
             self._compactor.renew_codebook(report)
             self._store.catalog.remember("presets", None)
 

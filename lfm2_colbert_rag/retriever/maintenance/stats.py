@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...index.segment import COMPRESSED
 from ...storage.schema import FORMAT_VERSION
-from ...storage.store import Snapshot, Store
 from ...types import IndexStats
-from .compaction import Compactor
 from .recall import drift
+
+if TYPE_CHECKING:
+    from ...storage.store import Snapshot, Store
+    from .compaction import Compactor
 
 # A codebook is due to be made anew when the index has so many times the vectors that it was made
 # for, or when new vectors lie so much further from their centroids than the old ones did.
@@ -29,7 +33,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
     infos = [live.segment.info for live in snapshot.segments]
     used = {info.codebook for info in infos}
     size = sum(one.size for one in infos)
-    size += sum(book.size for book in catalog.codebooks() if book.name in used)
+    size += sum(book.size for book in snapshot.codebooks if book.name in used)
     held = sum(info.vectors for info in infos)
     compressed = any(info.kind == COMPRESSED for info in infos)
     lists = catalog.postings.state()
@@ -52,16 +56,16 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
         nbits=settings.nbits if compressed else None,
         recall=catalog.measurement("recall"),
         drift=drift(snapshot.segments),
-        optimize_due=what_is_due(store, snapshot, compactor, counts.deleted, counts.passages),
-        lexical_bytes=None if lists is None else catalog.postings.size(),
+        optimize_due=what_is_due(snapshot, compactor, counts.deleted, counts.passages),
+        lexical_bytes=None if lists is None else catalog.postings.bytes(),
         lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
         pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
     )
 
 
-def codebook_due(store: Store, snapshot: Snapshot) -> str | None:
+def codebook_due(snapshot: Snapshot) -> str | None:
     """Say why the codebook should be made anew; None while it need not be."""
-    books = store.catalog.codebooks()
+    books = snapshot.codebooks
     if not books or not snapshot.segments.passages:
         return None
     vectors = sum(live.segment.info.vectors for live in snapshot.segments)
@@ -74,13 +78,13 @@ def codebook_due(store: Store, snapshot: Snapshot) -> str | None:
 
 
 def what_is_due(
-    store: Store, snapshot: Snapshot, compactor: Compactor, deleted: int, passages: int
+    snapshot: Snapshot, compactor: Compactor, deleted: int, passages: int
 ) -> str | None:
     """Say why the index should be optimized; None while it need not be."""
-    if reason := codebook_due(store, snapshot):
+    if reason := codebook_due(snapshot):
         return reason
     if deleted > TOMBSTONES * max(1, deleted + passages):
         return f"{deleted:,} of {deleted + passages:,} stored passages are deleted"
-    if compactor.wants_compression():
+    if compactor.wants_compression(snapshot):
         return "it has grown to the size at which compression pays"
     return None

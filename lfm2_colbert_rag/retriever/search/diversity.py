@@ -74,5 +74,6 @@ def similarity(passages: Sequence[TokenMatrix]) -> npt.NDArray[np.float32]:
     units = [
         one / np.maximum(np.linalg.norm(one, axis=1, keepdims=True), 1e-12) for one in passages
     ]
-    means = maxsim(units, units) / np.array([[len(one)] for one in units], dtype=np.float32)
-    return (means + means.T) / 2
+    lengths = np.array([[len(one)] for one in units], dtype=np.float32)
+    means: npt.NDArray[np.float32] = maxsim(units, units) / lengths
+    return np.asarray((means + means.T) / 2, dtype=np.float32)

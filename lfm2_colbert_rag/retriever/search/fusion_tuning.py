@@ -62,7 +62,7 @@ def tune_fusion(
     """Learn a weight and keep it with the index; see ``Retriever.tune_fusion``."""
     if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
         raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}.")
-    store.catalog.require_writable()
+    store.require_writable()
     snapshot = store.snapshot()
     gains = [
         _gains(searcher, snapshot, check_query(query), grades)

@@ -15,7 +15,7 @@ from ...index.maxsim import maxsim, similarities
 from ...types import Hit, Leg, Match, Passage, TokenVectors, Window
 from .evidence import compare_tokens, find_matches
 from .explanation import Explanation
-from .relevance import Baseline, relevance
+from .relevance import Baseline, relevances
 
 
 @dataclass(frozen=True)
@@ -49,16 +49,26 @@ def ranked_hits(
         zip(ranking.rows.tolist(), ranking.scores.tolist(), ranking.windows.tolist(), strict=True),
         key=lambda found: (-found[1], passages[found[0]].id),
     )
+    ranked = ranked[:k]
+    spans = index.segments.window_spans([(row, place) for row, _, place in ranked])
+    given = [
+        {"late": Leg(rank, score)} if legs is None else legs[row]
+        for rank, (row, score, _) in enumerate(ranked, 1)
+    ]
+    scaled = _relevances(query, [leg["late"].score for leg in given])
     return [
         _make_hit(
             query,
             passages[row],
             score,
-            index.segments.window_span(row, place),
+            relevance,
+            span,
             partial(index.segments.window, row, place),
-            {"late": Leg(rank, score)} if legs is None else legs[row],
+            leg,
         )
-        for rank, (row, score, place) in enumerate(ranked[:k], 1)
+        for (row, score, place), relevance, span, leg in zip(
+            ranked, scaled, spans, given, strict=True
+        )
     ]
 
 
@@ -110,11 +120,13 @@ def reranked_hits(
     for (place, window), score in zip(windows, scores.tolist(), strict=True):
         if place not in best or best[place][0] < score:
             best[place] = score, window
-    hits = []
-    for place in sorted(best, key=lambda place: (-best[place][0], place))[:k]:
-        score, window = best[place]
-        hits.append(_make_hit(query, passages[place], score, window.span, partial(_same, window)))
-    return hits
+    ranked = sorted(best, key=lambda place: (-best[place][0], place))[:k]
+    scaled = _relevances(query, [best[place][0] for place in ranked])
+    return [
+        _make_hit(query, passages[place], score, relevance, window.span, partial(_same, window))
+        for place, relevance in zip(ranked, scaled, strict=True)
+        for score, window in [best[place]]
+    ]
 
 
 def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Explanation:
@@ -138,6 +150,10 @@ def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Expla
     )
 
 
+def _relevances(query: Query, scores: Sequence[float]) -> list[float]:
+    return relevances(scores, len(query.encoded), query.baseline)
+
+
 def _same(window: Window) -> Window:
     return window
 
@@ -146,6 +162,7 @@ def _make_hit(
     query: Query,
     passage: Passage,
     score: float,
+    relevance: float,
     span: tuple[int, int],
     get_window: Callable[[], Window],
     legs: Mapping[str, Leg] | None = None,
@@ -156,7 +173,7 @@ def _make_hit(
     return Hit(
         passage.id,
         score,
-        relevance(legs["late"].score if legs else score, len(query.encoded), query.baseline),
+        relevance,
         passage.text,
         copy.deepcopy(dict(passage.metadata)),  # shares nothing that could be changed
         window=None if span == (0, len(passage.text)) else span,

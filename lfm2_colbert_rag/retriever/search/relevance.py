@@ -10,17 +10,20 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ...index.base import LiveSegment
 from ...index.maxsim import score_block
-from ...storage.store import Snapshot
-from ...types import TokenMatrix
+
+if TYPE_CHECKING:
+    from ...index.base import LiveSegment
+    from ...storage.store import Snapshot
+    from ...types import TokenMatrix
 
 WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
 MIN_WINDOWS = 32  # a smaller sample would hold too much of what was asked for
@@ -66,12 +69,19 @@ def relevance(score: float, query_vectors: int, baseline: Baseline | None = None
         >>> relevance(24.0, 32, Baseline(mean=18.0, std=2.0))
         0.5
     """
+    return relevances([score], query_vectors, baseline)[0]
+
+
+def relevances(
+    scores: Sequence[float], query_vectors: int, baseline: Baseline | None = None
+) -> list[float]:
+    """Scale several scores of one query; see :func:`relevance`."""
     if not query_vectors:
-        return 0.0
+        return [0.0 for _ in scores]
     if baseline is None:
-        return min(1.0, max(0.0, score / query_vectors))
-    above = (score - baseline.mean) / baseline.std - MIDDLE
-    return 1.0 / (1.0 + math.exp(-STEEPNESS * min(max(above, -500.0), 500.0)))
+        return [min(1.0, max(0.0, score / query_vectors)) for score in scores]
+    above = [(score - baseline.mean) / baseline.std - MIDDLE for score in scores]
+    return [1.0 / (1.0 + math.exp(-STEEPNESS * min(max(one, -500.0), 500.0))) for one in above]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,7 +165,7 @@ class Baselines:
         if snapshot.generation == self._generation:
             return self._sample
         with self._lock:
-            windows = sum(len(live.positions) for live in snapshot.segments)
+            windows = sum(live.windows for live in snapshot.segments)
             known = self._sample is not None
             if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
                 self._sample = sample_windows(snapshot.segments)

@@ -113,7 +113,7 @@ def test_the_same_codebook_opened_twice_is_the_same(grown):
 
 def test_segments_never_bring_more_centroids_than_codes_can_name(grown, monkeypatch):
     """Their vectors are compressed again then, which leaves one centroid for each token."""
-    monkeypatch.setattr(compression, "MOST_EXTRA", 31)
+    monkeypatch.setattr(compression, "MAX_EXTRA", 31)
     grown.optimize()
     (live,) = segments_of(grown)
     tokens = live.segment.extra.tokens.tolist()

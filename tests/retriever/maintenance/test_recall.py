@@ -8,7 +8,7 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index.base import LiveSegment, LiveSegments
 from lfm2_colbert_rag.index.compressed import CompressedIndex
-from lfm2_colbert_rag.index.compressed.writer import Noise
+from lfm2_colbert_rag.index.compressed.noise import Noise
 from lfm2_colbert_rag.index.settings import PRESETS
 from lfm2_colbert_rag.retriever.maintenance.recall import K, measure_recall, sample_stretches
 from lfm2_colbert_rag.testing import HashEncoder
