@@ -26,6 +26,12 @@ test: install-dev test-core test-langchain test-llama-index test-adapters-min te
 test-core:
 	$(PYTEST) -q -n $(WORKERS) -m "not slow"
 
+# What is worth running at every turn; all else is in `make test`.
+.PHONY: test-fast
+test-fast: install-dev
+	$(PYTEST) -q -n $(WORKERS) --hypothesis-profile fast \
+	    -m "not slow and not crash and not benchmark and not notebook and not subprocess"
+
 LANGCHAIN   := -c integrations/langchain/pyproject.toml --rootdir integrations/langchain integrations/langchain/tests
 LLAMA_INDEX := -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index integrations/llama_index/tests
 

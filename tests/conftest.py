@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
+
+# `make test-fast` draws fewer examples where a law does not say how many it needs.
+with suppress(ModuleNotFoundError):  # the environments of tests/agreement do without
+    from hypothesis import settings
+
+    settings.register_profile("full", deadline=None)
+    settings.register_profile("fast", deadline=None, max_examples=20)
+    settings.load_profile("full")
 
 CORPUS = {
     "reset": "Hold the reset key of the router for ten seconds.",

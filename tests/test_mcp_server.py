@@ -148,6 +148,7 @@ async def test_the_event_loop_is_free_while_it_searches(folder):
         assert found[0]["id"] == (await search)[0]["id"]
 
 
+@pytest.mark.subprocess
 async def test_the_command_serves_on_stdin_and_stdout(retriever):
     retriever.close()
     command = [sys.executable, "-m", "lfm2_colbert_rag.cli", "mcp", str(retriever.path)]

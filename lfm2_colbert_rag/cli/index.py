@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import LFM2ColBERTError
-from .options import BitsOption, ModelOption, OverlapOption, PoolOption, StorageOption
+from .options import (
+    BitsOption,
+    LexicalOption,
+    ModelOption,
+    OverlapOption,
+    PoolOption,
+    StorageOption,
+)
 from .output import count, make_progress, note
 
 if TYPE_CHECKING:
@@ -44,6 +51,7 @@ def index(
     pool_factor: PoolOption = None,
     storage: StorageOption = None,
     nbits: BitsOption = None,
+    lexical: LexicalOption = None,
 ) -> None:
     """Index .txt, .md, .csv and .jsonl files, or whole folders of them.
 
@@ -71,6 +79,7 @@ def index(
         pool_factor=pool_factor,
         storage=storage,
         nbits=nbits,
+        lexical=lexical,
     ) as retriever:
         add_files(retriever, sources.files, total, batch)
         held, due = len(retriever), retriever.stats().optimize_due

@@ -14,6 +14,7 @@ __all__ = [
     "BitsOption",
     "IndexFolder",
     "JsonFlag",
+    "LexicalOption",
     "ModeOption",
     "ModelOption",
     "NewFolder",
@@ -89,6 +90,15 @@ BitsOption = Annotated[
         "--nbits",
         metavar="2|4",
         help="Bits a dimension of compressed vectors; 4 by default. Chosen when the index is made.",
+        show_default=False,
+    ),
+]
+LexicalOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--lexical/--no-lexical",
+        help="Keep the words of passages as well, for --mode lexical and hybrid; a new index does "
+        "so by default. May be changed later.",
         show_default=False,
     ),
 ]

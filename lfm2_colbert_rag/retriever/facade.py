@@ -173,7 +173,11 @@ class Retriever:
         passages = check_passages(texts, ids, metadata)  # before a model is loaded for nothing
         chosen, mode = check_options(options), check_mode(mode)
         retriever = cls(*create_temporary(model, chosen), in_memory=True, mode=mode)
-        retriever._ingestor.add(passages, progress)
+        try:
+            retriever._ingestor.add(passages, progress)
+        except BaseException:
+            retriever.close()
+            raise
         return retriever
 
     @classmethod

@@ -56,8 +56,10 @@ class Connections:
         """Refuse what would write where that is not wanted, or cannot be done.
 
         Raises:
+            RetrieverClosedError: all connections were closed.
             ReadOnlyError: the file may only be read.
         """
+        self._require_open()
         if self.read_only:
             why = "cannot be written here" if self._protected else "was opened with read_only=True"
             raise ReadOnlyError(f"{self.path.parent} {why}, so nothing was changed.")
@@ -76,10 +78,7 @@ class Connections:
         Raises:
             RetrieverClosedError: all were closed.
         """
-        if self._closed:
-            raise RetrieverClosedError(
-                f"the index in {self.path.parent} was closed; open it again to use it."
-            )
+        self._require_open()
         if self._process != os.getpid():  # SQLite connections must not cross a fork
             self._idle, self._process = queue.LifoQueue(), os.getpid()
         if self._protected:
@@ -117,6 +116,12 @@ class Connections:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
+
+    def _require_open(self) -> None:
+        if self._closed:
+            raise RetrieverClosedError(
+                f"the index in {self.path.parent} was closed; open it again to use it."
+            )
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

@@ -216,6 +216,7 @@ def _start(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedPro
     )
 
 
+@pytest.mark.subprocess
 def test_a_closed_pipe_is_quiet(run: Run, index: str) -> None:
     readable, writable = os.pipe()
     os.close(readable)
@@ -224,6 +225,7 @@ def test_a_closed_pipe_is_quiet(run: Run, index: str) -> None:
     assert (outcome.returncode, outcome.stderr) == (1, "")
 
 
+@pytest.mark.subprocess
 def test_starting_loads_nothing_heavy() -> None:
     code = (
         "import sys; from lfm2_colbert_rag.cli import main; main(['--version']); "

@@ -160,15 +160,15 @@ def test_what_is_committed_before_a_failure_is_said(
     run: Run, docs: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     failure, said = FAILURES[name]
-    upsert, calls = Store.upsert, []
+    commit, calls = Store.commit_passages, []
 
-    def upsert_twice(self: Store, *args: object, **options: object) -> None:
+    def commit_twice(self: Store, *args: object, **options: object) -> None:
         calls.append(args)
         if len(calls) > 2:
             raise failure
-        upsert(self, *args, **options)
+        commit(self, *args, **options)
 
-    monkeypatch.setattr(Store, "upsert", upsert_twice)
+    monkeypatch.setattr(Store, "commit_passages", commit_twice)
     outcome = run("index", docs, "--into", "i", "--model", "hash", "--batch", 2)
     assert outcome.err.splitlines() == said
     with Retriever.open("i") as retriever:

@@ -34,27 +34,27 @@ def lines(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def index(run: Run, lines: Path) -> str:
-    outcome = run("index", lines, "--into", "an.index", "--model", "hash", "--index", "exact")
+    outcome = run("index", lines, "--into", "an.index", "--model", "hash", "--storage", "exact")
     assert outcome.code == 0
     return "an.index"
 
 
 @pytest.fixture
 def compressed(run: Run, lines: Path) -> str:
-    options = ("--index", "compressed", "--nbits", 2)
+    options = ("--storage", "compressed", "--nbits", 2)
     assert run("index", lines, "--into", "few.index", "--model", "hash", *options).code == 0
     return "few.index"
 
 
 def test_the_kind_of_index_is_chosen_once(run: Run, lines: Path, compressed: str) -> None:
     stats = json.loads(run("stats", compressed, "--json").out)
-    assert (stats["index"], stats["nbits"]) == ("compressed", 2)
+    assert (stats["storage"], stats["nbits"]) == ("compressed", 2)
     assert run("index", lines, "--into", compressed, "--nbits", 2).code == 0
     refused = run("index", lines, "--into", compressed, "--nbits", 4)
     assert (refused.code, "was made with nbits 2, not 4" in refused.err) == (1, True)
     refused = run("index", lines, "--into", "new", "--model", "hash", "--nbits", 3)
     assert (refused.code, refused.err) == (1, "error: nbits must be 2 or 4, not 3.\n")
-    assert run("index", lines, "--into", "new", "--index", "fast").code == 2
+    assert run("index", lines, "--into", "new", "--storage", "fast").code == 2
     assert not Path("new").exists()
 
 
@@ -93,7 +93,7 @@ def test_optimize_shows_what_changed(run: Run, index: str) -> None:
     assert (outcome.code, outcome.err) == (0, "")
     rows = {row[0]: row for row in map(str.split, outcome.out.splitlines())}
     assert rows["deleted"] == ["deleted", "201", "0"]
-    assert rows["index"] == ["index", "exact", "the", "same"]
+    assert rows["storage"] == ["storage", "exact", "the", "same"]
     assert run("verify", index).code == 0
     again = json.loads(run("optimize", index, "--json").out)
     assert again["before"]["bytes_per_vector"] == again["after"]["bytes_per_vector"]
@@ -104,7 +104,7 @@ def test_optimize_encodes_again(run: Run, compressed: str) -> None:
     before = run("search", compressed, "zebras", "--json", "-k", 1).out
     outcome = run("optimize", compressed, "--reencode", "--json")
     assert (outcome.code, outcome.err) == (0, "")
-    assert json.loads(outcome.out)["after"]["index"] == "compressed"
+    assert json.loads(outcome.out)["after"]["storage"] == "compressed"
     after = run("search", compressed, "zebras", "--json", "-k", 1).out
     assert json.loads(after)["id"] == json.loads(before)["id"] == "zebra"
     assert run("verify", compressed).code == 0

@@ -22,6 +22,8 @@ from lfm2_colbert_rag import Retriever
 from ..grown import set_policy
 from ..inside import store_of
 
+pytestmark = pytest.mark.crash
+
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 WRITER = Path(__file__).parent / "writer.py"
 # Seconds between a writer's first word and its death at most; compressing takes it longer.

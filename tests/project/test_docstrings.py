@@ -6,8 +6,6 @@ import doctest
 import importlib
 import pkgutil
 
-import pytest
-
 import lfm2_colbert_rag
 
 MODULES = sorted(
@@ -17,13 +15,14 @@ MODULES = sorted(
 )
 
 
-@pytest.mark.parametrize("name", MODULES)
-def test_examples(name, tmp_path, monkeypatch):
+def test_examples_run_and_give_what_they_say(tmp_path, monkeypatch, capsys):
+    """All of them, before any failure is told; what went wrong is printed by doctest."""
     monkeypatch.chdir(tmp_path)
-    assert not doctest.testmod(importlib.import_module(name)).failed
-
-
-def test_there_are_examples():
-    finder = doctest.DocTestFinder()
-    found = [test for name in MODULES for test in finder.find(importlib.import_module(name))]
-    assert sum(bool(test.examples) for test in found) > 50
+    failed, examples = {}, 0
+    for name in MODULES:
+        found = doctest.testmod(importlib.import_module(name))
+        examples += found.attempted
+        if found.failed:
+            failed[name] = found.failed
+    assert not failed, f"{failed}\n{capsys.readouterr().out}"
+    assert examples > 100

@@ -28,6 +28,7 @@ def installed(module: str) -> bool:
         return False
 
 
+@pytest.mark.notebook
 @pytest.mark.filterwarnings("ignore")  # those of Jupyter's own parts
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebook_runs(path, tmp_path, monkeypatch):

@@ -1,20 +1,14 @@
-"""What the facade promises: order, scores, filters, upserts, evidence, async, pickling."""
+"""What the facade promises: order, scores, filters, upserts, evidence, pickling."""
 
 from __future__ import annotations
 
-import asyncio
 import pickle
-import threading
-import time
 
 import numpy as np
 import pytest
-from hypothesis import settings
-from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from lfm2_colbert_rag import Hit, Passage, Retriever, maxsim
-from lfm2_colbert_rag.errors import PassageNotFoundError
+from lfm2_colbert_rag.errors import InputError, PassageNotFoundError
 from lfm2_colbert_rag.retriever.search.relevance import relevance
 from lfm2_colbert_rag.testing import HashEncoder
 
@@ -122,6 +116,45 @@ def test_vectors_come_back_a_matrix_a_window(retriever):
     np.testing.assert_allclose(short[0], expected, atol=1e-3)
     with pytest.raises(PassageNotFoundError, match="'gone', 'lost'"):
         retriever.vectors(["gone", "reset", "lost"])
+
+
+def test_get_returns_what_is_there_in_the_order_asked(retriever):
+    found = retriever.get(["linge", "gone", "reset", "linge"])
+    assert [one.id for one in found] == ["linge", "reset", "linge"]
+    assert [one.text for one in found] == [CORPUS[one.id] for one in found]
+    assert retriever.get(["gone"]) == retriever.get([]) == []
+    retriever.delete(["linge"])
+    assert retriever.get(["linge"]) == []
+
+
+def test_membership_counts_and_truth(retriever):
+    assert "reset" in retriever
+    assert "gone" not in retriever
+    assert 7 not in retriever
+    assert retriever.count() == len(retriever) == len(CORPUS)
+    assert retriever.count({"product": "router"}) == 2
+    assert retriever.count({"product": "toaster"}) == 0
+    assert retriever.count({}) == len(CORPUS)
+    retriever.delete(where={})
+    assert "reset" not in retriever
+    assert (retriever.count(), retriever.count({}), len(retriever)) == (0, 0, 0)
+    assert retriever
+
+
+def test_of_many_passages_some_are_listed_evenly(folder):
+    with Retriever.open(folder, model="hash") as opened:
+        opened.add([f"Page {n}." for n in range(100)], metadata=[{"n": n} for n in range(100)])
+        for limit in (1, 7, 99, 100, 1000):
+            places = [one.metadata["n"] for one in opened.passages(limit=limit)]
+            assert len(places) == min(limit, 100)
+            assert places == sorted(set(places))
+            gaps = np.diff([*places, 100])
+            assert gaps.max() - gaps.min() <= 1
+        few = [one.metadata["n"] for one in opened.passages({"n": {"$gte": 90}}, limit=5)]
+        assert few == [90, 92, 94, 96, 98]
+        for wrong in (0, -1, True, 1.5):
+            with pytest.raises(InputError, match="limit"):
+                opened.passages(limit=wrong)
 
 
 def test_ids_are_made_up_when_missing(folder):
@@ -261,107 +294,10 @@ def test_stats_count(retriever):
     assert stats.bytes_per_vector > 64
     assert stats.model == "hash"
     assert stats.to_dict()["path"] == str(retriever.path)
-    assert "5 passages" not in repr(retriever)
-    assert "4 passages" in repr(retriever)
-
-
-def test_a_slow_encoder_does_not_stall_the_event_loop(folder):
-    class Slow(HashEncoder):
-        def encode_query(self, texts):
-            assert threading.current_thread() is not threading.main_thread()
-            time.sleep(0.3)
-            return super().encode_query(texts)
-
-    async def scenario(retriever: Retriever) -> tuple[int, list[Hit]]:
-        ticks = 0
-
-        async def tick() -> None:
-            nonlocal ticks
-            while True:
-                ticks += 1
-                await asyncio.sleep(0.01)
-
-        ticker = asyncio.create_task(tick())
-        hits = await retriever.asearch("text", k=1)
-        ticker.cancel()
-        return ticks, hits
-
-    with Retriever.open(folder, model=Slow()) as retriever:
-        retriever.add(["text"], ids=["x"])
-        ticks, hits = asyncio.run(scenario(retriever))
-    assert ticks > 10
-    assert ids(hits) == ["x"]
-
-
-words = st.sampled_from(
-    ["router", "reset", "key", "coffee", "filter", "water", "library", "nine", "six", "opens"]
-)
-texts = st.lists(words, min_size=1, max_size=6).map(" ".join)
-names = st.sampled_from("abcdef")
-years = st.integers(2020, 2023)
-
-
-class AgainstADictionary(RuleBasedStateMachine):
-    """Drives an index beside a plain dictionary; both must answer alike at every step."""
-
-    @initialize()
-    def start(self) -> None:
-        self.retriever = Retriever.from_texts([], model="hash")
-        self.expected: dict[str, tuple[str, dict]] = {}
-
-    @rule(items=st.dictionaries(names, st.tuples(texts, years), max_size=4))
-    def add(self, items):
-        metadata = [{"year": year} for _, year in items.values()]
-        self.retriever.add([t for t, _ in items.values()], ids=list(items), metadata=metadata)
-        self.expected |= {i: (text, {"year": year}) for i, (text, year) in items.items()}
-
-    @rule(gone=st.sets(names))
-    def delete(self, gone):
-        assert self.retriever.delete(sorted(gone)) == len(gone & set(self.expected))
-        self.expected = {i: v for i, v in self.expected.items() if i not in gone}
-
-    @rule(year=years)
-    def delete_before(self, year):
-        self.retriever.delete(where={"year": {"$lt": year}})
-        self.expected = {i: v for i, v in self.expected.items() if v[1]["year"] >= year}
-
-    @rule(query=texts, k=st.integers(1, 7), year=st.none() | years)
-    def search(self, query, k, year):
-        where = None if year is None else {"year": year}
-        hits = self.retriever.search(query, k, where=where)
-        live = {i: v for i, v in self.expected.items() if year is None or v[1]["year"] == year}
-        encoder = HashEncoder()
-        asked = encoder.encode_query([query])[0].vectors
-        scores = {
-            i: maxsim([asked], [encoder.encode_document([text])[0].vectors])[0, 0]
-            for i, (text, _) in live.items()
-        }
-        assert len(hits) == min(k, len(live))
-        best = sorted(scores.values(), reverse=True)[:k]
-        np.testing.assert_allclose([hit.score for hit in hits], best, atol=2e-2)
-        for hit in hits:
-            assert (hit.text, hit.metadata) == live[hit.id]
-            assert hit.score == pytest.approx(scores[hit.id], abs=2e-2)
-
-    @invariant()
-    def sizes_agree(self):
-        if hasattr(self, "retriever"):
-            assert len(self.retriever) == len(self.expected)
-
-    def teardown(self) -> None:
-        if hasattr(self, "retriever"):
-            assert self.retriever.verify() == []
-            self.retriever.close()
-
-
-AgainstADictionary.TestCase.settings = settings(
-    max_examples=15, stateful_step_count=15, deadline=None
-)
-TestAgainstADictionary = AgainstADictionary.TestCase
 
 
 def test_an_error_names_some_of_many_unknown_ids():
     with Retriever.from_texts(["one"], ids=["known"], model="hash") as retriever:
         unknown = [f"u{number}" for number in range(1_234)]
         with pytest.raises(PassageNotFoundError, match=r"'u0', .*'u9' and 1,224 more\.$"):
-            retriever.get(unknown)
+            retriever.vectors(unknown)

@@ -6,8 +6,9 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError
+from lfm2_colbert_rag.index.settings import PRESETS
 
-from ..grown import set_policy
+from ..grown import always_vote, set_policy
 from ..inside import store_of
 
 
@@ -70,14 +71,21 @@ def test_a_target_out_of_range_is_refused(folder, target):
         Retriever.open(folder, model="hash", target_recall=target)
 
 
-def test_a_target_chooses_the_first_rung_that_is_good_enough(folder):
+def test_a_target_chooses_the_first_preset_that_is_good_enough(folder, monkeypatch):
+    always_vote(monkeypatch)
     with Retriever.open(folder, model="hash", storage="compressed") as retriever:
         retriever.add(texts(900), ids=ids(900))
     with (
         Retriever.open(folder, target_recall=0.5) as low,
         Retriever.open(folder, target_recall=1.0) as high,
     ):
-        looked_at = [one.plan("zebra").settings.nprobe for one in (low, high)]
-        assert looked_at == sorted(looked_at)
+        chosen = [one.plan("zebra").settings for one in (low, high)]
         presets = store_of(low).catalog.measurement("presets")["presets"]
-        assert all(0 <= one["recall"] <= 1 for one in presets)
+        recalls = [one["recall"] for one in presets]
+        assert all(0 <= recall <= 1 for recall in recalls)
+        # The low target was measured first, and stopped at the first preset that reaches it.
+        assert chosen[0] == next(
+            p for p, recall in zip(PRESETS, recalls, strict=False) if recall >= 0.5
+        )
+        reached = [p for p, recall in zip(PRESETS, recalls, strict=False) if recall >= 1.0]
+        assert chosen[1] == (reached or [PRESETS[recalls.index(max(recalls))]])[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -199,10 +200,14 @@ def test_a_backup_is_restored_as_it_was(copied, tmp_path):
 
 
 def test_a_backup_while_somebody_merges_is_whole(copied, tmp_path):
-    with Retriever.open(copied) as retriever, Retriever.open(copied) as other:
+    with (
+        Retriever.open(copied) as retriever,
+        Retriever.open(copied) as other,
+        ThreadPoolExecutor() as pool,
+    ):
         for turn in range(4):
             add(other, 3, seed=30 + turn)
-            running = other.optimize_in_background()
+            running = pool.submit(other.optimize)
             retriever.backup(tmp_path / f"b{turn}")
             running.result(timeout=60)
             assert verify_folder(tmp_path / f"b{turn}") == []

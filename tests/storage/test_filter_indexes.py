@@ -18,7 +18,6 @@ from lfm2_colbert_rag.filters import field_name, matches, parse_field, parse_whe
 from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.storage.filter_sql import prune_indexes
-from lfm2_colbert_rag.storage.row_cache import RecentRows
 from lfm2_colbert_rag.types import Passage
 
 from ..conftest import CORPUS, fill
@@ -61,7 +60,8 @@ def test_an_index_changes_no_result(before, after, wheres, indexed, dropped):
             assert catalog.select(node, 2).tolist() == [i for i in matching if i], where
         for name in kept:
             catalog.drop_filter_index(name)
-        catalog._recent = RecentRows()
+        catalog.close()
+        catalog = Catalog(Path(folder) / FILE_NAME)  # which remembers no answers
         for where in wheres:  # and without
             node = parse_where(where)
             matching = [i for i, one in enumerate(metadata) if i and matches(node, one, str(i))]
@@ -220,10 +220,9 @@ def test_readers_never_see_an_index_half_made_or_half_gone(retriever):
 
 
 def test_a_repeated_filter_is_answered_from_memory(retriever, monkeypatch):
-    catalog = store_of(retriever).catalog
     asked: list[object] = []
-    select = catalog._select
-    monkeypatch.setattr(catalog, "_select", lambda *args: (asked.append(args), select(*args))[1])
+    select = Catalog._select
+    monkeypatch.setattr(Catalog, "_select", lambda *args: (asked.append(args), select(*args))[1])
     for _ in range(3):
         assert len(retriever.search("router", where={"product": "router"})) == 2
     assert len(asked) == 1

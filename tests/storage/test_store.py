@@ -8,6 +8,7 @@ import shutil
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -63,6 +64,7 @@ def held_lock(retriever):
     process.communicate()
 
 
+@pytest.mark.subprocess
 def test_a_second_writer_is_told_who_holds_the_index(retriever, held_lock, state):
     before = state(retriever)
     with Retriever.open(retriever.path, lock_timeout=0.1) as second:
@@ -73,12 +75,14 @@ def test_a_second_writer_is_told_who_holds_the_index(retriever, held_lock, state
     assert state(retriever) == before
 
 
+@pytest.mark.subprocess
 def test_readers_do_not_wait_for_the_writer(retriever, held_lock):
     with Retriever.open(retriever.path, lock_timeout=0) as reader:
         assert reader.search("router")[0].id in {"reset", "reinicio"}
         assert reader.stats().passages == len(CORPUS)
 
 
+@pytest.mark.subprocess
 def test_a_killed_writer_frees_the_lock(retriever, held_lock):
     held_lock.kill()
     held_lock.wait()
@@ -98,6 +102,7 @@ def test_two_threads_write_one_after_the_other(retriever):
     assert retriever.stats().generation >= 9  # segments that were merged count as well
 
 
+@pytest.mark.subprocess
 def test_another_process_sees_each_commit_whole(retriever):
     code = """
         import sys
@@ -132,38 +137,46 @@ def test_a_snapshot_outlives_later_commits(retriever):
     rows = store_of(retriever).catalog.rows_by_id(["reset"], snapshot.generation)
     retriever.delete(where={})
     assert len(retriever) == 0
-    assert len(snapshot.index) == len(CORPUS)
+    assert snapshot.segments.passages == len(CORPUS)
     catalog = store_of(retriever).catalog
     assert catalog.rows_by_id(["reset"], snapshot.generation) == rows
     assert catalog.passages([rows["reset"]])[rows["reset"]].text == CORPUS["reset"]
 
 
-def test_the_next_open_removes_what_a_killed_writer_left(retriever):
+def test_the_next_writer_removes_what_a_killed_one_left(retriever):
     root = retriever.path / "segments"
     known = sorted(root.iterdir())
     (root / ".tmp-00000002-dead").mkdir()
     shutil.copytree(known[0], root / "00000002-orphan")
-    with Retriever.open(retriever.path):
+    with Retriever.open(retriever.path) as other:
+        other.search("router")
+        assert len(list(root.iterdir())) == len(known) + 2
+        other.delete(["nothing of the kind"])
         assert sorted(root.iterdir()) == known
 
 
+@pytest.mark.subprocess
 def test_orphans_are_left_alone_while_somebody_writes(retriever, held_lock):
     orphan = retriever.path / "segments" / "00000002-inflight"
     orphan.mkdir()
-    with Retriever.open(retriever.path):
+    with Retriever.open(retriever.path, lock_timeout=0) as other:
+        with pytest.raises(IndexLockedError):
+            other.delete(["reset"])
         assert orphan.exists()
 
 
-def test_what_is_being_staged_survives_a_sweep_unless_its_writer_died(retriever):
+def test_what_is_being_staged_is_no_orphan_unless_its_writer_died(retriever):
     staging = retriever.path / "staging"
     for name in ("alive", "dead"):
         (staging / name).mkdir()
         (staging / name / "vectors.npy").touch()
         (staging / f"{name}.lock").touch()
-    with FileLock(staging / "alive.lock"), Retriever.open(retriever.path):
+    with FileLock(staging / "alive.lock"), Retriever.open(retriever.path) as other:
+        other.delete([])
         assert sorted(path.name for path in staging.iterdir()) == ["alive", "alive.lock"]
-    Retriever.open(retriever.path).close()
-    assert not (staging / "alive").exists()
+    with Retriever.open(retriever.path) as other:
+        other.delete([])
+        assert not (staging / "alive").exists()
 
 
 class Faltering(HashEncoder):
@@ -316,15 +329,27 @@ def test_save_never_overwrites(retriever, tmp_path):
         retriever.backup(retriever.path)
 
 
-def test_an_index_in_memory_leaves_nothing_behind():
-    retriever = fill(Retriever.from_texts(["x"], model="hash"))
-    folder = store_of(retriever).folder
-    assert retriever.path is None
-    assert folder.exists()
-    del retriever
-    assert not folder.exists()
+@pytest.mark.parametrize("how", ["closed", "forgotten", "never made"])
+def test_an_index_in_memory_leaves_nothing_behind(tmp_path, monkeypatch, how):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    if how == "never made":
+        encoder = Faltering(RuntimeError("no more"))
+        with pytest.raises(RuntimeError, match="no more") as caught:  # and is held on to
+            Retriever.from_texts([f"text {n}" for n in range(1000)], model=encoder)
+        assert list(tmp_path.iterdir()) == []
+        del caught
+    else:
+        retriever = fill(Retriever.from_texts(["x"], model="hash"))
+        assert retriever.path is None
+        assert len(list(tmp_path.iterdir())) == 1
+        if how == "closed":
+            retriever.close()
+        else:
+            del retriever
+    assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.subprocess
 @pytest.mark.parametrize(
     ("where", "text", "limit"),
     [("vectors", "word " * 300, 1_000_000), ("catalog", "w" * 20_000, 1_000_000)],
@@ -397,6 +422,7 @@ def test_many_threads_search_while_one_writes(retriever):
     assert len(retriever) == len(CORPUS) + 1
 
 
+@pytest.mark.subprocess
 def test_a_forked_child_reads_on_its_own_connections(retriever):
     if not hasattr(os, "fork") or sys.platform == "darwin":
         pytest.skip("needs fork")
@@ -425,9 +451,9 @@ def test_deleting_everything_and_starting_again(retriever):
 
 def test_rows_are_never_reused(retriever):
     store = store_of(retriever)
-    before = store.catalog.next_row()
+    before = store.catalog.head().next_row
     retriever.delete(where={})
-    assert store.catalog.next_row() == before
+    assert store.catalog.head().next_row == before
 
 
 def test_path_with_odd_characters(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
 from ...index.compressed import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
+from ...storage.commits import StaleDraftError
 from ...types import TokenMatrix
 from ..ingest.lexical import fill_posting_lists
 from .recall import Recall, measure_presets, measure_recall, sample_stretches
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from ..ingest.ingestor import Ingestor
     from ..search.searcher import Searcher
     from .compaction import Compactor
+
+logger = logging.getLogger(__name__)
 
 SAMPLE = 48
 SECONDS = 5.0
@@ -118,7 +122,13 @@ class Optimizer:
         return settings
 
     def _renew(self, report: Callable[[int], None], *, reencoded: bool) -> None:
-        """Compress what is exact, with a codebook that fits."""
+        """Compress what is exact, with a codebook that fits, unless it is to stay exact now."""
+        try:
+            self._compress(report, reencoded=reencoded)
+        except StaleDraftError:
+            logger.info("%s stays exact, as another process wants it", self._store.folder)
+
+    def _compress(self, report: Callable[[int], None], *, reencoded: bool) -> None:
         wanted = self._compactor.wants_compression()
         if wanted and not reencoded:
             self._compactor.compress(report)

@@ -89,7 +89,9 @@ class Searcher:
             np.concatenate([one.encoded.vectors for one in snapshot.segments.windows(rows[hit.id])])
             for hit in hits
         ]
-        return [hits[i] for i in diversify([hit.relevance for hit in hits], vectors, k, weight)]
+        # By rank: a hybrid search is not ordered by relevance, which is that of the late leg.
+        relevance = sorted((hit.relevance for hit in hits), reverse=True)
+        return [hits[i] for i in diversify(relevance, vectors, k, weight)]
 
     def rerank(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
         """Order somebody else's texts by how well they answer a checked query."""

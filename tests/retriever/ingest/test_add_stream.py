@@ -159,15 +159,15 @@ def test_an_error_in_the_first_batch_speaks_of_no_commit(folder):
 
 def test_other_errors_say_what_stays_too(folder, monkeypatch):
     with Retriever.open(folder, model="hash") as retriever:
-        upsert, calls = Store.upsert, []
+        commit, calls = Store.commit_passages, []
 
         def fail_third(self, *args, **options):
             calls.append(1)
             if len(calls) == 3:
                 raise StorageFullError("the disk is full.")
-            return upsert(self, *args, **options)
+            return commit(self, *args, **options)
 
-        monkeypatch.setattr(Store, "upsert", fail_third)
+        monkeypatch.setattr(Store, "commit_passages", fail_third)
         with pytest.raises(StorageFullError, match=r"^the disk is full\. The first 4 of the"):
             retriever.add_stream(corpus(), batch=2)
         assert len(retriever) == 4
@@ -213,6 +213,6 @@ def test_the_index_compresses_itself_on_the_way(folder, monkeypatch):
             ({"id": f"p{n}", "text": text} for n, text in enumerate(texts)), batch=20
         )
         stats = retriever.stats()
-        assert (stats.index, stats.passages) == ("compressed", 400)
+        assert (stats.storage, stats.passages) == ("compressed", 400)
         assert stats.segments < 20
         assert retriever.verify() == []

@@ -1,8 +1,7 @@
-"""The distance that an index settles for pooling: when, on what, and who abides by it."""
+"""The distance that an index fits for pooling: when, to what, and who abides by it."""
 
 from __future__ import annotations
 
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -16,9 +15,8 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import InputError
 from lfm2_colbert_rag.retriever.ingest import passage_encoder, pooling
-from lfm2_colbert_rag.retriever.ingest.pooler import DISTANCE, RULE_OF_INDEX, Pooler
+from lfm2_colbert_rag.retriever.ingest.pooler import Pooler
 from lfm2_colbert_rag.retriever.ingest.pooling import (
-    FIRST_RULE,
     RULE,
     SHARE,
     PoolingRule,
@@ -30,13 +28,14 @@ from lfm2_colbert_rag.retriever.ingest.pooling import (
 from lfm2_colbert_rag.storage import catalog
 from lfm2_colbert_rag.testing import HashEncoder
 
-from .test_pooling import random_text
+from ...inside import store_of
+from .test_pooling import UNIFORM, random_text
 
 hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
 
-SETTLER = Path(__file__).parents[2] / "crash" / "settler.py"
+FITTER = Path(__file__).parents[2] / "crash" / "fitter.py"
 SIGKILL = -9
-Settled: TypeAlias = tuple[float | None, dict[int, float]]
+Fit: TypeAlias = tuple[float | None, dict[int, float]]
 
 
 @pytest.fixture(autouse=True)
@@ -50,15 +49,15 @@ def sentences(number: int, seed: int = 0) -> list[str]:
     return [" ".join(f"w{w}" for w in row) for row in chance.integers(0, 400, (number, 20))]
 
 
-def settled_on(texts: list[str], rule: PoolingRule = RULE) -> Settled:
-    """Return the distance that these texts settle, and what is common among them."""
+def fit_of(texts: list[str], rule: PoolingRule = RULE) -> Fit:
+    """Return the distance that is fitted to these texts, and what is common among them."""
     encoded = HashEncoder().encode_document(texts)
     common = find_common(encoded, rule)
     return find_distance(encoded, 2, common=common, rule=rule), common
 
 
-def expected(text: str, by: Settled = (None, {}), rule: PoolingRule = RULE) -> list[list[float]]:
-    """Return what an index holds of a text, pooled by what is settled, or else by number."""
+def expected(text: str, by: Fit = (None, {}), rule: PoolingRule = RULE) -> list[list[float]]:
+    """Return what an index holds of a text, pooled by what is fitted, or else by number."""
     encoded = HashEncoder().encode_document([text])[0]
     pooled = in_text_order(pool_vectors(encoded, 2, distance=by[0], common=by[1], rule=rule))
     return pooled.vectors.astype(np.float16).astype(np.float32).tolist()
@@ -68,10 +67,9 @@ def held(retriever: Retriever, ids: list[str]) -> list[list[list[float]]]:
     return [windows[0].tolist() for windows in retriever.vectors(ids)]
 
 
-def settled(folder: Path) -> float | None:
+def fitted(folder: Path) -> float | None:
     """Return what the index itself remembers."""
     with Retriever.open(folder) as retriever:
-        assert retriever.verify() == []
         return retriever.stats().pool_distance
 
 
@@ -94,14 +92,14 @@ def test_it_leaves_the_wanted_share_of_the_sample(seeds, length, factor, protect
     assert left == int(SHARE * len(seeds) * length / factor)
 
 
-def test_a_sample_that_is_too_small_settles_nothing():
+def test_a_sample_that_is_too_small_fits_nothing():
     assert find_distance([random_text(seed, 40) for seed in range(3)], 2) is None
     assert find_distance([random_text(seed, 10) for seed in range(7)], 2) is None
     assert find_distance([random_text(seed, 40) for seed in range(4)], 2) is not None
     assert find_distance([], 2) is None
 
 
-def test_texts_too_short_to_be_left_so_little_settle_nothing():
+def test_texts_too_short_to_be_left_so_little_fit_nothing():
     assert find_distance([random_text(seed, 2) for seed in range(100)], 2) is None
 
 
@@ -121,10 +119,10 @@ def test_every_text_is_pooled_by_it_from_then_on(folder):
         assert retriever.stats().vectors <= SHARE * 10 * 20 / 2 + 1
     with Retriever.open(folder) as again:
         again.add(texts[10:], ids=["k", "l"])
-        by = settled_on(texts[:10])
+        by = fit_of(texts[:10])
         assert by[0] == distance
         assert held(again, list("abcdefghijkl")) == [expected(text, by) for text in texts]
-    assert settled(folder) == distance
+    assert fitted(folder) == distance
 
 
 def test_in_memory_and_without_pooling():
@@ -134,36 +132,36 @@ def test_in_memory_and_without_pooling():
         assert (retriever.stats().pool_distance, retriever.stats().vectors) == (None, 200)
 
 
-def test_a_small_beginning_is_pooled_by_number_and_settles_nothing(folder):
+def test_a_small_beginning_is_pooled_by_number_and_fits_nothing(folder):
     texts = sentences(12)
     other = Retriever.open(folder, model="hash", pool_factor=2)
     with Retriever.open(folder) as retriever:
         retriever.add(texts[:1], ids=["first"])
-        assert settled(folder) is None
+        assert fitted(folder) is None
         retriever.add(texts[1:11])
-        distance = settled(folder)
+        distance = fitted(folder)
         assert distance is not None
         # Who had the index open already learns of it.
         other.add(texts[11:], ids=["last"])
         assert held(other, ["first", "last"]) == [
             expected(texts[0]),
-            expected(texts[11], settled_on(texts[1:11])),
+            expected(texts[11], fit_of(texts[1:11])),
         ]
     other.close()
 
 
-def test_a_stream_settles_once(folder):
+def test_a_stream_fits_once(folder):
     texts = sentences(40)
     with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
         stream = ({"id": str(place), "text": text} for place, text in enumerate(texts))
         retriever.add_stream(stream, batch=8)
-        by = settled_on(texts[:8])
+        by = fit_of(texts[:8])
         assert by[0] == retriever.stats().pool_distance
         ids = [str(place) for place in range(40)]
         assert held(retriever, ids) == [expected(text, by) for text in texts]
 
 
-def test_given_vectors_stay_and_settle_nothing(folder):
+def test_given_vectors_stay_and_fit_nothing(folder):
     vectors = [random_text(seed, 30, dim=32).vectors for seed in range(10)]
     with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
         ids = retriever.add_vectors(vectors, sentences(10))
@@ -180,49 +178,31 @@ def test_encoding_again_keeps_it_and_pools_everything_by_it(folder):
         distance = retriever.stats().pool_distance
         assert retriever.optimize(reencode=True).pool_distance == distance
         ids = [str(place) for place in range(11)]
-        by = settled_on(texts[1:])
+        by = fit_of(texts[1:])
         assert held(retriever, ids) == [expected(text, by) for text in texts]
 
 
-def test_encoding_again_settles_what_small_adds_did_not(folder):
+def test_encoding_again_fits_what_small_adds_did_not(folder):
     texts = sentences(10)
     with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
         for place, text in enumerate(texts):
             retriever.add([text], ids=[str(place)])
         assert retriever.stats().pool_distance is None
         distance = retriever.optimize(reencode=True).pool_distance
-        by = settled_on(texts)
+        by = fit_of(texts)
         assert distance == by[0]
         ids = [str(place) for place in range(10)]
         assert held(retriever, ids) == [expected(text, by) for text in texts]
         assert retriever.verify() == []
 
 
-def test_an_index_from_before_pools_by_number_for_good(folder):
-    Retriever.open(folder, model="hash", pool_factor=2).close()
-    with sqlite3.connect(folder / "catalog.sqlite") as connection:
-        connection.execute("DELETE FROM settings WHERE key = ?", (DISTANCE,))
-    connection.close()
-    texts = sentences(10)
-    ids = [str(place) for place in range(10)]
-    with Retriever.open(folder) as retriever:
-        retriever.add(texts, ids=ids)
-        assert held(retriever, ids) == [expected(text) for text in texts]
-        assert retriever.optimize(reencode=True).pool_distance is None
-        assert held(retriever, ids) == [expected(text) for text in texts]
-
-
-def test_an_index_from_before_the_rule_follows_the_first_for_good(folder):
-    Retriever.open(folder, model="hash", pool_factor=2).close()
-    with sqlite3.connect(folder / "catalog.sqlite") as connection:
-        connection.execute("DELETE FROM settings WHERE key = ?", (RULE_OF_INDEX,))
-    connection.close()
+def test_an_index_follows_its_own_rule_for_good(folder):
     texts, ids = sentences(10), list("abcdefghij")
-    with Retriever.open(folder) as retriever:
+    with Retriever.open(folder, model="hash", pool_factor=2) as retriever:
+        store_of(retriever).change_settings(pooling_rule=UNIFORM.to_json())
         retriever.add(texts, ids=ids)
-        by = settled_on(texts, FIRST_RULE)
-        assert by == (retriever.stats().pool_distance, {})
-        by_rule = [expected(text, by, FIRST_RULE) for text in texts]
+        by = fit_of(texts, UNIFORM)
+        by_rule = [expected(text, by, UNIFORM) for text in texts]
         assert by_rule != [expected(text, by) for text in texts]
         assert held(retriever, ids) == by_rule
         retriever.optimize(reencode=True)
@@ -256,15 +236,15 @@ def test_of_two_writers_the_first_to_commit_decides(folder):
     with Retriever.open(folder, model="hash", pool_factor=2) as faster:
         slower = Retriever.open(folder, model=Interrupted(lambda: faster.add(sentences(10, 1))))
         slower.add(sentences(10, 2), ids=list("abcdefghij"))
-        distance = settled(folder)
-        by = settled_on(sentences(10, 1))
+        distance = fitted(folder)
+        by = fit_of(sentences(10, 1))
         assert by[0] == distance
         slower.add(sentences(1, 3), ids=["later"])
         assert held(slower, ["later"]) == [expected(sentences(1, 3)[0], by)]
         slower.close()
 
 
-def test_a_commit_that_fails_settles_nothing(folder, monkeypatch):
+def test_a_commit_that_fails_fits_nothing(folder, monkeypatch):
     def broken() -> str:
         raise RuntimeError("the power went off")
 
@@ -273,17 +253,19 @@ def test_a_commit_that_fails_settles_nothing(folder, monkeypatch):
             patched.setattr(catalog, "_now", broken)
             with pytest.raises(RuntimeError, match="the power"):
                 retriever.add(sentences(10))
-        assert (settled(folder), len(retriever)) == (None, 0)
+        assert (fitted(folder), len(retriever)) == (None, 0)
         retriever.add(sentences(10))
-        assert settled(folder) is not None
+        assert fitted(folder) is not None
 
 
-def test_killed_it_has_settled_nothing(folder):
-    outcome = subprocess.run([sys.executable, str(SETTLER), str(folder)], check=False)
+@pytest.mark.crash
+def test_killed_it_has_fitted_nothing(folder):
+    outcome = subprocess.run([sys.executable, str(FITTER), str(folder)], check=False)
     assert outcome.returncode == SIGKILL
-    assert settled(folder) is None
+    assert fitted(folder) is None
     with Retriever.open(folder) as retriever:
-        assert len(retriever) == 0
+        assert retriever.delete([]) == len(retriever) == 0
+        assert retriever.verify() == []
 
 
 class Counting(HashEncoder):
@@ -315,8 +297,8 @@ def test_the_sample_is_spread_over_the_first_block_and_encoded_once(monkeypatch)
     assert len(places) <= 8
 
 
-def test_a_pooler_settles_only_where_it_is_to():
-    assert not Pooler(2).unsettled
-    assert not Pooler(2, 0.2, unsettled=True).unsettled
-    assert not Pooler(1, unsettled=True).unsettled
-    assert Pooler(2, unsettled=True).unsettled
+def test_a_pooler_fits_only_where_it_is_to():
+    assert not Pooler(2).needs_fit
+    assert not Pooler(2, 0.2, fits=True).needs_fit
+    assert not Pooler(1, fits=True).needs_fit
+    assert Pooler(2, fits=True).needs_fit

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag import Retriever, maxsim
 from lfm2_colbert_rag.errors import ConfigError, InputError, MissingExtraError
 from lfm2_colbert_rag.retriever.ingest.pooling import (
-    FIRST_RULE,
     RULE,
     PoolingRule,
     find_common,
@@ -19,6 +18,8 @@ from lfm2_colbert_rag.retriever.ingest.pooling import (
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 
+# Every cosine counts as it is, and every mean is as long as any vector.
+UNIFORM = PoolingRule(same_token=1, shrinking=0, common_from=0)
 hierarchy = pytest.importorskip("scipy.cluster.hierarchy")
 
 
@@ -88,7 +89,7 @@ rules = st.builds(PoolingRule, same_token=st.floats(0, 1), shrinking=st.floats(0
     ),
     factor=factors,
     protected=st.integers(0, 1),
-    rule=st.sampled_from((RULE, FIRST_RULE)) | rules,
+    rule=st.sampled_from((RULE, UNIFORM)) | rules,
 )
 def test_agrees_with_a_plain_implementation(encoded, factor, protected, rule):
     # Where two mergers are as near, either may come first.
@@ -112,8 +113,8 @@ def test_laws(encoded, factor, protected):
     assert pooled.vectors.dtype == np.float32
     np.testing.assert_array_equal(pooled.vectors[:protected], encoded.vectors[:protected])
     assert (np.linalg.norm(pooled.vectors, axis=1) < 1 + 1e-5).all()
-    by_first_rule = pool_vectors(encoded, factor, protected, rule=FIRST_RULE)
-    np.testing.assert_allclose(np.linalg.norm(by_first_rule.vectors, axis=1), 1, atol=1e-5)
+    uniform = pool_vectors(encoded, factor, protected, rule=UNIFORM)
+    np.testing.assert_allclose(np.linalg.norm(uniform.vectors, axis=1), 1, atol=1e-5)
     # Ids and spans are those of members, together.
     members = dict(zip(encoded.token_ids.tolist(), encoded.spans.tolist(), strict=True))
     for token_id, span in zip(pooled.token_ids.tolist(), pooled.spans.tolist(), strict=True):
@@ -153,7 +154,7 @@ def test_vectors_of_one_token_pool_before_nearer_ones_of_others():
     encoded = angled([0, 20, 90, 105], [1, 1, 2, 3])
     found = pool_vectors(encoded, 2, 0, distance=0.03)
     assert sorted(found.token_ids.tolist()) == [1, 2, 3]
-    other = pool_vectors(encoded, 2, 0, distance=0.035, rule=FIRST_RULE)
+    other = pool_vectors(encoded, 2, 0, distance=0.035, rule=UNIFORM)
     assert sorted(other.token_ids.tolist()) == [1, 1, 2]
     unknown = angled([0, 20, 90, 105], [-1, -1, -1, -1])
     assert len(pool_vectors(unknown, 2, 0, distance=0.03)) == 4
@@ -169,7 +170,7 @@ def test_common_tokens_are_those_of_many_texts():
     assert set(found) == {1, 2}
     assert found[2] == pytest.approx((np.log(2 / 3) / np.log(0.5)) ** 0.25, abs=1e-4)
     assert found[1] < found[2] < 1
-    for rule in (FIRST_RULE, PoolingRule(common_from=0)):
+    for rule in (UNIFORM, PoolingRule(common_from=0)):
         assert find_common(texts, rule) == {}
     assert find_common([]) == {}
 

@@ -16,7 +16,7 @@ from lfm2_colbert_rag.retriever.ingest.passage_encoder import PassageEncoder
 from lfm2_colbert_rag.retriever.ingest.windows import Borders, check_overlap, find_windows
 from lfm2_colbert_rag.testing import HashEncoder
 
-from ...inside import store_of
+from ...inside import rows_of, store_of
 
 ALPHABET = "ab .!?,\n\"'。！」日本ก่า\u0301\u200d👩؟।3"
 STORIES = {
@@ -349,13 +349,14 @@ def test_windows_of_nano_fit_and_cover(nano, language):
         assert shared(nano, text, one, other) <= 64
 
 
-def test_a_text_that_fits_is_encoded_as_ever(nano):
+def test_a_text_that_fits_is_encoded_as_ever(nano, folder):
     texts = list(STORIES.values())
-    with Retriever.from_texts(texts, ids=list(STORIES), model=nano) as retriever:
-        index = store_of(retriever).snapshot().index
-        rows = store_of(retriever).catalog.rows_by_id(list(STORIES), 1)
+    with Retriever.open(folder, model=nano) as retriever:
+        retriever.add(texts, ids=list(STORIES))
+        segments = store_of(retriever).snapshot().segments
+        rows = rows_of(retriever, list(STORIES))
         for name, one in zip(STORIES, nano.encode_document(texts), strict=True):
-            (window,) = index.segments.windows(rows[name])
+            (window,) = segments.windows(rows[name])
             np.testing.assert_array_equal(
                 window.encoded.vectors, one.vectors.astype(np.float16).astype(np.float32)
             )

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import LiveSegment
+from lfm2_colbert_rag.index.base import LiveSegment, LiveSegments
 from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.noise import Noise
 from lfm2_colbert_rag.index.settings import PRESETS
@@ -15,6 +15,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 
 from ...grown import WORDS, compress_early, sentences
 from ...index.made import corpus, questions, segment
+from ...inside import segments_of, store_of
 
 DIM, BATCH = 32, 40
 
@@ -42,14 +43,13 @@ def true_recall(index: CompressedIndex, group, queries) -> float:
 @pytest.mark.parametrize("settings", [PRESETS[0], PRESETS[-1]])
 def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     group = corpus(1200, DIM)
-    index = CompressedIndex(
-        [LiveSegment(segment(tmp_path / "s", group, nbits, DIM))], settings, scan_vectors=0
-    )
+    live = LiveSegments([LiveSegment(segment(tmp_path / "s", group, nbits, DIM))])
+    index = CompressedIndex(live, settings, scan_vectors=0)
     every = questions(6 * BATCH, DIM)
     within = 0
     for start in range(0, len(every), BATCH):
         queries = every[start : start + BATCH]
-        told = measure_recall(index, index.segments, queries, asked=0, generation=1)
+        told = measure_recall(index, queries, asked=0, generation=1)
         within += told.low <= true_recall(index, group, queries) <= told.high
     assert within >= 5
 
@@ -81,8 +81,8 @@ def test_a_block_of_any_size_is_measured(size):
 
 
 def test_no_query_says_nothing(tmp_path):
-    made = LiveSegment(segment(tmp_path / "s", corpus(50, DIM), 4, DIM))
-    told = measure_recall(CompressedIndex([made]), [made], [], asked=0, generation=1)
+    made = LiveSegments([LiveSegment(segment(tmp_path / "s", corpus(50, DIM), 4, DIM))])
+    told = measure_recall(CompressedIndex(made), [], asked=0, generation=1)
     assert (told.low, told.high, told.queries) == (0.0, 1.0, 0)
 
 
@@ -109,7 +109,6 @@ def test_parts_of_passages_are_asked_as_questions_once_the_model_is_there(folder
         assert len(encoder.heard) == 20
         assert all(any(part in text for text in texts) for part in encoder.heard)
     with Retriever.open(folder, model=ListeningEncoder()) as retriever:
-        retriever._encoder.get().heard.clear()
         retriever.search_many(WORDS[:6])
         told = retriever.measure_recall(sample=8)
         assert (told.queries, told.asked) == (8, 6)
@@ -117,12 +116,19 @@ def test_parts_of_passages_are_asked_as_questions_once_the_model_is_there(folder
 
 def test_a_model_is_not_loaded_to_measure(folder, monkeypatch):
     compress_early(monkeypatch)
+    load, made = HashEncoder.__init__, []
+
+    def counted(self, *args, **options):
+        made.append("once")
+        load(self, *args, **options)
+
+    monkeypatch.setattr(HashEncoder, "__init__", counted)
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add(sentences(100))
     with Retriever.open(folder) as retriever:
-        assert not retriever._encoder.loaded
-        assert retriever.stats(measure=True).recall["queries"] > 2
-        assert not retriever._encoder.loaded
+        retriever.measure_recall()
+        assert retriever.stats().recall["queries"] > 2
+    assert made == ["once"]
 
 
 def test_stretches_know_their_text(folder, monkeypatch):
@@ -131,12 +137,12 @@ def test_stretches_know_their_text(folder, monkeypatch):
         retriever.add(texts := sentences(100))
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
         retriever.delete(where={})
-        assert sample_stretches(retriever._store.snapshot().segments, 5) == []
+        assert sample_stretches(segments_of(retriever), 5) == []
         retriever.add(texts)
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
-        snapshot = retriever._store.snapshot()
+        snapshot = store_of(retriever).snapshot()
         stretches = sample_stretches(snapshot.segments, 400)
-        passages = retriever._store.catalog.passages([one.row for one in stretches])
+        passages = store_of(retriever).catalog.passages([one.row for one in stretches])
         for one in stretches:
             passage = passages[one.row]
             part = passage.text[slice(*one.span)]

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, InputError
-from lfm2_colbert_rag.retriever.search.fusion import Fusion, check_mode, fuse
+from lfm2_colbert_rag.retriever.search.fusion import Fusion, fuse
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
@@ -25,7 +25,7 @@ scores = st.integers(2, 20).flatmap(
     )
 )
 portions = st.floats(0.0, 1.0)
-fusions = st.builds(Fusion, method=st.sampled_from(["scores", "ranks"]), weight=st.floats(0.1, 8.0))
+fusions = st.builds(Fusion, weight=st.floats(0.1, 8.0))
 
 
 @given(scores, portions, fusions)
@@ -54,22 +54,20 @@ def test_words_move_a_passage_by_no_more_than_they_are_trusted(given_scores, wei
     trust = fusion.trust(share)
     assert (moved >= 0).all()
     assert (moved <= weight * trust + 1e-9).all()
-    assert trust == 0 or share > fusion.least
+    assert trust == 0 or share > fusion.minimum
 
 
 @given(scores, portions, st.floats(0.01, 100.0))
 def test_the_scale_of_bm25_says_nothing(given_scores, share, scale):
     cosines, words = map(np.array, given_scores)
-    for method in ("scores", "ranks"):
-        fusion = Fusion(method=method)
-        scaled = fuse(cosines, words * scale, share, fusion)
-        np.testing.assert_allclose(scaled, fuse(cosines, words, share, fusion), atol=1e-9)
+    scaled = fuse(cosines, words * scale, share, Fusion())
+    np.testing.assert_allclose(scaled, fuse(cosines, words, share, Fusion()), atol=1e-9)
 
 
 @given(portions, portions)
 def test_trust_rises_with_the_share_that_was_found(one, other):
     fusion = Fusion()
-    assert fusion.trust(0.0) == fusion.trust(fusion.least) == 0
+    assert fusion.trust(0.0) == fusion.trust(fusion.minimum) == 0
     assert fusion.trust(fusion.enough) == 1
     assert (fusion.trust(one) <= fusion.trust(other)) or one > other
 
@@ -132,11 +130,10 @@ def test_words_count_the_same_however_near_to_one_another_a_model_puts_everythin
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"method": "sum"},
         {"weight": -1.0},
         {"weight": np.nan},
-        {"least": 0.7},
-        {"least": -0.1},
+        {"minimum": 0.7},
+        {"minimum": -0.1},
         {"enough": 0.0},
         {"enough": 1.5},
     ],
@@ -146,20 +143,9 @@ def test_senseless_fusions_are_refused(wrong):
         Fusion(**wrong)
 
 
-def test_what_was_learned_for_another_formula_is_forgotten():
+def test_a_fusion_comes_back_from_json():
     assert Fusion.from_dict(Fusion(weight=0.5).to_dict()) == Fusion(weight=0.5)
-    older = [
-        {"method": "scores", "weight": 4.0, "low": 0.15, "high": 0.3},
-        {"method": "scores", "weight": 8.0, "full": 0.4, "power": 2.0},
-    ]
-    for settings in (None, *older):
-        assert Fusion.from_dict(settings) == Fusion()
-
-
-def test_modes():
-    assert check_mode(None, "hybrid") == "hybrid"
-    with pytest.raises(ConfigError, match="'dense'"):
-        check_mode("dense")
+    assert Fusion.from_dict(None) == Fusion()
 
 
 def table(best: int, queries: int, noise: float) -> np.ndarray:
@@ -187,48 +173,61 @@ def test_few_queries_move_the_weight_less():
     assert moved[0] < moved[2]
 
 
-def judged() -> tuple[Retriever, dict[str, str], dict[str, dict[str, int]]]:
+QUERIES = {f"q{n}": f"where is item{n} with tool{n % 7}" for n in range(30)}
+QRELS = {f"q{n}": {f"d{n}": 1, "gone": 1} for n in range(30)}
+
+
+@pytest.fixture
+def shelves(folder):
     texts = [f"shelf{n} holds item{n} and tool{n % 7}" for n in range(60)]
-    retriever = Retriever.from_texts(texts, ids=[f"d{n}" for n in range(60)], model="hash")
-    queries = {f"q{n}": f"where is item{n} with tool{n % 7}" for n in range(30)}
-    return retriever, queries, {f"q{n}": {f"d{n}": 1, "gone": 1} for n in range(30)}
+    with Retriever.open(folder, model="hash") as opened:
+        opened.add(texts, ids=[f"d{n}" for n in range(60)])
+        yield opened
 
 
-def test_what_is_learned_is_kept_with_the_index(tmp_path):
-    retriever, queries, qrels = judged()
-    report = retriever.tune_fusion(queries, qrels)
+def fusion_of(retriever: Retriever) -> Fusion:
+    """Return the fusion that the index remembers, or the default."""
+    return Fusion.from_dict(store_of(retriever).snapshot().settings.fusion)
+
+
+def test_what_is_learned_is_kept_with_the_index(shelves, tmp_path):
+    report = shelves.tune_fusion(QUERIES, QRELS)
     assert report.queries == 30
     assert report.fusion.weight in weights()
-    store_of(retriever).catalog.change_setting("fusion", Fusion(weight=0.5).to_dict())
-    retriever.backup(tmp_path / "copy")
+    assert fusion_of(shelves) == report.fusion
+    store_of(shelves).change_settings(fusion=Fusion(weight=0.5).to_dict())
+    shelves.backup(tmp_path / "copy")
     with Retriever.open(tmp_path / "copy") as copy:
-        assert copy._legs.fusion() == Fusion(weight=0.5)
+        assert fusion_of(copy) == Fusion(weight=0.5)
+        # And it is what searches go by, in whoever had the index open before.
+        plans = [one.plan(QUERIES["q3"], mode="hybrid") for one in (copy, shelves)]
+        assert [plan.fusion.weight for plan in plans] == [0.5, 0.5]
 
 
-def test_too_few_judged_queries_are_refused_and_change_nothing():
-    retriever, queries, qrels = judged()
+def test_too_few_judged_queries_are_refused_and_change_nothing(shelves):
+    before = shelves.stats()
     with pytest.raises(InputError, match="0 of the 30 queries"):
-        retriever.tune_fusion(queries, {"q1": {"gone": 1}, "q2": {"d2": 0}})
+        shelves.tune_fusion(QUERIES, {"q1": {"gone": 1}, "q2": {"d2": 0}})
     with pytest.raises(ConfigError, match="folds"):
-        retriever.tune_fusion(queries, qrels, folds=1)
-    assert retriever._legs.fusion() == Fusion()
+        shelves.tune_fusion(QUERIES, QRELS, folds=1)
+    assert fusion_of(shelves) == Fusion()
+    assert shelves.stats() == before
 
 
-def test_explaining_a_hybrid_search_shows_the_legs():
-    retriever, queries, _ = judged()
-    plan = retriever.explain(queries["q3"], mode="hybrid")
+def test_the_plan_of_a_hybrid_search_shows_the_legs(shelves):
+    plan = shelves.plan(QUERIES["q3"], mode="hybrid")
     assert plan.fusion is not None
     assert plan.fusion.late == 50
     assert 0 < plan.fusion.both <= plan.fusion.lexical <= 60
     assert 0 < plan.fusion.share <= 1
-    hits = retriever.search(queries["q3"], mode="hybrid")
+    hits = shelves.search(QUERIES["q3"], mode="hybrid")
     most = plan.fusion.cosine / plan.fusion.spread + plan.fusion.words
     assert hits[0].score <= most + 1e-4
     for drawn in (str(plan), plan._repr_html_()):
         assert "candidates by meaning" in drawn
         assert "candidates by words" in drawn
         assert f"{plan.fusion.share:.3f}" in drawn
-    assert retriever.plan(queries["q3"]).fusion is None
-    assert retriever.plan("nothing of this", mode="hybrid").fusion.share == 0
+    assert shelves.plan(QUERIES["q3"]).fusion is None
+    assert shelves.plan("nothing of this", mode="hybrid").fusion.share == 0
     with pytest.raises(ConfigError, match="'dense'"):
-        retriever.explain("item3", mode="dense")
+        shelves.plan("item3", mode="dense")

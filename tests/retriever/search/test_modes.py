@@ -22,6 +22,15 @@ from ...conftest import CORPUS, fill
 from ...inside import store_of
 
 
+def change_catalog(retriever: Retriever, statement: str) -> list[tuple[object, ...]]:
+    """Run a statement on the catalog, past everything that watches over it."""
+    connection = sqlite3.connect(retriever.path / "catalog.sqlite")
+    found = connection.execute(statement).fetchall()
+    connection.commit()
+    connection.close()
+    return found
+
+
 def found(retriever: Retriever, query: str, **options) -> list[str]:
     return [hit.id for hit in retriever.search(query, mode="lexical", **options)]
 
@@ -87,21 +96,14 @@ async def test_many_and_asynchronously(retriever):
     assert retriever.search_many([], mode="hybrid") == []
 
 
-def test_an_index_may_leave_words_out_and_have_them_later(folder):
+def test_an_index_may_leave_words_out(folder):
     with Retriever.open(folder, model="hash", lexical=False) as retriever:
         fill(retriever)
         assert retriever.stats().lexical_bytes is None
-        with pytest.raises(ConfigError, match="lexical=True"):
-            retriever.search("router", mode="hybrid")
+        for mode in ("hybrid", "lexical"):
+            with pytest.raises(ConfigError, match="lexical=True"):
+                retriever.search("router", mode=mode)
         assert len(retriever.search("router", mode="late")) == len(CORPUS)
-    with Retriever.open(folder, lexical=True) as retriever:
-        assert retriever.stats().lexical_pending == len(CORPUS)
-        retriever.add(["a new router"], ids=["new"])
-        assert set(found(retriever, "router")) == {"reset", "reinicio", "new"}
-        assert retriever.stats().lexical_pending == 0
-        assert retriever.verify() == []
-    with Retriever.open(folder, lexical=False) as retriever, pytest.raises(ConfigError):
-        found(retriever, "router")
     with pytest.raises(ConfigError, match="lexical must be"):
         Retriever.open(folder, lexical="yes")
 
@@ -118,7 +120,7 @@ def test_lists_of_another_analyser_are_refused(retriever):
 def test_passages_that_come_without_lists_are_filled_in_later(retriever):
     """Lists are switched on after a commit was prepared, and before it is written."""
     catalog = store_of(retriever).catalog
-    row = catalog.next_row()
+    row = catalog.head().next_row
     passages = [StoredPassage(row + n, Passage(f"late{n}", "router", {}), 0, 0) for n in range(3)]
     catalog.commit(Commit(catalog.generation() + 1, passages[:2]))
     assert catalog.postings.state() == LexicalState(next=row, last=row + 1)
@@ -134,23 +136,72 @@ def test_passages_that_come_without_lists_are_filled_in_later(retriever):
     assert counts.tolist() == [1] * 5
 
 
+@pytest.mark.parametrize("by", ["add", "add_stream", "add_vectors", "optimize"])
+def test_words_that_are_wanted_later_are_filled_in_by_the_next_writer(folder, by):
+    with Retriever.open(folder, model="hash", lexical=False) as retriever:
+        fill(retriever)
+    with Retriever.open(folder, lexical=True) as retriever, Retriever.open(folder) as reader:
+        for one in (retriever, reader):  # and no search fills them in
+            for mode in ("hybrid", "lexical"):
+                with pytest.raises(ConfigError, match=r"Call optimize\(\)"):
+                    one.search("router", mode=mode)
+                with pytest.raises(ConfigError, match=r"Call optimize\(\)"):
+                    one.search_many(["router"], mode=mode)
+            with pytest.raises(ConfigError, match=r"Call optimize\(\)"):
+                one.plan("router", mode="hybrid")
+            assert len(one.search("router")) == len(CORPUS)
+            assert one.stats().lexical_pending == len(CORPUS)
+        retriever.delete(["gone"])  # nor does a deletion
+        assert retriever.stats().lexical_pending == len(CORPUS)
+        new = {"new"}
+        if by == "add":
+            retriever.add(["a new router"], ids=["new"])
+        elif by == "add_stream":
+            retriever.add_stream([{"id": "new", "text": "a new router"}])
+        elif by == "add_vectors":
+            vectors = retriever.encoder.encode_document(["a new router"])[0].vectors
+            retriever.add_vectors([vectors], ["a new router"], ids=["new"])
+        else:
+            assert retriever.optimize().lexical_pending == 0
+            new = set()
+        for one in (retriever, reader):
+            assert set(found(one, "router")) == {"reset", "reinicio"} | new
+            assert len(one.search("router", mode="hybrid")) == len(CORPUS) + len(new)
+            assert one.stats().lexical_pending == 0
+        assert retriever.verify() == []
+    with Retriever.open(folder, lexical=False) as retriever, pytest.raises(ConfigError):
+        found(retriever, "router")
+
+
+def test_lists_that_were_filled_in_say_what_lists_kept_all_along_say(folder, retriever, tmp_path):
+    with Retriever.open(tmp_path / "later", model="hash", lexical=False) as later:
+        fill(later)
+    with Retriever.open(tmp_path / "later", lexical=True) as later:
+        later.optimize()
+        for query in ("router reset", "BOTON", "the key of the library", "zzzz"):
+            assert later.search(query, mode="lexical") == retriever.search(query, mode="lexical")
+
+
 def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
-    monkeypatch.setattr("lfm2_colbert_rag.retriever.search.hybrid._FILLED", 3)
+    """Several fill in at once, others add and delete, and every passage is filled in once."""
+    monkeypatch.setattr("lfm2_colbert_rag.retriever.ingest.lexical._TOGETHER", 3)
     texts = [f"common word{n}" for n in range(20)]
     with Retriever.open(folder, model="hash", lexical=False) as retriever:
         retriever.add(texts[:15], ids=texts[:15])
     with Retriever.open(folder, lexical=True) as retriever:
-        lists = store_of(retriever).catalog.postings
-        rows = [row for row, _ in lists.pending(4)]
-        assert lists.fill(rows, Postings.of(texts[:4]))
-        assert not lists.fill(rows, Postings.of(texts[:4]))  # done by now
         retriever.delete([texts[6]])
-        retriever.add(texts[15:], ids=texts[15:])
-        threads = [threading.Thread(target=found, args=(retriever, "common")) for _ in range(3)]
+        others = [Retriever.open(folder) for _ in range(3)]
+        threads = [
+            threading.Thread(target=other.add, args=([text],), kwargs={"ids": [text]})
+            for other, text in zip(others, texts[15:18], strict=True)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
+        for other in others:
+            other.close()
+        retriever.add(texts[18:], ids=texts[18:])
         assert set(found(retriever, "common", k=50)) == set(texts) - {texts[6]}
         assert retriever.verify() == []
 
@@ -196,11 +247,10 @@ def test_readers_see_whole_commits_while_others_write(folder):
 def test_damage_is_named(retriever):
     with store_of(retriever).catalog._connections.writing() as connection:
         merge_recent(connection)
-        connection.execute("DELETE FROM postings WHERE term = '_router_'")
+    change_catalog(retriever, "DELETE FROM postings WHERE term = '_router_'")
     (problem,) = retriever.verify()
-    assert "the lexical index disagrees with 2 passages" in problem
-    with store_of(retriever).catalog._writing() as connection:
-        connection.execute("UPDATE postings SET entries = x'00'")
+    assert "disagree with 2 passages" in problem
+    change_catalog(retriever, "UPDATE postings SET entries = x'00'")
     assert "damaged" in retriever.verify()[0]
 
 
@@ -223,5 +273,4 @@ def test_forgotten_passages_leave_the_lists(retriever):
     assert retriever.stats().lexical_bytes < before
     retriever.delete(where={})
     retriever.optimize(forget_after=0.0)
-    with store_of(retriever).catalog._reading() as connection:
-        assert connection.execute("SELECT count(*) FROM postings").fetchone() == (0,)
+    assert change_catalog(retriever, "SELECT count(*) FROM postings") == [(0,)]

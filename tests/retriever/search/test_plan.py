@@ -43,7 +43,7 @@ def test_an_exact_search_counts_what_it_may_see():
         texts, ids=["a", "b", "long"], metadata=[{"n": n} for n in range(3)], model="hash"
     ) as retriever:
         assert retriever.plan("one", where={"n": {"$lt": 2}}) == SearchPlan("exact", 2, 5, 0, 0, 2)
-        everything = retriever.explain("one")
+        everything = retriever.plan("one")
         assert (everything.windows, everything.vectors) == (
             retriever.stats().windows,
             retriever.stats().vectors,

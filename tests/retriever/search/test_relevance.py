@@ -9,27 +9,24 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Passage, Retriever
 from lfm2_colbert_rag.retriever.search.relevance import (
-    FEWEST,
+    MIN_WINDOWS,
     WINDOWS,
-    Backgrounds,
-    Chance,
+    Baseline,
+    Baselines,
     relevance,
-    sample_background,
+    sample_windows,
 )
 
-from ...inside import segments_of
+from ...inside import segments_of, store_of
 
 TEXTS = [f"Device {n} has the colour {n % 7} and stands in room {n % 11}." for n in range(80)]
 
 
 @pytest.fixture
-def filled():
-    with Retriever.from_texts(TEXTS, model="hash") as opened:
+def filled(folder):
+    with Retriever.open(folder, model="hash") as opened:
+        opened.add(TEXTS)
         yield opened
-
-
-def segments(retriever):
-    return segments_of(retriever)
 
 
 @given(
@@ -39,8 +36,8 @@ def segments(retriever):
     st.floats(1e-3, 20),
 )
 def test_it_lies_in_0_to_1_and_never_falls_as_the_score_rises(one, other, mean, spread):
-    chance = Chance(mean, spread)
-    low, high = (relevance(score, 20, chance) for score in sorted((one, other)))
+    baseline = Baseline(mean, spread)
+    low, high = (relevance(score, 20, baseline) for score in sorted((one, other)))
     assert 0.0 <= low <= high <= 1.0
 
 
@@ -67,33 +64,35 @@ def test_a_question_that_nothing_answers_is_told_from_one_that_something_does():
     assert nothing.relevance < something.relevance
 
 
-def test_a_small_index_has_no_background():
-    with Retriever.from_texts(TEXTS[: FEWEST - 1], model="hash") as retriever:
+def test_a_small_index_has_no_baseline(folder):
+    with Retriever.open(folder, model="hash") as retriever:
+        retriever.add(TEXTS[: MIN_WINDOWS - 1])
         hit = retriever.search("Device 3", k=1)[0]
-        assert sample_background(segments(retriever)) is None
+        assert sample_windows(segments_of(retriever)) is None
         assert hit.relevance == relevance(hit.score, 2)
 
 
-def test_the_sample_does_not_depend_on_how_the_index_came_about(filled):
-    with Retriever.from_texts(TEXTS[:50], model="hash") as grown:
+def test_the_sample_does_not_depend_on_how_the_index_came_about(filled, tmp_path):
+    with Retriever.open(tmp_path / "grown", model="hash") as grown:
+        grown.add(TEXTS[:50])
         grown.add(TEXTS[50:])
-        one, other = (sample_background(segments(r)) for r in (filled, grown))
+        one, other = (sample_windows(segments_of(r)) for r in (filled, grown))
     assert len(one.lengths) == WINDOWS
     np.testing.assert_array_equal(one.vectors, other.vectors)
 
 
 def test_deleted_passages_are_not_part_of_it(filled):
-    filled.delete([hit.id for hit in filled.search("Device", k=80)[FEWEST:]])
-    assert len(sample_background(segments(filled)).lengths) == FEWEST
+    filled.delete([hit.id for hit in filled.search("Device", k=80)[MIN_WINDOWS:]])
+    assert len(sample_windows(segments_of(filled)).lengths) == MIN_WINDOWS
 
 
 def test_it_is_taken_anew_only_when_the_index_has_changed_much(filled):
-    backgrounds = Backgrounds()
-    first = backgrounds.of(1, segments(filled))
+    baselines, store = Baselines(), store_of(filled)
+    first = baselines.of(store.snapshot())
     filled.add(["One more device."])
-    assert backgrounds.of(2, segments(filled)) is first
+    assert baselines.of(store.snapshot()) is first
     filled.add([f"{text} Again." for text in TEXTS])
-    assert backgrounds.of(3, segments(filled)) is not first
+    assert baselines.of(store.snapshot()) is not first
 
 
 def test_a_compressed_index_has_one_too():

@@ -10,11 +10,11 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, IndexExistsError, InputError, StorageFullError
+from lfm2_colbert_rag.storage.catalog import Catalog
 from lfm2_colbert_rag.storage.exchange import export as exports
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import CORPUS, METADATA
-from ...inside import store_of
 
 LONG = "A sentence about trains. " * 40 + "And one about zebras."
 
@@ -89,13 +89,13 @@ def test_an_export_holds_few_passages_at_a_time(folder, tmp_path, monkeypatch):
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add([f"text number {i}" for i in range(10)])
         asked: list[int] = []
-        passages = store_of(retriever).catalog.passages
+        passages = Catalog.passages
 
-        def watch(rows):
+        def watch(self, rows):
             asked.append(len(rows))
-            return passages(rows)
+            return passages(self, rows)
 
-        monkeypatch.setattr(store_of(retriever).catalog, "passages", watch)
+        monkeypatch.setattr(Catalog, "passages", watch)
         assert retriever.export(tmp_path / "out") == 10
         assert asked == [3, 3, 3, 1]
 

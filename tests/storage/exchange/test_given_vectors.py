@@ -47,7 +47,7 @@ def test_what_is_unknown_is_marked(retriever):
     retriever.add_vectors(matrices(["one two"]), ["one two"], ids=["x"])
     snapshot = store_of(retriever).snapshot()
     rows = store_of(retriever).catalog.rows_by_id(["x"], snapshot.generation)
-    (window,) = snapshot.index.windows(rows["x"])
+    (window,) = snapshot.segments.windows(rows["x"])
     assert window.encoded.token_ids.tolist() == [UNKNOWN_TOKEN] * 2
     assert window.encoded.spans.tolist() == [[0, 0], [0, 0]]
     assert window.span == (0, 7)
@@ -60,8 +60,8 @@ def test_token_ids_and_windows_are_kept(retriever):
     retriever.add_vectors([first.vectors], ["one two"], ids=["t"], token_ids=[[7, 8]])
     snapshot = store_of(retriever).snapshot()
     rows = store_of(retriever).catalog.rows_by_id(["w", "t"], snapshot.generation)
-    assert [one.span for one in snapshot.index.windows(rows["w"])] == [(0, 7), (8, 13)]
-    (window,) = snapshot.index.windows(rows["t"])
+    assert [one.span for one in snapshot.segments.windows(rows["w"])] == [(0, 7), (8, 13)]
+    (window,) = snapshot.segments.windows(rows["t"])
     assert window.encoded.token_ids.tolist() == [7, 8]
     hit = retriever.search("three", k=1)[0]
     assert (hit.id, hit.excerpt, len(hit.evidence)) == ("w", "three", 1)

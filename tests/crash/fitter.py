@@ -1,4 +1,4 @@
-"""Adds passages to a pooling index, and dies once their distance is settled."""
+"""Adds passages to a pooling index, and dies once their distance is fitted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Dying(HashEncoder):
 
 
 def main(folder: str) -> None:
-    """Settle on half of the texts."""
+    """Fit to half of the texts."""
     pooling.LEAST_WINDOWS, pooling.LEAST_VECTORS, passage_encoder.WINDOWS = 4, 40, 8
     texts = [" ".join(f"w{number * place % 97}" for place in range(1, 20)) for number in range(16)]
     with Retriever.open(folder, model=Dying(), pool_factor=2) as retriever:
