@@ -3,40 +3,32 @@
 The words of a passage that answered a question best are taken out of the passage, and it is
 scored again; then as many other words of about the same length, chosen at random::
 
-    python benchmarks/evidence.py --data DIR [--model FOLDER]
+    python -m benchmarks.evidence --data DIR [--model FOLDER]
 
 over XQuAD, questions of five languages and their passages in the same language and in English.
-Writes ``benchmarks/results/evidence.json``.
+Writes ``benchmarks/results/evidence.json``, a case a pair of languages.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Hit, Retriever
+from lfm2_colbert_rag.evaluation import load_family
 from lfm2_colbert_rag.retriever.search.evidence import word_span
-from lfm2_colbert_rag.types import Hit
 
-RESULT = Path(__file__).parent / "results" / "evidence.json"
+from .harness import Results, command
+
 LANGUAGES = ("en", "es", "de", "zh", "ar")
 WORDS = 5  # taken out of each passage
 DRAWS = 4  # random choices that are averaged
 
 Span: TypeAlias = tuple[int, int]
-
-
-def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Read a JSON-lines file."""
-    with path.open(encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
 
 
 def best_words(hit: Hit) -> list[Span]:
@@ -85,34 +77,28 @@ def compare(
 
 def main() -> None:
     """Measure, print, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="nano")
-    parser.add_argument("--step", type=int, default=20, help="use every so manieth question")
-    options = parser.parse_args()
-    corpus = {row["id"]: row for row in read_lines(options.data / "xquad" / "corpus.jsonl")}
-    own = {row["query"]: row["doc"] for row in read_lines(options.data / "xquad" / "qrels.jsonl")}
-    queries = read_lines(options.data / "xquad" / "queries.jsonl")[:: options.step]
+    args = command(__doc__, "evidence", "data", model="nano", queries=60).parse_args()
+    family = load_family(args.data / "xquad").sample(args.queries)
     generator = np.random.default_rng(0)
     table = Table("questions → passages", "evidence, loss", "other words, loss", "more lost")
-    result: dict[str, Any] = {"words": WORDS, "questions": len(queries), "pairs": {}}
-    with Retriever.from_texts(["unused"], model=options.model) as retriever:
-        result["model"] = retriever.model
+    with Retriever.from_texts(["unused"], model=args.model) as retriever:
+        results = Results(args.out, model=retriever.model, words=WORDS, questions=args.queries)
         for asked, stored in [(a, a) for a in LANGUAGES] + [(a, "en") for a in LANGUAGES[1:]]:
+            dataset = family.dataset(asked, stored)
+            texts = {passage.id: passage.text for passage in dataset.corpus or ()}
             losses = np.array(
                 [
-                    compare(retriever, row[asked], corpus[own[row["id"]]][stored], generator)
-                    for row in queries
+                    compare(retriever, dataset.queries[query], texts[next(iter(own))], generator)
+                    for query, own in dataset.qrels.items()
                 ]
             )
-            row = {
+            figures = {
                 "evidence_loss": float(losses[:, 0].mean()),
                 "other_loss": float(losses[:, 1].mean()),
                 "evidence_loses_more": float((losses[:, 0] > losses[:, 1]).mean()),
             }
-            result["pairs"][f"{asked} → {stored}"] = row
-            table.add_row(f"{asked} → {stored}", *(f"{value:.1%}" for value in row.values()))
-    RESULT.write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+            results.put(f"{asked} → {stored}", figures)
+            table.add_row(f"{asked} → {stored}", *(f"{value:.1%}" for value in figures.values()))
     Console().print(table)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .encoder import Encoder, load_encoder
-    from .encoder.onnx.export import export_model
+    from .encoder.onnx.model_export import export_model
     from .encoder.streaming import encode_stream
     from .errors import LFM2ColBERTError
     from .index.maxsim import maxsim, maxsim_pairwise
@@ -85,7 +85,7 @@ _HOME = {
     "SearchPlan": ".retriever.search.plan",
     "SearchSettings": ".index.settings",
     "encode_stream": ".encoder.streaming",
-    "export_model": ".encoder.onnx.export",
+    "export_model": ".encoder.onnx.model_export",
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",

@@ -90,7 +90,7 @@ def held(retriever: Retriever) -> dict[str, list[tuple[np.ndarray, ...]]]:
                 parts = [window.encoded.vectors, window.encoded.token_ids, window.encoded.spans]
                 if isinstance(segment, CompressedSegment):
                     start, end = segment.offsets[position : position + 2].tolist()
-                    parts.append(np.array(segment.store[1][start:end]))
+                    parts.append(np.array(segment.store.packed[start:end]))
                 found.setdefault(passages[row].id, []).append(tuple(parts))
     return found
 

@@ -1,24 +1,21 @@
 """Measures one contender; runs in that contender's own environment.
 
-``python -I child.py JOB`` reads the job, a JSON file, and prints the measurements as one line of
-JSON after a marker. It imports nothing but numpy and the library that is measured.
+``python -I child.py JOB`` reads what to do from a file (:mod:`benchmarks.harness.children`). It
+imports nothing but numpy and the library that is measured.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import re
-import resource
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-MARKER = "##measured##"
+sys.path.append(str(Path(__file__).resolve().parents[1] / "harness"))
+from inside import memory_mb, serve
+
 _PACKAGES = (
     "lfm2-colbert-rag", "pylate", "sentence-transformers", "transformers", "torch", "tokenizers",
     "onnxruntime", "onnx", "optimum", "optimum-onnx", "optimum-intel", "openvino", "numpy",
@@ -171,16 +168,6 @@ _LIBRARIES: dict[str, type[Library]] = {
 }
 
 
-def peak_memory_mb() -> float:
-    """Return the high-water mark of this process's resident memory, mapped files included."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would keep what the parent had before this program began
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM"):
-                return round(int(line.split()[1]) / 1024, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-
-
 def _seconds(function: Any, *arguments: Any) -> float:
     begun = time.perf_counter()
     function(*arguments)
@@ -194,7 +181,7 @@ def _start(library: Library, job: Job, batch: int | None) -> dict[str, Any]:
     # Both processes read the same clock, which counts from the machine's start.
     return {
         "start_seconds": time.monotonic() - job["spawned"],
-        "memory_after_start_mb": peak_memory_mb(),
+        "memory_after_start_mb": memory_mb(),
     }
 
 
@@ -210,14 +197,14 @@ def measure(library: Library, job: Job) -> dict[str, Any]:
     cpu = time.process_time()
     result["query_seconds"] = [_seconds(library.queries, [text]) for text in job["queries"]]
     result["query_cpu_seconds"] = time.process_time() - cpu
-    result["memory_after_queries_mb"] = peak_memory_mb()
+    result["memory_after_queries_mb"] = memory_mb()
     if job["bulk_queries"]:
         result["bulk_query_seconds"] = _seconds(library.queries, job["bulk_queries"], batch)
     library.documents(job["documents"][:2], batch)
     cpu = time.process_time()
     result["document_seconds"] = _seconds(library.documents, job["documents"], batch)
     result["document_cpu_seconds"] = time.process_time() - cpu
-    result["peak_memory_mb"] = peak_memory_mb()
+    result["peak_memory_mb"] = memory_mb()
     return result
 
 
@@ -242,16 +229,6 @@ def _save(vectors: Sequence[Any], file: Path) -> None:
     np.savez(file, *[np.asarray(text, dtype=np.float32) for text in vectors])
 
 
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
 def _accelerator(job: Job) -> dict[str, Any]:
     if not job["device"].startswith("cuda"):
         return {}
@@ -263,36 +240,11 @@ def _accelerator(job: Job) -> dict[str, Any]:
     }
 
 
-def _first_lines(error: BaseException) -> str:
-    """Return the first line of an error, and of the one that it came from, without paths."""
-    root = error
-    while root.__cause__ or root.__context__:
-        root = root.__cause__ or root.__context__ or root
-    said = [
-        f"{type(one).__name__}: {(str(one).strip().splitlines() or [''])[0]}"
-        for one in dict.fromkeys((error, root))
-    ]
-    text = " – from ".join(said).replace(sys.prefix, "")
-    return re.sub(r" \(/[^)]*\)", "", text)[:400]
-
-
-def main() -> None:
-    """Run a job."""
-    job: Job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+def work(job: Job) -> dict[str, Any]:
+    """Do what the job says."""
     library = _LIBRARIES[job["library"]](job)
-    try:
-        result = {"probe": probe, "measure": measure}[job["task"]](library, job)
-        result |= _accelerator(job) | {"versions": _versions()}
-    except Exception as error:  # whatever a library raises is its result
-        result = {"error": _first_lines(error), "versions": _versions()}
-        if job["task"] == "probe":
-            import traceback
-
-            traceback.print_exc()
-    print(MARKER + json.dumps(result), flush=True)  # noqa: T201 - how the parent hears of it
-    # Some libraries' threads outlive main.
-    os._exit(0)
+    return {"probe": probe, "measure": measure}[job["task"]](library, job) | _accelerator(job)
 
 
 if __name__ == "__main__":
-    main()
+    serve(work, _PACKAGES)

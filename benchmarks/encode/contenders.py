@@ -4,27 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from ..harness.environments import OURS, REPOSITORY, Environment
+
 TORCH = "torch==2.13.0"
-REPOSITORY = "."  # stands for this repository in the requirements of an environment
-
-
-@dataclass(frozen=True)
-class Environment:
-    """A virtual environment, made by pip in steps.
-
-    Attributes:
-        name: of its folder.
-        steps: arguments of ``pip install``, one call each; ``torch`` is installed before.
-        torch: whether torch is installed, pinned.
-        remove: packages to uninstall at the end.
-        note: what differs from a plain installation, and why.
-    """
-
-    name: str
-    steps: tuple[tuple[str, ...], ...]
-    torch: bool = True
-    remove: tuple[str, ...] = ()
-    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,7 +52,7 @@ _OUR_BATCHES: dict[str, tuple[int | None, ...]] = {"cpu": (None,), "cuda": (None
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
-        Environment("ours", ((REPOSITORY,),), torch=False),
+        OURS,
         Environment("ours-torch", ((f"{REPOSITORY}[torch]",),)),
         Environment(
             "pylate",

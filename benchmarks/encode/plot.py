@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
-
-Entry = dict[str, Any]
+from ..harness import Results
+from ..harness.pictures import picture
+from .conditions import Entry, last_run, measured
 
 _COLOURS = {"ours": "#0b6e4f", "pylate": "#8d99ae", "sentence-transformers": "#c9a66b"}
 _NAMES = {
@@ -28,34 +25,35 @@ _PANELS = (
 _LOG_FROM = 12  # largest over smallest, from which on an axis is logarithmic
 
 
-def draw(report: Mapping[str, Any], entries: Mapping[str, Entry]) -> Figure:
+def draw(results: Results, name: str) -> None:
     """Draw one panel a figure, one bar a contender.
 
     Args:
-        report: the whole result.
-        entries: its contenders that have figures, by name.
+        results: what was measured.
+        name: see :func:`benchmarks.harness.pictures.picture`.
     """
-    rows = list(entries.values())[::-1]
+    rows = list(measured(results).values())[::-1]
     panels = [panel for panel in _PANELS if any(one.get(panel[0]) for one in rows)]
-    figure = Figure(figsize=(3.1 * len(panels) + 2.4, 0.42 * len(rows) + 2.1), layout="constrained")
-    axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
-    for axis, (key, title, better) in zip(axes, panels, strict=True):
-        _panel(axis, rows, key, f"{title}\n({better} is better)")
-    axes[0].set_yticks(range(len(rows)), [_label(one) for one in rows], fontsize=9)
-    settings, machine = report["settings"], report["machine"]
-    where = machine.get("accelerator") or machine["cpu"]
-    figure.suptitle(
-        f"Encoding with {settings['model']}\n{where}, {settings['threads']} threads",
-        fontsize=11,
-    )
-    return figure
+    size = 3.1 * len(panels) + 2.4, 0.42 * len(rows) + 2.1
+    with picture(name, 1, len(panels), size=size, sharey=True) as (figure, axes):
+        for axis, (key, title, better) in zip(axes[0], panels, strict=True):
+            _panel(axis, rows, key, f"{title}\n({better} is better)")
+        axes[0, 0].set_yticks(range(len(rows)), [_label(one) for one in rows], fontsize=9)
+        settings, machine = (last_run(results)[name] for name in ("settings", "machine"))
+        where = machine.get("accelerator") or machine["cpu"]
+        figure.suptitle(
+            f"Encoding with {settings['model']}\n{where}, {settings['threads']} threads",
+            fontsize=11,
+        )
 
 
 def _label(one: Entry) -> str:
     return f"{_NAMES[one['library']]} · {one['label'].partition(' · ')[2]}"
 
 
-def _panel(axis: Axes, rows: list[Entry], key: str, title: str) -> None:
+def _panel(axis: Any, rows: list[Entry], key: str, title: str) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
     values = [one.get(key) or 0.0 for one in rows]
     there = [value for value in values if value]
     axis.barh(range(len(rows)), values, height=0.68, color=[_COLOURS[o["library"]] for o in rows])

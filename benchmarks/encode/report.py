@@ -11,21 +11,14 @@ reads ``benchmarks/results/encode.json``, prints the table, and draws
 from __future__ import annotations
 
 import argparse
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
-Entry = dict[str, Any]
-Report = dict[str, Any]
+from ..harness import RESULTS, Results
+from .conditions import Entry, conditions, measured
+from .plot import draw
 
-_HERE = Path(__file__).resolve().parents[1]
 _PEER_FLOAT32, _PEER_BFLOAT16 = "pylate-float32", "pylate-bfloat16"
-
-
-def measured(report: Report) -> dict[str, Entry]:
-    """Return the contenders that have figures."""
-    return {name: one for name, one in report["contenders"].items() if "error" not in one}
 
 
 def best_of(entries: Iterable[Entry], library: str) -> dict[str, Entry]:
@@ -47,10 +40,10 @@ def ratios(entry: Entry, query: Entry, document: Entry) -> tuple[float, float]:
     )
 
 
-def markdown(report: Report) -> str:
+def markdown(results: Results) -> str:
     """Render the tables and what one must know to read them."""
-    entries = measured(report)
-    parts = [_figures(report), _ratios(entries), _failures(report), _conditions(report)]
+    entries = measured(results)
+    parts = [_figures(entries), _ratios(entries), _failures(results), conditions(results)]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -58,8 +51,7 @@ def _row(*cells: object) -> str:
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
 
 
-def _figures(report: Report) -> str:
-    entries = measured(report)
+def _figures(entries: dict[str, Entry]) -> str:
     bulk = any("queries_per_second" in one for one in entries.values())
     device = any("device_peak_memory_mb" in one for one in entries.values())
     head = ["", "query p50 / p95, ms", "documents, tokens/s", "peak memory, MB",
@@ -112,54 +104,13 @@ def _ratios(entries: dict[str, Entry]) -> str:
     return "\n".join(lines)
 
 
-def _failures(report: Report) -> str:
-    failed = [one for one in report["contenders"].values() if "error" in one]
+def _failures(results: Results) -> str:
+    failed = [one for one in results.cases.values() if "error" in one]
     if not failed:
         return ""
     return "Could not be measured:\n\n" + "\n".join(
         f"- {one['label']}: `{one['error']}`" for one in failed
     )
-
-
-def _conditions(report: Report) -> str:
-    settings, machine = report["settings"], report["machine"]
-    lengths = settings["document_lengths"]
-    flags = ", ".join(flag for flag, there in machine["flags"].items() if there) or "none"
-    sentences = [
-        f"Model: {settings['model']}. {_where(report)}, {settings['threads']} threads; "
-        f"{machine['cpu']} ({machine['cores']} cores, of the vector extensions asked for: "
-        f"{flags}).",
-        f"Medians of {settings['rounds']} rounds, every contender in a fresh process, in turns; "
-        f"{settings['queries']} different queries of 32 positions one at a time; "
-        f"{settings['documents']} documents of {lengths['shortest']}–{lengths['longest']} tokens "
-        f"(median {lengths['median']}) in one call. {_batches(report)}",
-        "Peak memory is the process's high-water mark, mapped files included; the environment is "
-        "all of site-packages but pip; the start is that of a second process, caches warm.",
-    ]
-    notes = {one["environment_note"] for one in report["contenders"].values()} - {""}
-    sentences += sorted(notes)
-    quiet = report["quiet"]
-    if not quiet["is_quiet"]:
-        sentences.insert(
-            0,
-            f"**Not quiet:** other programs kept {quiet['foreign_cores_median']} cores busy "
-            f"(median; at most {quiet['foreign_cores_most']}), so these figures are noise.",
-        )
-    return "\n".join(f"- {sentence}" for sentence in sentences)
-
-
-def _where(report: Report) -> str:
-    return report["machine"].get("accelerator") or report["settings"]["device"].upper()
-
-
-def _batches(report: Report) -> str:
-    """Say which batch sizes the peers' figures are from."""
-    said = []
-    for one in measured(report).values():
-        tried = list(one["document_seconds_by_batch"])
-        if len(tried) > 1:
-            said.append(f"{one['batch']} for {one['label']} (of {', '.join(tried)})")
-    return f"Documents in the best batch size: {'; '.join(said)}." if said else ""
 
 
 def _short(value: float) -> str:
@@ -169,34 +120,16 @@ def _short(value: float) -> str:
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
-def plot(report: Report, file: Path) -> None:
-    """Draw the figures as bars, a panel each."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
-    from .plot import draw
-
-    figure = draw(report, measured(report))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(file, dpi=150, facecolor="white")
-
-
-def main(arguments: Sequence[str] | None = None) -> None:
+def main() -> None:
     """Render a result."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawTextHelpFormatter
-    )
-    parser.add_argument("--result", type=Path, default=_HERE / "results" / "encode.json")
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--result", type=Path, default=RESULTS / "encode.json")
     parser.add_argument("--png", type=Path, help="default: plots/NAME OF THE RESULT.png")
-    parser.add_argument("--table", type=Path, help="write the tables here, too")
-    args = parser.parse_args(arguments)
-    report = json.loads(args.result.read_text(encoding="utf-8"))
-    text = markdown(report)
-    print(text)  # noqa: T201 - what this script is for
-    if args.table:
-        args.table.write_text(text, encoding="utf-8")
+    args = parser.parse_args()
+    results = Results(args.result)
+    print(markdown(results))  # noqa: T201 - what this script is for
     try:
-        plot(report, args.png or _HERE / "plots" / f"{args.result.stem}.png")
+        draw(results, str(args.png or args.result.stem))
     except ModuleNotFoundError as error:
         print(f"No plot: {error}. It needs `pip install matplotlib`.")  # noqa: T201
 

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import os
-import statistics
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from .child import MARKER
+from ..harness.children import run_child
+from ..harness.environments import Interpreter
 from .contenders import Contender
-from .environments import Interpreter
-from .machine import Busy, load_average
 from .texts import Texts
 
 Result = dict[str, Any]
 
 _CHILD = Path(__file__).with_name("child.py")
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "CUDA_VISIBLE_DEVICES", "LD_LIBRARY_PATH")
 
 
 @dataclass(frozen=True)
@@ -65,6 +57,13 @@ class Runs:
     probe: Result = field(default_factory=dict)
     rounds: list[Result] = field(default_factory=list)
 
+    def use(self, found: Interpreter | str) -> None:
+        """Take an interpreter, or the reason why there is none."""
+        if isinstance(found, str):
+            self.error = found
+        else:
+            self.interpreter = found
+
     @property
     def best_batch(self) -> int | None:
         """The batch size in which documents took least time in the probe."""
@@ -91,7 +90,6 @@ def _run(runs: Runs, setting: Setting, task: str, batches: Sequence[int | None])
     """Run one process to its end and return what it measured."""
     assert runs.interpreter is not None
     contender = runs.contender
-    job_file = setting.scratch / f"{contender.name}.job.json"
     job = {
         "task": task,
         "library": contender.library,
@@ -106,94 +104,14 @@ def _run(runs: Runs, setting: Setting, task: str, batches: Sequence[int | None])
         **asdict(setting.texts),
         "spawned": time.monotonic(),
     }
-    job_file.write_text(json.dumps(job), encoding="utf-8")
-    load, busy, own = load_average(), Busy.now(), _children_seconds()
-    command = [str(runs.interpreter.python), "-I", str(_CHILD), str(job_file)]
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=setting.timeout,
-            env=_variables(setting),
-            cwd=setting.scratch,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"Stopped after {setting.timeout:.0f} seconds."}
-    foreign = Busy.now().foreign(busy, _children_seconds() - own)
-    (setting.scratch / f"{contender.name}.{task}.log").write_text(done.stdout + done.stderr)
-    return _parse(done) | {"load_average_before": load, "foreign_cores": foreign}
-
-
-def _parse(done: subprocess.CompletedProcess[str]) -> Result:
-    for line in done.stdout.splitlines():
-        if line.startswith(MARKER):
-            return json.loads(line.removeprefix(MARKER))
-    lines = done.stderr.strip().splitlines() or ["no message"]
-    return {"error": f"Exit status {done.returncode}: {lines[-1]}"}
-
-
-def _variables(setting: Setting) -> dict[str, str]:
-    """Return the environment variables of a child: as few as possible, and the same for all."""
-    kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "TOKENIZERS_PARALLELISM": "true"}
-    cache = {"LFM2_COLBERT_CACHE": str(setting.scratch / "converted")}
-    return kept | offline | cache | dict.fromkeys(names, str(setting.threads))
-
-
-def _children_seconds() -> float:
-    times = os.times()
-    return times.children_user + times.children_system
+    return run_child(
+        runs.interpreter.python, _CHILD, job, setting.scratch / f"{contender.name}.{task}",
+        threads=setting.threads, timeout=setting.timeout,
+        variables=offline | {"LFM2_COLBERT_CACHE": str(setting.scratch / "converted")},
+    )  # fmt: skip
 
 
 def vectors_file(setting: Setting, contender: Contender) -> Path:
     """Return the file in which a contender's first vectors are kept."""
     return setting.scratch / f"{contender.name}.vectors.npz"
-
-
-def summary(runs: Runs, setting: Setting) -> Result:
-    """Return the medians of all rounds."""
-    texts, rounds = setting.texts, runs.rounds
-    tokens = texts.tokens
-    questions = [np.percentile(one["query_seconds"], (50, 95)) * 1e3 for one in rounds]
-    figures = {
-        "query_p50_ms": [p50 for p50, _ in questions],
-        "query_p95_ms": [p95 for _, p95 in questions],
-        "document_tokens_per_second": [tokens / one["document_seconds"] for one in rounds],
-        "documents_per_second": [len(texts.documents) / one["document_seconds"] for one in rounds],
-        "peak_memory_mb": [one["peak_memory_mb"] for one in rounds],
-        "memory_after_queries_mb": [one["memory_after_queries_mb"] for one in rounds],
-        "start_seconds": [one["start_seconds"] for one in rounds],
-    }
-    if texts.bulk_queries:
-        count = len(texts.bulk_queries)
-        figures["queries_per_second"] = [count / one["bulk_query_seconds"] for one in rounds]
-    if "device_peak_memory_mb" in rounds[0]:
-        figures["device_peak_memory_mb"] = [one["device_peak_memory_mb"] for one in rounds]
-    return {name: _rounded(statistics.median(values)) for name, values in figures.items()} | {
-        "spread": {
-            name: [_rounded(min(values)), _rounded(max(values))] for name, values in figures.items()
-        },
-    }
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.4g}")
-
-
-def agreement(file: Path, reference: Path) -> Result | None:
-    """Compare the vectors of two contenders: do they compute the same thing?
-
-    Returns:
-        The mean cosine over all vectors, or the shapes when these differ; None without vectors.
-    """
-    if not (file.exists() and reference.exists()):
-        return None
-    with np.load(file) as ours, np.load(reference) as theirs:
-        pairs = [(ours[name], theirs[name]) for name in ours.files]
-    if any(a.shape != b.shape for a, b in pairs):
-        return {"shapes": [[list(a.shape), list(b.shape)] for a, b in pairs]}
-    cosines = np.concatenate([(a * b).sum(axis=1) for a, b in pairs])
-    return {"mean_cosine": round(float(cosines.mean()), 4)}

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.evaluation import Dataset
 from lfm2_colbert_rag.evaluation.runs import keep_order
 from lfm2_colbert_rag.retriever.search.fusion import Fusion
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
-from lfm2_colbert_rag.retriever.search.hybrid import Candidates, fused
+from lfm2_colbert_rag.retriever.search.hybrid import FusionCandidates, Legs
+from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
+from lfm2_colbert_rag.retriever.search.relevance import Baselines
+from lfm2_colbert_rag.storage.store import Store
 
 DEPTH = 10
 DRAWS, DRAWN = 5, 30
@@ -22,17 +25,19 @@ _DISCOUNTS = 1 / np.log2(np.arange(2, DEPTH + 2))
 Runs = dict[str, dict[str, dict[str, float]]]
 
 
-class Legs:
+class BothLegs:
     """The legs of an index, asked once for all modes: they are what its search asks, too.
 
     Args:
-        retriever: the index.
+        folder: of the index, with posting lists.
+        encoder: what it was encoded with.
     """
 
-    def __init__(self, retriever: Retriever) -> None:
-        self._retriever = retriever
-        retriever._legs.prepare()
-        self._snapshot = retriever._store.snapshot()
+    def __init__(self, folder: Path, encoder: Any) -> None:
+        self._encoder = encoder
+        self._store = Store(folder)
+        self._snapshot = self._store.snapshot()
+        self._legs = Legs(self._store, IndexCache(), Baselines())
 
     def ask(self, dataset: Dataset) -> tuple[Runs, npt.NDArray[np.float64]]:
         """Ask every judged query.
@@ -42,23 +47,27 @@ class Legs:
             :func:`lfm2_colbert_rag.retriever.search.fusion_tuning.weights`.
         """
         judged = dataset.judged()
-        encoded = self._retriever.encoder.encode_query(list(judged.values()))
+        encoded = self._encoder.encode_query(list(judged.values()))
         runs: Runs = {"late": {}, "lexical": {}, "hybrid": {}}
         table = np.empty((len(judged), len(weights())))
         asked = [(text, one.vectors) for text, one in zip(judged.values(), encoded, strict=True)]
-        answers = self._retriever._legs.candidates(self._snapshot, asked, DEPTH)
+        answers = self._legs.candidates(self._snapshot, asked, DEPTH)
         for number, (id, found) in enumerate(zip(judged, answers, strict=True)):
             names = self._names(found)
             for mode, (rows, scores) in _ranked(found).items():
                 best = zip(rows[:DEPTH].tolist(), scores[:DEPTH].tolist(), strict=True)
                 runs[mode][id] = keep_order((names[row], score) for row, score in best)
             for column, weight in enumerate(weights()):
-                rows = fused(found, Fusion(weight=weight)).rows[:DEPTH].tolist()
+                rows = found.fused(Fusion(weight=weight)).rows[:DEPTH].tolist()
                 table[number, column] = _ndcg([names[row] for row in rows], dataset.qrels[id])
         return runs, table
 
-    def _names(self, found: Candidates) -> dict[int, str]:
-        passages = self._retriever._store.catalog.passages(found.late.rows.tolist())
+    def close(self) -> None:
+        """Let go of the index."""
+        self._store.close()
+
+    def _names(self, found: FusionCandidates) -> dict[int, str]:
+        passages = self._store.catalog.passages(found.late.rows.tolist())
         return {row: passage.id for row, passage in passages.items()}
 
 
@@ -82,14 +91,14 @@ def learned(gains: npt.NDArray[np.float64]) -> dict[str, Any]:
     }
 
 
-def _ranked(found: Candidates) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+def _ranked(found: FusionCandidates) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
     late = np.argsort(-found.late.scores, kind="stable")
-    shared = np.flatnonzero(found.lexical > 0)
-    words = shared[np.argsort(-found.lexical[shared], kind="stable")]
-    both = fused(found, Fusion())
+    shared = np.flatnonzero(found.bm25 > 0)
+    words = shared[np.argsort(-found.bm25[shared], kind="stable")]
+    both = found.fused(Fusion())
     return {
         "late": (found.late.rows[late], found.late.scores[late]),
-        "lexical": (found.late.rows[words], found.lexical[words]),
+        "lexical": (found.late.rows[words], found.bm25[words]),
         "hybrid": (both.rows, both.scores),
     }
 

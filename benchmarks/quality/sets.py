@@ -49,6 +49,12 @@ class Task:
     name: str
     languages: tuple[tuple[str, str], ...]
 
+    @property
+    def own_pair(self) -> tuple[str, str]:
+        """Queries and passages in the same language."""
+        language = self.name.partition("/")[2] or MONOLINGUAL[self.name].language
+        return language, language
+
     def is_in(self, data: Path) -> bool:
         """Say whether the set is there."""
         return (data / self.name.partition("/")[0]).is_dir()

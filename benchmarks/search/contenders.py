@@ -9,10 +9,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index.settings import PRESETS
 
-from ..encode.contenders import ENVIRONMENTS as ENCODERS
-from ..encode.contenders import Environment
+from ..harness.environments import OURS as OWN
+from ..harness.environments import Environment
 
 # Both wheels are compiled for this torch; beside 2.13 fast-plaid ends with a segmentation fault.
 # xtr-warp-rs needs libc10_cuda.so, which torch for CPUs lacks.
@@ -21,12 +21,7 @@ TORCH = "torch==2.11.0"
 
 @dataclass(frozen=True)
 class Setting:
-    """A point on a contender's curve of recall and latency.
-
-    Attributes:
-        name: for people.
-        options: of a search, as the library names them.
-    """
+    """A point on a contender's curve: its name, and options of a search as the library has them."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -56,7 +51,7 @@ class Contender:
 ENVIRONMENTS = {
     environment.name: environment
     for environment in (
-        ENCODERS["ours"],
+        OWN,
         Environment(
             "plaid-warp",
             (("fast-plaid==1.7.0.2110", "xtr-warp-rs==2.1.0.2110"),),
@@ -104,29 +99,23 @@ def _lancedb(name: str, label: str, build: dict[str, Any]) -> Contender:
 
 
 def _ours(nbits: int) -> Contender:
-    rungs = tuple(
-        Setting(f"rung {number}{' (default)' if not number - 4 else ''}", asdict(settings))
-        for number, settings in enumerate(LADDER[:5], start=1)
+    presets = tuple(
+        Setting(f"preset {number}{' (default)' if not number - 4 else ''}", asdict(settings))
+        for number, settings in enumerate(PRESETS[:5], start=1)
     )
-    build = {"index": "compressed", "nbits": nbits}
+    build = {"storage": "compressed", "nbits": nbits}
     label = f"lfm2-colbert-rag · {nbits} bits"
     return Contender(
-        f"ours-{nbits}", label, "ours", "ours", rungs[3:4] + rungs[:3] + rungs[4:], build
+        f"ours-{nbits}", label, "ours", "ours", presets[3:4] + presets[:3] + presets[4:], build
     )
 
 
 OURS = (
     _ours(4),
     _ours(2),
-    Contender(
-        "exact",
-        "lfm2-colbert-rag · exact",
-        "ours",
-        "ours",
-        (Setting("every vector"),),
-        {"index": "exact"},
-    ),
-)
+    Contender("exact", "lfm2-colbert-rag · exact", "ours", "ours", (Setting("every vector"),),
+              {"storage": "exact"}),
+)  # fmt: skip
 PEERS = (
     Contender(
         "fast-plaid",
@@ -134,12 +123,8 @@ PEERS = (
         "fast-plaid",
         "plaid-warp",
         (
-            _plaid(8, 4096, " (default)"),
-            _plaid(8, 1024),
-            _plaid(8, 512),
-            _plaid(4, 256),
-            _plaid(16, 4096),
-            _plaid(32, 4096),
+            _plaid(8, 4096, " (default)"), _plaid(8, 1024), _plaid(8, 512), _plaid(4, 256),
+            _plaid(16, 4096), _plaid(32, 4096),
         ),
         {"nbits": 4},
     ),
@@ -151,10 +136,7 @@ PEERS = (
         (
             Setting("automatic (default)"),
             _warp(8, 5_000, " (its README)", centroid_score_threshold=0.5, max_candidates=64_000),
-            _warp(32, 20_000),
-            _warp(32, 100_000),
-            _warp(64, 20_000),
-            _warp(128, 20_000),
+            _warp(32, 20_000), _warp(32, 100_000), _warp(64, 20_000), _warp(128, 20_000),
             _warp(256, 50_000),
         ),
         {"nbits": 4},
@@ -162,4 +144,4 @@ PEERS = (
     _lancedb("rq", "IVF_RQ, 4 bits", {"kind": "IvfRq", "num_bits": 4}),
     _lancedb("pq", "IVF_PQ, 16 bytes", {"kind": "IvfPq", "num_sub_vectors": 16}),
     _lancedb("hnsw", "IVF_HNSW_SQ", {"kind": "HnswSq"}),
-)
+)  # fmt: skip

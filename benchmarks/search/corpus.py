@@ -7,13 +7,12 @@ languages. A smaller corpus is the beginning of a larger one.
 
 from __future__ import annotations
 
-import gzip
-import json
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+
+from ..harness.corpora import read_lines
 
 XQUAD = ("en", "es", "de", "zh", "ar")
 MONOLINGUAL = {"piaf_fr": "fr", "jsquad_ja": "ja", "arcd_ar": "ar", "cmrc2018_zh": "zh"}
@@ -64,14 +63,12 @@ def build_corpus(evaluation: Path, parallel: Iterable[Path], size: int) -> Corpu
     return Corpus([text for _, text in mixed[:size]], *map(list, zip(*kept, strict=True)))
 
 
-def remembered_texts(folder: Path, evaluation: Path, parallel: Path, size: int) -> list[str]:
-    """Make a corpus once, and return its passages; ``parallel`` is the folder of its files."""
-    path = folder / f"texts_{size}.json"
-    if not path.exists():
-        corpus = build_corpus(evaluation, parallel.glob("*.jsonl.gz"), size)
-        path.write_text(json.dumps(corpus.passages), encoding="utf-8")
-    texts: list[str] = json.loads(path.read_text(encoding="utf-8"))
-    return texts
+def tiny_corpus(size: int = 200) -> Corpus:
+    """Make passages without sense, some of which are asked for by half of their words."""
+    chance = random.Random(SEED)
+    texts = [" ".join(f"word{chance.randrange(500)}" for _ in range(20)) for _ in range(size)]
+    asked = range(0, size, 10)
+    return Corpus(texts, [texts[place][:60] for place in asked], [[place] for place in asked])
 
 
 def questions_about(
@@ -102,14 +99,14 @@ def _judged(
     answers: list[list[str]] = []
     for name, languages in {"xquad": XQUAD, **{k: (v,) for k, v in MONOLINGUAL.items()}}.items():
         folder = evaluation / name
-        for row in _lines(folder / "corpus.jsonl"):
+        for row in read_lines(folder / "corpus.jsonl"):
             for language in languages:
                 text = row.get(language) or row.get("text")
                 passages[f"{name}/{row['id']}/{language}"] = text.replace(" [SEP] ", "\n")
         relevant: dict[str, list[str]] = {}
-        for row in _lines(folder / "qrels.jsonl"):
+        for row in read_lines(folder / "qrels.jsonl"):
             relevant.setdefault(row["query"], []).append(row["doc"])
-        rows = [row for row in _lines(folder / "queries.jsonl") if row["id"] in relevant]
+        rows = [row for row in read_lines(folder / "queries.jsonl") if row["id"] in relevant]
         for row in chance.sample(rows, min(most, len(rows))):
             language = chance.choice(languages)
             questions.append(row.get(language) or row.get("text"))
@@ -135,7 +132,7 @@ def _joined(path: Path) -> Iterator[str]:
         room = PASSAGE_CHARACTERS // (3 if field in DENSE else 1)
         part: list[str] = []
         source = None
-        for row in _lines(path):
+        for row in read_lines(path):
             if not row.get(field):
                 continue
             here = row.get("page") or row.get("pkg")
@@ -146,10 +143,3 @@ def _joined(path: Path) -> Iterator[str]:
             part.append(row[field])
         if part:
             yield "\n".join(part)
-
-
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8") as lines:
-        for line in lines:
-            yield json.loads(line)

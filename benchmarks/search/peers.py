@@ -1,45 +1,33 @@
 """Builds and searches one library's index; runs in that library's own environment.
 
-::
-
-    python -I peers.py ENGINE --task build --vectors DIR --size N --index DIR --threads T --out FILE
-    python -I peers.py ENGINE --task search --settings JSON …
-
-It imports nothing but numpy and the library that is measured. A passage's identifier is its place.
+``python -I peers.py JOB`` reads what to do from a file (:mod:`benchmarks.harness.children`). It
+imports nothing but numpy and the library that is measured. A passage's identifier is its place.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
-import resource
 import shutil
 import sys
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "harness"))
+from inside import memory_mb, serve
+
 TOP = 10
 _WARM_UP = 5
 _BLOCK = 512
-_PACKAGES = (
-    "lfm2-colbert-rag",
-    "numba",
-    "fast-plaid",
-    "xtr-warp-rs",
-    "lancedb",
-    "pyarrow",
-    "torch",
-    "numpy",
-)
+_PACKAGES = ("lfm2-colbert-rag", "numba", "fast-plaid", "xtr-warp-rs", "lancedb", "pyarrow",
+             "torch", "numpy")  # fmt: skip
 
 Options = dict[str, Any]
 Result = dict[str, Any]
@@ -102,37 +90,38 @@ class Engine(ABC):
 
 
 class Ours(Engine):
-    """This library, through its front door; queries are encoded already and go to the index."""
+    """This library: built through its front door; queries are encoded, and go to the index."""
 
-    def _retriever(self, **options: Any) -> Any:
+    def build(self, passages: Passages, options: Options) -> None:
+        """Write the index."""
         from lfm2_colbert_rag import Retriever
         from lfm2_colbert_rag.testing import HashEncoder
 
         os.environ["LFM2_COLBERT_THREADS"] = str(self.threads)
-        # The encoder only gives the index its width.
-        return Retriever.open(self.index, model=HashEncoder(dim=128), **options)
-
-    def build(self, passages: Passages, options: Options) -> None:
-        """Write the index."""
         names = [str(place) for place in range(len(passages))]
         ids = np.split(passages.token_ids, passages.offsets[1:-1])
-        with self._retriever(**options) as retriever:
+        # The encoder only gives the index its width.
+        with Retriever.open(self.index, model=HashEncoder(dim=128), **options) as retriever:
             retriever.add_vectors(passages, names, ids=names, token_ids=ids, progress=False)
 
     def open(self) -> None:
         """Open the index that is there."""
-        self.retriever = self._retriever()
+        from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
+        from lfm2_colbert_rag.storage.store import Store
+
+        os.environ["LFM2_COLBERT_THREADS"] = str(self.threads)
+        self.store = Store(self.index)
+        self.opened = IndexCache().get(self.store.snapshot())
 
     def search(self, query: Query, options: Options) -> list[int]:
         """Return the places of the best passages, best first."""
-        index = self.retriever._store.snapshot().index
-        if options:
-            from lfm2_colbert_rag.index import SearchSettings
+        from lfm2_colbert_rag.index.settings import SearchSettings
 
-            settings = SearchSettings(**options)
-            ranking = index.search_with_traces([query], TOP, settings=settings)[0][0]
+        if options:
+            chosen = SearchSettings(**options)
+            ranking = self.opened.search_with_traces([query], TOP, settings=chosen)[0][0]
         else:
-            ranking = index.search([query], TOP)[0]
+            ranking = self.opened.search([query], TOP)[0]
         # Rows are counted from 1 in the order of adding.
         return [row - 1 for row in ranking.rows[:TOP].tolist()]
 
@@ -311,27 +300,20 @@ def _on_disk(index: Path) -> Result:
     return {"disk_bytes": sum(files.values()), "index_bytes": alone or sum(files.values())}
 
 
-def search(
-    engine: Engine, queries: Sequence[Query], settings: Sequence[Options], limit_s: float
-) -> list[Result]:
-    """Open the index and search it, with one setting after another.
-
-    Memory is the process's high-water mark, so it is a setting's own where that is the only one.
+def search(engine: Engine, queries: Sequence[Query], options: Options, limit_s: float) -> Result:
+    """Open the index and search it with one setting, so that the memory is that setting's own.
 
     Args:
         engine: with an index that is there.
         queries: to search with, one at a time, and then all of those in bulk.
-        settings: options of the searches.
+        options: of the searches.
         limit_s: seconds after which no further query is begun one at a time.
     """
     begun = time.perf_counter()
     engine.open()
-    engine.search(queries[0], settings[0])
+    engine.search(queries[0], options)
     opened = time.perf_counter() - begun
-    return [
-        _measured(engine, queries, options, limit_s) | {"open_seconds": opened}
-        for options in settings
-    ]
+    return _measured(engine, queries, options, limit_s) | {"open_seconds": opened}
 
 
 def _measured(engine: Engine, queries: Sequence[Query], options: Options, limit_s: float) -> Result:
@@ -365,61 +347,18 @@ def _measured(engine: Engine, queries: Sequence[Query], options: Options, limit_
     }
 
 
-def memory_mb(name: str) -> float:
-    """Return a figure of this process's memory: VmHWM is the most, mapped files included."""
-    status = Path("/proc/self/status")
-    if status.exists():  # ru_maxrss would keep what the parent had before this program began
-        for line in status.read_text().splitlines():
-            if line.startswith(name):
-                return round(int(line.split()[1]) / 1024, 1)
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of the packages that are there."""
-    found = {}
-    for package in _PACKAGES:
-        try:
-            found[package] = metadata.version(package)
-        except metadata.PackageNotFoundError:
-            continue
-    return found
-
-
-def _keep_to(threads: int) -> None:
-    """Keep to as many processors as there may be threads, whatever the library starts."""
-    if hasattr(os, "sched_setaffinity"):
+def work(job: Options) -> Result:
+    """Build or search."""
+    threads = job["threads"]
+    if hasattr(os, "sched_setaffinity"):  # whatever threads the library starts
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
-
-
-def main() -> None:
-    """Run a task and write what it gave."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("engine", choices=ENGINES)
-    parser.add_argument("--task", choices=("build", "search"), required=True)
-    parser.add_argument("--vectors", type=Path, required=True)
-    parser.add_argument("--size", type=int, required=True)
-    parser.add_argument("--index", type=Path, required=True)
-    parser.add_argument("--build", type=json.loads, default={}, help="options of the build")
-    parser.add_argument("--settings", type=json.loads, default=[{}], help="options of searches")
-    parser.add_argument("--queries", type=int, help="number of queries; default: all")
-    parser.add_argument("--seconds", type=float, default=60, help="for queries of one setting")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--out", type=Path, required=True)
-    args = parser.parse_args()
-    _keep_to(args.threads)
-    engine = ENGINES[args.engine](args.index, args.threads)
-    passages = Passages(args.vectors, args.size)
-    if args.task == "build":
-        result = build(engine, passages, args.build)
-    else:
-        queries = passages.queries[: args.queries]
-        result = {"searches": search(engine, queries, args.settings, args.seconds)}
-    args.out.write_text(json.dumps(result | {"versions": versions()}), encoding="utf-8")
-    sys.stdout.flush()
-    # Some libraries' threads outlive main.
-    os._exit(0)
+    engine = ENGINES[job["engine"]](Path(job["index"]), threads)
+    passages = Passages(Path(job["vectors"]), job["size"])
+    if job["task"] == "build":
+        return build(engine, passages, job["build"])
+    queries = passages.queries[: job["queries"]]
+    return search(engine, queries, job["options"], job["seconds"])
 
 
 if __name__ == "__main__":
-    main()
+    serve(work, _PACKAGES)

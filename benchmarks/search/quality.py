@@ -16,7 +16,7 @@ K = 10
 # Vectors of passages compared with all queries at once.
 BLOCK = 16_384
 
-Places = npt.NDArray[np.int64]
+Places = npt.NDArray[np.int64] | list[int]
 
 
 def exact_best(

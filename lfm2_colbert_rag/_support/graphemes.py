@@ -2,13 +2,37 @@
 
 from __future__ import annotations
 
-import unicodedata
-
-_ZWNJ, _ZWJ = "\N{ZERO WIDTH NON-JOINER}", "\N{ZERO WIDTH JOINER}"
-_VIRAMA = 9  # the combining class of signs that fuse two consonants into one shape
+import regex
 
 _PLAIN = dict.fromkeys((*range(0x20), *range(0x7F, 0xA0)), "\N{REPLACEMENT CHARACTER}")
 _PLAIN |= dict.fromkeys(map(ord, "\t\n\v\f\r\x85"), " ")
+
+_EXTEND = r"\p{M}\p{Grapheme_Cluster_Break=Extend}\p{Grapheme_Cluster_Break=SpacingMark}\u200d"
+_PREPEND = r"\p{Grapheme_Cluster_Break=Prepend}"
+
+CHARACTER = (
+    # ``\X`` counts the flags before one anew for each; in pairs a long row of them stays linear.
+    rf"(?:\p{{Regional_Indicator}}{{2}}|\X)[{_EXTEND}]*+"
+    # A consonant fused with the one before by a virama, whichever version of Unicode ``\X`` knows.
+    rf"(?:(?=\p{{Lo}})(?<=\p{{ccc=Virama}}[[{_EXTEND}]--[\u200c]]*)\p{{Lo}}[{_EXTEND}]*+)*+"
+)
+"""One character of a reader, as a pattern of :mod:`regex`, version 1.
+
+A grapheme cluster (UAX #29), with all its combining marks, and with the consonants that are fused
+with it in any script. It has to be matched from a border of characters onwards.
+"""
+
+JOINING = (
+    rf"{_EXTEND}{_PREPEND}\p{{Regional_Indicator}}\p{{Extended_Pictographic}}\r\n"
+    r"\p{Grapheme_Cluster_Break=L}\p{Grapheme_Cluster_Break=V}\p{Grapheme_Cluster_Break=T}"
+    r"\p{Grapheme_Cluster_Break=LV}\p{Grapheme_Cluster_Break=LVT}"
+)
+"""Code points that may be one character with a neighbour, as the inside of a set; of two others
+that follow one another, each is a character of its own."""
+
+_CHARACTERS = regex.compile(rf"(?V1s){CHARACTER}")
+# Searched backwards (``r``): the nearest place that is certainly a border.
+_BORDER = regex.compile(rf"(?V1r)(?<=[^{JOINING}])[^{JOINING}]|(?<![{_PREPEND}])\x20")
 
 
 def whole_characters(
@@ -32,34 +56,40 @@ def whole_characters(
         >>> whole_characters("e\u0301te\u0301", (2, 4))
         (2, 5)
     """
+    return widen(text, span, within, _CHARACTERS, _BORDER)
+
+
+def widen(
+    text: str,
+    span: tuple[int, int],
+    within: tuple[int, int] | None,
+    pieces: regex.Pattern[str],
+    border: regex.Pattern[str],
+) -> tuple[int, int]:
+    """Widen a span so that it cuts no piece of a text in two.
+
+    Args:
+        text: any text.
+        span: characters ``[start, end)``; what lies outside the text is cut off.
+        within: nothing outside these characters is taken along.
+        pieces: matches one piece, from where it begins; any text is a row of them.
+        border: matches, searched backwards, where a piece begins; not everywhere it does.
+
+    Returns:
+        The widened span; an empty one stays empty.
+    """
     low, high = (0, len(text)) if within is None else within
     start, end = (max(low, min(edge, high)) for edge in span)
     if start >= end:
         return start, start
-    while low < start and continues(text, start):
-        start -= 1
-    while end < high and continues(text, end):
-        end += 1
-    return start, end
-
-
-def continues(text: str, position: int) -> bool:
-    """Tell whether the code point at a position belongs to the same character as the one before.
-
-    Args:
-        text: any text.
-        position: from 1 to ``len(text) - 1``.
-    """
-    here, before = text[position], text[position - 1]
-    if _extends(here):
-        return True
-    if _is_fused(text, position):
-        return True
-    if before == _ZWJ:  # families of emoji; a letter after it begins a character of its own
-        return unicodedata.category(here)[0] not in "LZC"
-    if _is_flag_half(here) and _is_flag_half(before):
-        return _flag_halves_before(text, position) % 2 == 1
-    return _joins_hangul(before, here) or (before == "\r" and here == "\n")
+    known = border.search(text, 0, start + 1)
+    left, right = start, end
+    for piece in pieces.finditer(text, known.start() if known else 0):
+        if piece.end() > start:
+            left, right = min(left, piece.start()), max(right, piece.end())
+            if right > end or piece.end() == end:
+                break
+    return max(low, left), min(high, right)
 
 
 def plain(text: str) -> str:
@@ -69,51 +99,3 @@ def plain(text: str) -> str:
     text, say) become the replacement character.
     """
     return text.translate(_PLAIN)
-
-
-def _extends(character: str) -> bool:
-    return (
-        unicodedata.category(character)[0] == "M"  # accents, vowel signs, variation selectors
-        or character in (_ZWNJ, _ZWJ)
-        or "\U0001f3fb" <= character <= "\U0001f3ff"  # skin tones
-        or "\U000e0020" <= character <= "\U000e007f"  # tags, of the flags of England or Wales
-        or character in "\u0e33\u0eb3"  # am, a vowel of Thai and Lao with a sign above
-        or character in "\uff9e\uff9f"  # voicing marks of half-width kana
-    )
-
-
-def _is_fused(text: str, position: int) -> bool:
-    """Tell whether a consonant follows a virama, with nothing but other signs between them."""
-    if unicodedata.category(text[position]) != "Lo":
-        return False
-    at = position - 1
-    while at >= 0 and _extends(text[at]) and text[at] != _ZWNJ:
-        if unicodedata.combining(text[at]) == _VIRAMA:
-            return True
-        at -= 1
-    return False
-
-
-def _is_flag_half(character: str) -> bool:
-    return "\U0001f1e6" <= character <= "\U0001f1ff"
-
-
-def _flag_halves_before(text: str, position: int) -> int:
-    first = position
-    while first > 0 and _is_flag_half(text[first - 1]):
-        first -= 1
-    return position - first
-
-
-def _joins_hangul(before: str, here: str) -> bool:
-    """Tell whether two code points are parts of one decomposed syllable."""
-    leading = "\u1100" <= before <= "\u115f" or "\ua960" <= before <= "\ua97c"
-    vowel_or_final = "\u1160" <= here <= "\u11ff" or "\ud7b0" <= here <= "\ud7fb"
-    return vowel_or_final or (
-        leading
-        and (
-            "\u1100" <= here <= "\u115f"
-            or "\ua960" <= here <= "\ua97c"
-            or "\uac00" <= here <= "\ud7a3"
-        )
-    )

@@ -15,10 +15,10 @@ from .evaluate_options import (
     DataOption,
     DepthOption,
     LanguagesOption,
+    LimitOption,
     MeasuresOption,
     MissingOption,
     ModesOption,
-    MostOption,
     PassageLanguagesOption,
     QrelsOption,
     QueriesOption,
@@ -50,7 +50,7 @@ def evaluate(
     languages: LanguagesOption = None,
     queries_lang: QueryLanguagesOption = None,
     passages_lang: PassageLanguagesOption = None,
-    most: MostOption = None,
+    limit: LimitOption = None,
     titles: TitlesOption = None,
     missing: MissingOption = "error",
     report: ReportOption = None,
@@ -71,7 +71,7 @@ def evaluate(
     from ..evaluation import Dataset, save_evaluations, write_report
 
     source = _source(data, corpus, queries, qrels, index, titles, missing)
-    source = _choose(source, languages, queries_lang, passages_lang, most)
+    source = _choose(source, languages, queries_lang, passages_lang, limit)
     options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
     evaluations = _evaluate(source, index, {**options, "model": model})
     if report is not None:
@@ -125,7 +125,7 @@ def _choose(
     languages: str | None,
     queries_lang: str | None,
     passages_lang: str | None,
-    most: int | None,
+    limit: int | None,
 ) -> Dataset | DatasetFamily:
     from ..evaluation import Dataset
 
@@ -133,13 +133,13 @@ def _choose(
     if isinstance(source, Dataset):
         if named:
             raise typer.BadParameter("the data is in one language; leave the languages out.")
-        return source if most is None else source.sample(most)
+        return source if limit is None else source.sample(limit)
     asked, searched = (
         _list(some) if some else (_list(languages) if languages else None)
         for some in (queries_lang, passages_lang)
     )
     chosen = source.only(asked, searched)
-    return chosen if most is None else chosen.sample(most)
+    return chosen if limit is None else chosen.sample(limit)
 
 
 def _evaluate(
@@ -147,22 +147,22 @@ def _evaluate(
 ) -> list[Evaluation]:
     from ..evaluation import Dataset, evaluate_family
     from ..evaluation import evaluate as evaluate_one
-    from ..retriever import Retriever
+    from ..retriever.facade import Retriever
 
     if not isinstance(source, Dataset):
         return evaluate_family(source, worst=3, **options)
     if index is None:
-        return [evaluate_one(None, source, **options)]
+        return [evaluate_one(source, **options)]
     model = options.pop("model")
     with Retriever.open(index, model=model, read_only=True) as retriever:
-        return [evaluate_one(retriever, source, **options)]
+        return [evaluate_one(source, retriever, **options)]
 
 
 def _table(evaluations: Sequence[Evaluation]) -> Table:
     from rich import box
     from rich.table import Table
 
-    from ..evaluation.reporting import differences
+    from ..evaluation.report_tables import differences
 
     measures = evaluations[0].measures
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0))

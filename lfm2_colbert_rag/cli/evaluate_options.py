@@ -14,10 +14,10 @@ __all__ = [
     "DataOption",
     "DepthOption",
     "LanguagesOption",
+    "LimitOption",
     "MeasuresOption",
     "MissingOption",
     "ModesOption",
-    "MostOption",
     "PassageLanguagesOption",
     "QrelsOption",
     "QueriesOption",
@@ -89,7 +89,7 @@ PassageLanguagesOption = Annotated[
         "--passages-lang", metavar="LIST", help="Search in these only.", show_default=False
     ),
 ]
-MostOption = Annotated[
+LimitOption = Annotated[
     int | None,
     typer.Option(
         "--max-queries",

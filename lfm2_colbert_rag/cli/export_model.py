@@ -33,8 +33,8 @@ def export_model(
     Give the folder as --model, also on a machine without network. An index made with the model
     opens with the export, and the other way round.
     """
-    from ..encoder.onnx import export as onnx
+    from ..encoder.onnx.model_export import export_model as convert
 
-    folder = onnx.export_model(model, into, dtype=dtype)
+    folder = convert(model, into, dtype=dtype)
     size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
     typer.echo(f"Exported {model} in {dtype} to {folder} ({byte_size(size)}).")

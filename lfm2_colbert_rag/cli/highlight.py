@@ -7,18 +7,19 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 from .._support.graphemes import plain, whole_characters
+from ..retriever.search.evidence import telling_matches
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from ..types import Hit, Match
+    from ..types import Hit
 
-__all__ = ["highlight_passage", "highlight_query", "highlight_words", "telling_matches"]
+__all__ = ["highlight_passage", "highlight_query", "highlight_words"]
 
 Span: TypeAlias = tuple[int, int]
 
-STYLES = ((0.7, "bold underline green"), (0.45, "underline yellow"))
-"""From this strength up, this style; it must read without colours too. Below the last: none."""
+STYLES = ((0.7, "bold underline green"), (-1.0, "underline yellow"))
+"""From this strength up, this style; it must read without colours too."""
 
 _LEAD_IN = 60  # characters shown before the first match of a long passage
 
@@ -39,7 +40,8 @@ def highlight_passage(
     """
     from rich.text import Text
 
-    matches = [(match.passage_span, match.strength) for match in telling_matches(query, hit)]
+    telling = telling_matches(query, hit.text, hit.evidence)
+    matches = [(match.passage_span, match.strength) for match in telling]
     anchor = matches[0][0][0] if matches else (hit.window or (0, 0))[0]
     start, end = _window(hit.text, anchor, limit)
     inside = [((a - start, b - start), s) for (a, b), s in matches if a >= start and b <= end]
@@ -60,30 +62,9 @@ def highlight_query(query: str, hit: Hit, *, marks: bool = False) -> Text:
     Returns:
         A rich text in one line.
     """
-    matches = [(match.query_span, match.strength) for match in telling_matches(query, hit)]
+    telling = telling_matches(query, hit.text, hit.evidence)
+    matches = [(match.query_span, match.strength) for match in telling]
     return highlight_words(query, matches, marks=marks)
-
-
-def telling_matches(query: str, hit: Hit) -> list[Match]:
-    """Return the part of a hit's evidence that is above its average, without punctuation.
-
-    Every word of a question has a best match, and how strong matches are differs from model to
-    model; only the comparison within one hit says which words made it.
-
-    Args:
-        query: the question as it was searched for.
-        hit: what the search returned.
-
-    Returns:
-        Matches, strongest first.
-    """
-    words = [
-        match
-        for match in hit.evidence
-        if _has_letter(query, match.query_span) and _has_letter(hit.text, match.passage_span)
-    ]
-    average = sum(match.strength for match in words) / max(1, len(words))
-    return [match for match in words if match.strength >= average - 1e-6]
 
 
 def highlight_words(
@@ -103,10 +84,9 @@ def highlight_words(
 
     styles: list[str | None] = [None] * len(text)
     for span, strength in sorted(matches, key=lambda match: match[1]):
-        style = next((style for least, style in STYLES if strength >= least), None)
+        chosen = next(style for lowest, style in STYLES if strength >= lowest)
         start, end = whole_characters(text, span)
-        if style is not None:
-            styles[start:end] = [style] * (end - start)
+        styles[start:end] = [chosen] * (end - start)
     same = _both_or_neither if marks else operator.eq
     result = Text()
     shown, start = plain(text), 0
@@ -122,10 +102,6 @@ def highlight_words(
 
 def _both_or_neither(one: object, other: object) -> bool:
     return bool(one) == bool(other)
-
-
-def _has_letter(text: str, span: Span) -> bool:
-    return any(map(str.isalnum, text[slice(*span)]))
 
 
 def _window(text: str, anchor: int, limit: int | None) -> Span:

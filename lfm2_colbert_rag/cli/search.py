@@ -70,7 +70,7 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
         question: the question it answers, to quote the matched words.
 
     Returns:
-        Its fields, and the evidence as spans (in characters) with the words they cover.
+        Its fields, and the evidence as :meth:`Hit.quote_evidence` gives it.
     """
     return {
         "id": hit.id,
@@ -80,16 +80,7 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
         "metadata": hit.metadata,
         "window": None if hit.window is None else list(hit.window),
         "legs": {name: asdict(leg) for name, leg in hit.legs.items()},
-        "evidence": [
-            {
-                "query": question[slice(*match.query_span)],
-                "passage": hit.text[slice(*match.passage_span)],
-                "strength": match.strength,
-                "query_span": list(match.query_span),
-                "passage_span": list(match.passage_span),
-            }
-            for match in hit.evidence
-        ],
+        "evidence": hit.quote_evidence(question),
     }
 
 

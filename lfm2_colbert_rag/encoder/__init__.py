@@ -61,7 +61,7 @@ def load_encoder(
             physical core. With torch it holds for the whole process.
         batch_tokens: positions computed at once; more takes more memory. None is the engine's
             own choice.
-        query_cache: how many of the last questions' vectors are kept (17 KB each); 0 keeps none.
+        query_cache: how many queries' vectors the LRU cache holds (17 KB each); 0 keeps none.
         revision: branch, tag or commit of a hub id.
         masked_positions: ``"kept"`` or ``"zeroed"``, to override what the checkpoint says of
             query expansion at the convolutions.

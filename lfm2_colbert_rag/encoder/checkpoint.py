@@ -14,6 +14,7 @@ from ..errors import ModelFormatError
 from .config import (
     BackboneConfig,
     FramingConfig,
+    Lfm2Config,
     MaskedPositions,
     TransformersConfig,
     read_backbone,
@@ -136,6 +137,20 @@ class Checkpoint:
         if isinstance(self.backbone, TransformersConfig):
             return self.backbone.model_type
         return "bidirectional" if self.backbone.bidirectional else "causal"
+
+    @property
+    def lfm2_config(self) -> Lfm2Config:
+        """Shape and direction of an LFM2 backbone, the only one that runs without torch.
+
+        Raises:
+            ModelFormatError: the backbone is another.
+        """
+        if isinstance(self.backbone, Lfm2Config):
+            return self.backbone
+        raise ModelFormatError(
+            f"The backbone of {self.folder} is not LFM2, so it cannot run without torch. Pass "
+            "engine='torch'; it needs: pip install \"lfm2-colbert-rag[torch]\""
+        )
 
     def backbone_tensors(self) -> Mapping[str, StoredTensor]:
         """Describe the backbone's tensors, by name without any ``model.`` prefix."""

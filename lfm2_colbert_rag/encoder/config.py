@@ -251,7 +251,7 @@ class FramingConfig:
         query_prefix: marker put after the first token of a query.
         document_prefix: the same for a document.
         query_length: positions of a query, markers included; with expansion always exactly this.
-        document_length: most positions of a document, markers included.
+        document_length: positions of a document at most, markers included.
         query_expansion: pad queries to ``query_length`` with scored end-of-sequence tokens.
         attend_to_expansion_tokens: whether other positions may attend to those.
         expansion_token: the token that queries are padded with; None takes the tokenizer's mask

@@ -1,4 +1,4 @@
-"""What the encoders of a checkpoint share: framing, batches, order, the queries' desk.
+"""What the encoders of a checkpoint share: framing, batches, order, the cache of queries.
 
 An engine only has to turn a batch of framed texts into vectors.
 """
@@ -16,7 +16,7 @@ from ..types import TokenVectors
 from .checkpoint import Checkpoint
 from .framing import FramedText, Framing, check_texts
 from .protocol import Fingerprint, Progress
-from .queries import QueryDesk
+from .queries import QueryBatcher
 
 # Texts framed and sorted together: enough for batches of like length, little enough to hold.
 _BLOCK = 2048
@@ -28,13 +28,13 @@ class CheckpointEncoder(ABC):
     """Turns texts into token vectors as a checkpoint asks for it.
 
     Vectors do not depend on what else is encoded in the same call, and threads may share it:
-    questions that several threads ask at once are computed together.
+    queries of several threads are encoded in one batch.
 
     Args:
         checkpoint: the model.
         name: how to ask for this model again; by default the checkpoint's folder.
         batch_tokens: positions computed at once; more takes more memory.
-        query_cache: how many of the last questions' vectors are kept; 0 keeps none. One of 32
+        query_cache: how many queries' vectors the LRU cache holds; 0 keeps none. One of 32
             positions takes 17 KB.
 
     Raises:
@@ -58,7 +58,7 @@ class CheckpointEncoder(ABC):
         self._name = str(checkpoint.folder) if name is None else name
         self._batch_tokens = batch_tokens
         self._framing = Framing.from_checkpoint(checkpoint)
-        self._desk = QueryDesk(query_cache)
+        self._batcher = QueryBatcher(query_cache)
 
     @property
     def name(self) -> str:
@@ -81,20 +81,20 @@ class CheckpointEncoder(ABC):
         return self._checkpoint.fingerprint
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Encode questions.
+        """Encode queries.
 
         Args:
-            texts: the questions.
+            texts: the queries.
 
         Returns:
             One result a text, in order. The arrays are read-only: they may be shared with the
-            cache of questions.
+            cache of queries.
 
         Raises:
             InputError: a text is no string, or not valid Unicode.
         """
         check_texts(texts)
-        return self._desk.encode(texts, self._encode_questions)
+        return self._batcher.encode(texts, self._encode_queries)
 
     def encode_document(
         self, texts: Sequence[str], *, progress: Progress | None = None
@@ -126,22 +126,22 @@ class CheckpointEncoder(ABC):
         """
         return self._framing.token_spans(texts)
 
-    def _encode_questions(self, texts: Sequence[str]) -> list[TokenVectors]:
+    def _encode_queries(self, texts: Sequence[str]) -> list[TokenVectors]:
         return self._encode(self._framing.query(texts))
 
     def _encode(
         self, framed: Sequence[FramedText], progress: Progress | None = None
     ) -> list[TokenVectors]:
         encoded: dict[int, TokenVectors] = {}
-        for places in self._batches([len(text) for text in framed]):
-            batch = [framed[place] for place in places]
-            encoded.update(zip(places, _split(self._vectors(batch), batch), strict=True))
+        for indices in self._batches([len(text) for text in framed]):
+            batch = [framed[index] for index in indices]
+            encoded.update(zip(indices, _split(self._vectors(batch), batch), strict=True))
             if progress is not None:
-                progress(len(places))
-        return [encoded[place] for place in range(len(framed))]
+                progress(len(indices))
+        return [encoded[index] for index in range(len(framed))]
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
-        """Group the places of texts, by their lengths, into what is computed at once."""
+        """Group the indices of texts, by their lengths, into what is computed at once."""
         return batches(lengths, self._batch_tokens)
 
     @abstractmethod
@@ -154,13 +154,13 @@ def batches(lengths: Sequence[int], budget: int) -> Iterator[list[int]]:
 
     Args:
         lengths: positions of each text.
-        budget: most positions of a group, counted as its longest text times their number; a
+        budget: positions that a group may have, counted as its longest text times their number; a
             longer text is a group of its own.
 
     Yields:
-        Places in ``lengths``; each place once.
+        Indices into ``lengths``, each once.
     """
-    order = sorted(range(len(lengths)), key=lambda place: -lengths[place])
+    order = sorted(range(len(lengths)), key=lambda index: -lengths[index])
     start = 0
     while start < len(order):
         count = max(1, budget // max(1, lengths[order[start]]))

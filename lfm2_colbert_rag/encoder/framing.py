@@ -92,7 +92,7 @@ class Framing:
         self._markers, self._vocabulary = markers, size + len(missing)
         self._leading, self._trailing = _template(tokenizer)
         self._tokens = HeadTokenizer(tokenizer)
-        self._marker_place = 1 if layout == "pylate" else len(self._leading)
+        self._marker_position = 1 if layout == "pylate" else len(self._leading)
         self._skipped = np.zeros(self._vocabulary, dtype=np.bool_)
         self._skipped[_skipped_ids(tokenizer, config.skiplist, special.unk)] = True
         self._expansion_id = (
@@ -133,7 +133,7 @@ class Framing:
         return framing
 
     def query(self, texts: Sequence[str]) -> list[FramedText]:
-        """Frame questions.
+        """Frame queries.
 
         Args:
             texts: any strings; longer ones are cut to ``query_length`` positions.
@@ -209,8 +209,8 @@ class Framing:
             tokens.ids
         )
         if marker is not None:
-            ids.insert(self._marker_place, marker)
-            of_text.insert(self._marker_place, False)
+            ids.insert(self._marker_position, marker)
+            of_text.insert(self._marker_position, False)
         spans = np.zeros((len(ids), 2), dtype=np.int32)
         spans[of_text] = _spans(tokens.offsets, text)
         present = np.ones(len(ids), dtype=np.bool_)

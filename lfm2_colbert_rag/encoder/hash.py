@@ -20,7 +20,7 @@ class HashEncoder:
     """Gives every distinct word (case-folded) its own fixed pseudo-random unit vector.
 
     Equal words match with cosine 1, different words with a cosine near 0, so the passage that
-    shares most words with the query wins: retrieval one can reason about in a test. The vectors
+    shares the most words with the query wins: retrieval one can reason about in a test. The vectors
     are the same on every machine and in every process.
 
     Args:
@@ -58,7 +58,7 @@ class HashEncoder:
         return {"kind": "hash", "dim": self._dim, "document_length": self._document_length}
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Encode questions word by word."""
+        """Encode queries word by word."""
         return [self._encode(text) for text in texts]
 
     def encode_document(

@@ -49,7 +49,7 @@ class Encoder(Protocol):
         ...
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
-        """Encode questions, one result a text, in order."""
+        """Encode queries, one result a text, in order."""
         ...
 
     def encode_document(

@@ -1,105 +1,101 @@
-"""Questions on their way to the model.
-
-Those asked at the same time are computed together; those asked again come from a cache.
-"""
+"""Queries in batches: those of all threads are encoded together; an LRU cache keeps the last."""
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import fields
 
 import numpy as np
+from cachetools import LRUCache
 
 from ..types import TokenVectors
 
 Compute = Callable[[Sequence[str]], list[TokenVectors]]
 
 
-class QueryDesk:
-    """Encodes questions for any number of threads.
+class QueryBatcher:
+    """Encodes the queries of any number of threads in batches.
 
-    Whoever finds the model free takes every question that is waiting and computes them in one
-    call; nobody waits for company. A question that is being computed, or is in the cache, is not
-    computed again. Safe to share between threads.
+    The first idle thread encodes all pending queries in one call; no thread waits for a batch to
+    fill. A query that is being encoded, or is in the LRU cache, is not encoded again. Safe to
+    share between threads.
 
     Args:
-        cache_size: how many of the last questions are kept; 0 keeps none.
+        cache_size: how many queries the LRU cache holds; 0 keeps none.
 
     Example:
-        >>> desk = QueryDesk(cache_size=256)
-        >>> [vectors] = desk.encode(["Where is it?"], compute)         # doctest: +SKIP
+        >>> batcher = QueryBatcher(cache_size=256)
+        >>> [vectors] = batcher.encode(["Where is it?"], compute)      # doctest: +SKIP
     """
 
     def __init__(self, cache_size: int) -> None:
-        self._cache_size = cache_size
-        self._cache: OrderedDict[str, TokenVectors] = OrderedDict()
-        self._waiting: dict[str, Future[TokenVectors]] = {}
-        self._busy = False  # whether some thread computes
+        self._cache: LRUCache[str, TokenVectors] = LRUCache(cache_size)
+        self._pending: dict[str, Future[TokenVectors]] = {}
+        self._busy = False  # whether some thread encodes
         self._state = threading.Condition()  # guards all of the above, held for an instant
 
     def encode(self, texts: Sequence[str], compute: Compute) -> list[TokenVectors]:
-        """Encode some questions.
+        """Encode queries.
 
         Args:
-            texts: the questions.
-            compute: encodes some texts at once; must be one and the same pure function of each
-                text in all calls. (It is not kept: it mostly belongs to the owner of this desk,
-                which must not be kept alive by it.)
+            texts: the queries.
+            compute: encodes a batch; must be one and the same pure function of each text in all
+                calls. (It is not kept: it mostly belongs to the owner of this batcher, which must
+                not be kept alive by it.)
 
         Returns:
             One result a text, in order; their arrays are read-only.
         """
-        found, pending = self._claim(texts)
-        while turn := self._next_turn(pending):
-            self._compute(turn, compute)
+        found, pending = self._look_up(texts)
+        while batch := self._next_batch(pending):
+            self._encode_batch(batch, compute)
         found |= {text: future.result() for text, future in pending.items()}
         return [found[text] for text in texts]
 
-    def _claim(
+    def _look_up(
         self, texts: Sequence[str]
     ) -> tuple[dict[str, TokenVectors], dict[str, Future[TokenVectors]]]:
-        """Take what the cache holds, and put the rest, once each, with what is waiting."""
+        """Take what the cache holds, and add the rest, once each, to the pending queries."""
         found: dict[str, TokenVectors] = {}
         pending: dict[str, Future[TokenVectors]] = {}
         with self._state:
             for text in texts:
-                if text in self._cache:
-                    self._cache.move_to_end(text)
-                    found[text] = self._cache[text]
+                if (cached := self._cache.get(text)) is not None:
+                    found[text] = cached
                 else:
-                    pending[text] = self._waiting.setdefault(text, Future())
+                    pending[text] = self._pending.setdefault(text, Future())
         return found, pending
 
-    def _next_turn(
-        self, pending: dict[str, Future[TokenVectors]]
+    def _next_batch(
+        self, awaited: dict[str, Future[TokenVectors]]
     ) -> dict[str, Future[TokenVectors]]:
-        """Wait until one's own questions are answered, or it is one's turn to compute.
+        """Wait until the awaited queries are encoded, or no other thread is encoding.
 
         Returns:
-            The questions to compute, everybody's; empty when one's own are answered.
+            All pending queries, of whichever thread, to encode; empty when the awaited ones are
+            done.
         """
         with self._state:
-            while not all(future.done() for future in pending.values()):
+            while not all(future.done() for future in awaited.values()):
                 if not self._busy:
                     self._busy = True
-                    turn, self._waiting = self._waiting, {}
-                    return turn
+                    batch, self._pending = self._pending, {}
+                    return batch
                 self._state.wait()
         return {}
 
-    def _compute(self, turn: dict[str, Future[TokenVectors]], compute: Compute) -> None:
-        texts = list(turn)
+    def _encode_batch(self, batch: dict[str, Future[TokenVectors]], compute: Compute) -> None:
+        texts = list(batch)
         try:
             encoded = compute(texts)
             for text, vectors in zip(texts, encoded, strict=True):
                 _freeze(vectors)
-                turn[text].set_result(vectors)
-            self._remember(texts, encoded)
+                batch[text].set_result(vectors)
+            self._keep(texts, encoded)
         except BaseException as error:
-            for future in turn.values():
+            for future in batch.values():
                 if not future.done():
                     future.set_exception(error)
         finally:
@@ -107,11 +103,10 @@ class QueryDesk:
                 self._busy = False
                 self._state.notify_all()
 
-    def _remember(self, texts: Sequence[str], encoded: Sequence[TokenVectors]) -> None:
-        with self._state:
-            self._cache.update(zip(texts, encoded, strict=True))
-            while len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
+    def _keep(self, texts: Sequence[str], encoded: Sequence[TokenVectors]) -> None:
+        if self._cache.maxsize:
+            with self._state:
+                self._cache.update(zip(texts, encoded, strict=True))
 
 
 def _freeze(vectors: TokenVectors) -> None:

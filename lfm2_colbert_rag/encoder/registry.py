@@ -55,7 +55,7 @@ _loading = threading.Lock()
 def shared_encoder(folder: Path, name: str, options: Options) -> CheckpointEncoder:
     """Return the encoder of a folder, loading it if no one in this process holds it already.
 
-    Encoders keep nothing between calls but a cache of questions, so nobody notices the sharing
+    Encoders keep nothing between calls but a cache of queries, so nobody notices the sharing
     but the memory.
 
     Raises:
@@ -84,7 +84,7 @@ def _load(checkpoint: Checkpoint, name: str, options: Options) -> CheckpointEnco
 
 
 def _load_onnx(checkpoint: Checkpoint, name: str, given: dict[str, Any]) -> CheckpointEncoder:
-    from .onnx.engine import OnnxEncoder
+    from .onnx.onnx_engine import OnnxEncoder
 
     exported = checkpoint.exported.get("dtype")
     if exported is not None and given.setdefault("dtype", exported) != exported:

@@ -2,7 +2,7 @@
 
 Example:
     >>> from lfm2_colbert_rag.evaluation import evaluate, load_dataset
-    >>> evaluation = evaluate(None, load_dataset("faq"), model="nano")  # doctest: +SKIP
+    >>> evaluation = evaluate(load_dataset("faq"), model="nano")  # doctest: +SKIP
     >>> evaluation.mean("nDCG@10")  # doctest: +SKIP
     0.83
 """

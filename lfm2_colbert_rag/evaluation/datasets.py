@@ -120,19 +120,19 @@ class Dataset:
             hashed.update(line.encode())
         return hashed.hexdigest()
 
-    def sample(self, most: int) -> Dataset:
+    def sample(self, limit: int) -> Dataset:
         """Return a smaller dataset: at most so many judged queries, evenly spaced; all passages.
 
         Args:
-            most: number of queries to keep at most.
+            limit: number of queries to keep at most.
 
         Raises:
             ConfigError: below 1.
         """
-        if isinstance(most, bool) or not isinstance(most, int) or most < 1:
-            raise ConfigError(f"the number of queries must be positive, not {most!r}.")
+        if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:
+            raise ConfigError(f"the number of queries must be positive, not {limit!r}.")
         asked = [query for query in self.queries if query in self.qrels]
-        kept = asked[:: -(-len(asked) // most)]
+        kept = asked[:: -(-len(asked) // limit)]
         return self._with(
             queries={query: self.queries[query] for query in kept},
             qrels={query: self.qrels[query] for query in kept},
@@ -295,10 +295,10 @@ class DatasetFamily:
         )
         return replace(self, query_languages=asked, passage_languages=searched)
 
-    def sample(self, most: int) -> DatasetFamily:
+    def sample(self, limit: int) -> DatasetFamily:
         """Return the same family with fewer queries; see :meth:`Dataset.sample`."""
         make = self.make
-        return replace(self, make=lambda asked, searched: make(asked, searched).sample(most))
+        return replace(self, make=lambda asked, searched: make(asked, searched).sample(limit))
 
     def _require(self, language: str) -> str:
         if language not in self.languages:

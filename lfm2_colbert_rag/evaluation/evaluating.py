@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from .._support.progress import ProgressLike, reporting
-from ..encoder.lazy import ModelLike
-from ..errors import ConfigError, PassageNotFoundError
+from ..errors import ConfigError
 from ..retriever.facade import Retriever
+from ..retriever.options import MODES, check_mode
 from .datasets import Dataset, DatasetFamily
 from .failures import collect_failures
 from .measures import DEFAULT_MEASURES, check_measures, depth_of, score_queries
@@ -20,16 +20,19 @@ from .results import Estimate, Evaluation, ModeResult
 from .runs import Run, keep_order, without_ties
 from .statistics import bootstrap_interval
 
+if TYPE_CHECKING:
+    from ..encoder.lazy import ModelLike
+    from ..types import Storage
+
 __all__ = ["MODES", "evaluate", "evaluate_family", "index_dataset", "score_run"]
 
-MODES = ("late", "lexical", "hybrid")
 _BATCH = 64  # queries in a pass over the index
 _IDS = 500  # ids looked up at once
 
 
 def evaluate(
-    retriever: Retriever | None,
     dataset: Dataset,
+    retriever: Retriever | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
     modes: Sequence[str] = ("late",),
@@ -46,15 +49,15 @@ def evaluate(
     Only ids and scores of the hits are kept, k a query, and the texts of a few failures.
 
     Args:
+        dataset: queries and judgements, and the passages where there is no retriever.
         retriever: the index to ask. None: the dataset's corpus is indexed in a temporary folder,
             which is removed afterwards.
-        dataset: queries and judgements, and the passages where there is no retriever.
         measures: see :func:`~lfm2_colbert_rag.evaluation.measures.check_measures`.
         modes: which ways of searching to measure: ``"late"``, ``"lexical"``, ``"hybrid"``.
         k: hits a query; what the measures look at when None. More changes the figures only where
             the search is approximate.
         model: what to index with where there is no retriever; see ``Retriever.open``.
-        index: how to keep vectors where there is no retriever; see ``Retriever.open``.
+        storage: how to keep vectors where there is no retriever; see ``Retriever.open``.
         worst: for how many queries to collect evidence of what went wrong, those that score
             worst by the first measure.
         confidence: probability of the confidence intervals.
@@ -71,7 +74,7 @@ def evaluate(
         ModelNotFoundError: the model cannot be found.
 
     Example:
-        >>> evaluation = evaluate(None, load_dataset("faq"), model="nano")  # doctest: +SKIP
+        >>> evaluation = evaluate(load_dataset("faq"), model="nano")  # doctest: +SKIP
         >>> print(evaluation.mean("nDCG@10"))  # doctest: +SKIP
         0.83
     """
@@ -98,7 +101,7 @@ def evaluate_family(
         measures: see :func:`evaluate`.
         progress: see :func:`evaluate`.
         on_result: called with each evaluation when it is done.
-        options: ``modes``, ``k``, ``model``, ``index``, ``worst``, ``confidence`` and ``seed``,
+        options: ``modes``, ``k``, ``model``, ``storage``, ``worst``, ``confidence`` and ``seed``,
             as :func:`evaluate` takes them.
 
     Returns:
@@ -108,7 +111,7 @@ def evaluate_family(
         ConfigError, InputError, MissingExtraError, ModelNotFoundError: see :func:`evaluate`.
     """
     found: list[Evaluation] = []
-    model, index = options.pop("model", None), options.pop("index", None)
+    model, storage = options.pop("model", None), options.pop("storage", None)
     check_measures(measures)
     check_modes(options.get("modes", MODES[:1]))
     for searched in dict.fromkeys(searched for _, searched in family.pairs()):
@@ -118,7 +121,7 @@ def evaluate_family(
         ) as retriever:
             for pair in asked:
                 one = evaluate(
-                    retriever, family.dataset(*pair), measures, progress=progress, **options
+                    family.dataset(*pair), retriever, measures, progress=progress, **options
                 )
                 found.append(one)
                 if on_result is not None:
@@ -177,7 +180,7 @@ def index_dataset(
     Args:
         dataset: its corpus is read bit by bit.
         model: see ``Retriever.open``.
-        index: see ``Retriever.open``.
+        storage: see ``Retriever.open``.
         progress: see ``Retriever.add``.
 
     Raises:
@@ -202,10 +205,7 @@ def check_modes(modes: Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(modes, str):
         raise ConfigError(f"modes must be a list, such as [{modes!r}], not one string.")
-    checked = tuple(dict.fromkeys(modes))
-    for mode in checked:
-        if mode not in MODES:
-            raise ConfigError(f"{mode!r} is no mode of search; there are {', '.join(MODES)}.")
+    checked = tuple([check_mode(mode) for mode in dict.fromkeys(modes)])
     if not checked:
         raise ConfigError(f"there is no mode; name some of {', '.join(MODES)}.")
     return checked
@@ -221,15 +221,8 @@ def _fit(retriever: Retriever, dataset: Dataset) -> Dataset:
 
 
 def _absent(retriever: Retriever, ids: list[str]) -> set[str]:
-    """Return which ids an index lacks, by halving where some are."""
-    try:
-        retriever.get(ids)
-    except PassageNotFoundError:
-        if len(ids) == 1:
-            return set(ids)
-        half = len(ids) // 2
-        return _absent(retriever, ids[:half]) | _absent(retriever, ids[half:])
-    return set()
+    """Return which ids an index lacks."""
+    return set(ids) - {passage.id for passage in retriever.get(ids)}
 
 
 class _Plan:
@@ -308,13 +301,12 @@ def _ask(
     retriever: Retriever, queries: Mapping[str, str], mode: str, k: int, progress: ProgressLike
 ) -> dict[str, dict[str, float]]:
     """Return the hits of all queries; of each no more than id and score is kept."""
-    options: dict[str, Any] = {} if mode == "late" else {"mode": mode}
     run: dict[str, dict[str, float]] = {}
     ids = list(queries)
     with reporting(progress, len(ids), f"asking, {mode}") as report:
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
-            answers = retriever.search_many([queries[id] for id in batch], k, **options)
+            answers = retriever.search_many([queries[id] for id in batch], k, mode=check_mode(mode))
             for id, hits in zip(batch, answers, strict=True):
                 run[id] = keep_order((hit.id, hit.score) for hit in hits)
             report(len(batch))

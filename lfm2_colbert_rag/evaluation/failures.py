@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 from ..errors import PassageNotFoundError
-from ..retriever.facade import Retriever
+from ..retriever.options import check_mode
+from ..retriever.search.evidence import telling_matches
 from ..types import Hit, Match
 from .datasets import Dataset
-from .results import Answer, Failure, Mark, ModeResult
+from .results import Answer, Evidence, Failure, ModeResult
+
+if TYPE_CHECKING:
+    from ..retriever.facade import Retriever
 
 __all__ = ["collect_failures"]
 
 _LOOKED = 1000  # hits among which the right passage is looked for
 _EXPECTED, _FOUND = 3, 3  # passages of each kind that are shown
 _SHOWN = 420  # characters of a passage
-_ALIKE = 0.01  # strengths closer than this are alike: vectors are kept in 16 bits
 _LEAD_IN = 80  # characters before its first match
 
 
 def collect_failures(
-    retriever: Retriever, dataset: Dataset, result: ModeResult, most: int
+    retriever: Retriever, dataset: Dataset, result: ModeResult, limit: int
 ) -> tuple[Failure, ...]:
     """Ask the worst queries again, deeper, and collect their evidence.
 
@@ -30,7 +33,7 @@ def collect_failures(
         dataset: queries and judgements.
         result: what a mode gave; the first measure decides which queries are worst, of equal ones
             the smaller id comes first. Queries with a perfect value are never among them.
-        most: how many queries.
+        limit: how many queries at most.
     """
     values = next(iter(result.per_query.values()))
     worst = sorted(
@@ -38,12 +41,12 @@ def collect_failures(
         for query, value in values.items()
         if value < 1 and any(grade > 0 for grade in dataset.qrels[query].values())
     )
-    options: dict[str, Any] = {} if result.mode == "late" else {"mode": result.mode}
+    mode = check_mode(result.mode)
     failures = []
-    for value, query in worst[:most]:
+    for value, query in worst[:limit]:
         text = dataset.queries[query]
         looked = max(1, min(_LOOKED, dataset.passages))
-        hits = retriever.search_many([text], looked, **options)[0]
+        hits = retriever.search(text, looked, mode=mode)
         grades = dataset.qrels[query]
         failures.append(
             Failure(
@@ -76,9 +79,9 @@ def _expected(
 
 
 def _from_hit(query: str, hit: Hit, rank: int, grade: int | None) -> Answer:
-    matches = telling(query, hit.text, hit.evidence)
-    text, marks, asked = _excerpt(hit.text, matches, hit.window)
-    return Answer(hit.id, rank, grade, text, hit.score, hit.relevance, marks, asked)
+    matches = telling_matches(query, hit.text, hit.evidence)
+    text, evidence = _excerpt(query, hit.text, matches, hit.window)
+    return Answer(hit.id, rank, grade, text, hit.score, hit.relevance, evidence)
 
 
 def _not_found(retriever: Retriever, query: str, id: str, grade: int) -> Answer:
@@ -87,55 +90,35 @@ def _not_found(retriever: Retriever, query: str, id: str, grade: int) -> Answer:
     except PassageNotFoundError:  # judgements of missing passages were kept
         return Answer(id, None, grade, "")
     passage = explained.passage
-    matches = telling(query, passage.text, explained.matches)
-    text, marks, asked = _excerpt(passage.text, matches, explained.window)
-    return Answer(id, None, grade, text, None, None, marks, asked)
-
-
-def telling(query: str, text: str, matches: Sequence[Match]) -> list[Match]:
-    """Return the matches that are above their average, without punctuation.
-
-    Every word of a question has a best match, and how strong matches are differs from model to
-    model; only the comparison within one passage says which words made it.
-
-    Args:
-        query: what was asked.
-        text: the passage.
-        matches: its evidence.
-    """
-    words = [
-        match
-        for match in matches
-        if _has_letter(query, match.query_span) and _has_letter(text, match.passage_span)
-    ]
-    average = sum(match.strength for match in words) / max(1, len(words))
-    return [match for match in words if match.strength >= average - _ALIKE]
-
-
-def _has_letter(text: str, span: tuple[int, int]) -> bool:
-    return any(map(str.isalnum, text[slice(*span)]))
+    matches = telling_matches(query, passage.text, explained.matches)
+    text, evidence = _excerpt(query, passage.text, matches, explained.window)
+    return Answer(id, None, grade, text, None, None, evidence)
 
 
 def _excerpt(
-    text: str, matches: Sequence[Match], window: tuple[int, int] | None
-) -> tuple[str, tuple[Mark, ...], tuple[Mark, ...]]:
-    """Return a part of a text with the most of its matches, and those matches."""
+    query: str, text: str, matches: Sequence[Match], window: tuple[int, int] | None
+) -> tuple[str, tuple[Evidence, ...]]:
+    """Return the part of a text that shows its matches best, and those matches."""
     start = _best_start(text, matches) if matches else (window or (0, 0))[0]
     start = _word_start(text, start)
     end = min(len(text), start + _SHOWN)
     inside = [m for m in matches if m.passage_span[0] >= start and m.passage_span[1] <= end]
     head, tail = "…" if start else "", "…" if end < len(text) else ""
     shift = start - len(head)
-    marks = (
-        Mark(m.passage_span[0] - shift, m.passage_span[1] - shift, round(m.strength, 3))
-        for m in inside
+    evidence = (
+        Evidence(
+            match.query_span,
+            (match.passage_span[0] - shift, match.passage_span[1] - shift),
+            round(match.strength, 3),
+            (query[slice(*match.query_span)], text[slice(*match.passage_span)]),
+        )
+        for match in inside
     )
-    asked = (Mark(*m.query_span, round(m.strength, 3)) for m in matches)
-    return f"{head}{text[start:end]}{tail}", tuple(marks), tuple(asked)
+    return f"{head}{text[start:end]}{tail}", tuple(evidence)
 
 
 def _best_start(text: str, matches: Sequence[Match]) -> int:
-    """Return where an excerpt has to begin to show the most of the matches."""
+    """Return where an excerpt has to begin to show as much strength of matches as possible."""
 
     def shown(start: int) -> float:
         return sum(

@@ -29,7 +29,7 @@ _KNOWN = {
     "success": ("Success", True),
     "rprec": ("Rprec", False),
 }
-_GRADED = {"nDCG"}  # takes every grade as it is; a least grade has no meaning for it
+_GRADED = {"nDCG"}  # takes every grade as it is; a minimum grade has no meaning for it
 _WHOLE = 1000  # hits asked for where a measure looks at the whole ranking, as TREC runs have
 _PATTERN = re.compile(r"\s*([A-Za-z]+)\s*(?:\(\s*rel\s*=\s*(\d+)\s*\))?\s*(?:@\s*(\d+))?\s*")
 
@@ -52,7 +52,7 @@ def check_measures(measures: Iterable[str]) -> tuple[str, ...]:
 
     Args:
         measures: such as ``"nDCG@10"``, ``"recall@100"``, ``"RR"`` or ``"R(rel=2)@10"``, where
-            ``rel`` is the least grade that counts as relevant. Upper and lower case are alike.
+            ``rel`` is the minimum grade that counts as relevant. Upper and lower case are alike.
 
     Raises:
         ConfigError: none at all, one that is not known, or one without the cutoff it needs.
@@ -137,7 +137,7 @@ class _Measure:
             names = ", ".join(dict.fromkeys(name for name, _ in _KNOWN.values()))
             raise ConfigError(
                 f"{text!r} is not a known measure. Known are {names}, with @ and a cutoff, such "
-                "as nDCG@10; (rel=2) before it makes 2 the least grade that counts as relevant."
+                "as nDCG@10; (rel=2) before it makes 2 the minimum grade that counts as relevant."
             )
         name, needs_cutoff = known
         cutoff = None if match[3] is None else int(match[3])

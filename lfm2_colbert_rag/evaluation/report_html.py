@@ -8,8 +8,8 @@ from itertools import pairwise
 
 from .comparing import METHOD
 from .report_style import STYLE
-from .reporting import Grid, differences, grids, worst_failures
-from .results import Answer, Estimate, Evaluation, Failure, Mark
+from .report_tables import Grid, differences, grids, worst_failures
+from .results import Answer, Estimate, Evaluation, Failure
 
 __all__ = ["to_html"]
 
@@ -183,7 +183,8 @@ def _failures(evaluations: Sequence[Evaluation]) -> str:
 
 
 def _failure(evaluation: Evaluation, mode: str, failure: Failure) -> str:
-    asked = failure.expected[0].asked if failure.expected else ()
+    best = failure.expected[0].evidence if failure.expected else ()
+    asked = [(one.query, one.strength) for one in best]
     where = f"{evaluation.dataset} · {mode} · query {failure.query}"
     expected = "".join(_answer(answer, failure.looked) for answer in failure.expected)
     found = "".join(_answer(answer, failure.looked) for answer in failure.found)
@@ -201,29 +202,32 @@ def _answer(answer: Answer, looked: int) -> str:
     good = answer.grade is not None and answer.grade > 0
     grade = "not judged" if answer.grade is None else f"grade {answer.grade}"
     relevance = "" if answer.relevance is None else f" · relevance {answer.relevance:.2f}"
+    marks = [(one.passage, one.strength) for one in answer.evidence]
     return (
         f'<div class="answer{" good" if good else ""}"><p class="id"><b>{rank}</b> '
         f'<bdi>{escape(answer.id)}</bdi> <span class="dim">{grade}{relevance}</span></p>'
-        f'<p dir="auto">{_marked(answer.text, answer.marks)}</p></div>'
+        f'<p dir="auto">{_marked(answer.text, marks)}</p></div>'
     )
 
 
-def _marked(text: str, marks: Sequence[Mark], *, underline: bool = False) -> str:
+def _marked(
+    text: str, marks: Sequence[tuple[tuple[int, int], float]], *, underline: bool = False
+) -> str:
     """Return a text, escaped, with words shaded by the strength of their match."""
     parts, done = [], 0
-    for mark in sorted(marks, key=lambda mark: (mark.start, -mark.strength)):
-        if mark.start < done:
+    for (start, end), strength in sorted(marks, key=lambda mark: (mark[0][0], -mark[1])):
+        if start < done:
             continue
-        parts.append(escape(text[done : mark.start]))
-        word = escape(text[mark.start : mark.end])
+        parts.append(escape(text[done:start]))
+        word = escape(text[start:end])
         if underline:
             parts.append(f"<u>{word}</u>")
         else:
-            shade = 0.12 + 0.4 * max(0.0, min(1.0, mark.strength))
+            shade = 0.12 + 0.4 * max(0.0, min(1.0, strength))
             parts.append(
                 f'<mark style="background:rgba(240,160,30,{shade:.2f})" '
-                f'title="{mark.strength:.2f}">{word}</mark>'
+                f'title="{strength:.2f}">{word}</mark>'
             )
-        done = mark.end
+        done = end
     parts.append(escape(text[done:]))
     return "".join(parts)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from .comparing import METHOD
-from .reporting import Grid, differences, grids, worst_failures
+from .report_tables import Grid, differences, grids, worst_failures
 from .results import Answer, Evaluation, Failure
 
 __all__ = ["to_markdown"]
@@ -96,10 +96,10 @@ def _answer(what: str, answer: Answer, looked: int) -> str:
     place = f"rank {answer.rank}" if answer.rank else f"not among the first {looked:,}"
     grade = "not judged" if answer.grade is None else f"grade {answer.grade}"
     text, done, parts = answer.text, 0, []
-    for mark in sorted(answer.marks, key=lambda mark: mark.start):
-        if mark.start >= done:
-            parts += [_text(text[done : mark.start]), f"**{_text(text[mark.start : mark.end])}**"]
-            done = mark.end
+    for start, end in sorted(one.passage for one in answer.evidence):
+        if start >= done:
+            parts += [_text(text[done:start]), f"**{_text(text[start:end])}**"]
+            done = end
     parts.append(_text(text[done:]))
     return f"- {what}, {place}, {grade}: {_text(answer.id)}  \n  {''.join(parts)}"
 

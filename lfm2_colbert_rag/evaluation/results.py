@@ -15,8 +15,8 @@ __all__ = [
     "Answer",
     "Estimate",
     "Evaluation",
+    "Evidence",
     "Failure",
-    "Mark",
     "ModeResult",
     "load_evaluations",
     "save_evaluations",
@@ -35,12 +35,20 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Mark:
-    """A stretch of a text that matched, and how strongly: ``[start, end)`` and a cosine."""
+class Evidence:
+    """A word of the query and the word that answered it, as ``Hit.quote_evidence`` writes them.
 
-    start: int
-    end: int
+    Attributes:
+        query: ``(start, end)`` characters of the query.
+        passage: ``(start, end)`` characters of the text that is shown.
+        strength: cosine of the two.
+        words: what stands there in the query and in the text.
+    """
+
+    query: tuple[int, int]
+    passage: tuple[int, int]
     strength: float
+    words: tuple[str, str]
 
 
 @dataclass(frozen=True)
@@ -54,8 +62,7 @@ class Answer:
         text: the part of its text that matched best.
         score: as the search gave it; None where it was not found.
         relevance: as the search gave it; None where it was not found.
-        marks: the words of ``text`` that answered words of the query.
-        asked: the words of the query that they answered.
+        evidence: the words of ``text`` that answered words of the query, strongest first.
     """
 
     id: str
@@ -64,8 +71,7 @@ class Answer:
     text: str
     score: float | None = None
     relevance: float | None = None
-    marks: tuple[Mark, ...] = ()
-    asked: tuple[Mark, ...] = ()
+    evidence: tuple[Evidence, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,7 +135,7 @@ class Evaluation:
         notes: what to know about the data, such as judgements that were left out.
 
     Example:
-        >>> evaluation = evaluate(None, dataset, model="nano")  # doctest: +SKIP
+        >>> evaluation = evaluate(dataset, model="nano")  # doctest: +SKIP
         >>> evaluation.modes["late"].means["nDCG@10"].mean  # doctest: +SKIP
         0.7462
     """
@@ -322,5 +328,19 @@ def _read_failure(values: Mapping[str, Any]) -> Failure:
 
 
 def _read_answer(values: Mapping[str, Any]) -> Answer:
-    marks = {name: tuple(Mark(**one) for one in values[name]) for name in ("marks", "asked")}
-    return Answer(**{**values, **marks})
+    return Answer(**{**values, "evidence": tuple(map(_read_evidence, values["evidence"]))})
+
+
+def _read_evidence(values: Mapping[str, Any]) -> Evidence:
+    asked, answered = values["words"]
+    return Evidence(
+        _span(values["query"]),
+        _span(values["passage"]),
+        float(values["strength"]),
+        (str(asked), str(answered)),
+    )
+
+
+def _span(ends: Any) -> tuple[int, int]:
+    start, end = ends
+    return int(start), int(end)

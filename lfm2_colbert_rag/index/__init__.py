@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Index, LiveSegment, Ranking
+from .base import Index, LiveSegment, LiveSegments, Ranking
 from .exact import ExactIndex
 from .settings import SearchSettings
 from .trace import SearchTrace, exact_trace
@@ -11,6 +11,7 @@ __all__ = [
     "ExactIndex",
     "Index",
     "LiveSegment",
+    "LiveSegments",
     "Ranking",
     "SearchSettings",
     "SearchTrace",

@@ -123,7 +123,7 @@ def open_arrays(folder: Path, files: Mapping[str, FileInfo]) -> dict[str, npt.ND
     return arrays
 
 
-def let_go(arrays: Iterable[npt.NDArray[Any]]) -> None:
+def release_pages(arrays: Iterable[npt.NDArray[Any]]) -> None:
     """Unmap the pages of arrays that were read once; the system's cache still has them.
 
     A process that streams through mapped files would otherwise look, and be billed, as if it held
@@ -155,17 +155,6 @@ def verify_arrays(folder: Path, files: Mapping[str, FileInfo]) -> list[str]:
             if _sha256(file) != expected.sha256:
                 problems.append(f"{path} was altered: its checksum differs. {REMEDY}")
     return problems
-
-
-def sync_folder(folder: Path) -> None:
-    """Flush a folder's entries to the disk, where the system can do so."""
-    if os.name == "nt":  # Windows has no handle to a folder that could be flushed
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _describe(path: Path) -> FileInfo:

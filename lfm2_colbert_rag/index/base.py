@@ -5,6 +5,8 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,9 @@ import numpy.typing as npt
 from ..errors import PassageNotFoundError
 from ..types import TokenMatrix, Window
 from .maxsim import score_block
-from .segment import Segment
+
+if TYPE_CHECKING:
+    from .segment import Segment
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +32,7 @@ class LiveSegment:
     live: npt.NDArray[np.bool_] | None = None
 
     @property
-    def positions(self) -> npt.NDArray[np.intp]:
+    def positions(self) -> npt.NDArray[np.int64]:
         """Positions of the live windows, ascending."""
         return np.arange(len(self.segment.rows)) if self.live is None else np.flatnonzero(self.live)
 
@@ -37,20 +41,22 @@ class LiveSegment:
         """The row of each live window."""
         return self.segment.rows if self.live is None else self.segment.rows[self.live]
 
-    @property
-    def passages(self):
-        return self.live_count
-
-    @property
-    def vectors(self):
-        if self.live is None:
-            return self.segment.info.tokens
-        return int(self.segment.lengths[self.live].sum())
-
-    @property
-    def live_count(self) -> int:
+    @cached_property
+    def passages(self) -> int:
         """Number of live passages."""
-        return len(run_starts(self.rows))
+        return self.segment.info.passages if self.live is None else len(run_starts(self.rows))
+
+    @cached_property
+    def windows(self) -> int:
+        """Number of live windows."""
+        return len(self.segment.rows) if self.live is None else int(self.live.sum())
+
+    @cached_property
+    def vectors(self) -> int:
+        """Number of live vectors."""
+        if self.live is None:
+            return self.segment.info.vectors
+        return int(self.segment.lengths[self.live].sum())
 
     def without(self, rows: npt.NDArray[np.int64]) -> LiveSegment:
         """Return the same segment with more passages deleted; this one stays as it is."""
@@ -59,51 +65,119 @@ class LiveSegment:
             return self
         return LiveSegment(self.segment, ~dead if self.live is None else self.live & ~dead)
 
+    def within(self, rows: npt.NDArray[np.int64] | None) -> LiveSegment:
+        """Return the same segment with no other passages live than these.
+
+        Args:
+            rows: ascending; None for all.
+        """
+        if rows is None:
+            return self
+        if not len(rows):
+            return LiveSegment(self.segment, np.zeros(len(self.segment.rows), np.bool_))
+        found = np.searchsorted(rows, self.segment.rows)
+        chosen = rows[np.minimum(found, len(rows) - 1)] == self.segment.rows
+        return LiveSegment(self.segment, chosen if self.live is None else chosen & self.live)
+
     def is_live(self, position: int) -> bool:
         """Tell whether the window at a position belongs to a live passage."""
         return self.live is None or bool(self.live[position])
 
 
-class LiveSegments(Sequence):
-    def __init__(self, segments):
-        self._segments = tuple(segments)
-        self._first_rows = np.array([s.segment.rows[0] for s in self._segments], dtype=np.int64)
-        self._last_rows = np.array([s.segment.rows[-1] for s in self._segments], dtype=np.int64)
-        self.passages = sum(s.live_count for s in self._segments)
+class LiveSegments(Sequence[LiveSegment]):
+    """The segments of one generation, and the stored windows of each live row.
 
-    def __len__(self):
+    Args:
+        segments: in the order of their rows.
+
+    Example:
+        >>> segments = LiveSegments([])
+        >>> len(segments), segments.passages
+        (0, 0)
+    """
+
+    def __init__(self, segments: Sequence[LiveSegment] = ()) -> None:
+        self._segments = tuple(segments)
+        filled = [s.segment.rows for s in self._segments]
+        self._first_rows = np.array([rows[0] for rows in filled], dtype=np.int64)
+        self._last_rows = np.array([rows[-1] for rows in filled], dtype=np.int64)
+
+    def __len__(self) -> int:
+        """Return the number of segments."""
         return len(self._segments)
 
-    def __getitem__(self, i):
-        return self._segments[i]
+    @overload
+    def __getitem__(self, number: int) -> LiveSegment: ...
+
+    @overload
+    def __getitem__(self, number: slice) -> tuple[LiveSegment, ...]: ...
+
+    def __getitem__(self, number: int | slice) -> LiveSegment | tuple[LiveSegment, ...]:
+        """Return one segment, or a tuple of some."""
+        return self._segments[number]
+
+    def __iter__(self) -> Iterator[LiveSegment]:
+        """Yield the segments."""
+        return iter(self._segments)
+
+    @cached_property
+    def passages(self) -> int:
+        """Number of live passages."""
+        return sum([live.passages for live in self._segments])
 
     @property
-    def rows(self):
-        r = [l.rows for l in self._segments]
-        return np.unique(np.concatenate(r)) if r else np.empty(0, np.int64)
+    def vectors(self) -> int:
+        """Number of live vectors."""
+        return sum([live.vectors for live in self._segments])
 
-    def find(self, row):
-        for i in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
-            live = self._segments[i]
-            positions = live.segment.positions(row)
-            if positions and live.is_live(positions[0]):
-                return live.segment, positions
+    @property
+    def rows(self) -> npt.NDArray[np.int64]:
+        """``(passages,)`` int64 the live rows, ascending."""
+        rows = [live.rows for live in self._segments]
+        return np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
+
+    def find(self, row: int) -> tuple[Segment, range]:
+        """Return the segment that holds a live row, and the positions of the row's windows.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
+        for number in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
+            live = self._segments[number]
+            first, last = np.searchsorted(live.segment.rows, (row, row + 1)).tolist()
+            if first < last and (live.live is None or live.live[first]):
+                return live.segment, range(first, last)
         raise PassageNotFoundError(f"row {row} is not live in this generation.")
 
-    def windows(self, row):
+    def windows(self, row: int) -> Iterator[Window]:
+        """Yield the stored windows of a live row, in the order of the text.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
         segment, positions = self.find(row)
         return map(segment.window, positions)
 
-    def window(self, row, place):
+    def window(self, row: int, place: int) -> Window:
+        """Return one of a live row's windows, counted from 0.
+
+        Raises:
+            PassageNotFoundError: the row is not live in this generation.
+        """
         segment, positions = self.find(row)
         return segment.window(positions[place])
 
-    def window_span(self, row, place):
-        segment, positions = self.find(row)
-        return segment.window_span(positions[place])
+    def window_spans(self, windows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return only the characters of windows, each named by a live row and its place there.
 
-    def window_spans(self, found):
-        return [self.window_span(row, place) for row, place in found]
+        Raises:
+            PassageNotFoundError: a row is not live in this generation.
+        """
+        found = [self.find(row) for row, _ in windows]
+        return [
+            segment.window_span(positions[place])
+            for (segment, positions), (_, place) in zip(found, windows, strict=True)
+        ]
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +200,41 @@ class Ranking:
         """Return the number of ranked rows."""
         return len(self.rows)
 
-    @staticmethod
-    def joined(one, other):
-        return Ranking(
-            np.concatenate((one.rows, other.rows)),
-            np.concatenate((one.scores, other.scores)),
-            np.concatenate((one.windows, other.windows)),
+    @classmethod
+    def empty(cls) -> Ranking:
+        """Return the ranking of no rows."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(none, none.astype(np.float32), none)
+
+    @classmethod
+    def ordered(
+        cls,
+        rows: npt.NDArray[np.int64],
+        scores: npt.NDArray[np.float32],
+        windows: npt.NDArray[np.int64],
+    ) -> Ranking:
+        """Rank rows by their scores; those of one score by their number."""
+        order = np.lexsort((rows, -scores))
+        return cls(rows[order], scores[order], windows[order])
+
+    @classmethod
+    def joined(cls, rankings: Sequence[Ranking]) -> Ranking:
+        """Put rankings of different rows together."""
+        filled = [ranking for ranking in rankings if len(ranking)]
+        if len(filled) < 2:
+            return filled[0] if filled else cls.empty()
+        return cls.ordered(
+            np.concatenate([ranking.rows for ranking in filled]),
+            np.concatenate([ranking.scores for ranking in filled]),
+            np.concatenate([ranking.windows for ranking in filled]),
         )
+
+    def cut(self, k: int) -> Ranking:
+        """Keep the best k rows, and all that tie with the last of them."""
+        if len(self) <= k:
+            return self
+        kept = int((self.scores >= self.scores[k - 1]).sum())
+        return Ranking(self.rows[:kept], self.scores[:kept], self.windows[:kept])
 
 
 class Index(ABC):
@@ -146,18 +248,20 @@ class Index(ABC):
       they have;
     * deleted rows, and rows outside ``rows``, never appear;
     * equal passages get equal scores.
+
+    Args:
+        segments: the segments of the generation, in the order of their rows.
+
+    Attributes:
+        segments: the same, with their stored windows by row.
     """
 
     def __init__(self, segments: Sequence[LiveSegment]) -> None:
         self.segments = segments if isinstance(segments, LiveSegments) else LiveSegments(segments)
-        self._segments = tuple(segments)
-        filled = [s.segment.rows for s in self._segments]
-        self._first_rows = np.array([rows[0] for rows in filled], dtype=np.int64)
-        self._last_rows = np.array([rows[-1] for rows in filled], dtype=np.int64)
 
     def __len__(self) -> int:
         """Return the number of live passages."""
-        return sum(segment.live_count for segment in self._segments)
+        return self.segments.passages
 
     @abstractmethod
     def search(
@@ -178,72 +282,28 @@ class Index(ABC):
             One ranking a query, see :class:`Ranking` for ties.
         """
 
-    def windows(self, row: int) -> Iterator[Window]:
-        """Yield the stored windows of a live row, in the order of the text.
-
-        Raises:
-            PassageNotFoundError: the row is not live in this generation.
-        """
-        segment, positions = self._find(row)
-        return map(segment.window, positions)
-
-    def window(self, row: int, place: int) -> Window:
-        """Return one of a live row's windows, counted from 0.
-
-        Raises:
-            PassageNotFoundError: the row is not live in this generation.
-        """
-        segment, positions = self._find(row)
-        return segment.window(positions[place])
-
-    def window_span(self, row: int, place: int) -> tuple[int, int]:
-        """Return only the characters of one of a live row's windows.
-
-        Raises:
-            PassageNotFoundError: the row is not live in this generation.
-        """
-        segment, positions = self._find(row)
-        return segment.window_span(positions[place])
-
-    def _find(self, row: int) -> tuple[Segment, range]:
-        for i in np.flatnonzero((self._first_rows <= row) & (row <= self._last_rows)):
-            live = self._segments[i]
-            positions = live.segment.positions(row)
-            if positions and live.is_live(positions[0]):
-                return live.segment, positions
-        raise PassageNotFoundError(f"row {row} is not live in this generation.")
-
     def _rescore(self, query: TokenMatrix, rows: npt.NDArray[np.int64]) -> Ranking:
         """Score windows one by one, so that a score depends on the query and the window only.
 
         Matrix products over many windows at once may differ in the last bit with their place in
         the block; alone, equal passages get equal scores, and ties can be broken by id.
         """
-        scores = np.empty(len(rows), dtype=np.float32)
-        windows = np.empty(len(rows), dtype=np.int64)
-        for i, row in enumerate(rows):
-            segment, positions = self._find(int(row))
-            each = [_score(query, segment.vectors_of(position)) for position in positions]
-            windows[i] = np.argmax(each)
-            scores[i] = each[windows[i]]
-        order = np.lexsort((rows, -scores))
-        return Ranking(rows[order], scores[order], windows[order])
-
-    @staticmethod
-    def _cut(ranking: Ranking, k: int) -> Ranking:
-        """Keep the best k rows, and all that tie with the last of them."""
-        if len(ranking) <= k:
-            return ranking
-        kept = int((ranking.scores >= ranking.scores[k - 1]).sum())
-        return Ranking(ranking.rows[:kept], ranking.scores[:kept], ranking.windows[:kept])
+        found = [self.segments.find(row) for row in rows.tolist()]
+        vectors = [segment.vectors_of(one) for segment, positions in found for one in positions]
+        scores = np.array(
+            [score_block(query, one, np.array([len(one)]))[0] for one in vectors], np.float32
+        )
+        sizes = [len(positions) for _, positions in found]
+        starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
+        best = [
+            int(scores[at : at + size].argmax()) for at, size in zip(starts, sizes, strict=True)
+        ]
+        windows = np.array(best, dtype=np.int64)
+        return Ranking.ordered(rows, scores[starts + windows], windows)
 
 
 def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """Return where each run of equal rows starts: one place a passage."""
+    """Return where each run of equal rows starts: one position a passage."""
     if not len(rows):
         return np.empty(0, dtype=np.intp)
     return np.concatenate(([0], np.flatnonzero(np.diff(rows)) + 1))
-
-
-def _score(query: TokenMatrix, vectors: TokenMatrix) -> np.float32:
-    return score_block(query, vectors, np.array([len(vectors)]))[0]

@@ -54,11 +54,10 @@ class ExactIndex(Index):
             found.append(block_rows)
             scored.append(np.stack([score_block(query, vectors, lengths) for query in queries]))
         if not found:
-            none = np.empty(0, dtype=np.int64)
-            return [Ranking(none, none.astype(np.float32), none) for _ in queries]
+            return [Ranking.empty() for _ in queries]
         all_rows, all_scores = _best_windows(np.concatenate(found), np.concatenate(scored, axis=1))
         return [
-            self._cut(self._rescore(query, _best(all_rows, scores, k)), k)
+            self._rescore(query, _best(all_rows, scores, k)).cut(k)
             for query, scores in zip(queries, all_scores, strict=True)
         ]
 
@@ -66,8 +65,8 @@ class ExactIndex(Index):
         self, rows: npt.NDArray[np.int64] | None
     ) -> Iterator[tuple[npt.NDArray[np.int64], TokenMatrix, npt.NDArray[np.int64]]]:
         """Yield windows of allowed passages in blocks: rows, vectors end to end, and lengths."""
-        for live in self._segments:
-            positions = _allowed_positions(live, rows)
+        for live in self.segments:
+            positions = live.within(rows).positions
             lengths = live.segment.lengths[positions]
             for part in blocks(lengths, self._block_tokens):
                 yield (
@@ -75,15 +74,6 @@ class ExactIndex(Index):
                     _gather(live, positions[part], lengths[part]),
                     lengths[part],
                 )
-
-
-def _allowed_positions(
-    live: LiveSegment, rows: npt.NDArray[np.int64] | None
-) -> npt.NDArray[np.intp]:
-    if rows is None:
-        return live.positions
-    allowed = np.isin(live.segment.rows, rows)
-    return np.flatnonzero(allowed if live.live is None else allowed & live.live)
 
 
 def _gather(

@@ -3,17 +3,17 @@
 A segment is a folder of arrays. It is written under a temporary name, flushed to the disk, and
 renamed; from then on it never changes. What makes it part of an index is the catalog, which names
 it together with the size and checksum of each file. There are two kinds: exact ones keep vectors as
-they are (this module), compressed ones a few bits of them (:mod:`.compressed_segment`).
+they are (this module), compressed ones a few bits of them (:mod:`.compressed.segment`).
 
 Files of an exact segment:
 
 ========== ======================= ===========================================================
 file       shape and dtype         content
 ========== ======================= ===========================================================
-vectors    ``(tokens, dim)``       token vectors of all windows, end to end, float16
-token_ids  ``(tokens,)`` int32     vocabulary id of each vector
-spans      ``(tokens, 2)`` int32   characters of the passage that each vector stands for
-offsets    ``(windows + 1,)``      where each window's vectors start; last = tokens, int64
+vectors    ``(vectors, dim)``      token vectors of all windows, end to end, float16
+token_ids  ``(vectors,)`` int32    vocabulary id of each vector
+spans      ``(vectors, 2)`` int32  characters of the passage that each vector stands for
+offsets    ``(windows + 1,)``      where each window's vectors start; last = vectors, int64
 rows       ``(windows,)`` int64    row number of each window's passage, ascending; the windows of
                                    a passage lie side by side
 windows    ``(windows, 2)`` int64  characters of the passage that each window is
@@ -33,14 +33,14 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from .._support.disk import sync_folder
 from ..types import TokenMatrix, TokenVectors, Window
 from .arrays import (
     ArrayFile,
     FileInfo,
     describe_arrays,
-    let_go,
     open_arrays,
-    sync_folder,
+    release_pages,
     write_arrays,
 )
 
@@ -54,30 +54,27 @@ class SegmentInfo:
     Attributes:
         name: folder name under ``segments/``.
         passages: number of passages, deleted ones included.
-        tokens: number of token vectors.
+        vectors: number of token vectors.
         files: size and checksum of each array's file, by array name.
         kind: ``"exact"`` or ``"compressed"``.
         codebook: name of the codebook of a compressed segment.
-        energy: mean squared length of its residuals; 0 for an exact segment.
-        noise: variance, for one query vector, of what rounding does to a score.
+        mse: mean squared length of its residuals; 0 for an exact segment.
+        noise: variance, for one query vector, of what quantization does to a score.
         first_row: its lowest row number.
-        foreign: share of its vectors whose vocabulary id the codebook does not know.
+        oov_share: share of its vectors whose vocabulary id the codebook does not know (out of
+            vocabulary).
     """
 
     name: str
     passages: int
-    tokens: int
+    vectors: int
     files: Mapping[str, FileInfo]
     kind: str = EXACT
     codebook: str | None = None
-    energy: float = 0.0
+    mse: float = 0.0
     noise: float = 0.0
     first_row: int = 0
-    foreign: float = 0.0
-
-    @property
-    def vectors(self):
-        return self.tokens
+    oov_share: float = 0.0
 
     @property
     def size(self) -> int:
@@ -106,7 +103,7 @@ class Segment(ABC):
         return np.diff(self.offsets)
 
     def positions(self, row: int) -> range:
-        """Return the places of a row's windows in this segment; empty if it has none here."""
+        """Return the positions of a row's windows in this segment; empty if it has none here."""
         first, last = np.searchsorted(self.rows, (row, row + 1))
         return range(int(first), int(last))
 
@@ -122,12 +119,9 @@ class Segment(ABC):
         start, end = self.windows[position].tolist()
         return start, end
 
-    def release_pages(self):
-        self.let_go()
-
-    def let_go(self) -> None:
-        """Unmap what was read of the vectors; it is mapped again when it is read again."""
-        let_go(self._streamed)
+    def release_pages(self) -> None:
+        """Unmap the pages of what has a row a vector; they are mapped again when they are read."""
+        release_pages(self._streamed)
 
     @property
     @abstractmethod
@@ -187,14 +181,14 @@ class ExactSegment(Segment):
 class WindowWriter(Protocol):
     """What writes a segment of either kind, window by window."""
 
-    def append(self, place: int, window: Window) -> None:
-        """Add a window of the passage at a place, never less than the last."""
+    def append(self, row: int, window: Window) -> None:
+        """Add a window of the passage with a row number, never less than the last."""
 
     def counts(self, passages: int) -> tuple[list[int], list[int]]:
         """Return the windows and the vectors of each of the passages."""
 
     def close(self) -> None:
-        """Let go of the files, finished or not."""
+        """Close the files, finished or not."""
 
     def finish(self, name: str, first_row: int) -> SegmentInfo:
         """Write what is left, flush everything, and return what to record."""
@@ -222,7 +216,7 @@ class SegmentWriter:
         folder.mkdir(parents=True)
         self._folder = folder
         self._durable = durable
-        self._places: list[int] = []
+        self._rows: list[int] = []
         self._lengths: list[int] = []
         self._windows: list[tuple[int, int]] = []
         with ExitStack() as opened:
@@ -231,31 +225,28 @@ class SegmentWriter:
             self._spans = opened.enter_context(ArrayFile(folder, "spans", np.int32, 2))
             self._opened = opened.pop_all()
 
-    def append(self, place: int, window: Window) -> None:
+    def append(self, row: int, window: Window) -> None:
         """Add a window.
 
         Args:
-            place: which passage it belongs to, counted from 0; never less than the last.
+            row: row number of its passage, less the ``first_row`` that :meth:`finish` is given;
+                never less than the last.
             window: with at least one vector, stored as float16.
         """
         encoded = window.encoded
         self._vectors.extend(encoded.vectors)
         self._token_ids.extend(encoded.token_ids)
         self._spans.extend(encoded.spans)
-        self._places.append(place)
+        self._rows.append(row)
         self._lengths.append(len(encoded))
         self._windows.append(window.span)
 
     def counts(self, passages: int) -> tuple[list[int], list[int]]:
         """Return the windows and the vectors of each of the passages."""
-        windows, tokens = [0] * passages, [0] * passages
-        for place, length in zip(self._places, self._lengths, strict=True):
-            windows[place] += 1
-            tokens[place] += length
-        return windows, tokens
+        return count_by_row(self._rows, self._lengths, passages)
 
     def close(self) -> None:
-        """Let go of the files, finished or not."""
+        """Close the files, finished or not."""
         self._opened.close()
 
     def finish(self, name: str, first_row: int) -> SegmentInfo:
@@ -263,7 +254,7 @@ class SegmentWriter:
 
         Args:
             name: the segment's name to be.
-            first_row: row number of the passage at place 0.
+            first_row: what is added to every row number.
 
         Returns:
             What to record in the catalog.
@@ -271,7 +262,7 @@ class SegmentWriter:
         with self._opened:
             arrays = {
                 "offsets": np.concatenate(([0], np.cumsum(self._lengths))).astype(np.int64),
-                "rows": np.array(self._places, dtype=np.int64) + first_row,
+                "rows": np.array(self._rows, dtype=np.int64) + first_row,
                 "windows": np.array(self._windows, dtype=np.int64),
             }
             write_arrays(self._folder, arrays, durable=self._durable)
@@ -282,11 +273,27 @@ class SegmentWriter:
         files = describe_arrays(self._folder)
         return SegmentInfo(
             name,
-            len(set(self._places)),
+            len(set(self._rows)),
             sum(self._lengths),
             files,
-            first_row=first_row + self._places[0],
+            first_row=first_row + self._rows[0],
         )
+
+
+def count_by_row(
+    rows: Sequence[int], lengths: Sequence[int], passages: int
+) -> tuple[list[int], list[int]]:
+    """Count the windows and the vectors of each passage.
+
+    Args:
+        rows: the passage of each window, counted from 0.
+        lengths: the vectors of each window.
+        passages: their number.
+    """
+    owners = np.asarray(rows, np.int64)
+    windows = np.bincount(owners, minlength=passages)
+    vectors = np.bincount(owners, weights=np.asarray(lengths), minlength=passages)
+    return windows.tolist(), vectors.astype(np.int64).tolist()
 
 
 def open_exact_segment(root: Path, info: SegmentInfo) -> ExactSegment:

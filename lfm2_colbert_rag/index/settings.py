@@ -14,22 +14,23 @@ class SearchSettings:
         near: of these centroids, how many of each query vector are near enough for the vectors that
             belong to them to be decompressed and compared.
         groups: share of the coarse groups in which these centroids are looked for.
-        candidates: most windows that are scored exactly.
-        caution: candidates come in the order of their votes; scoring ends when the next would have
-            to beat what its votes promise by so many standard deviations to be among the best k.
-        final_caution: the same for the windows that are scored with all their vectors.
+        candidates: at most so many windows are scored with all their vectors.
+        margin: candidates come in the order of their estimated MaxSim; refining ends when the next
+            would have to exceed its estimate by so many standard deviations of the errors of the
+            latest estimates to be among the best k.
+        final_margin: the same for the windows that are scored with all their vectors.
     """
 
     nprobe: int = 320
     near: int = 96
     groups: float = 0.15
     candidates: int = 4096
-    caution: float = 5.5
-    final_caution: float = 3.5
+    margin: float = 5.5
+    final_margin: float = 3.5
 
 
 # From fast to thorough; measured on the index itself, the first that is good enough is used.
-LADDER = (
+PRESETS = (
     SearchSettings(32, 24, 0.10, 256, 2.0, 2.0),
     SearchSettings(96, 64, 0.10, 512, 2.5, 2.5),
     SearchSettings(160, 80, 0.15, 4096, 4.5, 3.5),
@@ -37,5 +38,4 @@ LADDER = (
     SearchSettings(640, 192, 0.30, 8192, 7.0, 4.5),
     SearchSettings(1024, 512, 0.50, 16384, 8.0, 6.0),
 )
-DEFAULT_SETTINGS = LADDER[3]
-PRESETS = LADDER
+DEFAULT_SETTINGS = PRESETS[3]

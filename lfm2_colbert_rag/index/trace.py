@@ -44,11 +44,7 @@ def exact_trace(
         segments: what is searched.
         rows: ascending rows to which the search is limited; None for all.
     """
-    windows = vectors = 0
-    for live in segments:
-        allowed = np.ones(len(live.segment.rows), np.bool_) if live.live is None else live.live
-        if rows is not None:
-            allowed = allowed & np.isin(live.segment.rows, rows)
-        windows += int(allowed.sum())
-        vectors += int(live.segment.lengths[allowed].sum())
+    allowed = [live.within(rows) for live in segments]
+    windows = sum(live.windows for live in allowed)
+    vectors = sum(live.vectors for live in allowed)
     return SearchTrace("exact", windows, vectors, scored=windows)

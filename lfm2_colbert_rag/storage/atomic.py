@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from .._support.disk import sync_folder
 from ..errors import IndexExistsError, StorageFullError, StoredIndexError
-from ..index.arrays import sync_folder
 
 _DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 
@@ -31,12 +31,21 @@ def storage_errors(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _DISK_FULL and not isinstance(error, StoredIndexError):
-            raise StorageFullError(
-                f"the disk that holds {folder} took no more data ({error.strerror}); "
-                "nothing was changed. Free some space and repeat the call."
-            ) from error
+        raise_if_full(error, folder)
         raise
+
+
+def raise_if_full(error: OSError, folder: Path) -> None:
+    """Raise what a full disk means, if that is what an error says.
+
+    Raises:
+        StorageFullError: the disk is full.
+    """
+    if error.errno in _DISK_FULL and not isinstance(error, StoredIndexError):
+        raise StorageFullError(
+            f"the disk that holds {folder} took no more data ({error.strerror}); "
+            "nothing was changed. Free some space and repeat the call."
+        ) from error
 
 
 @contextmanager

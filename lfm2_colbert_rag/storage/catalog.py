@@ -1,6 +1,8 @@
 """The catalog: one SQLite file that says what an index contains.
 
-Only this module, ``schema``, ``filter_sql`` and ``lexical.tables`` speak SQL.
+SQL is spoken here, and in ``schema`` (tables, rows that describe files), ``rows``, ``filter_sql``
+(filters and their indexes), ``posting_sql`` and ``posting_lists`` (the lexical index), over what
+``connections`` lends; nowhere else.
 
 A *generation* is a number that grows by one with every commit. Rows of passages and segments
 carry the generation in which they were born and, once replaced or deleted, the one in which they
@@ -26,6 +28,7 @@ from ..errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import CodebookInfo
+from ..index.lexical.analyser import VERSION as ANALYSER_VERSION
 from ..index.segment import SegmentInfo
 from ..types import Passage
 from .commits import Changes, Commit, Counts, Head
@@ -39,18 +42,21 @@ from .filter_sql import (
     to_sql,
 )
 from .posting_lists import PostingLists
-from .posting_sql import LexicalState, add_commit, last_row, write_state
+from .posting_sql import LexicalState, add_commit, last_row, read_state, write_state
 from .row_cache import RecentRows
+from .rows import insert_rows
 from .schema import (
     ALIVE,
     APPLICATION_ID,
     FORMAT_VERSION,
+    NEWEST,
     SCHEMA,
     codebooks,
     drop_codebooks,
     insert_codebook,
     insert_segment,
     live_segments,
+    newest_generation,
     read_settings,
     resize_passages,
     write_settings,
@@ -68,39 +74,22 @@ class Catalog:
         durable: wait for the disk at every commit.
         read_only: see :class:`~.connections.Connections`.
 
-    Attributes:
-        postings: the posting lists of the passages.
-
     Raises:
         IndexNotFoundError: the file is missing, or is not a catalog.
-        IndexFormatError: it was written in another version of the format.
+        IndexFormatError: it was written in another version of the format, or its posting lists by
+            another version of the analyser.
+
+    Attributes:
+        postings: the posting lists.
     """
 
     def __init__(self, path: Path, *, durable: bool = True, read_only: bool = False) -> None:
-        self._path = path
         self._connections = Connections(
             path, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
         self._recent = RecentRows()
         self._check_format()
-
-    @property
-    def read_only(self) -> bool:
-        """Whether writes are refused."""
-        return self._connections.read_only
-
-    def require_writable(self) -> None:
-        """Refuse what would write.
-
-        Raises:
-            ReadOnlyError: the index may only be read.
-        """
-        self._connections.require_writable()
-
-    def close(self) -> None:
-        """Close the file; whoever asks later gets a RetrieverClosedError."""
-        self._connections.close()
 
     @classmethod
     def create(
@@ -137,21 +126,37 @@ class Catalog:
         temporary.replace(path)
         return cls(path, durable=durable)
 
+    def close(self) -> None:
+        """Close the file; whoever asks later gets a RetrieverClosedError."""
+        self._connections.close()
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self._connections.read_only
+
+    def require_writable(self) -> None:
+        """Refuse what would write.
+
+        Raises:
+            ReadOnlyError: the index may only be read.
+        """
+        self._connections.require_writable()
+
     def head(self) -> Head:
         """Return what whoever is about to write must know."""
         with self._connections.reading_one_state() as connection:
-            names = connection.execute("SELECT name FROM codebooks ORDER BY born, name")
+            names = connection.execute("SELECT name FROM codebooks ORDER BY born, name").fetchall()
             return Head(
-                _newest(connection),
+                newest_generation(connection),
                 last_row(connection) + 1,
                 IndexSettings.from_json(read_settings(connection)),
-                tuple(name for (name,) in names),
+                tuple([name for (name,) in names]),
             )
 
     def generation(self) -> int:
         """Return the newest generation."""
-        with self._connections.reading() as connection:
-            return _newest(connection)
+        return int(self._connections.fetch(NEWEST)[0][0])
 
     def counts(self, generation: int) -> Counts:
         """Count what one generation contains."""
@@ -162,24 +167,24 @@ class Catalog:
                    (SELECT total(passages) FROM segments WHERE {ALIVE}),
                    (SELECT count(*) FROM segments WHERE {ALIVE})"""
         with self._connections.reading() as connection:
-            live, windows, tokens, held, segments = connection.execute(
+            live, windows, vectors, held, segments = connection.execute(
                 query, {"generation": generation}
             ).fetchone()
-        return Counts(live, int(windows), int(held) - live, int(tokens), segments)
+        return Counts(live, int(windows), int(held) - live, int(vectors), segments)
 
     def changes_since(self, generation: int) -> Changes:
         """Return the newest generation's settings and segments, and rows that died meanwhile."""
         with self._connections.reading_one_state() as connection:
-            newest = _newest(connection)
+            newest = newest_generation(connection)
             dead = connection.execute(
                 "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
-            )
+            ).fetchall()
             return Changes(
                 newest,
                 IndexSettings.from_json(read_settings(connection)),
                 live_segments(connection, newest),
                 codebooks(connection),
-                np.sort(np.fromiter((row for (row,) in dead), dtype=np.int64)),
+                np.sort(np.array(dead, dtype=np.int64).reshape(-1)),
             )
 
     def segment_names(self) -> set[str]:
@@ -220,8 +225,9 @@ class Catalog:
                 (limit.isoformat(timespec="seconds"),),
             )
             gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
-            connection.executemany(
-                "DELETE FROM passages WHERE row = ?", [(row,) for row in gone.tolist()]
+            connection.execute(
+                "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
+                (json.dumps(gone.tolist()),),
             )
             prune_indexes(connection)
         if len(gone):
@@ -278,22 +284,21 @@ class Catalog:
 
     def rows_by_id(self, ids: Sequence[str], generation: int) -> dict[str, int]:
         """Return the live row of each id that has one."""
-        with self._connections.reading() as connection:
-            rows = connection.execute(
+        return dict(
+            self._connections.fetch(
                 f"SELECT id, row FROM passages WHERE {ALIVE} "
                 "AND id IN (SELECT value FROM json_each(:ids))",
                 {"generation": generation, "ids": json.dumps(list(ids))},
             )
-            return dict(rows.fetchall())
+        )
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Return passages by row number, live or dead."""
-        with self._connections.reading() as connection:
-            found = connection.execute(
-                "SELECT row, id, text, metadata FROM passages "
-                "WHERE row IN (SELECT value FROM json_each(?))",
-                (json.dumps([int(row) for row in rows]),),
-            ).fetchall()
+        found = self._connections.fetch(
+            "SELECT row, id, text, metadata FROM passages "
+            "WHERE row IN (SELECT value FROM json_each(?))",
+            (json.dumps([int(row) for row in rows]),),
+        )
         return {row: Passage(id, text, json.loads(metadata)) for row, id, text, metadata in found}
 
     def commit(self, commit: Commit) -> None:
@@ -304,16 +309,13 @@ class Catalog:
         """
         with self._connections.writing() as connection:
             # Rows that die must do so first: at no moment may two live rows share an id.
-            connection.executemany(
-                "UPDATE passages SET died = ? WHERE row = ? AND died IS NULL",
-                [(commit.generation, int(row)) for row in commit.removed],
+            connection.execute(
+                "UPDATE passages SET died = ? WHERE died IS NULL "
+                "AND row IN (SELECT value FROM json_each(?))",
+                (commit.generation, json.dumps([int(row) for row in commit.removed])),
             )
             _insert_passages(connection, commit)
-            add_commit(
-                connection,
-                [(one.row, one.passage.text) for one in commit.passages],
-                commit.postings,
-            )
+            add_commit(connection, [one.row for one in commit.passages], commit.postings)
             resize_passages(connection, commit.resized)
             connection.executemany(
                 "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
@@ -352,7 +354,7 @@ class Catalog:
             with self._connections.reading() as connection:
                 connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
-            return live_segments(target, _newest(target)), codebooks(target)
+            return live_segments(target, newest_generation(target)), codebooks(target)
         finally:
             target.close()
 
@@ -363,7 +365,7 @@ class Catalog:
                 found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
         except sqlite3.DatabaseError as error:
             found = [str(error)]
-        return [] if found == ["ok"] else [f"{self._path}: {text}" for text in found]
+        return [] if found == ["ok"] else [f"{self._connections.path}: {text}" for text in found]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         parameters: dict[str, Any] = {"generation": generation}
@@ -376,34 +378,34 @@ class Catalog:
             return np.fromiter((row for (row,) in rows), dtype=np.int64)
 
     def _check_format(self) -> None:
-        if not self._path.is_file():
-            raise IndexNotFoundError(
-                f"{self._path.parent} holds no index: {self._path.name} is missing."
-            )
+        """Refuse what is no catalog, or one that another version of the library wrote."""
+        path = self._connections.path
+        if not path.is_file():
+            raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
         try:
             with self._connections.reading() as connection:
                 application = connection.execute("PRAGMA application_id").fetchone()[0]
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
+                ours = application == APPLICATION_ID and version == FORMAT_VERSION
+                lexical = read_state(connection) if ours else None
         except sqlite3.DatabaseError as error:
             raise IndexCorruptError(
-                f"{self._path} cannot be read as a catalog ({error}). Restore it from a backup."
+                f"{path} cannot be read as a catalog ({error}). Restore it from a backup."
             ) from error
         if application != APPLICATION_ID:
-            raise IndexNotFoundError(f"{self._path} is not a catalog of this library.")
-        if version != FORMAT_VERSION:
+            raise IndexNotFoundError(f"{path} is not a catalog of this library.")
+        analyser = ANALYSER_VERSION if lexical is None else lexical.analyser
+        if (version, analyser) != (FORMAT_VERSION, ANALYSER_VERSION):
+            found = f"in format {version}" + (f" with analyser {analyser}" if lexical else "")
             raise IndexFormatError(
-                f"{self._path.parent} is in format {version}; this version of the library reads "
-                f"format {FORMAT_VERSION}. Use the version that wrote it, or index the texts again "
-                "in a new folder."
+                f"{path.parent} is {found}; this version of the library reads format "
+                f"{FORMAT_VERSION} with analyser {ANALYSER_VERSION}. Use the version that wrote "
+                "it, or index the texts again in a new folder."
             )
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _newest(connection: sqlite3.Connection) -> int:
-    return int(connection.execute("SELECT max(generation) FROM generations").fetchone()[0])
 
 
 def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
@@ -416,7 +418,8 @@ def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
             stored.windows,
             stored.tokens,
             commit.generation,
+            None,
         )
         for stored in commit.passages
     ]
-    connection.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", rows)
+    insert_rows(connection, "INSERT INTO passages", rows)

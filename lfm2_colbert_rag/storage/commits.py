@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..index.compressed.codebook import CodebookInfo
-from ..index.lexical.postings import Postings
-from ..index.segment import SegmentInfo
-from ..types import Passage
-from .settings import IndexSettings
-from .staging import StagedSegment
+if TYPE_CHECKING:
+    from ..index.compressed.codebook import CodebookInfo
+    from ..index.lexical.postings import Postings
+    from ..index.segment import SegmentInfo
+    from ..types import Passage
+    from .settings import IndexSettings
+    from .staging import StagedSegment
 
 
 class StaleDraftError(Exception):
@@ -28,6 +29,7 @@ class Draft:
     Attributes:
         passages: with ids unique among themselves.
         segment: their windows, staged.
+        counts: how many windows, and how many vectors, each of them has.
         stored: the rows that the same ids had when the draft was begun, by id.
         generation: the generation in which that was so.
         relied_on: those of ``stored`` that must still be live, since their vectors were copied.
@@ -37,6 +39,7 @@ class Draft:
 
     passages: Sequence[Passage]
     segment: StagedSegment
+    counts: tuple[Sequence[int], Sequence[int]]
     stored: Mapping[str, int] = field(default_factory=dict)
     generation: int = -1
     relied_on: Mapping[str, int] = field(default_factory=dict)
@@ -122,8 +125,8 @@ class Commit:
         codebook: a codebook, already on the disk, that later segments are to use.
         resized: row, windows and vectors of passages that ``segment`` holds with other numbers of
             them than the catalog says.
-        postings: the terms of ``passages``, in parts. Passages that come without are filled in
-            later where the index keeps posting lists.
+        postings: the posting lists of ``passages``, in parts; where they are missing and the index
+            keeps some, the passages are pending.
         settings: settings of the index that are others from now on.
     """
 

@@ -6,11 +6,15 @@ import os
 import queue
 import sqlite3
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ..errors import ReadOnlyError, RetrieverClosedError, StorageFullError
+
+# Pages of the file that a connection keeps in memory: a commit writes to many of them.
+_CACHE_KIB = 16 << 10
 
 
 class Connections:
@@ -38,6 +42,7 @@ class Connections:
         self._protected = not (may_write(path.parent) and may_write(path))
         self.read_only = read_only or self._protected
         self._closed = False
+        self._stamp: list[tuple[int, int, int]] = []
         self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
         self._process = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
@@ -57,6 +62,13 @@ class Connections:
             why = "cannot be written here" if self._protected else "was opened with read_only=True"
             raise ReadOnlyError(f"{self.path.parent} {why}, so nothing was changed.")
 
+    def fetch(
+        self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Return the rows of one statement."""
+        with self.reading() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection for one statement, or a few that need not see the same state.
@@ -70,6 +82,8 @@ class Connections:
             )
         if self._process != os.getpid():  # SQLite connections must not cross a fork
             self._idle, self._process = queue.LifoQueue(), os.getpid()
+        if self._protected:
+            self._drop_stale()
         idle = self._idle
         try:
             connection = idle.get_nowait()
@@ -113,8 +127,21 @@ class Connections:
         else:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._prepare(connection)
         return connection
+
+    def _drop_stale(self) -> None:
+        """Close connections to a file that somebody else has changed since it was opened.
+
+        They were told that it does not change (:meth:`_uri`), and would mix old pages with new.
+        """
+        log = self.path.with_name(f"{self.path.name}-wal")
+        stamps = [one.stat() for one in (self.path, log) if one.exists()]
+        stamp = [(one.st_ino, one.st_size, one.st_mtime_ns) for one in stamps]
+        if stamp != self._stamp:
+            self._stamp = stamp
+            _close_all(self._idle)
 
     def _uri(self) -> str:
         """Return how SQLite is to open the file.

@@ -17,7 +17,7 @@ from pathlib import Path
 from filelock import BaseFileLock, FileLock, Timeout
 
 from ..errors import IndexLockedError
-from .atomic import storage_errors
+from .atomic import raise_if_full, storage_errors
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 
 logger = logging.getLogger(__name__)
@@ -49,8 +49,7 @@ class FolderLocks:
         if not self._writing.acquire(timeout=max(self._timeout, 0)):
             raise self._locked()
         try:
-            with storage_errors(self.folder):
-                self._file_lock.acquire(timeout=max(0.0, deadline - time.monotonic()))
+            self._acquire(max(0.0, deadline - time.monotonic()))
             try:
                 self._write_holder()
                 yield
@@ -60,6 +59,15 @@ class FolderLocks:
             raise self._locked() from None
         finally:
             self._writing.release()
+
+    def _acquire(self, timeout: float) -> None:
+        try:
+            self._file_lock.acquire(timeout=timeout)
+        except Timeout:
+            raise
+        except OSError as error:
+            raise_if_full(error, self.folder)
+            raise
 
     def _write_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
@@ -103,11 +111,14 @@ class FolderLocks:
     @contextmanager
     def stage(self) -> Iterator[Path]:
         """Give a folder for a segment in the making, which nobody takes for an orphan."""
-        with storage_errors(self.folder):
+        lock = None
+        try:
             (self.folder / STAGING).mkdir(exist_ok=True)
-            lock = None
             while lock is None:  # whoever removes orphans may get at the new lock file first
                 lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
+        except OSError as error:
+            raise_if_full(error, self.folder)
+            raise
         folder = Path(lock.lock_file).with_suffix("")
         try:
             yield folder

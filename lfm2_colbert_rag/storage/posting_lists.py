@@ -1,15 +1,18 @@
-"""The part of the catalog that knows words: posting lists read, filled and pruned."""
+"""The posting lists of an index: read, filled and pruned, each in a transaction of its own."""
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import IndexCorruptError
-from ..index.lexical.bm25 import joined
-from ..index.lexical.postings import LENGTHS, Numbers, Postings, unpack
-from . import posting_sql as tables
+from ..index.lexical.blocks import unpack
+from ..index.lexical.postings import LENGTHS, Numbers, Postings
+from . import posting_sql as sql
 from .connections import Connections
 from .posting_sql import LexicalState
 
@@ -17,78 +20,105 @@ from .posting_sql import LexicalState
 _PRUNED = 20_000
 
 
+@dataclass(frozen=True)
+class FoundPostings:
+    """What was found of some terms, and how complete it is.
+
+    Attributes:
+        state: of all lists; None where the index is to have none.
+        lists: rows and counts of each term that is in some passage, live or dead; empty as long
+            as the lists are not complete.
+    """
+
+    state: LexicalState | None
+    lists: dict[str, tuple[Numbers, Numbers]]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no passage is missing."""
+        return self.state is not None and self.state.is_complete
+
+
 class PostingLists:
-    """The posting lists of an index, in the same file as its passages.
+    """What the catalog keeps for the lexical leg.
+
+    The passages of a commit come in with its own transaction, see
+    :func:`~lfm2_colbert_rag.storage.posting_sql.add_commit`.
 
     Args:
-        connections: to that file.
+        connections: to the catalog.
     """
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._recent = _RecentPostings()
 
     def state(self) -> LexicalState | None:
-        """Return how complete the posting lists are; None where the index is to have none."""
-        with self._connections.reading() as connection:
-            return tables.read_state(connection)
+        """Return how complete the lists are; None where the index is to have none."""
+        return sql.parse_state(self._connections.fetch(sql.STATE))
 
     def enable(self) -> None:
-        """Keep lists from now on; the passages there are have yet to be filled in."""
+        """Have lists from now on; the passages that are there already are pending."""
         with self._connections.writing() as connection:
-            if tables.read_state(connection) is None:
-                tables.start_over(connection)
+            if sql.read_state(connection) is None:
+                sql.write_state(connection, LexicalState(next=1, last=sql.last_row(connection)))
 
     def disable(self) -> None:
-        """Drop the lists."""
+        """Drop the lists, and have none from now on."""
         with self._connections.writing() as connection:
             connection.execute("DELETE FROM postings")
-            tables.write_state(connection, None)
+            connection.execute("DELETE FROM recent_postings")
+            sql.write_state(connection, None)
 
     def pending(self, limit: int) -> list[tuple[int, str]]:
         """Return the next passages that the lists lack: rows and texts; empty when none does."""
         with self._connections.reading_one_state() as connection:
-            return tables.pending(connection, limit)
+            return sql.pending(connection, limit)
 
     def fill(self, rows: Sequence[int], postings: Postings) -> bool:
-        """Add passages that :meth:`pending_texts` gave to the lists, in one transaction.
+        """Add passages that :meth:`pending` gave to the lists, in one transaction.
 
         Args:
             rows: their rows; none says that no more passages are pending.
-            postings: of their texts.
+            postings: of their texts, by place.
 
         Returns:
-            False if somebody else did it, or started over, meanwhile; nothing was changed then.
+            False if somebody else did it meanwhile; nothing was changed then.
         """
         with self._connections.writing() as connection:
-            state = tables.read_state(connection)
+            state = sql.read_state(connection)
             if state is None or state.is_complete:
                 return False
-            if [row for row, _ in tables.pending(connection, len(rows) or 1)] != list(rows):
+            if [row for row, _ in sql.pending(connection, len(rows) or 1)] != list(rows):
                 return False
             if rows:
-                tables.append(connection, [postings.at(np.array(rows, dtype=np.int64))])
+                sql.add(connection, [postings.at(np.array(rows, dtype=np.int64))])
             done = rows[-1] + 1 if rows else state.last + 1
-            tables.write_state(connection, LexicalState(next=done, last=state.last))
+            sql.write_state(connection, LexicalState(next=done, last=state.last))
         return True
 
-    def read(self, terms: Sequence[str]) -> dict[str, tuple[Numbers, Numbers]] | None:
-        """Return the rows and counts of each term that is in some passage, live or dead.
+    def read(self, terms: Sequence[str]) -> FoundPostings:
+        """Return the lists of terms; nothing is filled in by it.
 
-        Returns:
-            None while the lists are not complete.
+        Raises:
+            IndexCorruptError: a list is damaged.
         """
         with self._connections.reading_one_state() as connection:
-            state = tables.read_state(connection)
+            state = sql.read_state(connection)
             if state is None or not state.is_complete:
-                return None
-            found = tables.read(connection, terms)
-        return {term: joined(blocks) for term, blocks in found.items()}
+                return FoundPostings(state, {})
+            found = {term: unpack(blocks) for term, blocks in sql.read(connection, terms).items()}
+            recent = self._recent.lists(connection, terms)
+        for term, entries in recent.items():
+            found[term] = _joined(found[term], entries) if term in found else entries
+        return FoundPostings(state, found)
 
-    def size(self) -> int:
-        """Return the bytes of all posting lists, without what SQLite needs around them."""
+    def bytes(self) -> int:
+        """Return the bytes of all lists, without what SQLite needs around them."""
         with self._connections.reading() as connection:
             row = connection.execute(
-                "SELECT total(length(CAST(term AS BLOB)) + length(entries) + 8) FROM postings"
+                "SELECT total(length(CAST(term AS BLOB)) + length(entries) + 16) + "
+                "(SELECT total(length(lists)) FROM recent_postings) FROM postings"
             ).fetchone()
         return int(row[0])
 
@@ -97,16 +127,18 @@ class PostingLists:
         with self._connections.reading_one_state() as connection:
             rows = connection.execute("SELECT row FROM passages ORDER BY row")
             held = np.fromiter((row for (row,) in rows), dtype=np.int64)
-            newest = tables.last_row(connection)
+            newest = sql.last_row(connection)
+        with self._connections.writing() as connection:
+            sql.merge_recent(connection)
         last: str | None = None
         while True:
             with self._connections.writing() as connection:
-                last = tables.prune(connection, held, newest, last, _PRUNED)
+                last = sql.prune(connection, held, newest, last, _PRUNED)
             if last is None:
                 return
 
     def check(self, live: Numbers) -> list[str]:
-        """Compare the posting lists with the live passages and with one another.
+        """Compare the lists with the live passages and with one another.
 
         Args:
             live: ascending live rows.
@@ -114,32 +146,90 @@ class PostingLists:
         Returns:
             One sentence a problem.
         """
+        path = self._connections.path
+        try:
+            wrong = self._wrong(live)
+        except IndexCorruptError as error:
+            return [f"{path}: {error}"]
+        if not len(wrong):
+            return []
+        shown = ", ".join(map(str, wrong[:3].tolist()))
+        return [
+            f"{path}: the lexical index disagrees with {len(wrong):,} passages (rows "
+            f"{shown}{', ...' if len(wrong) > 3 else ''}). Leave it out and make it again: "
+            "open(lexical=False), then open(lexical=True)."
+        ]
+
+    def _wrong(self, live: Numbers) -> Numbers:
+        """Return live rows that have no length, or another one than they have terms."""
         with self._connections.reading_one_state() as connection:
-            state = tables.read_state(connection)
-            if state is None or state.analyser != LexicalState().analyser:
-                return []
+            state = sql.read_state(connection)
+            if state is None:
+                return np.empty(0, np.int64)
             live = live[(live < state.next) | (live > state.last)]
-            if not len(live):
-                return []
             lengths, sums, times = (np.zeros(len(live) + 1, np.int64) for _ in range(3))
-            for term, first, entries in tables.every_block(connection):
-                try:
-                    rows, counts = unpack(first, entries)
-                except IndexCorruptError as error:
-                    return [f"{self._connections.path}: {error}"]
+            for term, rows, counts in sql.every_list(connection):
                 places = np.searchsorted(live, rows)
-                places[(places == len(live)) | (live.take(places, mode="clip") != rows)] = len(live)
+                known = places < len(live)
+                known[known] = live[places[known]] == rows[known]
+                places[~known] = len(live)
                 if term == LENGTHS:
                     np.add.at(times, places, 1)
                     np.add.at(lengths, places, counts)
                 else:
                     np.add.at(sums, places, counts)
-        wrong = live[((times != 1) | (lengths != sums))[:-1]]
-        if not len(wrong):
-            return []
-        shown = ", ".join(map(str, wrong[:3].tolist()))
-        return [
-            f"{self._connections.path}: the posting lists disagree with {len(wrong):,} passages "
-            f"(rows {shown}{', ...' if len(wrong) > 3 else ''}). Leave it out and make it again: "
-            "open(lexical=False), then open(lexical=True)."
-        ]
+        return live[((times != 1) | (lengths != sums))[:-1]]
+
+
+class _RecentPostings:
+    """The lists that are kept apart, in memory; safe to use from many threads.
+
+    What is kept apart only grows, until all of it is merged into the lists. So the first row tells
+    whether what is known still holds, and rows that an older state lacks do no harm in it.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._span: tuple[int, int] | None = None
+        self._held: dict[str, tuple[list[int], list[int]]] = {}
+
+    def lists(
+        self, connection: sqlite3.Connection, terms: Sequence[str]
+    ) -> dict[str, tuple[Numbers, Numbers]]:
+        """Return rows and counts of those terms that are in passages kept apart.
+
+        Args:
+            connection: within a transaction.
+            terms: the terms.
+        """
+        span = sql.recent_span(connection)
+        with self._changing:
+            if span is None:
+                self._span, self._held = None, {}
+                return {}
+            self._load(connection, span)
+            return {
+                term: (np.array(held[0], np.int64), np.array(held[1], np.int64))
+                for term in dict.fromkeys(terms)
+                if (held := self._held.get(term)) is not None
+            }
+
+    def _load(self, connection: sqlite3.Connection, span: tuple[int, int]) -> None:
+        if self._span is None or self._span[0] != span[0]:
+            self._span, self._held = (span[0], -1), {}
+        if self._span[1] >= span[1]:
+            return
+        for part in sql.recent(connection, self._span[1]):
+            rows, counts = part.rows.tolist(), part.counts.tolist()
+            bounds = part.starts.tolist()
+            for term, start, end in zip(part.terms, bounds, bounds[1:], strict=False):
+                held = self._held.setdefault(term, ([], []))
+                held[0].extend(rows[start:end])
+                held[1].extend(counts[start:end])
+        self._span = span
+
+
+def _joined(
+    one: tuple[Numbers, Numbers], other: tuple[Numbers, Numbers]
+) -> tuple[Numbers, Numbers]:
+    return np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1]))

@@ -1,4 +1,4 @@
-"""The tables of the catalog, and rows that describe files."""
+"""The tables of the catalog, and the rows that describe files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CREATE TABLE generations (
 CREATE TABLE segments (
     name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
     files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER,
-    description TEXT NOT NULL DEFAULT '{{}}'
+    description TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
@@ -40,12 +40,18 @@ CREATE TABLE codebooks (
 ) WITHOUT ROWID;
 CREATE TABLE measurements (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 {POSTINGS};"""
+NEWEST = "SELECT max(generation) FROM generations"
 ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
+
+
+def newest_generation(connection: sqlite3.Connection) -> int:
+    """Return the newest generation."""
+    return int(connection.execute(NEWEST).fetchone()[0])
 
 
 def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
     """Return all settings by name."""
-    rows = connection.execute("SELECT key, value FROM settings")
+    rows = connection.execute("SELECT key, value FROM settings").fetchall()
     return {key: json.loads(value) for key, value in rows}
 
 
@@ -65,14 +71,14 @@ def live_segments(connection: sqlite3.Connection, generation: int) -> tuple[Segm
         {"generation": generation},
     )
     return tuple(
-        SegmentInfo(name, passages, tokens, _read_files(files), **json.loads(description))
-        for name, passages, tokens, files, description in rows
+        SegmentInfo(name, passages, vectors, _read_files(files), **json.loads(description))
+        for name, passages, vectors, files, description in rows
     )
 
 
 def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation: int) -> None:
     """Add a segment that is born in a generation."""
-    known = ("name", "passages", "tokens", "files")
+    known = ("name", "passages", "vectors", "files")
     description = {key: value for key, value in vars(info).items() if key not in known}
     connection.execute(
         "INSERT INTO segments (name, passages, tokens, files, born, description) "
@@ -80,7 +86,7 @@ def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation
         (
             info.name,
             info.passages,
-            info.tokens,
+            info.vectors,
             _write_files(info.files),
             generation,
             json.dumps(description),

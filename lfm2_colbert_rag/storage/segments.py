@@ -71,7 +71,7 @@ class SegmentOpener:
             self._known = {name: book for name, book in self._known.items() if name in names}
 
 
-def new_writer(folder: Path, dim: int, codebook: Codebook | None, *, durable: bool) -> WindowWriter:
+def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool) -> WindowWriter:
     """Return a writer of a new segment; of an exact one where there is no codebook."""
     if codebook is not None:
         return CompressedSegmentWriter(folder, codebook, durable=durable)

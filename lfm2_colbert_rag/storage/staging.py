@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..index.segment import SegmentInfo, WindowWriter
 from ..types import Window
-from .atomic import storage_errors
+from .atomic import raise_if_full, storage_errors
 
 
 class StagedSegment:
@@ -35,8 +35,11 @@ class StagedSegment:
                 the last.
             window: with at least one vector.
         """
-        with self.storage_errors():
+        try:
             self.writer.append(passage, window)
+        except OSError as error:
+            raise_if_full(error, self._index)
+            raise
 
     def counts(self, passages: int) -> tuple[list[int], list[int]]:
         """Return the windows and the vectors of each of the passages."""
@@ -44,9 +47,16 @@ class StagedSegment:
 
     def finish(self, name: str, first_row: int = 0) -> SegmentInfo:
         """Write what is left, flush everything, and return what to record."""
-        with self.storage_errors():
+        try:
             return self.writer.finish(name, first_row)
+        except OSError as error:
+            raise_if_full(error, self._index)
+            raise
 
     def storage_errors(self) -> AbstractContextManager[None]:
         """Turn a full disk into an error that names the index; for what uses the writer itself."""
-        return storage_errors(self.folder.parents[1])
+        return storage_errors(self._index)
+
+    @property
+    def _index(self) -> Path:
+        return self.folder.parents[1]

@@ -23,14 +23,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._support.disk import sync_folder
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
-from ..index.arrays import sync_folder
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..index.segment import SegmentInfo
-from .atomic import is_taken, storage_errors
+from .atomic import is_taken, raise_if_full, storage_errors
 from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
@@ -213,8 +213,11 @@ class Store:
         self.require_writable()
         name = None if codebook is None else codebook.info.name
         with self.locks.stage() as folder:
-            with storage_errors(self.folder):
-                writer = new_writer(folder, self.settings.dim, codebook, durable=self.durable)
+            try:
+                writer = new_writer(folder, self._snapshot.settings.dim, codebook, self.durable)
+            except OSError as error:
+                raise_if_full(error, self.folder)
+                raise
             with closing(writer):
                 yield StagedSegment(folder, writer, name)
 
@@ -234,13 +237,12 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        windows, tokens = draft.segment.counts(len(draft.passages))
         with self._writing() as head:
             replaced = self._replaced(draft, head)
             self._require_codebook(draft.segment, head)
             stored = [
                 StoredPassage(head.next_row + place, *each)
-                for place, each in enumerate(zip(draft.passages, windows, tokens, strict=True))
+                for place, each in enumerate(zip(draft.passages, *draft.counts, strict=True))
             ]
             segment = draft.segment.finish(_new_name(head.generation + 1), head.next_row)
             commit = Commit(
@@ -325,7 +327,7 @@ class Store:
             with self._writing() as head:
                 if head.settings.storage == "exact":
                     raise StaleDraftError("another process wants exact vectors.")
-                self._place_codebook(folder, info)
+                self._place(folder, self.folder / CODEBOOKS / info.name)
                 self.catalog.commit(Commit(head.generation + 1, codebook=info))
                 named = {one.name for one in self.catalog.codebooks()}
                 for path in (self.folder / CODEBOOKS).iterdir():
@@ -380,22 +382,23 @@ class Store:
         if not _suits(staged, head):
             raise StaleDraftError("another process changed how vectors are kept.")
 
-    def _place_codebook(self, staged: Path, info: CodebookInfo) -> None:
-        with storage_errors(self.folder):
-            (self.folder / CODEBOOKS).mkdir(exist_ok=True)
-            staged.replace(self.folder / CODEBOOKS / info.name)
+    def _place(self, staged: Path, target: Path) -> None:
+        """Move a finished folder to its place, and wait for the disk if that is wanted."""
+        try:
+            target.parent.mkdir(exist_ok=True)
+            staged.replace(target)
             if self.durable:
-                sync_folder(self.folder / CODEBOOKS)
+                sync_folder(target.parent)
+        except OSError as error:
+            raise_if_full(error, self.folder)
+            raise
 
     def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
         """Move a finished segment to its place and name it, or leave everything as it was."""
         root = self.folder / SEGMENTS
         name = None if commit.segment is None else commit.segment.name
         if staged is not None and name is not None:
-            with storage_errors(self.folder):
-                staged.folder.replace(root / name)
-                if self.durable:
-                    sync_folder(root)
+            self._place(staged.folder, root / name)
         try:
             self.catalog.commit(commit)
         except BaseException:

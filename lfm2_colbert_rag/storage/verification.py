@@ -185,13 +185,13 @@ def _check_layout(segment: Segment) -> Iterator[str]:
             f"{segment.windows.shape}."
         )
         return
-    if offsets[0] != 0 or (segment.lengths < 1).any() or offsets[-1] != info.tokens:
-        yield f"its offsets do not ascend from 0 to its {info.tokens} vectors."
+    if offsets[0] != 0 or (segment.lengths < 1).any() or offsets[-1] != info.vectors:
+        yield f"its offsets do not ascend from 0 to its {info.vectors} vectors."
     flat = () if isinstance(segment, CompressedSegment) else ("vectors", "token_ids", "spans")
     for name in flat:
         values = getattr(segment, name, None)
-        if values is not None and len(values) != info.tokens:
-            yield f"it has {len(values)} {name}, but {info.tokens} vectors by the catalog."
+        if values is not None and len(values) != info.vectors:
+            yield f"it has {len(values)} {name}, but {info.vectors} vectors by the catalog."
     if (np.diff(rows) < 0).any():
         yield "its rows do not ascend."
     elif len(run_starts(rows)) != info.passages:

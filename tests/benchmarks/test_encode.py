@@ -1,13 +1,15 @@
 """The benchmark of encoding runs, and what it writes can be rendered; its figures mean nothing."""
 
-import json
 import subprocess
 import sys
-from pathlib import Path
+
+import pytest
 
 from benchmarks.encode.report import markdown
+from benchmarks.harness import Results
+from benchmarks.harness.machine import ROOT
 
-ROOT = Path(__file__).resolve().parents[2]
+pytestmark = pytest.mark.benchmark
 
 
 def test_a_tiny_run_is_measured_and_rendered(tmp_path):
@@ -15,9 +17,9 @@ def test_a_tiny_run_is_measured_and_rendered(tmp_path):
     command = [sys.executable, "-m", "benchmarks.encode", "--tiny", "--scratch", str(tmp_path)]
     command += ["--only", "ours-onnx-int8", "--python", f"ours={sys.executable}"]
     subprocess.run([*command, "--rounds", "1", "--out", str(result)], check=True, cwd=ROOT)
-    report = json.loads(result.read_text(encoding="utf-8"))
-    entry = report["contenders"]["ours-onnx-int8"]
+    results = Results(result)
+    entry = results.cases["ours-onnx-int8"]
     assert "error" not in entry, entry
     assert entry["query_p95_ms"] >= entry["query_p50_ms"] > 0
     assert entry["document_tokens_per_second"] > 0
-    assert entry["label"] in markdown(report)
+    assert entry["label"] in markdown(results)

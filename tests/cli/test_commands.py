@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 import lfm2_colbert_rag
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.cli.app import app
 
 from .conftest import Run
 
@@ -47,10 +49,10 @@ def test_search_as_json(run: Run, index: str) -> None:
         "evidence",
     ]
     assert hits[0]["id"] == "more/note.txt"
-    train = next(match for match in hits[0]["evidence"] if match["query"] == "Zug")
-    assert train["passage"] == "Zug"
-    assert hits[0]["text"][slice(*train["passage_span"])] == "Zug"
-    assert question[slice(*train["query_span"])] == "Zug"
+    train = next(match for match in hits[0]["evidence"] if match["words"][0] == "Zug")
+    assert train["words"] == ["Zug", "Zug"]
+    assert hits[0]["text"][slice(*train["passage"])] == "Zug"
+    assert question[slice(*train["query"])] == "Zug"
     assert train["strength"] == pytest.approx(1, abs=0.01)
 
 
@@ -188,6 +190,18 @@ def test_version_and_help(run: Run) -> None:
         outcome = run(command, "--help")
         assert outcome.code == 0
         assert f"lfm2-colbert {command}" in outcome.out
+
+
+def test_every_command_that_a_message_names_is_one() -> None:
+    commands = {command.name for command in app.registered_commands}
+    named = set()
+    for path in Path(lfm2_colbert_rag.__file__).parent.rglob("*.py"):
+        # Where a literal goes on in the next line, so does the command.
+        text = re.sub(r'"\s*\n\s*f?"', "", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"lfm2-colbert\s+([a-z][a-z_-]*)", text):
+            named.add((name, path.name))
+    assert len(named) >= len(commands)
+    assert {(name, file) for name, file in named if name not in commands} == set()
 
 
 def _start(*args: str, stdout: int = subprocess.PIPE) -> subprocess.CompletedProcess[str]:

@@ -21,7 +21,7 @@ __all__ = ["beir", "family_folder", "own"]  # fixtures
 def test_a_folder(run: Run, own: Path) -> None:
     outcome = run("evaluate", "--data", own, "--model", "hash")
     assert outcome.code == 0
-    evaluation = measure(None, load_dataset(own), model="hash")
+    evaluation = measure(load_dataset(own), model="hash")
     assert "nDCG@10" in outcome.out
     for mean in evaluation.result().means.values():
         assert f"{mean.mean:.3f}" in outcome.out
@@ -32,7 +32,7 @@ def test_json_is_an_evaluation(run: Run, own: Path) -> None:
     outcome = run("evaluate", "--data", own, "--model", "hash", "--measures", "RR@5, AP", "--json")
     evaluation = Evaluation.from_json(outcome.out)
     assert evaluation.measures == ("RR@5", "AP")
-    expected = measure(None, load_dataset(own), ["RR@5", "AP"], model="hash")
+    expected = measure(load_dataset(own), measures=["RR@5", "AP"], model="hash")
     assert evaluation.result().per_query == expected.result().per_query
 
 

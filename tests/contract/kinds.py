@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lfm2_colbert_rag.index import CompressedIndex, ExactIndex, Index, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index import ExactIndex, Index, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.clustering import train_codebook
 from lfm2_colbert_rag.index.compressed.codebook import Codebook
 from lfm2_colbert_rag.index.compressed.codec import Codec
@@ -19,7 +20,7 @@ from lfm2_colbert_rag.types import TokenVectors, Window
 
 DIM = 6
 THOROUGH = SearchSettings(
-    nprobe=10_000, near=10_000, groups=1.0, candidates=10_000, caution=100.0, final_caution=100.0
+    nprobe=10_000, near=10_000, groups=1.0, candidates=10_000, margin=100.0, final_margin=100.0
 )
 
 Group = Sequence[tuple[int, Sequence[Window]]]
@@ -64,16 +65,14 @@ class Kind:
         return self.make(segments)
 
 
-def codebook_for(
-    groups: Sequence[Group], nbits: int, dim: int = DIM, *, bent: bool = True
-) -> Codebook:
+def codebook_for(groups: Sequence[Group], nbits: int, dim: int = DIM) -> Codebook:
     """Make a codebook of all vectors."""
     encoded = [window.encoded for group in groups for _, windows in group for window in windows]
     return train_codebook(
         "book",
         np.concatenate([one.vectors for one in encoded]),
         np.concatenate([one.token_ids for one in encoded]),
-        Codec(dim, nbits, bent),
+        Codec(dim, nbits),
     )
 
 

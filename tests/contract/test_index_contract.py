@@ -30,7 +30,7 @@ def oracle(query: np.ndarray, index: Index, rows: set[int]) -> dict[int, list[fl
     return {
         row: [
             float(sum(max(float(q @ d) for d in window.encoded.vectors) for q in query))
-            for window in index.windows(row)
+            for window in index.segments.windows(row)
         ]
         for row in rows
     }
@@ -146,9 +146,9 @@ def test_rows_that_do_not_exist_are_no_error(kind, tmp_path):
 def test_windows_come_back_as_stored(kind, tmp_path):
     stored = [encode(3, 4), encode(5, 2, start=3)]
     index = kind.build(tmp_path, [[(8, [encode(1, 2)]), (9, stored)]], dead=[8])
-    for place, (window, one) in enumerate(zip(index.windows(9), stored, strict=True)):
-        assert window.span == one.span == index.window_span(9, place)
-        assert index.window(9, place).span == one.span
+    for place, (window, one) in enumerate(zip(index.segments.windows(9), stored, strict=True)):
+        assert window.span == one.span == index.segments.window_span(9, place)
+        assert index.segments.window(9, place).span == one.span
         assert window.encoded.vectors.dtype == np.float32
         for name in ("token_ids", "spans"):
             found, expected = getattr(window.encoded, name), getattr(one.encoded, name)
@@ -157,6 +157,6 @@ def test_windows_come_back_as_stored(kind, tmp_path):
         assert errors.max() <= kind.tolerance
     for gone in (8, 10):
         with pytest.raises(PassageNotFoundError):
-            index.windows(gone)
+            index.segments.windows(gone)
         with pytest.raises(PassageNotFoundError):
-            index.window(gone, 0)
+            index.segments.window(gone, 0)

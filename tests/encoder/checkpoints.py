@@ -9,7 +9,6 @@ For any test that needs a real model folder::
 from __future__ import annotations
 
 import json
-import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -25,9 +24,12 @@ from torch import Tensor
 from lfm2_colbert_rag.encoder.config import Lfm2Config
 from lfm2_colbert_rag.encoder.lfm2 import Lfm2Backbone
 
+from .layouts import MARKERS, hf_config, write_head, write_json, write_tokenizer_config
+
+__all__ = ["MARKERS", "hf_config", "write_checkpoint", "write_json"]
+
 SPECIAL = ("<|pad|>", "<|startoftext|>", "<|endoftext|>", "<|im_end|>")
 BOS, EOS = 1, 3
-MARKERS = ("[Q] ", "[D] ")
 DIM = 8
 
 # The splitting rule of the published models' tokenizer.
@@ -92,31 +94,6 @@ def small_config(*, bidirectional: bool = False, **changes: Any) -> Lfm2Config:
     return Lfm2Config(**{**sizes, "bidirectional": bidirectional, **changes})
 
 
-def hf_config(config: Lfm2Config, **changes: Any) -> dict[str, Any]:
-    """The ``config.json`` of a backbone, as transformers writes it."""
-    architecture = "Lfm2BidirectionalModel" if config.bidirectional else "Lfm2Model"
-    return {
-        "architectures": [architecture],
-        "model_type": "lfm2",
-        "vocab_size": config.vocab_size,
-        "hidden_size": config.hidden_size,
-        "intermediate_size": config.feed_forward_size,
-        "block_auto_adjust_ff_dim": False,
-        "layer_types": list(config.layer_types),
-        "num_hidden_layers": len(config.layer_types),
-        "num_attention_heads": config.num_attention_heads,
-        "num_key_value_heads": config.num_key_value_heads,
-        "conv_L_cache": config.conv_kernel,
-        "conv_bias": config.conv_bias,
-        "norm_eps": config.norm_eps,
-        "rope_theta": config.rope_theta,
-        "max_position_embeddings": 512,
-        "eos_token_id": EOS,
-        "pad_token_id": 0,
-        **changes,
-    }
-
-
 def random_backbone(config: Lfm2Config, seed: int = 0) -> Lfm2Backbone:
     """A backbone whose every weight, norms included, matters."""
     generator = torch.Generator().manual_seed(seed)
@@ -164,27 +141,11 @@ def write_checkpoint(folder: Path, **options: Any) -> Path:
     write_json(folder / "config.json", hf_config(config, **recipe.backbone))
     tokenizer = tokenizer_json(markers=recipe.markers_in_tokenizer)
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
-    write_json(
-        folder / "tokenizer_config.json",
-        {
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "bos_token": SPECIAL[BOS],
-            "eos_token": SPECIAL[EOS],
-            "pad_token": SPECIAL[EOS],
-        },
-    )
+    write_tokenizer_config(folder, SPECIAL[BOS], SPECIAL[EOS])
     _write_backbone(folder, config, recipe)
-    if recipe.layout == "pylate":
-        _write_pylate(folder, config, recipe)
-    else:
-        _write_multi_vector(folder, config, recipe)
+    write_head(folder, recipe.layout, (config.hidden_size, DIM), (16, 64), recipe.framing)
+    _write_dense(folder, config, recipe)
     return folder
-
-
-def write_json(file: Path, content: object) -> None:
-    """Write one JSON file, making its folder."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
 
 
 def edit_json(file: Path, **changes: Any) -> None:
@@ -228,10 +189,7 @@ def _write_backbone(folder: Path, config: Lfm2Config, recipe: Recipe) -> None:
     write_json(folder / "model.safetensors.index.json", {"weight_map": weight_map})
 
 
-def _write_dense(folder: Path, config: Lfm2Config, recipe: Recipe, entries: dict[str, Any]) -> None:
-    sizes = {"in_features": config.hidden_size, "out_features": DIM, "bias": False}
-    identity = {"activation_function": "torch.nn.modules.linear.Identity"}
-    write_json(folder / "1_Dense" / "config.json", {**sizes, **identity, **entries})
+def _write_dense(folder: Path, config: Lfm2Config, recipe: Recipe) -> None:
     generator = torch.Generator().manual_seed(recipe.seed + 1)
     weight = torch.randn(DIM, config.hidden_size, generator=generator)
     tensors = quantize({"linear.weight": weight}) if recipe.int8 else {"linear.weight": weight}
@@ -239,81 +197,4 @@ def _write_dense(folder: Path, config: Lfm2Config, recipe: Recipe, entries: dict
     save_file(
         {name: t if t.dtype == torch.int8 else t.to(dtype) for name, t in tensors.items()},
         folder / "1_Dense" / "model.safetensors",
-    )
-
-
-def _modules(folder: Path, *types: str) -> None:
-    entries = [
-        {
-            "idx": place,
-            "name": str(place),
-            "path": "" if place == 0 else f"{place}_{type_name.rpartition('.')[2]}",
-            "type": type_name,
-        }
-        for place, type_name in enumerate(types)
-    ]
-    write_json(folder / "modules.json", entries)
-
-
-def _write_pylate(folder: Path, config: Lfm2Config, recipe: Recipe) -> None:
-    """As PyLate 1.6 saves."""
-    _modules(folder, "sentence_transformers.models.Transformer", "pylate.models.Dense.Dense")
-    _write_dense(folder, config, recipe, {"use_residual": False})
-    options = {
-        "model_type": "ColBERT",
-        "prompts": {"query": "", "document": ""},
-        "default_prompt_name": None,
-        "similarity_fn_name": "MaxSim",
-        "query_prefix": MARKERS[0],
-        "document_prefix": MARKERS[1],
-        "query_length": 16,
-        "document_length": 64,
-        "attend_to_expansion_tokens": False,
-        "skiplist_words": list(string.punctuation),
-        "do_query_expansion": True,
-    }
-    write_json(
-        folder / "config_sentence_transformers.json",
-        {key: value for key, value in {**options, **recipe.framing}.items() if value is not ...},
-    )
-
-
-def _write_multi_vector(folder: Path, config: Lfm2Config, recipe: Recipe) -> None:
-    """As sentence-transformers 6.2 saves a MultiVectorEncoder."""
-    base = "sentence_transformers.base.modules"
-    _modules(
-        folder,
-        f"{base}.transformer.Transformer",
-        f"{base}.dense.Dense",
-        "sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask",
-        f"{base}.normalize.Normalize",
-    )
-    token_level = {
-        "module_input_name": "token_embeddings",
-        "module_output_name": "token_embeddings",
-    }
-    _write_dense(folder, config, recipe, token_level)
-    write_json(folder / "3_Normalize" / "config.json", token_level)
-    write_json(
-        folder / "2_MultiVectorMask" / "config.json",
-        {
-            "skiplist_words": list(string.punctuation),
-            "skiplist_tasks": ["document"],
-            "keep_only_token_ids": None,
-        },
-    )
-    write_json(
-        folder / "config_sentence_transformers.json",
-        {
-            "model_type": "MultiVectorEncoder",
-            "prompts": {"query": MARKERS[0], "document": MARKERS[1]},
-            "default_prompt_name": None,
-            "similarity_fn_name": "maxsim",
-        },
-    )
-    expansion = {"strategy": "fixed", "attend": False, "token": None, "length": 16}
-    options = {"document_length": 64, "query_expansion": expansion}
-    write_json(
-        folder / "sentence_bert_config.json",
-        {key: value for key, value in {**options, **recipe.framing}.items() if value is not ...},
     )

@@ -1,4 +1,4 @@
-"""The queries' desk: one computation for what is asked at once, none for what is known."""
+"""Queries in batches: one computation for what is asked at once, none for what is known."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfm2_colbert_rag.encoder.queries import QueryDesk
+from lfm2_colbert_rag.encoder.queries import QueryBatcher
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 
@@ -42,40 +42,40 @@ def same(found: TokenVectors, text: str) -> bool:
     size=st.integers(0, 4),
 )
 def test_answers_never_depend_on_the_cache(calls, size):
-    desk = QueryDesk(size)
+    batcher = QueryBatcher(size)
     for texts in calls:
-        found = desk.encode(texts, ENCODER.encode_query)
+        found = batcher.encode(texts, ENCODER.encode_query)
         assert len(found) == len(texts)
         assert all(same(vectors, text) for vectors, text in zip(found, texts, strict=True))
-        assert len(desk._cache) <= size
+        assert len(batcher._cache) <= size
 
 
-def test_a_question_asked_again_is_not_computed_again():
+def test_a_query_asked_again_is_not_computed_again():
     model = Model()
-    desk = QueryDesk(2)
-    desk.encode(["a", "b", "a"], model)
-    desk.encode(["a"], model)
+    batcher = QueryBatcher(2)
+    batcher.encode(["a", "b", "a"], model)
+    batcher.encode(["a"], model)
     assert model.calls == [["a", "b"]]
-    desk.encode(["c"], model)  # "b" was used least recently
-    desk.encode(["a", "b"], model)
+    batcher.encode(["c"], model)  # "b" was used least recently
+    batcher.encode(["a", "b"], model)
     assert model.calls[1:] == [["c"], ["b"]]
 
 
 def test_results_cannot_be_written_to():
-    [found] = QueryDesk(2).encode(["a"], ENCODER.encode_query)
+    [found] = QueryBatcher(2).encode(["a"], ENCODER.encode_query)
     with pytest.raises(ValueError, match="read-only"):
         found.vectors[0, 0] = 1.0
 
 
-def test_questions_of_waiting_threads_go_together():
+def test_the_pending_queries_of_all_threads_are_one_batch():
     model = Model()
-    desk = QueryDesk(0)
+    batcher = QueryBatcher(0)
     model.gate.clear()
     with ThreadPoolExecutor(9) as pool:
-        first = pool.submit(desk.encode, ["first"], model)
+        first = pool.submit(batcher.encode, ["first"], model)
         assert model.entered.wait(10)
-        others = [pool.submit(desk.encode, [f"q{i}", "shared"], model) for i in range(8)]
-        while len(desk._waiting) < 9:
+        others = [pool.submit(batcher.encode, [f"q{i}", "shared"], model) for i in range(8)]
+        while len(batcher._pending) < 9:
             pass
         model.gate.set()
         assert same(first.result(10)[0], "first")
@@ -95,17 +95,17 @@ def test_a_failure_reaches_those_who_asked_and_nobody_else():
             raise RuntimeError("out of memory")
         return ENCODER.encode_query(texts)
 
-    desk = QueryDesk(4)
+    batcher = QueryBatcher(4)
     failing.set()
     with pytest.raises(RuntimeError, match="out of memory"):
-        desk.encode(["a"], encode)
+        batcher.encode(["a"], encode)
     failing.clear()
-    assert same(desk.encode(["a"], encode)[0], "a")
+    assert same(batcher.encode(["a"], encode)[0], "a")
 
 
 def test_many_threads_get_their_own_answers():
-    desk = QueryDesk(5)
+    batcher = QueryBatcher(5)
     texts = [f"question {i % 11}" for i in range(400)]
     with ThreadPoolExecutor(8) as pool:
-        found = pool.map(lambda text: desk.encode([text], ENCODER.encode_query)[0], texts)
+        found = pool.map(lambda text: batcher.encode([text], ENCODER.encode_query)[0], texts)
         assert all(same(vectors, text) for text, vectors in zip(texts, found, strict=True))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import load_encoder
-from lfm2_colbert_rag.encoder.onnx.engine import OnnxEncoder
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 from lfm2_colbert_rag.errors import ConfigError
 

@@ -89,7 +89,7 @@ def test_files_give_the_same_to_the_last_digit(tmp_path, seed):
 
 @pytest.mark.filterwarnings("ignore:ast:DeprecationWarning")
 def test_the_files_of_an_evaluation_give_its_figures(tmp_path, retriever, dataset):
-    evaluation = evaluate(retriever, dataset, MEASURES)
+    evaluation = evaluate(dataset, retriever, MEASURES)
     evaluation.write_run(tmp_path / "run.txt")
     write_qrels(dataset.qrels, tmp_path / "qrels.txt")
     means, values = from_files(tmp_path, None, None)
@@ -186,7 +186,7 @@ def test_an_irrelevant_hit_below_never_raises(seed, query):
 
 def test_the_order_of_queries_changes_nothing(retriever):
     one, other = (
-        evaluate(retriever, Dataset(None, dict(asked), dict(judged)), MEASURES)
+        evaluate(Dataset(None, dict(asked), dict(judged)), retriever, MEASURES)
         for asked, judged in (
             (QUERIES.items(), QRELS.items()),
             (reversed(QUERIES.items()), reversed(QRELS.items())),
@@ -199,7 +199,7 @@ def test_the_order_of_queries_changes_nothing(retriever):
 
 
 def test_a_temporary_index_gives_what_an_index_gives(retriever, dataset):
-    here, there = evaluate(None, dataset, model="hash"), evaluate(retriever, dataset)
+    here, there = evaluate(dataset, model="hash"), evaluate(dataset, retriever)
     assert here.result().run == there.result().run
     assert (here.passages, here.queries, here.model) == (len(CORPUS), 4, "hash")
     assert here.mean("Success@1" if "Success@1" in here.measures else "RR@10") > 0.5
@@ -210,7 +210,7 @@ def test_batches_ask_every_query_once(retriever, monkeypatch):
     queries = {f"q{n:03}": f"library {n}" for n in range(150)}
     dataset = Dataset(None, queries, {id: {"library": 1} for id in queries})
     counted = []
-    evaluation = evaluate(retriever, dataset, worst=0, progress=counted.append)
+    evaluation = evaluate(dataset, retriever, worst=0, progress=counted.append)
     assert list(evaluation.result().run) == sorted(queries)
     assert sum(counted) == 150
     assert evaluation.mean("R@10") == 1
@@ -219,17 +219,17 @@ def test_batches_ask_every_query_once(retriever, monkeypatch):
 def test_judgements_of_passages_that_the_index_lacks(retriever):
     dataset = Dataset(None, QUERIES, {**QRELS, "q1": {"gone": 1, "reset": 1}})
     with pytest.raises(InputError, match="'gone' is judged for query 'q1', but the index lacks it"):
-        evaluate(retriever, dataset)
-    kept = evaluate(retriever, dataclasses.replace(dataset, missing="keep"), ["R@10"])
+        evaluate(dataset, retriever)
+    kept = evaluate(dataclasses.replace(dataset, missing="keep"), retriever, ["R@10"])
     assert kept.result().per_query["R@10"]["q1"] == 0.5
-    dropped = evaluate(retriever, dataclasses.replace(dataset, missing="drop"), ["R@10"])
+    dropped = evaluate(dataclasses.replace(dataset, missing="drop"), retriever, ["R@10"])
     assert dropped.result().per_query["R@10"]["q1"] == 1
     assert "left out" in dropped.notes[0]
     assert [f.query for f in kept.result().worst][:1] == ["q1"]
 
 
 def test_failures_tell_what_should_have_come(retriever, dataset):
-    worst = evaluate(retriever, dataset, ["RR@1"]).result().worst
+    worst = evaluate(dataset, retriever, ["RR@1"]).result().worst
     values = [failure.value for failure in worst]
     assert values == sorted(values)
     assert all(value < 1 for value in values)
@@ -242,8 +242,10 @@ def test_failures_tell_what_should_have_come(retriever, dataset):
     )
     assert [answer.rank for answer in failure.found] == [1, 2, 3]
     for answer in (*failure.expected, *failure.found):
-        for mark in answer.marks:
-            assert 0 <= mark.start < mark.end <= len(answer.text)
+        for one in answer.evidence:
+            quoted = failure.text[slice(*one.query)], answer.text[slice(*one.passage)]
+            assert one.words == quoted
+            assert all(quoted)
 
 
 def test_evidence_of_long_texts_lies_in_the_excerpt(tmp_path):
@@ -253,9 +255,9 @@ def test_evidence_of_long_texts_lies_in_the_excerpt(tmp_path):
         {"q": "reset key"},
         {"q": {"kaffee": 1}},
     )
-    failure = evaluate(None, dataset, model="hash").result().worst[0]
+    failure = evaluate(dataset, model="hash").result().worst[0]
     long = next(answer for answer in failure.found if answer.id == "long")
-    assert {long.text[mark.start : mark.end] for mark in long.marks} == {"reset", "key"}
+    assert {long.text[slice(*one.passage)] for one in long.evidence} == {"reset", "key"}
     assert long.text.startswith("…")
     assert long.text.endswith("…")
 
@@ -272,7 +274,7 @@ def test_a_family_is_asked_in_every_pair(family_folder):
 
 
 def test_json_brings_everything_back_but_the_hits(tmp_path, retriever, dataset):
-    evaluation = evaluate(retriever, dataset, MEASURES)
+    evaluation = evaluate(dataset, retriever, MEASURES)
     assert Evaluation.from_json(evaluation.to_json()) == evaluation
     path = tmp_path / "a.json"
     evaluation.to_json(path)
@@ -283,7 +285,7 @@ def test_json_brings_everything_back_but_the_hits(tmp_path, retriever, dataset):
 
 
 def test_json_of_something_else(tmp_path, retriever, dataset):
-    values = evaluate(retriever, dataset).to_dict()
+    values = evaluate(dataset, retriever).to_dict()
     broken = {
         "no JSON": "{",
         "no evaluation": "{}",
@@ -298,7 +300,7 @@ def test_json_of_something_else(tmp_path, retriever, dataset):
 
 
 def test_comparing_a_run_with_itself(retriever, dataset):
-    evaluation = evaluate(retriever, dataset)
+    evaluation = evaluate(dataset, retriever)
     for one in compare(evaluation, evaluation):
         assert (one.p, one.difference, one.low, one.high) == (1, 0, 0, 0)
         assert (one.better, one.worse, one.queries) == (0, 0, 4)
@@ -322,12 +324,12 @@ def test_comparing_is_antisymmetric_and_finds_a_difference():
 
 
 def test_only_like_is_compared_with_like(retriever, dataset):
-    evaluation = evaluate(retriever, dataset)
-    other = evaluate(retriever, Dataset(None, QUERIES, {"q1": {"reset": 1}}))
+    evaluation = evaluate(dataset, retriever)
+    other = evaluate(Dataset(None, QUERIES, {"q1": {"reset": 1}}), retriever)
     with pytest.raises(InputError, match="were judged differently"):
         compare(evaluation, other)
     with pytest.raises(InputError, match="no measure in common"):
-        compare(evaluation, evaluate(retriever, dataset, ["AP"]))
+        compare(evaluation, evaluate(dataset, retriever, ["AP"]))
     with pytest.raises(InputError, match="'hybrid' was not evaluated; there is late"):
         compare(evaluation, evaluation, mode_b="hybrid")
     with pytest.raises(InputError, match="'AP' was not measured"):
@@ -412,20 +414,20 @@ def test_options_that_cannot_be_used(retriever, dataset):
         ({"confidence": 95}, "confidence must lie between 0 and 1"),
     ):
         with pytest.raises(ConfigError, match=message):
-            evaluate(retriever, dataset, **options)
+            evaluate(dataset, retriever, **options)
     with pytest.raises(ConfigError, match="has no corpus, so there is nothing to index"):
-        evaluate(None, Dataset(None, QUERIES, QRELS), model="hash")
+        evaluate(Dataset(None, QUERIES, QRELS), model="hash")
 
 
 def test_without_the_extra_the_remedy_is_told(retriever, dataset, monkeypatch):
     monkeypatch.setitem(sys.modules, "ir_measures", None)
     with pytest.raises(MissingExtraError, match=r'pip install "lfm2-colbert-rag\[evaluation\]"'):
-        evaluate(retriever, dataset)
+        evaluate(dataset, retriever)
 
 
 def test_beir_and_our_own_form_give_the_same(own, beir):
-    one = evaluate(None, load_dataset(own), model="hash")
-    other = evaluate(None, load_dataset(beir, titles=False), model="hash")
+    one = evaluate(load_dataset(own), model="hash")
+    other = evaluate(load_dataset(beir, titles=False), model="hash")
     assert one.result().per_query == other.result().per_query
 
 
@@ -437,7 +439,7 @@ def test_modes_that_the_index_has(folder, dataset):
             retriever.search_many(["library"], 1, mode="lexical")
         except TypeError:
             pytest.skip("this retriever has no modes yet")
-        evaluation = evaluate(retriever, dataset, modes=["late", "lexical", "hybrid"])
+        evaluation = evaluate(dataset, retriever, modes=["late", "lexical", "hybrid"])
     assert list(evaluation.modes) == ["late", "lexical", "hybrid"]
     assert evaluation.mean("RR@10", "lexical") > 0.4
     assert compare(evaluation, evaluation, mode_a="late", mode_b="hybrid")[0].queries == 4

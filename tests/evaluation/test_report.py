@@ -20,7 +20,7 @@ from lfm2_colbert_rag.evaluation import (
 )
 from lfm2_colbert_rag.evaluation.report_html import to_html
 from lfm2_colbert_rag.evaluation.report_markdown import to_markdown
-from lfm2_colbert_rag.evaluation.reporting import differences
+from lfm2_colbert_rag.evaluation.report_tables import differences
 from lfm2_colbert_rag.types import Passage
 
 pytest.importorskip("ir_measures", reason="the extra 'evaluation' is not installed")
@@ -66,7 +66,7 @@ def hostile():
         {HOSTILE: {names["good"]: 1}},
         HOSTILE,
     )
-    return evaluate(None, dataset, ["RR@1"], model="hash")
+    return evaluate(dataset, measures=["RR@1"], model="hash")
 
 
 @pytest.fixture
@@ -76,7 +76,7 @@ def family(family_folder):
 
 def two_modes(retriever, dataset):
     """An evaluation with a second mode that finds nothing."""
-    late = evaluate(retriever, dataset)
+    late = evaluate(dataset, retriever)
     nothing = score_run({}, dataset, mode="lexical")
     return dataclasses.replace(late, modes={**late.modes, **nothing.modes})
 
@@ -132,11 +132,11 @@ def test_pairs_that_were_not_asked_are_empty(family):
 
 
 def test_one_dataset_has_no_heat_map(retriever, dataset):
-    assert 'class="map"' not in to_html([evaluate(retriever, dataset)])
+    assert 'class="map"' not in to_html([evaluate(dataset, retriever)])
 
 
 def test_figures_are_those_of_the_evaluation(retriever, dataset):
-    evaluation = evaluate(retriever, dataset)
+    evaluation = evaluate(dataset, retriever)
     page, markdown = Page(to_html([evaluation])), to_markdown([evaluation])
     for mean in evaluation.result().means.values():
         assert f"{mean.mean:.3f}" in page.all_text("b")
@@ -145,7 +145,7 @@ def test_figures_are_those_of_the_evaluation(retriever, dataset):
 
 
 def test_worst_queries_show_their_evidence(retriever, dataset):
-    evaluation = evaluate(retriever, dataset)
+    evaluation = evaluate(dataset, retriever)
     failure = evaluation.result().worst[0]
     page, markdown = Page(to_html([evaluation])), to_markdown([evaluation])
     headings = "".join(page.all_text("h3", "u"))
@@ -153,8 +153,8 @@ def test_worst_queries_show_their_evidence(retriever, dataset):
     answer = failure.expected[0]
     place = f"{answer.rank}." if answer.rank else "not in first"
     assert any(text.startswith(place) for text in page.all_text("b"))
-    marked = {answer.text[m.start : m.end] for a in failure.found[:1] for m in a.marks
-              for answer in (a,)}  # fmt: skip
+    first = failure.found[0]
+    marked = {first.text[slice(*one.passage)] for one in first.evidence}
     assert marked <= set(page.all_text("mark"))
     assert "should be found" in markdown
 

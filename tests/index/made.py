@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lfm2_colbert_rag.index import CompressedIndex, LiveSegment, SearchSettings
+from lfm2_colbert_rag.index import LiveSegment, SearchSettings
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
 from lfm2_colbert_rag.types import TokenVectors, Window
 
@@ -49,9 +50,9 @@ def questions(number: int, dim: int, length: int = 5) -> list[np.ndarray]:
     return made
 
 
-def segment(folder: Path, group, nbits: int, dim: int, *, bent: bool = True) -> CompressedSegment:
+def segment(folder: Path, group, nbits: int, dim: int) -> CompressedSegment:
     """Write a segment with a codebook of its own."""
-    made = write(folder, group, codebook_for([group], nbits, dim, bent=bent), dim)
+    made = write(folder, group, codebook_for([group], nbits, dim), dim)
     assert isinstance(made, CompressedSegment)
     return made
 

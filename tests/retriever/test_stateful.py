@@ -164,7 +164,7 @@ class AnIndex(RuleBasedStateMachine):
         asked = ENCODER.encode_query([query])[0].vectors
         scores = {}
         for id, row in rows.items():
-            (window,) = snapshot.index.windows(row)
+            (window,) = snapshot.index.segments.windows(row)
             given = ENCODER.encode_document([self.held[id][0]])[0]
             np.testing.assert_array_equal(window.encoded.token_ids, given.token_ids)
             assert np.linalg.norm(window.encoded.vectors - given.vectors, axis=1).max() < 0.3

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
+from .dtypes import FloatType
 from .graph import MICROSOFT, Graph
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
-FloatType = Literal["float32", "float16", "bfloat16"]
 
 INT8_WEIGHT_RANGE = 63
 """Weights take 7 of the 8 bits.

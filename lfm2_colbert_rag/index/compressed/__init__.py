@@ -1,4 +1,6 @@
-"""Search over vectors of a few bits a dimension, and all that makes and reads them."""
+"""Compressed vectors: segments, codebooks, and :class:`CompressedIndex`, which searches them."""
+
+from __future__ import annotations
 
 from .search import CompressedIndex
 

@@ -1,4 +1,4 @@
-"""Candidates of a search; its stages go through them by batches, best promise first."""
+"""Candidates of a search; its stages go through them by batches, the best estimate first."""
 
 from __future__ import annotations
 
@@ -6,12 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ...types import TokenMatrix
+from ..array_types import FloatArray, IntArray
 from ..base import Ranking, run_starts
-from .scanning import score_positions
-from .segment import CompressedSegment
 
 
 @dataclass(frozen=True)
@@ -30,7 +27,7 @@ class Stage:
 
 
 def batches(size: int, stage: Stage, k: int) -> Iterator[tuple[int, int]]:
-    """Yield the places of the batches of a stage."""
+    """Yield where the batches of a stage start and end."""
     start, end = 0, min(size, stage.first + k)
     while start < end:
         yield start, end
@@ -39,11 +36,17 @@ def batches(size: int, stage: Stage, k: int) -> Iterator[tuple[int, int]]:
 
 @dataclass(frozen=True, eq=False)
 class Candidates:
-    """Windows of several segments, and the MaxSim that they are promised."""
+    """Windows of several segments, and estimates of their MaxSim.
 
-    owners: npt.NDArray[np.int64]
-    positions: npt.NDArray[np.int64]
-    promises: npt.NDArray[np.float32]
+    Attributes:
+        owners: ``(n,)`` the number of each window's segment.
+        positions: ``(n,)`` of the windows in their segments.
+        estimates: ``(n,)`` float32.
+    """
+
+    owners: IntArray
+    positions: IntArray
+    estimates: FloatArray
 
     def __len__(self) -> int:
         return len(self.positions)
@@ -54,21 +57,21 @@ class Candidates:
         return cls(
             np.concatenate([part.owners for part in parts]),
             np.concatenate([part.positions for part in parts]),
-            np.concatenate([part.promises for part in parts]),
+            np.concatenate([part.estimates for part in parts]),
         )
 
-    def best(self, most: int) -> Candidates:
-        """The most promising, best first."""
-        order = np.argsort(-self.promises)[:most]
-        return Candidates(self.owners[order], self.positions[order], self.promises[order])
+    def best(self, limit: int) -> Candidates:
+        """Those of the highest estimates, best first."""
+        order = np.argsort(-self.estimates)[:limit]
+        return Candidates(self.owners[order], self.positions[order], self.estimates[order])
 
     def take(self, start: int, end: int) -> Candidates:
-        """Those at consecutive places."""
+        """Consecutive ones."""
         part = slice(start, end)
-        return Candidates(self.owners[part], self.positions[part], self.promises[part])
+        return Candidates(self.owners[part], self.positions[part], self.estimates[part])
 
-    def by_owner(self) -> Iterator[tuple[int, npt.NDArray[np.int64] | slice]]:
-        """Yield each segment's number and the places of its windows."""
+    def by_owner(self) -> Iterator[tuple[int, IntArray | slice]]:
+        """Yield each segment's number, and which of the candidates are its windows."""
         if not self.owners.any():
             yield 0, slice(None)
             return
@@ -76,88 +79,81 @@ class Candidates:
             yield number, np.flatnonzero(self.owners == number)
 
 
-class Surprises:
-    """By how much windows did better than they were promised, lately.
+class EstimateErrors:
+    """By how much the latest windows scored above their estimates.
 
     Args:
-        most: how many of the last ones count.
+        limit: how many of the last ones count.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
         self._values = np.empty(0, np.float32)
 
-    def note(self, values: npt.NDArray[np.float32]) -> None:
+    def add(self, values: FloatArray) -> None:
         """Add the next ones."""
-        self._values = np.concatenate((self._values, values))[-self._most :]
+        self._values = np.concatenate((self._values, values))[-self._limit :]
 
-    def likely(self, promise: float, caution: float) -> float:
-        """The most that a window of this promise is expected to reach."""
+    def upper_bound(self, estimate: float, margin: float) -> float:
+        """The estimate, the mean error, and ``margin`` standard deviations of it together.
+
+        Infinite while no error is known.
+        """
         count = len(self._values)
         if not count:
             return np.inf
         mean = float(np.add.reduce(self._values)) / count
         spread = max(float(np.dot(self._values, self._values)) / count - mean * mean, 0.0) ** 0.5
-        return float(promise) + mean + caution * spread
+        return float(estimate) + mean + margin * spread
 
 
-def least(scores: npt.NDArray[np.float32], k: int) -> float:
-    """The k-th largest of some scores; less while there are fewer."""
+def kth_largest(scores: FloatArray, k: int) -> float:
+    """The k-th largest of some scores; minus infinity while there are fewer."""
     return float(np.partition(scores, len(scores) - k)[-k]) if len(scores) >= k else -np.inf
 
 
-class Found:
-    """Windows scored so far: their rows, scores, and places among the windows of their row."""
+class TopK:
+    """The windows scored so far, and the best rows among them."""
 
     def __init__(self) -> None:
-        self._rows: list[npt.NDArray[np.int64]] = []
-        self._scores: list[npt.NDArray[np.float32]] = []
-        self._places: list[npt.NDArray[np.int64]] = []
+        self._rows: list[IntArray] = []
+        self._scores: list[FloatArray] = []
+        self._windows: list[IntArray] = []
         self._split = False  # whether some row has several windows
 
-    def score(
-        self,
-        segment: CompressedSegment,
-        query: TokenMatrix,
-        positions: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.float32]:
-        """Score windows, and the other windows of their rows; returns the scores of the former."""
-        wanted = positions
-        if not segment.single:
-            first = np.searchsorted(segment.rows, segment.rows[positions])
-            last = np.searchsorted(segment.rows, segment.rows[positions], side="right")
-            wanted = np.unique(
-                np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=False)])
-            )
-        scores = score_positions(segment, query, wanted)
-        rows = segment.rows[wanted]
+    def add(self, rows: IntArray, scores: FloatArray, windows: IntArray | None = None) -> None:
+        """Add scored windows.
+
+        Args:
+            rows: ``(n,)`` their rows.
+            scores: ``(n,)``.
+            windows: ``(n,)`` which of the row's windows each is; None where rows have but one.
+        """
         self._rows.append(rows)
         self._scores.append(scores)
-        if segment.single:
-            self._places.append(np.zeros(len(rows), np.int64))
-            return scores
-        self._places.append(wanted - np.searchsorted(segment.rows, rows))
-        self._split = True
-        return scores[np.searchsorted(wanted, positions)]
+        self._windows.append(np.zeros(len(rows), np.int64) if windows is None else windows)
+        self._split = self._split or windows is not None
 
-    def least(self, k: int) -> float:
-        """What a window must beat to be among the best k rows; less while there are fewer."""
-        if not self._split:
-            scores = np.concatenate(self._scores) if self._scores else np.empty(0, np.float32)
-            return least(scores, k)
-        ranking = self.ranking()
-        return float(ranking.scores[k - 1]) if len(ranking) >= k else -np.inf
+    def minimum(self, k: int) -> float:
+        """What a window must exceed to be among the best k rows; less while there are fewer."""
+        if not self._rows:
+            return -np.inf
+        scores = np.concatenate(self._scores)
+        return kth_largest(scores[self._best_windows(scores)] if self._split else scores, k)
 
     def ranking(self) -> Ranking:
         """The best window of each row, best row first."""
         if not self._rows:
-            none = np.empty(0, dtype=np.int64)
-            return Ranking(none, none.astype(np.float32), none)
-        rows, places = np.concatenate(self._rows), np.concatenate(self._places)
+            return Ranking.empty()
+        rows, windows = np.concatenate(self._rows), np.concatenate(self._windows)
         scores = np.concatenate(self._scores)
-        best = np.arange(len(rows))
         if self._split:
-            order = np.lexsort((places, -scores, rows))
-            best = order[run_starts(rows[order])]
-        best = best[np.lexsort((rows[best], -scores[best]))]
-        return Ranking(rows[best], scores[best], places[best])
+            best = self._best_windows(scores)
+            rows, scores, windows = rows[best], scores[best], windows[best]
+        return Ranking.ordered(rows, scores, windows)
+
+    def _best_windows(self, scores: FloatArray) -> IntArray:
+        """Return which of the windows scored so far is the best of its row, row by row."""
+        rows, windows = np.concatenate(self._rows), np.concatenate(self._windows)
+        order = np.lexsort((windows, -scores, rows))
+        return order[run_starts(rows[order])]

@@ -13,22 +13,24 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from .codebook import UNKNOWN_TOKEN, Centroids, Codebook, CodebookInfo, Float, Int
+from ..array_types import FloatArray, IntArray
+from .codebook import UNKNOWN_TOKEN, Centroids, Codebook, CodebookInfo
 from .codebook_reuse import Groups, Known, keep_fitting
-from .codec import CODE_BYTES, LENGTHS, MOST_CENTROIDS, STEPS, Codec, name_lengths, unit_vectors
+from .codec import CODE_BYTES, LENGTHS, MAX_CENTROIDS, STEPS, Codec, name_lengths, unit_vectors
+from .structs import CoarseGroups
 from .workers import in_parallel, thread_count
 
 # One centroid for about a hundred vectors of a token, none split below 64, none into more than a
 # thousand: more cost more to search and to keep than they gain.
-VECTORS_A_CENTROID, SMALLEST_SPLIT, MOST_SPLITS = 100, 64, 256
+VECTORS_A_CENTROID, SMALLEST_SPLIT, MAX_SPLITS = 100, 64, 256
 ROUNDS = 4
-ENERGY_SAMPLE = 100_000
+MSE_SAMPLE = 100_000
 SEED = 20_240
 
 
-def choose_counts(sizes: Int) -> Int:
+def choose_counts(sizes: IntArray) -> IntArray:
     """Return how many centroids tokens get that have so many vectors."""
-    counts = np.clip(sizes // VECTORS_A_CENTROID, 1, MOST_SPLITS)
+    counts = np.clip(sizes // VECTORS_A_CENTROID, 1, MAX_SPLITS)
     counts[sizes < SMALLEST_SPLIT] = 1
     return counts
 
@@ -50,7 +52,8 @@ def train_codebook(
         token_ids: ``(n,)`` their vocabulary ids, -1 where unknown.
         codec: how residuals are to be packed.
         total: how many vectors the sample stands for; n when None.
-        known: what the vectors come from, if they were compressed before; see :mod:`.renewal`.
+        known: what the vectors come from, if they were compressed before; see
+            :mod:`.codebook_reuse`.
     """
     from . import kernels
 
@@ -58,14 +61,13 @@ def train_codebook(
     rotation = _rotation(codec.padded)
     pivots = _pivots(vectors[token_ids < 0], codec, rotation)
     blank = Codebook(
-        CodebookInfo(name, codec.nbits, 0, total, 0.0, _is_natural(vectors), codec.bent),
+        CodebookInfo(name, codec.nbits, 0, total, 0.0, _has_norms(vectors)),
         codec,
         rotation,
         Centroids.rounded(
             np.empty((0, codec.padded), np.float32), np.empty(0, np.int32), codec.nbits
         ),
-        np.empty((0, codec.padded), np.float32),
-        np.zeros(1, np.int64),
+        CoarseGroups(np.empty((0, codec.padded), np.float32), np.zeros(1, np.int64)),
         pivots,
     )
     tokens = _classified(blank, vectors, token_ids)
@@ -77,36 +79,34 @@ def train_codebook(
     grouped = np.empty((len(order), codec.padded), np.float32)
     in_parallel(_gather, [(blank, vectors, order, grouped, *part) for part in _blocks(len(order))])
     means = np.empty((firsts[-1], codec.padded), np.float32)
-    lanes = (None,) * codec.padded
     in_parallel(
         kernels.cluster,
         [
-            (grouped, starts[a:b], ends[a:b], counts[a:b], firsts[a:b], ROUNDS, lanes, means)
+            (grouped, starts[a:b], ends[a:b], counts[a:b], firsts[a:b], ROUNDS, codec.shape, means)
             for a, b in _shares((ends - starts) * counts * ROUNDS)
         ],
     )
-    means = means @ rotation  # distances do not change by it, so only the means need be turned
+    means = means @ rotation  # distances do not change by it, so only the means need be rotated
     groups_of = tokens[order][starts]
     centroids = Centroids.rounded(means, np.repeat(groups_of, counts), codec.nbits)
     if known is not None and known.suits(blank):
         made_of = Groups(grouped, groups_of, starts, ends)
         centroids, firsts = keep_fitting(known, centroids, firsts, made_of, rotation)
         means = centroids.means
-    energy = _energy(grouped, rotation, centroids, firsts, ends - starts, codec)
+    mse = _mse(grouped, rotation, centroids, firsts, ends - starts, codec)
     groups, member_of = group_centroids(means)
-    places = np.argsort(member_of, kind="stable")
+    order = np.argsort(member_of, kind="stable")
     return Codebook(
-        replace(blank.info, centroids=len(centroids), energy=energy),
+        replace(blank.info, centroids=len(centroids), mse=mse),
         codec,
         rotation,
-        centroids.take(places),
-        groups,
-        np.searchsorted(member_of[places], np.arange(len(groups) + 1)),
+        centroids.take(order),
+        CoarseGroups(groups, np.searchsorted(member_of[order], np.arange(len(groups) + 1))),
         pivots,
     )
 
 
-def group_centroids(means: Float) -> tuple[Float, Int]:
+def group_centroids(means: FloatArray) -> tuple[FloatArray, IntArray]:
     """Group centroids by direction.
 
     Returns:
@@ -126,7 +126,7 @@ def group_centroids(means: Float) -> tuple[Float, Int]:
     return groups.astype(np.float16).astype(np.float32), _nearest(units, groups)
 
 
-def _nearest(units: Float, groups: Float) -> Int:
+def _nearest(units: FloatArray, groups: FloatArray) -> IntArray:
     found = [
         np.argmax(units[start : start + 16_384] @ groups.T, axis=1)
         for start in range(0, len(units), 16_384)
@@ -134,38 +134,34 @@ def _nearest(units: Float, groups: Float) -> Int:
     return np.concatenate(found) if found else np.empty(0, np.int64)
 
 
-def _energy(
-    grouped: Float,
-    rotation: Float,
+def _mse(
+    grouped: FloatArray,
+    rotation: FloatArray,
     centroids: Centroids,
-    firsts: Int,
-    sizes: Int,
+    firsts: IntArray,
+    sizes: IntArray,
     codec: Codec,
 ) -> float:
     """Mean squared residual of a sample of the vectors that the centroids were made of."""
     from . import kernels
 
-    step = max(1, len(grouped) // ENERGY_SAMPLE)
+    step = max(1, len(grouped) // MSE_SAMPLE)
     group = np.repeat(np.arange(len(sizes)), sizes)[::step]
     chosen = grouped[::step] @ rotation
     total = kernels.encode(
         chosen,
         firsts[:-1][group],
         firsts[1:][group],
-        centroids.values,
-        centroids.scales,
-        centroids.halves,
-        np.arange(len(centroids)),
-        (STEPS, LENGTHS, int(codec.bent)),
-        (None,) * codec.width,
-        (None,) * codec.planes,
+        centroids.choices(np.arange(len(centroids))),
+        STEPS,
+        codec.shape,
         np.empty((len(chosen), CODE_BYTES), np.uint8),
         np.empty((len(chosen), codec.width), np.uint8),
     )
     return float(total) / max(1, len(chosen))
 
 
-def _is_natural(vectors: npt.NDArray[np.floating]) -> bool:
+def _has_norms(vectors: npt.NDArray[np.floating]) -> bool:
     """Tell whether there are vectors shorter than 1, and none that is longer."""
     lengths = [
         LENGTHS[name_lengths(vectors[a:b].astype(np.float32))] for a, b in _blocks(len(vectors))
@@ -174,12 +170,12 @@ def _is_natural(vectors: npt.NDArray[np.floating]) -> bool:
     return bool(found[0] < 1 and found[-1] <= 1)
 
 
-def _rotation(width: int) -> Float:
+def _rotation(width: int) -> FloatArray:
     drawn = np.random.default_rng(SEED).standard_normal((width, width))
     return np.linalg.qr(drawn)[0].astype(np.float32)
 
 
-def _pivots(unknown: npt.NDArray[np.floating], codec: Codec, rotation: Float) -> Float:
+def _pivots(unknown: npt.NDArray[np.floating], codec: Codec, rotation: FloatArray) -> FloatArray:
     """Evenly spaced vectors of unknown token, one for about four thousand."""
     count = min(len(unknown), max(1, min(4096, len(unknown) // 4096))) if len(unknown) else 0
     chosen = unknown[np.arange(count) * max(1, len(unknown)) // max(1, count)]
@@ -193,14 +189,14 @@ def _classified(
     unknown = np.flatnonzero(tokens <= UNKNOWN_TOKEN)
     for start in range(0, len(unknown), 65_536):
         part = unknown[start : start + 65_536]
-        tokens[part] = blank.classify(blank.turn(vectors[part]), tokens[part])
+        tokens[part] = blank.classify(blank.rotate(vectors[part]), tokens[part])
     return tokens
 
 
-def _fit(counts: Int, sizes: Int) -> Int:
+def _fit(counts: IntArray, sizes: IntArray) -> IntArray:
     """Keep codes within what three bytes can name, and no token with more than its vectors."""
     counts = np.minimum(counts, sizes)
-    room = MOST_CENTROIDS // 2
+    room = MAX_CENTROIDS // 2
     while counts.sum() > max(room, len(counts)):
         counts = np.maximum(1, counts * 9 // 10)
     return counts
@@ -213,8 +209,8 @@ def _blocks(size: int) -> list[tuple[int, int]]:
 def _gather(
     blank: Codebook,
     vectors: npt.NDArray[np.floating],
-    order: Int,
-    out: Float,
+    order: IntArray,
+    out: FloatArray,
     start: int,
     end: int,
 ) -> None:
@@ -222,7 +218,7 @@ def _gather(
     out[start:end] = blank.prepare(np.take(vectors, order[start:end], axis=0))
 
 
-def _shares(costs: Int) -> list[tuple[int, int]]:
+def _shares(costs: IntArray) -> list[tuple[int, int]]:
     """Cut groups into runs of like cost, a few for each thread."""
     ends = np.cumsum(costs)
     goals = np.arange(1, thread_count() * 8) * ends[-1] / (thread_count() * 8)

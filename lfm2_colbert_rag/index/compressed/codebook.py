@@ -17,20 +17,19 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.disk import sync_folder
 from ...errors import IndexCorruptError
+from ..array_types import FloatArray, IntArray
 from ..arrays import (
     REMEDY,
     FileInfo,
     describe_arrays,
     narrow,
     open_arrays,
-    sync_folder,
     write_arrays,
 )
 from .codec import CHUNK, LENGTHS, STEPS, Codec, unit_vectors
-
-Int = npt.NDArray[np.int64]
-Float = npt.NDArray[np.float32]
+from .structs import Choices, CoarseGroups, Grouped, Source, Store
 
 # Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
 UNKNOWN_TOKEN = -1
@@ -47,10 +46,9 @@ class CodebookInfo:
         nbits: bits a dimension of the residuals.
         centroids: their number.
         vectors: how many vectors it was made for.
-        energy: mean squared length of their residuals.
-        natural: whether vectors are kept with the lengths they have, none above 1, rather than as
-            directions with lengths aside. Means of unit vectors are, as pooling makes them.
-        bent: see :class:`~.codec.Codec`; those of whom this is not recorded have even levels.
+        mse: mean squared length of their residuals.
+        keeps_norms: whether vectors are kept with the lengths they have, none above 1, rather than
+            as directions with lengths aside. Means of unit vectors are, as pooling makes them.
         files: size and checksum of each array's file, by array name.
     """
 
@@ -58,9 +56,8 @@ class CodebookInfo:
     nbits: int
     centroids: int
     vectors: int
-    energy: float
-    natural: bool = False
-    bent: bool = False
+    mse: float
+    keeps_norms: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
 
     @property
@@ -80,7 +77,7 @@ class Centroids:
     """
 
     values: npt.NDArray[np.int8]
-    scales: Float
+    scales: FloatArray
     tokens: npt.NDArray[np.int32]
 
     def __len__(self) -> int:
@@ -88,7 +85,7 @@ class Centroids:
         return len(self.values)
 
     @classmethod
-    def rounded(cls, means: Float, tokens: npt.NDArray[np.int32], nbits: int) -> Centroids:
+    def rounded(cls, means: FloatArray, tokens: npt.NDArray[np.int32], nbits: int) -> Centroids:
         """Round means to whole numbers, each with a scale of its own."""
         largest = LARGEST[nbits]
         scales = np.abs(means).max(axis=1, initial=0) / largest
@@ -129,12 +126,12 @@ class Centroids:
             np.concatenate([part.tokens for part in parts]),
         )
 
-    def take(self, places: npt.NDArray[np.integer]) -> Centroids:
-        """Return those at some places."""
-        return Centroids(self.values[places], self.scales[places], self.tokens[places])
+    def take(self, numbers: npt.NDArray[np.integer]) -> Centroids:
+        """Return those of some numbers."""
+        return Centroids(self.values[numbers], self.scales[numbers], self.tokens[numbers])
 
     @cached_property
-    def means(self) -> Float:
+    def means(self) -> FloatArray:
         """``(n, padded)`` float32, the centroids themselves; for few of them."""
         return self.values * self.scales[:, None]
 
@@ -142,14 +139,16 @@ class Centroids:
     def wide(self) -> npt.NDArray[np.int8]:
         """The values with zeros up to a multiple of CHUNK columns, as kernels want them."""
         missing = -self.values.shape[1] % CHUNK
-        if not missing:
-            return self.values
-        return np.pad(self.values, ((0, 0), (0, missing)))
+        return np.pad(self.values, ((0, 0), (0, missing))) if missing else self.values
+
+    def choices(self, codes: IntArray) -> Choices:
+        """Return what kernels choose among, given the codes of the centroids."""
+        return Choices(self.values, self.scales, self.halves, codes)
 
     @cached_property
-    def halves(self) -> Float:
+    def halves(self) -> FloatArray:
         """``(n,)`` half the squared length of each."""
-        lengths: Float = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float32)
+        lengths: FloatArray = np.einsum("ij,ij->i", self.values, self.values, dtype=np.float32)
         return lengths * self.scales * self.scales / np.float32(2)
 
 
@@ -160,48 +159,57 @@ class Codebook:
     Attributes:
         info: what the catalog remembers of it.
         codec: how residuals are packed.
-        rotation: ``(padded, padded)`` orthogonal; all vectors are turned by it, so that residuals
+        rotation: ``(padded, padded)`` orthogonal; all vectors are rotated by it, so that residuals
             have like spread in every coordinate.
-        centroids: in the order of their coarse groups; a code is a place in them.
-        groups: ``(groups, padded)`` float32 unit vectors.
-        bounds: ``(groups + 1,)`` where the centroids of each group start.
+        centroids: in the order of their coarse groups; a code is the number of one.
+        groups: the coarse groups.
         pivots: ``(pivots, padded)`` for vectors of unknown token; may be empty.
     """
 
     info: CodebookInfo
     codec: Codec
-    rotation: Float
+    rotation: FloatArray
     centroids: Centroids
-    groups: Float
-    bounds: Int
-    pivots: Float
+    groups: CoarseGroups
+    pivots: FloatArray
 
     def __len__(self) -> int:
         """Return the number of centroids."""
         return len(self.centroids)
 
-    def rotate(self, vectors: npt.NDArray[np.floating]) -> Float:
-        """Pad and turn ``(n, dim)`` vectors, giving ``(n, padded)`` float32."""
-        return self.codec.pad(vectors) @ self.rotation
-
-    def prepare(self, vectors: npt.NDArray[np.floating]) -> Float:
+    def prepare(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
         """Pad vectors and scale them to unit length, unless lengths are kept; as float32."""
-        return self.codec.pad(vectors if self.info.natural else unit_vectors(vectors))
+        return self.codec.pad(vectors if self.info.keeps_norms else unit_vectors(vectors))
 
-    def turn(self, vectors: npt.NDArray[np.floating]) -> Float:
-        """Prepare vectors and turn them."""
+    def rotate(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
+        """Prepare ``(n, dim)`` vectors and rotate them, giving ``(n, padded)``."""
         return self.prepare(vectors) @ self.rotation
 
-    @property
-    def tables(self) -> tuple[Float, Float, int]:
-        """What kernels need to know of steps, lengths and levels."""
-        return STEPS, LENGTHS[:0] if self.info.natural else LENGTHS, int(self.codec.bent)
-
-    def restore(self, rotated: Float) -> Float:
-        """Undo :meth:`rotate`."""
+    def unrotate(self, rotated: FloatArray) -> FloatArray:
+        """Undo the rotation and the padding, giving ``(n, dim)``."""
         return np.ascontiguousarray((rotated @ self.rotation.T)[:, : self.codec.dim])
 
-    def classify(self, rotated: Float, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    def source(self, store: Store, extra: Centroids) -> Source:
+        """Return what kernels need to decode vectors.
+
+        Args:
+            store: the vectors.
+            extra: centroids whose codes follow those of the codebook.
+        """
+        lengths = LENGTHS[:0] if self.info.keeps_norms else LENGTHS
+        own = self.centroids
+        return Source(
+            *store, own.wide, own.scales, extra.wide, extra.scales, STEPS, lengths,
+            *self.codec.shape,
+        )  # fmt: skip
+
+    @cached_property
+    def grouped(self) -> Grouped:
+        """What kernels need to find centroids."""
+        own = self.centroids
+        return Grouped(*self.groups, own.wide, own.scales, self.codec.shape.chunks)
+
+    def classify(self, rotated: FloatArray, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Give vectors of unknown token the negative number of their nearest pivot."""
         unknown = np.flatnonzero(tokens < 0)
         if not len(unknown) or not len(self.pivots):
@@ -213,12 +221,12 @@ class Codebook:
         return tokens
 
     @cached_property
-    def turned_back(self) -> Float:
-        """The rotation, columns as rows."""
+    def transposed(self) -> FloatArray:
+        """The rotation's columns as rows."""
         return np.ascontiguousarray(self.rotation.T)
 
     @cached_property
-    def order(self) -> Int:
+    def order(self) -> IntArray:
         """``(centroids,)`` codes, so that those of one token lie side by side."""
         return np.argsort(self.centroids.tokens, kind="stable")
 
@@ -232,8 +240,8 @@ class Codebook:
         return {
             "rotation": self.rotation,
             **self.centroids.arrays(self.codec.nbits),
-            "groups": self.groups.astype(np.float16),
-            "bounds": narrow(self.bounds),
+            "groups": self.groups.directions.astype(np.float16),
+            "bounds": narrow(self.groups.bounds),
             "pivots": self.pivots,
         }
 
@@ -249,9 +257,8 @@ class Codebook:
             known.nbits,
             known.centroids,
             known.vectors,
-            known.energy,
-            known.natural,
-            known.bent,
+            known.mse,
+            known.keeps_norms,
             describe_arrays(folder),
         )
 
@@ -263,7 +270,7 @@ def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
         IndexCorruptError: a file is missing or truncated, or contradicts the catalog.
     """
     arrays = open_arrays(root / info.name, info.files)
-    codec = Codec(dim, info.nbits, info.bent)
+    codec = Codec(dim, info.nbits)
     # Searched all the time, and small: held in memory rather than mapped.
     centroids = Centroids.read(arrays)
     if centroids.values.shape != (info.centroids, codec.padded):
@@ -276,7 +283,6 @@ def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
         codec,
         np.array(arrays["rotation"]),
         centroids,
-        arrays["groups"].astype(np.float32),
-        arrays["bounds"].astype(np.int64),
+        CoarseGroups(arrays["groups"].astype(np.float32), arrays["bounds"].astype(np.int64)),
         np.array(arrays["pivots"]),
     )

@@ -13,14 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .codebook import Centroids, Codebook, Float, Int
-from .codec import MOST_CENTROIDS
+from ..array_types import FloatArray, IntArray
+from .codebook import Centroids, Codebook
+from .codec import MAX_CENTROIDS
 
 # A token gets new centroids where these would be more than twice as many, or where its vectors lie
 # so many times as far (squared) from the old ones.
-MOST_GROWTH, WORSE = 2, 1.5
+MAX_GROWTH, WORSE = 2, 1.5
 # Segments bring centroids of their own, so that a token may have several where it needs but one.
-MOST_SPARE = 4
+MAX_SPARE = 4
 # Vectors of a token that are looked at, evenly spaced.
 LOOKED_AT = 128
 
@@ -42,7 +43,7 @@ class Known:
         mine = self.codebook
         return (
             mine.codec == other.codec
-            and mine.info.natural == other.info.natural
+            and mine.info.keeps_norms == other.info.keeps_norms
             and np.array_equal(mine.rotation, other.rotation)
         )
 
@@ -50,8 +51,8 @@ class Known:
         """Return all centroids of known tokens, side by side for each token."""
         joint = Centroids.joined([self.codebook.centroids, self.extra])
         # What lies at a pivot lies elsewhere once there are other pivots.
-        places = np.flatnonzero(joint.tokens >= 0)
-        return joint.take(places[np.argsort(joint.tokens[places], kind="stable")])
+        known = np.flatnonzero(joint.tokens >= 0)
+        return joint.take(known[np.argsort(joint.tokens[known], kind="stable")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,20 +66,20 @@ class Groups:
         ends: ``(groups,)`` where they end.
     """
 
-    vectors: Float
+    vectors: FloatArray
     tokens: npt.NDArray[np.int32]
-    starts: Int
-    ends: Int
+    starts: IntArray
+    ends: IntArray
 
-    def some(self, number: int) -> Float:
+    def some(self, number: int) -> FloatArray:
         """Return some vectors of one token, evenly spaced."""
         start, end = int(self.starts[number]), int(self.ends[number])
         return self.vectors[start : end : -(-(end - start) // LOOKED_AT)]
 
 
 def keep_fitting(
-    known: Known, fresh: Centroids, firsts: Int, groups: Groups, rotation: Float
-) -> tuple[Centroids, Int]:
+    known: Known, fresh: Centroids, firsts: IntArray, groups: Groups, rotation: FloatArray
+) -> tuple[Centroids, IntArray]:
     """Choose for each token between the centroids that it has and those made of its vectors now.
 
     Args:
@@ -86,7 +87,7 @@ def keep_fitting(
         fresh: new centroids, in the order of the groups.
         firsts: ``(groups + 1,)`` where those of each group start.
         groups: the vectors.
-        rotation: turns the vectors to where centroids lie.
+        rotation: rotates the vectors to where centroids lie.
 
     Returns:
         The centroids in the order of the groups, and where those of each group start.
@@ -95,23 +96,23 @@ def keep_fitting(
     lows = np.searchsorted(old.tokens, groups.tokens)
     highs = np.searchsorted(old.tokens, groups.tokens, side="right")
     wanted, had = np.diff(firsts), highs - lows
-    kept = (had > 0) & (MOST_GROWTH * had >= wanted)
-    kept &= had <= np.maximum(MOST_SPARE, MOST_GROWTH * wanted)
+    kept = (had > 0) & (MAX_GROWTH * had >= wanted)
+    kept &= had <= np.maximum(MAX_SPARE, MAX_GROWTH * wanted)
     for number in np.flatnonzero(kept).tolist():
         vectors = groups.some(number) @ rotation
-        before = _energy(vectors, old, int(lows[number]), int(highs[number]))
-        after = _energy(vectors, fresh, int(firsts[number]), int(firsts[number + 1]))
+        before = _mse(vectors, old, int(lows[number]), int(highs[number]))
+        after = _mse(vectors, fresh, int(firsts[number]), int(firsts[number + 1]))
         kept[number] = before <= WORSE * after + 1e-6
     counts = np.where(kept, had, wanted)
     bounds = np.concatenate(([0], np.cumsum(counts)))
-    if bounds[-1] > MOST_CENTROIDS // 2:
+    if bounds[-1] > MAX_CENTROIDS // 2:
         return fresh, firsts
     sources = np.where(kept, len(fresh) + lows, firsts[:-1])
-    places = np.repeat(sources - bounds[:-1], counts) + np.arange(bounds[-1])
-    return Centroids.joined([fresh, old]).take(places), bounds
+    chosen = np.repeat(sources - bounds[:-1], counts) + np.arange(bounds[-1])
+    return Centroids.joined([fresh, old]).take(chosen), bounds
 
 
-def _energy(vectors: Float, centroids: Centroids, start: int, end: int) -> float:
+def _mse(vectors: FloatArray, centroids: Centroids, start: int, end: int) -> float:
     """Mean squared distance of vectors to the nearest of some centroids."""
     means = centroids.values[start:end] * centroids.scales[start:end, None]
     near = (vectors @ means.T - np.einsum("ij,ij->i", means, means) / 2).max(axis=1)

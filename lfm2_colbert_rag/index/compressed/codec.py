@@ -15,11 +15,13 @@ on, lowest bits first, so that unpacking is one shift and one mask for a whole p
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import ConfigError
+from .structs import Shape
 
 # Five bits name a step: 0, then quarters of an octave up to 1, which reaches any residual of two
 # unit vectors. The error of rounding hardly grows within 10 % of the best step.
@@ -41,7 +43,7 @@ LENGTHS.setflags(write=False)
 CODE_BYTES, CODE_BITS = 3, 19
 # Kernels take so many coordinates at a time; rows that they read end with zeros up to the next.
 CHUNK = 32
-MOST_CENTROIDS = 1 << CODE_BITS
+MAX_CENTROIDS = 1 << CODE_BITS
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ class Codec:
     Args:
         dim: width of the vectors.
         nbits: 2 or 4.
-        bent: whether levels lie further apart away from zero. Earlier codebooks had even ones.
 
     Raises:
         ConfigError: another number of bits.
@@ -63,7 +64,6 @@ class Codec:
 
     dim: int
     nbits: int
-    bent: bool = True
 
     def __post_init__(self) -> None:
         if self.nbits not in (2, 4):
@@ -77,9 +77,10 @@ class Codec:
     @property
     def values(self) -> npt.NDArray[np.float32]:
         """``(levels,)`` what each level stands for, in steps."""
-        places = np.arange(1 - self.levels, self.levels, 2, dtype=np.float32)
-        bend = places**2 / BENDS[self.nbits] if self.bent else 0
-        values: npt.NDArray[np.float32] = (places * (1 + bend) / 2).astype(np.float32)
+        odd = np.arange(1 - self.levels, self.levels, 2, dtype=np.float32)
+        values: npt.NDArray[np.float32] = (odd * (1 + odd**2 / BENDS[self.nbits]) / 2).astype(
+            np.float32
+        )
         return values
 
     @property
@@ -96,6 +97,12 @@ class Codec:
     def padded(self) -> int:
         """Width of a vector once zeros fill the last byte."""
         return self.width * self.planes
+
+    @cached_property
+    def shape(self) -> Shape:
+        """How kernels are told of it."""
+        chunks = -(-self.padded // CHUNK)
+        return Shape((None,) * self.width, (None,) * self.planes, (None,) * chunks)
 
     def pad(self, vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
         """Return ``(n, padded)`` float32 vectors, C-contiguous."""
@@ -126,13 +133,13 @@ def unpack_codes(
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Split ``(n, 3)`` bytes, lowest first, into centroid numbers and numbers of steps."""
     joint = _joint(packed).astype(np.int64)
-    return joint & (MOST_CENTROIDS - 1), joint >> CODE_BITS
+    return joint & (MAX_CENTROIDS - 1), joint >> CODE_BITS
 
 
 def unpack_centroids(packed: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
     """Return the first of what :func:`unpack_codes` gives, in half the room."""
     joint = _joint(packed)
-    joint &= np.uint32(MOST_CENTROIDS - 1)
+    joint &= np.uint32(MAX_CENTROIDS - 1)
     return joint
 
 
@@ -158,7 +165,7 @@ def unit_vectors(vectors: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
 
 
 def name_lengths(vectors: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """Return the place in :data:`LENGTHS` nearest to each vector's length."""
+    """Return the number in :data:`LENGTHS` of what is nearest to each vector's length."""
     lengths = np.sqrt(np.einsum("ij,ij->i", vectors, vectors))
     between = (LENGTHS[1:] + LENGTHS[:-1]) / 2
     return np.searchsorted(between, lengths).astype(np.uint8)

@@ -3,40 +3,32 @@
 from __future__ import annotations
 
 import itertools
+from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from ...types import TokenMatrix
-from .probing import Probes, chunks
-from .segment import CompressedSegment
-from .voting import Nearness
+from ..array_types import FloatArray, IntArray
 from .workers import in_parallel, thread_count
+
+if TYPE_CHECKING:
+    from .segment import CompressedSegment
+    from .structs import Near
+
 
 # Fewer vectors than this are scored before another thread would have started.
 WORTH_A_THREAD = 1_500
 
 
-def turned_query(segment: CompressedSegment, query: TokenMatrix) -> TokenMatrix:
-    """Turn a query like the segment's vectors."""
-    from . import kernels
-
-    book = segment.codebook
-    padded = book.codec.pad(query)
-    turned = np.empty_like(padded)
-    kernels.multiply(padded, book.turned_back, turned)
-    return turned
-
-
 def score_positions(
-    segment: CompressedSegment, query: TokenMatrix, positions: npt.NDArray[np.int64]
-) -> npt.NDArray[np.float32]:
+    segment: CompressedSegment, query: TokenMatrix, positions: IntArray
+) -> FloatArray:
     """Score windows.
 
     Args:
         segment: holds them.
-        query: what :func:`turned_query` returns.
-        positions: ``(n,)`` their places.
+        query: ``(rows, padded)`` float32, rotated like the segment's codebook.
+        positions: ``(n,)`` of the windows in the segment.
 
     Returns:
         ``(n,)`` float32. A score depends on the query and the window only.
@@ -47,30 +39,23 @@ def score_positions(
     if not len(query):
         return scores
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
-    asked = chunks(segment.codebook.codec.padded)
     in_parallel(
         kernels.score_windows,
         [
-            (query, *segment.source, asked, starts[a:b], lengths[a:b], scores[a:b])
+            (query, segment.source, starts[a:b], lengths[a:b], scores[a:b])
             for a, b in _shares(lengths)
         ],
     )
     return scores
 
 
-def refine_positions(
-    segment: CompressedSegment,
-    probes: Probes,
-    nearness: Nearness,
-    positions: npt.NDArray[np.int64],
-) -> npt.NDArray[np.float32]:
+def refine_positions(segment: CompressedSegment, near: Near, positions: IntArray) -> FloatArray:
     """Score windows by those of their vectors that lie near a query vector.
 
     Args:
         segment: holds them.
-        probes: the centroids near each query vector.
-        nearness: the query vectors near each centroid.
-        positions: ``(n,)`` their places.
+        near: the query, and the centroids near each of its vectors, marked in the segment.
+        positions: ``(n,)`` of the windows in the segment.
 
     Returns:
         ``(n,)`` float32, close to MaxSim where many lists were walked.
@@ -79,22 +64,17 @@ def refine_positions(
 
     scores = np.empty(len(positions), np.float32)
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
-    floors = np.zeros(len(probes.whole), np.float32)
-    floors[: len(probes.floors)] = probes.floors
-    asked = probes.whole, probes.units, floors
-    asked_of = chunks(segment.codebook.codec.padded)
-    known = nearness.slots, nearness.sims, segment.source, asked_of
     in_parallel(
         kernels.refine_windows,
         [
-            (*asked, *known, starts[a:b], lengths[a:b], scores[a:b])
+            (near, segment.source, starts[a:b], lengths[a:b], scores[a:b])
             for a, b in _shares(lengths, 8 * WORTH_A_THREAD)
         ],
     )
     return scores
 
 
-def _shares(lengths: npt.NDArray[np.int64], worth: int = WORTH_A_THREAD) -> list[tuple[int, int]]:
+def _shares(lengths: IntArray, worth: int = WORTH_A_THREAD) -> list[tuple[int, int]]:
     """Cut windows into parts of like many vectors, one for each thread that is worth it."""
     total = int(lengths.sum())
     count = min(thread_count(), total // worth)

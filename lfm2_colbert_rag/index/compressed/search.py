@@ -1,18 +1,21 @@
-"""Search over compressed vectors: votes of centroids first, then MaxSim of the few that got most.
+"""Search over compressed vectors: votes of centroids first, then MaxSim of the best candidates.
 
 1. Each query vector is compared with the codebook's coarse groups, and with the centroids of the
    nearest of them (:mod:`.probing`).
-2. The inverted lists of the best centroids are walked; a window's votes are the sum, over the
-   query's vectors, of the best centroid that it holds, above the last one that was walked
+2. The inverted lists of the ``nprobe`` nearest centroids are walked. A window's votes are the sum,
+   over the query's vectors, of its most similar centroid, above the last one that was walked
    (:mod:`.voting`). What no list mentions is imputed, as in WARP (Scheerer et al., SIGIR 2025).
-3. In the order of their votes, windows are scored by those of their vectors whose centroids lie
-   near some query vector: only they are looked at, and compared with all query vectors.
-4. In the order of that, windows are scored with MaxSim over all their vectors.
+   Votes and imputed similarities together are a first estimate of MaxSim.
+3. In the order of these estimates, windows are refined: those of their vectors whose centroids lie
+   near some query vector are decompressed and compared with all query vectors. The others count as
+   imputed. That gives a second, closer estimate.
+4. In the order of the second estimates, windows are scored with MaxSim over all their vectors.
 
-Steps 3 and 4 end when the next window would have to beat what it is promised by more than windows
-have done lately.
+Steps 3 and 4 end early, when the next window's estimate lies so far below the k-th best score that
+the errors of the latest estimates make it unlikely to be among the best k.
 
-Where a filter leaves few vectors all of them are scored, and nothing is left to chance.
+Where a filter leaves few vectors all of them are scored, and nothing is approximated but by
+quantization.
 """
 
 from __future__ import annotations
@@ -20,21 +23,25 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
 from ...types import TokenMatrix
+from ..array_types import FloatArray, IntArray
 from ..base import Index, LiveSegment, Ranking
 from ..exact import ExactIndex
 from ..settings import DEFAULT_SETTINGS, SearchSettings
 from ..trace import SearchTrace, exact_trace
-from .candidates import Candidates, Found, Stage, Surprises, batches, least
-from .probing import Probes, find_probes
-from .scanning import refine_positions, turned_query
+from .buffers import BufferPool
+from .candidates import Candidates, EstimateErrors, Stage, TopK, batches, kth_largest
+from .nearness import near_centroids
+from .probes import Probes
+from .probing import find_probes, rotate_query
+from .scanning import refine_positions, score_positions
 from .segment import CompressedSegment
-from .voting import Nearness, Workspaces, count_votes, noted
+from .structs import Near
+from .voting import count_votes
 
 # Vectors that are scored without asking the lists first: as quick as a search.
 SCAN_VECTORS = 24_000
@@ -42,7 +49,7 @@ SCAN_VECTORS = 24_000
 SCANNED_AT_ONCE = 16_384
 # Similarities of near centroids to query vectors that are kept for a query, at most.
 NEAR_ROOM = 4_000_000
-# The last windows whose surprises say what to expect of the next.
+# The last windows whose estimates' errors say what to expect of the next.
 RECENT = 96
 
 _REFINEMENT = Stage(72, 36, 1.0)
@@ -50,38 +57,13 @@ _SCORING = Stage(16, 12, 0.3)
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """A compressed segment and which of its windows may be found; None for all."""
-
-    segment: CompressedSegment
-    allowed: npt.NDArray[np.bool_] | None
-
-    @property
-    def positions(self) -> npt.NDArray[np.int64]:
-        if self.allowed is None:
-            return np.arange(len(self.segment.rows))
-        return np.flatnonzero(self.allowed)
-
-    @cached_property
-    def windows(self) -> int:
-        return len(self.segment.rows) if self.allowed is None else int(self.allowed.sum())
-
-    @cached_property
-    def vectors(self) -> int:
-        if self.allowed is None:
-            return self.segment.info.tokens
-        return int(self.segment.lengths[self.allowed].sum())
-
-
-@dataclass(frozen=True, eq=False)
-class _Panel:
+class SegmentProbe:
     """What one segment has to say of a query."""
 
     segment: CompressedSegment
-    turned: TokenMatrix
-    probes: Probes
+    rotated: TokenMatrix
     votes: Candidates
-    nearness: Nearness
+    near: Near
 
 
 class CompressedIndex(Index):
@@ -112,11 +94,9 @@ class CompressedIndex(Index):
             [live for live in segments if not isinstance(live.segment, CompressedSegment)]
         )
         self._compressed = [
-            _Part(live.segment, live.live)
-            for live in segments
-            if isinstance(live.segment, CompressedSegment)
+            live for live in segments if isinstance(live.segment, CompressedSegment)
         ]
-        self._workspaces = Workspaces()
+        self._pool = BufferPool()
 
     def search(
         self,
@@ -146,10 +126,11 @@ class CompressedIndex(Index):
         """
         if not len(queries):
             return []
-        parts = [part for part in (_limited(one, rows) for one in self._compressed) if part.windows]
+        limited = [live.within(rows) for live in self._compressed]
+        parts = [live for live in limited if live.windows]
         exact = self._exact.search(queries, k, rows=rows)
         if not parts:
-            trace = exact_trace(self._segments, rows)
+            trace = exact_trace(self.segments, rows)
             return [(ranking, trace) for ranking in exact]
         chosen = self._settings if settings is None else settings
         return [
@@ -160,12 +141,13 @@ class CompressedIndex(Index):
     def scan(self, queries: Sequence[TokenMatrix], k: int) -> list[Ranking]:
         """Do what :meth:`search` does by scoring every live window: slow, and complete.
 
-        What is read of the files is let go again, so that an index need not fit into memory.
+        Pages of the files are released once they were read, so that an index need not fit into
+        memory.
         """
         parts = [part for part in self._compressed if part.windows]
         exact = self._exact.search(queries, k)
         return [
-            self._cut(_merged(ranking, _scan(np.asarray(query, np.float32), parts, True)), k)
+            Ranking.joined((ranking, _scan(np.asarray(query, np.float32), parts, True))).cut(k)
             for query, ranking in zip(queries, exact, strict=True)
         ]
 
@@ -173,7 +155,7 @@ class CompressedIndex(Index):
         self,
         query: TokenMatrix,
         k: int,
-        parts: Sequence[_Part],
+        parts: Sequence[LiveSegment],
         exact: Ranking,
         settings: SearchSettings,
     ) -> tuple[Ranking, SearchTrace]:
@@ -181,107 +163,136 @@ class CompressedIndex(Index):
         if vectors > self._scan_vectors and len(query):
             ranking, trace = self._vote(query, k, parts, settings)
             if len(ranking) >= k:
-                return self._cut(_merged(exact, ranking), k), trace
+                return Ranking.joined((exact, ranking)).cut(k), trace
         trace = SearchTrace("scan", windows, vectors, scored=windows)
-        return self._cut(_merged(exact, _scan(query, parts)), k), trace
+        return Ranking.joined((exact, _scan(query, parts))).cut(k), trace
 
     def _vote(
-        self, query: TokenMatrix, k: int, parts: Sequence[_Part], settings: SearchSettings
-    ) -> tuple[Ranking, SearchTrace]:
-        """Score the windows that are promised most, until the rest can hardly matter."""
-        windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
-        settings = _widened(settings, vectors / sum(p.segment.info.tokens for p in parts))
-        with ExitStack() as borrowed:
-            panels = self._panels(query, k, parts, settings, borrowed)
-            voted = Candidates.joined([panel.votes for panel in panels]).best(
-                max(settings.candidates, 4 * k)
-            )
-            refined, looked = _narrowed(panels, voted, k, settings.caution, _REFINEMENT)
-        found, scored = Found(), 0
-        surprises = Surprises(RECENT)
-        for start, end in batches(len(refined), _SCORING, k):
-            batch = refined.take(start, end)
-            if found.least(k) > surprises.likely(batch.promises[0], settings.final_caution):
-                break
-            scores = np.empty(len(batch), np.float32)
-            for number, mine in batch.by_owner():
-                panel = panels[number]
-                scores[mine] = found.score(panel.segment, panel.turned, batch.positions[mine])
-            surprises.note(scores - batch.promises)
-            scored = end
-        trace = SearchTrace("votes", windows, vectors, len(voted), looked, scored, settings)
-        return found.ranking(), trace
-
-    def _panels(
         self,
         query: TokenMatrix,
         k: int,
-        parts: Sequence[_Part],
+        parts: Sequence[LiveSegment],
+        settings: SearchSettings,
+    ) -> tuple[Ranking, SearchTrace]:
+        """Score the windows of the highest estimates, until the rest can hardly matter."""
+        windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
+        settings = _widened(settings, vectors / sum(p.segment.info.vectors for p in parts))
+        with ExitStack() as borrowed:
+            probed = self._probe(query, k, parts, settings, borrowed)
+            voted = Candidates.joined([one.votes for one in probed]).best(
+                max(settings.candidates, 4 * k)
+            )
+            refined = _refine(probed, voted, k, settings.margin)
+        ranking, scored = _score(probed, refined, k, settings.final_margin)
+        figures = windows, vectors, len(voted), len(refined), scored
+        return ranking, SearchTrace("votes", *figures, settings)
+
+    def _probe(
+        self,
+        query: TokenMatrix,
+        k: int,
+        parts: Sequence[LiveSegment],
         settings: SearchSettings,
         borrowed: ExitStack,
-    ) -> list[_Panel]:
+    ) -> list[SegmentProbe]:
         """Let the lists of each segment vote."""
         known: dict[str, Probes] = {}
-        panels = []
+        probed = []
         for number, part in enumerate(parts):
-            segment, book = part.segment, part.segment.codebook
-            turned = turned_query(segment, query)
+            segment = _compressed(part)
+            book = segment.codebook
+            rotated = rotate_query(book, query)
             if book.info.name not in known:
-                known[book.info.name] = find_probes(book, turned, settings.nprobe, settings.groups)
+                known[book.info.name] = find_probes(book, rotated, settings.nprobe, settings.groups)
             probes = known[book.info.name].with_extra(segment.extra, len(book))
-            votes = count_votes(
-                segment, part.allowed, probes, max(settings.candidates, 4 * k), self._workspaces
-            )
+            limit = max(settings.candidates, 4 * k)
+            votes = count_votes(segment, part.live, probes, limit, self._pool)
             owners = np.full(len(votes.positions), number)
-            near = probes.nearest(_near(settings, len(query)))
-            panels.append(
-                _Panel(
+            nearest = probes.nearest(_near(settings, len(query)))
+            probed.append(
+                SegmentProbe(
                     segment,
-                    turned,
-                    near,
-                    Candidates(owners, votes.positions, votes.promises),
-                    borrowed.enter_context(noted(segment, near, self._workspaces)),
+                    rotated,
+                    Candidates(owners, votes.positions, votes.estimates),
+                    borrowed.enter_context(near_centroids(segment, nearest, self._pool)),
                 )
             )
-        return panels
+        return probed
 
 
-def _scan(query: TokenMatrix, parts: Sequence[_Part], letting_go: bool = False) -> Ranking:
-    found = Found()
+def _compressed(part: LiveSegment) -> CompressedSegment:
+    assert isinstance(part.segment, CompressedSegment)
+    return part.segment
+
+
+def _scan(query: TokenMatrix, parts: Sequence[LiveSegment], release: bool = False) -> Ranking:
+    best = TopK()
     for part in parts:
-        segment, positions = part.segment, part.positions
-        turned = turned_query(segment, query)
+        segment, positions = _compressed(part), part.positions
+        rotated = rotate_query(segment.codebook, query)
         for start in range(0, len(positions), SCANNED_AT_ONCE):
-            found.score(segment, turned, positions[start : start + SCANNED_AT_ONCE])
-            if letting_go:
-                segment.let_go()
-    return found.ranking()
+            _add(best, segment, rotated, positions[start : start + SCANNED_AT_ONCE])
+            if release:
+                segment.release_pages()
+    return best.ranking()
 
 
-def _narrowed(
-    panels: Sequence[_Panel], voted: Candidates, k: int, caution: float, stage: Stage
-) -> tuple[Candidates, int]:
-    """Promise windows what their vectors near the query say, in the order of their promises.
+def _refine(probed: Sequence[SegmentProbe], voted: Candidates, k: int, margin: float) -> Candidates:
+    """Estimate windows by those of their vectors that lie near the query.
 
     Returns:
-        Those looked at, best first, and their number.
+        Those that were looked at, by their new estimates, best first.
     """
-    scores = np.empty(0, np.float32)
-    surprises = Surprises(2 * RECENT)
-    for start, end in batches(len(voted), stage, k):
+    estimates = np.empty(0, np.float32)
+    errors = EstimateErrors(2 * RECENT)
+    for start, end in batches(len(voted), _REFINEMENT, k):
         batch = voted.take(start, end)
-        if least(scores, k) > surprises.likely(batch.promises[0], caution):
+        if kth_largest(estimates, k) > errors.upper_bound(batch.estimates[0], margin):
             break
         fresh = np.empty(len(batch), np.float32)
         for number, mine in batch.by_owner():
-            panel = panels[number]
-            fresh[mine] = refine_positions(
-                panel.segment, panel.probes, panel.nearness, batch.positions[mine]
-            )
-        scores = np.concatenate((scores, fresh))
-        surprises.note(fresh - batch.promises)
-    looked = len(scores)
-    return replace(voted.take(0, looked), promises=scores).best(looked), looked
+            one = probed[number]
+            fresh[mine] = refine_positions(one.segment, one.near, batch.positions[mine])
+        estimates = np.concatenate((estimates, fresh))
+        errors.add(fresh - batch.estimates)
+    looked = len(estimates)
+    return replace(voted.take(0, looked), estimates=estimates).best(looked)
+
+
+def _score(
+    probed: Sequence[SegmentProbe], refined: Candidates, k: int, margin: float
+) -> tuple[Ranking, int]:
+    """Score windows with all their vectors; returns how many, too."""
+    best, scored = TopK(), 0
+    errors = EstimateErrors(RECENT)
+    for start, end in batches(len(refined), _SCORING, k):
+        batch = refined.take(start, end)
+        if best.minimum(k) > errors.upper_bound(batch.estimates[0], margin):
+            break
+        scores = np.empty(len(batch), np.float32)
+        for number, mine in batch.by_owner():
+            one = probed[number]
+            scores[mine] = _add(best, one.segment, one.rotated, batch.positions[mine])
+        errors.add(scores - batch.estimates)
+        scored = end
+    return best.ranking(), scored
+
+
+def _add(
+    best: TopK, segment: CompressedSegment, rotated: TokenMatrix, positions: IntArray
+) -> FloatArray:
+    """Score windows, and the other windows of their rows; returns the scores of the former."""
+    if segment.single:
+        scores = score_positions(segment, rotated, positions)
+        best.add(segment.rows[positions], scores)
+        return scores
+    first = np.searchsorted(segment.rows, segment.rows[positions])
+    last = np.searchsorted(segment.rows, segment.rows[positions], side="right")
+    wanted = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]))
+    scores = score_positions(segment, rotated, wanted)
+    rows = segment.rows[wanted]
+    best.add(rows, scores, wanted - np.searchsorted(segment.rows, rows))
+    return scores[np.searchsorted(wanted, positions)]
 
 
 def _near(settings: SearchSettings, rows: int) -> int:
@@ -300,24 +311,3 @@ def _widened(settings: SearchSettings, share: float) -> SearchSettings:
         nprobe=round(settings.nprobe * factor),
         groups=min(1.0, settings.groups * factor),
     )
-
-
-def _limited(part: _Part, rows: npt.NDArray[np.int64] | None) -> _Part:
-    if rows is None:
-        return part
-    found = np.searchsorted(rows, part.segment.rows)
-    chosen = rows[np.minimum(found, len(rows) - 1)] == part.segment.rows if len(rows) else None
-    if chosen is None:
-        chosen = np.zeros(len(part.segment.rows), np.bool_)
-    return _Part(part.segment, chosen if part.allowed is None else chosen & part.allowed)
-
-
-def _merged(one: Ranking, other: Ranking) -> Ranking:
-    """Put two rankings of different rows together."""
-    if not len(one) or not len(other):
-        return one if len(one) else other
-    rows = np.concatenate((one.rows, other.rows))
-    scores = np.concatenate((one.scores, other.scores))
-    windows = np.concatenate((one.windows, other.windows))
-    order = np.lexsort((rows, -scores))
-    return Ranking(rows[order], scores[order], windows[order])

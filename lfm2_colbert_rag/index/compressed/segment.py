@@ -3,9 +3,9 @@
 =============== ======================== ======================================================
 file            shape and dtype          content
 =============== ======================== ======================================================
-codes           ``(tokens, 3)`` uint8    centroid and step of each vector (:mod:`.codec`)
-packed          ``(tokens, width)``      residuals, 2 or 4 bits a coordinate, uint8
-norms           ``(tokens,)`` uint8      lengths of the vectors; empty where all are 1 or the
+codes           ``(vectors, 3)`` uint8   centroid and step of each vector (:mod:`.codec`)
+packed          ``(vectors, width)``     residuals, 2 or 4 bits a coordinate, uint8
+norms           ``(vectors,)`` uint8     lengths of the vectors; empty where all are 1 or the
                                          codebook keeps vectors as long as they are
 spans           ``(bytes,)`` uint8       characters of each vector (``kernels.encode_spans``)
 span_sizes      ``(windows,)``           bytes of ``spans`` that each window has
@@ -30,7 +30,6 @@ centroid belongs to one.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -40,29 +39,13 @@ import numpy.typing as npt
 
 from ...errors import IndexCorruptError
 from ...types import TokenMatrix
-from ..arrays import REMEDY, let_go, open_arrays
+from ..arrays import REMEDY, open_arrays, release_pages
 from ..segment import Segment, SegmentInfo
 from .codebook import Centroids, Codebook
 from .codec import unpack_centroids, unpack_codes
+from .structs import Lists, Source, Store
 
 BLOCK_WINDOWS = 65_536
-
-
-@dataclass(frozen=True, eq=False)
-class Lists:
-    """Inverted lists of one block of windows.
-
-    Attributes:
-        first: position of the block's first window.
-        size: its windows.
-        starts: ``(codes + 1,)`` int32, where the list of each centroid starts.
-        listed: ``(entries,)`` uint16 windows, counted from ``first``.
-    """
-
-    first: int
-    size: int
-    starts: npt.NDArray[np.int32]
-    listed: npt.NDArray[np.uint16]
 
 
 class CompressedSegment(Segment):
@@ -84,7 +67,7 @@ class CompressedSegment(Segment):
         self.offsets = _offsets(arrays["lengths"])
         self.span_offsets = _offsets(arrays["span_sizes"])
         self.spans = arrays["spans"]
-        self.store = (arrays["codes"], arrays["packed"], arrays["norms"])
+        self.store = Store(arrays["codes"], arrays["packed"], arrays["norms"])
         self.extra = Centroids.read(arrays, "extra_")
         self._arrays = arrays
 
@@ -98,19 +81,9 @@ class CompressedSegment(Segment):
         return len(self.rows) == self.info.passages
 
     @cached_property
-    def source(self) -> tuple[Any, ...]:
+    def source(self) -> Source:
         """What kernels need to decode the segment's vectors."""
-        book, codec = self.codebook.centroids, self.codebook.codec
-        return (
-            self.store,
-            book.wide,
-            book.scales,
-            self.extra.wide,
-            self.extra.scales,
-            self.codebook.tables,
-            (None,) * codec.width,
-            (None,) * codec.planes,
-        )
+        return self.codebook.source(self.store, self.extra)
 
     @cached_property
     def lists(self) -> list[Lists]:
@@ -134,17 +107,17 @@ class CompressedSegment(Segment):
             entry += int(starts[-1])
         return found
 
-    def rotated(self, start: int, end: int) -> TokenMatrix:
-        """Decode consecutive vectors without turning them back, ``(end - start, padded)``."""
+    def decode(self, start: int, end: int) -> TokenMatrix:
+        """Decode consecutive vectors, rotated as they are stored, ``(end - start, padded)``."""
         from . import kernels
 
         out = np.empty((end - start, self.codebook.codec.padded), np.float32)
-        kernels.decode_many(*self.source, start, end, out)
+        kernels.decode_many(self.source, start, end, out)
         return out
 
     def tokens_of(self, start: int, end: int) -> npt.NDArray[np.int32]:
         """Return the vocabulary ids of consecutive vectors; -1 or less where unknown."""
-        codes, _ = unpack_codes(self.store[0][start:end])
+        codes, _ = unpack_codes(self.store.codes[start:end])
         known = len(self.codebook)
         tokens = np.empty(len(codes), np.int32)
         tokens[codes < known] = self.codebook.centroids.tokens[codes[codes < known]]
@@ -154,7 +127,7 @@ class CompressedSegment(Segment):
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32, as they are kept."""
         tokens = self._tokens(position)
-        return self.codebook.restore(self.rotated(tokens.start, tokens.stop))
+        return self.codebook.unrotate(self.decode(tokens.start, tokens.stop))
 
     def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
         """Return the vocabulary ids of one window's vectors."""
@@ -172,17 +145,17 @@ class CompressedSegment(Segment):
 
     def check(self) -> list[str]:
         """Compare the arrays with one another; one sentence a contradiction."""
-        vectors = len(self.store[0])
+        vectors = len(self.store.codes)
         found = []
-        if self.offsets[-1] != vectors or len(self.store[1]) != vectors:
+        if self.offsets[-1] != vectors or len(self.store.packed) != vectors:
             found.append(f"its windows do not cover its {vectors} vectors.")
-        if len(self.store[2]) not in (0, vectors):
-            found.append(f"it has {len(self.store[2])} lengths for its {vectors} vectors.")
+        if len(self.store.norms) not in (0, vectors):
+            found.append(f"it has {len(self.store.norms)} lengths for its {vectors} vectors.")
         if self.span_offsets[-1] != len(self.spans):
             found.append("its windows do not cover its spans.")
         codes = len(self.codebook) + len(self.extra)
         for start in range(0, vectors, 1 << 20):
-            if (unpack_codes(self.store[0][start : start + (1 << 20)])[0] >= codes).any():
+            if (unpack_codes(self.store.codes[start : start + (1 << 20)])[0] >= codes).any():
                 found.append(f"it names a centroid that codebook {self.codebook.info.name} lacks.")
                 break
         if not found and not self._lists_agree():
@@ -191,7 +164,7 @@ class CompressedSegment(Segment):
 
     def _lists_agree(self) -> bool:
         """Tell whether the lists are those that the codes make."""
-        expected = invert(self.store[0], self.lengths)
+        expected = invert(self.store.codes, self.lengths)
         try:
             for lists, (codes, sizes, windows) in zip(self.lists, expected, strict=True):
                 present = np.diff(lists.starts)
@@ -213,10 +186,10 @@ def open_compressed_segment(root: Path, info: SegmentInfo, codebook: Codebook) -
         IndexCorruptError: a file is missing or truncated, or does not fit the codebook.
     """
     segment = CompressedSegment(info, codebook, open_arrays(root / info.name, info.files))
-    if segment.store[1].shape != (info.tokens, codebook.codec.width):
+    if segment.store.packed.shape != (info.vectors, codebook.codec.width):
         raise IndexCorruptError(
-            f"{root / info.name} holds residuals of shape {segment.store[1].shape} instead of "
-            f"{(info.tokens, codebook.codec.width)}. {REMEDY}"
+            f"{root / info.name} holds residuals of shape {segment.store.packed.shape} instead of "
+            f"{(info.vectors, codebook.codec.width)}. {REMEDY}"
         )
     return segment
 
@@ -227,7 +200,7 @@ def invert(
     """Yield the inverted lists of each block of windows: codes, sizes, and windows.
 
     Args:
-        codes: ``(tokens, 3)`` of all windows, end to end.
+        codes: ``(vectors, 3)`` of all windows, end to end.
         lengths: vectors of each window.
     """
     offsets = _offsets(lengths)
@@ -236,7 +209,7 @@ def invert(
         part = codes[int(offsets[first]) : int(offsets[last])]
         windows = np.repeat(np.arange(last - first, dtype=np.uint16), lengths[first:last])
         keys = _pairs(part, windows)
-        let_go((codes,))
+        release_pages((codes,))
         starts = np.flatnonzero(_changes(keys >> 16))
         yield (
             (keys[starts] >> 16).astype(np.uint32),

@@ -29,13 +29,15 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Sequence
 from functools import lru_cache
+from typing import NamedTuple
 from zlib import crc32
 
 from .normalisation import marks, normalise
 
-VERSION = 3
-"""Changes whenever a text may get other terms; indexes of another version are filled again."""
+VERSION = 1
+"""Changes whenever a text may get other terms; an index of another version cannot be read."""
 
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"
 _HAN = r"\u3005\u3007\u3400-\u9fff\uf900-\ufaff\U00020000-\U000323af"
@@ -62,7 +64,23 @@ _BEGINNING = 5
 _PREFIXING = ("\u0590", "\u0780")  # scripts that write articles together with the word
 # What beginnings count beside whole words, and whole words without their accents.
 _OF_BEGINNINGS, _OF_PLAIN = 0.7, 0.5
-_LONG = 64  # longer runs are not worth remembering
+_LONG = 64  # longer strings are not worth caching
+
+
+class Token(NamedTuple):
+    """What stands between two blanks of a text.
+
+    Attributes:
+        terms: its terms in their order, pairs of its own words among them.
+        joint: where among them the pair with the word before it belongs.
+        head: how its first word begins; empty where it does not begin with a word.
+        tail: how its last word begins; empty where it does not end with a word.
+    """
+
+    terms: tuple[str, ...]
+    joint: int
+    head: str
+    tail: str
 
 
 def analyse(text: str) -> list[str]:
@@ -79,21 +97,57 @@ def analyse(text: str) -> list[str]:
     """
     terms: list[str] = []
     before = ""
-    for found in _RUNS.finditer(text):
-        run, head = found.group(), ""
-        if found.lastgroup == "run":
-            own, head = _terms(run) if len(run) <= _LONG else (_cut(run), "")
-            terms += own
-        elif found.lastgroup == "code":
-            for part in re.split(r"[-./_]", run):
-                terms += _terms(part)[0]
-            terms.append(f"_{re.sub(r'[-./_]', '', run).lower()}_")
+    for string in text.split():
+        if (token := read_token(string)) is None:
+            continue
+        if before and token.head:
+            terms += token.terms[: token.joint]
+            terms.append(pair(before, token.head))
+            terms += token.terms[token.joint :]
         else:
-            terms.append(normalise(run))
-        if before and head:
-            terms.append(pair(before, head))
-        before = head
+            terms += token.terms
+        before = token.tail
     return terms
+
+
+def read_token(string: str) -> Token | None:
+    """Analyse what stands between two blanks; no term reaches over a blank, except pairs.
+
+    Args:
+        string: without blanks.
+
+    Returns:
+        None where nothing is in it that has terms, as in a dash.
+    """
+    return _cached_token(string) if len(string) <= _LONG else _token(string)
+
+
+def _token(string: str) -> Token | None:
+    terms: list[str] = []
+    heads: list[str] = []
+    joint = 0
+    for found in _RUNS.finditer(string):
+        own, head = _read_run(found)
+        terms += own
+        joint = joint if heads else len(terms)
+        if heads and heads[-1] and head:
+            terms.append(pair(heads[-1], head))
+        heads.append(head)
+    return Token(tuple(terms), joint, heads[0], heads[-1]) if heads else None
+
+
+_cached_token = lru_cache(maxsize=1 << 16)(_token)
+
+
+def _read_run(found: re.Match[str]) -> tuple[Sequence[str], str]:
+    """Return the terms of a match, and how it begins if it is one word."""
+    run = found.group()
+    if found.lastgroup == "run":
+        return _terms(run) if len(run) <= _LONG else (_cut(run), "")
+    if found.lastgroup == "code":
+        parts = [term for part in re.split(r"[-./_]", run) for term in _terms(part)[0]]
+        return [*parts, f"_{re.sub(r'[-./_]', '', run).lower()}_"], ""
+    return [normalise(run)], ""
 
 
 def weigh(query: str) -> dict[str, float]:
@@ -132,12 +186,32 @@ def _is_prefixing(letter: str) -> bool:
 
 
 def pair(head: str, next_head: str) -> str:
-    """Return the term of two neighbouring words; some pairs share theirs.
+    """Return the term of two neighbouring words, given how they begin; some pairs share theirs.
 
     There are four times as many pairs as other terms, most of them met once, and each list that a
     commit touches costs time. Under 65,536 names next to nothing of what pairs are worth is lost.
     """
-    return f"~{crc32(f'{head} {next_head}'.encode()) >> 16:04x}"
+    return pair_term(pair_number(pair_seed(head), next_head.encode()))
+
+
+def pair_seed(head: str) -> int:
+    """Return what the first word contributes to the numbers of its pairs."""
+    return crc32(f"{head} ".encode())
+
+
+def pair_number(seed: int, next_head: bytes) -> int:
+    """Return the number of a pair, 0 to 65,535.
+
+    Args:
+        seed: of the first word, see :func:`pair_seed`.
+        next_head: how the second begins, in UTF-8.
+    """
+    return crc32(next_head, seed) >> 16
+
+
+def pair_term(number: int) -> str:
+    """Return the term of a pair of that number."""
+    return f"~{number:04x}"
 
 
 @lru_cache(maxsize=1 << 16)

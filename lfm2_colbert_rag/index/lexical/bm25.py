@@ -13,7 +13,7 @@ Okapi BM25 (Robertson et al., "Okapi at TREC-3", 1994), with three things learne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -207,13 +207,3 @@ def _table(live: Numbers) -> npt.NDArray[np.int32] | None:
     table = np.full(span, -1, dtype=np.int32)
     table[live - live[0]] = np.arange(len(live), dtype=np.int32)
     return table
-
-
-def joined(blocks: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
-    """Put the blocks of one term end to end."""
-    if len(blocks) == 1:
-        return blocks[0]
-    return (
-        np.concatenate([rows for rows, _ in blocks]),
-        np.concatenate([counts for _, counts in blocks]),
-    )

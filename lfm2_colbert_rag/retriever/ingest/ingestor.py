@@ -114,8 +114,9 @@ class Ingestor:
         with reporting(progress, len(passages), "storing") as report:
             try:
                 with self._store.stage_new(self._store.snapshot()) as staged:
-                    self._write(staged, passages, _reported(windows, len(passages), report))
-                    self._store.commit_passages(Draft(passages, staged, postings=postings))
+                    reported = _reported(windows, len(passages), report)
+                    counts = self._write(staged, passages, reported)
+                    self._store.commit_passages(Draft(passages, staged, counts, postings=postings))
             except StaleDraftError:  # what an iterator gave cannot be asked for again
                 raise IndexLockedError(
                     f"how {self._store.folder} keeps vectors was changed while these passages were "
@@ -137,10 +138,11 @@ class Ingestor:
             encoder = self.passage_encoder(snapshot.settings) if texts else None
             encoded = encoder.encode(texts, report) if encoder else ()
             with self._store.stage_new(snapshot) as staged:
-                self._write(staged, plan.changed, plan.windows(encoded, snapshot.segments))
+                windows = plan.windows(encoded, snapshot.segments)
                 draft = Draft(
                     plan.changed,
                     staged,
+                    self._write(staged, plan.changed, windows),
                     stored={one.id: rows[one.id] for one in plan.changed if one.id in rows},
                     generation=snapshot.generation,
                     relied_on=plan.relied_on,
@@ -163,14 +165,16 @@ class Ingestor:
         staged: StagedSegment,
         passages: Sequence[Passage],
         windows: Iterable[tuple[int, Window]],
-    ) -> None:
+    ) -> tuple[list[int], list[int]]:
+        """Write windows as they come; returns how many, and how many vectors, passages have."""
         dim = self._store.settings.dim
         for place, window in windows:
             check_vectors(window.encoded, dim, passages[place].id)
             staged.append(place, window)
-        counts, _ = staged.counts(len(passages))
-        if 0 in counts:
-            raise no_vectors(passages[counts.index(0)].id)
+        counts = staged.counts(len(passages))
+        if 0 in counts[0]:
+            raise no_vectors(passages[counts[0].index(0)].id)
+        return counts
 
     @staticmethod
     def _postings(passages: Sequence[Passage], wanted: bool) -> Sequence[Postings]:

@@ -51,7 +51,7 @@ class Pooler:
         rule: PoolingRule = RULE,
         fits: bool = False,
     ) -> None:
-        self._pool_factor = check_pool_factor(pool_factor)
+        self._pool_factor = pool_factor if pool_factor == 1 else check_pool_factor(pool_factor)
         self._distance = distance
         self._common = dict(common or {})
         self._rule = rule
@@ -61,6 +61,8 @@ class Pooler:
     @classmethod
     def of(cls, settings: IndexSettings) -> Pooler:
         """Make the pooler of an index."""
+        if settings.pool_factor == 1:
+            return cls()
         fit = settings.pool_fit or {}
         rule = settings.pooling_rule
         return cls(

@@ -106,7 +106,7 @@ class Compactor:
             return False
         if snapshot.codebooks:
             return not all(isinstance(one.segment, CompressedSegment) for one in snapshot.segments)
-        vectors = sum(live.vectors for live in snapshot.segments)
+        vectors = snapshot.segments.vectors
         policy = self._policy
         needed = policy.min_vectors if storage == "compressed" else policy.auto_vectors
         return vectors > 0 and vectors >= needed

@@ -48,14 +48,26 @@ def share_interval(mean: float, spread: float, samples: int, places: int) -> tup
 def student_quantile(degrees: int) -> float:
     """Return the 97.5 % quantile of Student's distribution.
 
-    The first terms of its expansion around the normal quantile (Abramowitz and Stegun, 26.7.5),
-    within 1 % from three degrees of freedom on. Below one there is none; that of one is given.
+    Scipy's where that is installed; else the first terms of its expansion around the normal
+    quantile (Abramowitz and Stegun, 26.7.5), within 1 % from three degrees of freedom on.
+
+    Args:
+        degrees: of freedom. Below one there is no such distribution; that of one is taken.
 
     Example:
         >>> round(student_quantile(47), 3)
         2.012
     """
-    z, degrees = _NORMAL, max(1, degrees)
+    degrees = max(1, degrees)
+    try:
+        from scipy.special import stdtrit
+    except ImportError:
+        return _expanded_quantile(degrees)
+    return float(stdtrit(degrees, 0.975))
+
+
+def _expanded_quantile(degrees: int) -> float:
+    z = _NORMAL
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,

@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ..._support.progress import ProgressLike, reporting
-from ...encoder.lazy import LazyEncoder
 from ...errors import ConfigError
 from ...index.compressed import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
-from ...storage.store import Snapshot, Store
 from ...types import TokenMatrix
-from ..ingest.ingestor import Ingestor
 from ..ingest.lexical import fill_posting_lists
-from ..search.searcher import Searcher
-from .compaction import Compactor
 from .recall import Recall, measure_presets, measure_recall, sample_stretches
 from .reencoding import reencode
 from .stats import codebook_due
+
+if TYPE_CHECKING:
+    from ...encoder.lazy import LazyEncoder
+    from ...storage.store import Snapshot, Store
+    from ..ingest.ingestor import Ingestor
+    from ..search.searcher import Searcher
+    from .compaction import Compactor
 
 SAMPLE = 48
 SECONDS = 5.0

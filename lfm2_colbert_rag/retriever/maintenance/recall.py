@@ -4,12 +4,13 @@ The truth that a search is compared with is exact MaxSim over the original vecto
 index no longer has them. Two losses make up the difference, and both are seen:
 
 * what the search does not look at: the same queries are answered by scoring every vector;
-* what rounding changes: its variance was measured when the vectors were compressed
-  (``index.compression.Noise``), so true scores are drawn around those of every passage near the
-  top, and the best k of them compared with what the search gave.
+* what quantization changes: its variance was measured when the vectors were compressed
+  (``index.compressed.noise.Noise``), so true scores are drawn around those of every passage near
+  the top, and the best k of them compared with what the search gave.
 
 The interval holds the recall of more such questions, and what exact search would say of these very
-ones: questions differ from one another, and what rounding did to each is known in the mean only.
+ones: questions differ from one another, and what quantization did to each is known in the mean
+only.
 """
 
 from __future__ import annotations
@@ -22,10 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...index.base import Index, LiveSegment, Ranking
+from ...index import Index, LiveSegment, Ranking, SearchSettings
 from ...index.compressed import CompressedIndex
 from ...index.compressed.segment import CompressedSegment
-from ...index.settings import LADDER, SearchSettings
+from ...index.settings import PRESETS
 from ...types import TokenMatrix
 from .intervals import share_interval
 
@@ -103,15 +104,15 @@ def measure_presets(
     queries: Sequence[TokenMatrix],
     target: float = 1.0,
 ) -> list[dict[str, Any]]:
-    """Measure every rung of the ladder on the same queries, up to the first that is good enough.
+    """Measure the presets on the same queries, from the fastest to the first that is good enough.
 
     Returns:
-        One JSON object a rung: its settings, its recall, and milliseconds a query.
+        One JSON object a preset: its settings, its recall, and milliseconds a query.
     """
     noise = _noise(index.segments)
     truths = [index.scan([query], NEAR_TOP)[0] for query in queries]
-    rungs = []
-    for settings in LADDER:
+    measured = []
+    for settings in PRESETS:
         began = time.perf_counter()
         found = [index.search_with_traces([query], K, settings=settings)[0][0] for query in queries]
         took = (time.perf_counter() - began) / len(queries)
@@ -123,10 +124,10 @@ def measure_presets(
                 )
             ]
         )
-        rungs.append({**asdict(settings), "recall": float(recall), "milliseconds": took * 1e3})
+        measured.append({**asdict(settings), "recall": float(recall), "milliseconds": took * 1e3})
         if recall >= target:
             break
-    return rungs
+    return measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,11 +153,11 @@ def sample_stretches(
     Their texts, encoded as questions, are answered as users' own are: with 2 bits at a recall of
     0.907 beside 0.901. Asked as they are stored, the same vectors are easier: 0.933.
     """
-    live = [one for one in segments if one.live_count]
+    live = [one for one in segments if one.passages]
     if not live:
         return []
     chance = np.random.default_rng(seed)
-    weights = np.array([one.live_count for one in live], dtype=float)
+    weights = np.array([one.passages for one in live], dtype=float)
     found = []
     for owner in chance.choice(len(live), number, p=weights / weights.sum()).tolist():
         chosen = live[owner]
@@ -178,13 +179,13 @@ def drift(segments: Sequence[LiveSegment]) -> float:
         the codebook does not know, if that is more. New material shows long before it is much of
         the whole.
     """
-    total = sum(live.segment.info.tokens for live in segments)
+    total = sum(live.segment.info.vectors for live in segments)
     worst = 0.0
     for live in segments:
         segment = live.segment
-        if isinstance(segment, CompressedSegment) and segment.info.tokens >= DRIFT_SHARE * total:
-            before = max(segment.codebook.info.energy, 1e-9)
-            worst = max(worst, segment.info.energy / before - 1, segment.info.foreign)
+        if isinstance(segment, CompressedSegment) and segment.info.vectors >= DRIFT_SHARE * total:
+            before = max(segment.codebook.info.mse, 1e-9)
+            worst = max(worst, segment.info.mse / before - 1, segment.info.oov_share)
     return worst
 
 
@@ -196,9 +197,9 @@ def _joint_span(spans: npt.NDArray[np.int32]) -> tuple[int, int]:
 
 def _noise(segments: Sequence[LiveSegment]) -> float:
     """Variance of a score for one query vector, over all segments."""
-    tokens = [live.segment.info.tokens for live in segments]
+    vectors = [live.segment.info.vectors for live in segments]
     noises = [live.segment.info.noise for live in segments]
-    return float(np.average(noises, weights=tokens)) if sum(tokens) else 0.0
+    return float(np.average(noises, weights=vectors)) if sum(vectors) else 0.0
 
 
 def _summary(drawn: Sequence[npt.NDArray[np.float64]]) -> tuple[float, float, float]:

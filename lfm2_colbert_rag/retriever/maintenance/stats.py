@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ...index.segment import COMPRESSED
 from ...storage.schema import FORMAT_VERSION
-from ...storage.store import Snapshot, Store
 from ...types import IndexStats
-from .compaction import Compactor
 from .recall import drift
+
+if TYPE_CHECKING:
+    from ...storage.store import Snapshot, Store
+    from .compaction import Compactor
 
 # A codebook is due to be made anew when the index has so many times the vectors that it was made
 # for, or when new vectors lie so much further from their centroids than the old ones did.
@@ -53,7 +57,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
         recall=catalog.measurement("recall"),
         drift=drift(snapshot.segments),
         optimize_due=what_is_due(snapshot, compactor, counts.deleted, counts.passages),
-        lexical_bytes=None if lists is None else catalog.postings.size(),
+        lexical_bytes=None if lists is None else catalog.postings.bytes(),
         lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
         pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
     )

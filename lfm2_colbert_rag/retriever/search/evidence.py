@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+import regex
 
-from ..._support.graphemes import continues, whole_characters
+from ..._support.graphemes import CHARACTER, JOINING, widen
+from ..._support.scripts import KATAKANA, UNSPACED
 from ...index.maxsim import similarities
 from ...types import HeatMap, Match, TokenVectors, Window
 
 Span: TypeAlias = tuple[int, int]
 
-# First and last code point of scripts that write words without spaces between them. There a
-# token is as near to a word as one gets without a dictionary.
-_UNSPACED = (
-    (0x0E00, 0x0EFF),  # Thai, Lao
-    (0x1000, 0x109F),  # Myanmar
-    (0x1780, 0x17FF),  # Khmer
-    (0x2E80, 0x2FDF),  # CJK radicals
-    (0x3005, 0x30FF),  # ideographic iteration mark, kana
-    (0x31F0, 0x31FF),  # kana extensions
-    (0x3400, 0x9FFF),  # Han
-    (0xF900, 0xFAFF),  # Han compatibility
-    (0x20000, 0x3FFFF),  # Han extensions
+_ALIKE = 1e-3  # strengths closer than this differ by rounding: vectors are kept in 16 bits
+_LETTER = r"\p{L}\p{M}\p{N}"
+_KATAKANA = rf"[{KATAKANA}]--[\u30fd-\u30ff]--\p{{So}}"
+# Words, where spaces are put between them; what is written in katakana; else single characters:
+# where words are written without spaces, a token is as near to one as one gets without a
+# dictionary.
+_PIECES = regex.compile(
+    rf"(?V1s)(?:(?=[{_KATAKANA}]){CHARACTER})++"
+    rf"|(?:(?=[[{_LETTER}]--[{UNSPACED}]]){CHARACTER})++"
+    rf"|{CHARACTER}"
 )
+_BORDER = regex.compile(
+    rf"(?V1r)(?<=[^{JOINING}])[^{JOINING}{_LETTER}]"
+    rf"|(?<=[[{UNSPACED}]--[{JOINING}]])[[{UNSPACED}]--[{KATAKANA}]--[{JOINING}]]"
+    r"|(?<!\p{Grapheme_Cluster_Break=Prepend})\x20"
+)
+_WORD = regex.compile(f"[{_LETTER}]")
+_ENDS_UNSPACED = regex.compile(rf"(?V1r)[{UNSPACED}]\Z")
 
 
 def find_matches(
@@ -68,6 +74,34 @@ def find_matches(
     joined = _join_unspaced(_outermost(list(matches.values())), query_text, text)
     # To three places: what a processor's way of rounding decides is no order.
     return tuple(sorted(joined, key=lambda m: (-round(m.strength, 3), m.query_span)))
+
+
+def telling_matches(query: str, text: str, matches: Sequence[Match]) -> list[Match]:
+    """Return the matches that are above their average, without punctuation.
+
+    Every word of a question has a best match, and how strong matches are differs from model to
+    model; only the comparison within one passage says which words made it. Wherever words of a
+    passage are set off, it is these.
+
+    Args:
+        query: the question as it was asked.
+        text: the passage.
+        matches: its evidence.
+
+    Returns:
+        Matches in the order given.
+    """
+    words = [
+        match
+        for match in matches
+        if _has_letter(query, match.query_span) and _has_letter(text, match.passage_span)
+    ]
+    average = sum(match.strength for match in words) / max(1, len(words))
+    return [match for match in words if match.strength >= average - _ALIKE]
+
+
+def _has_letter(text: str, span: Span) -> bool:
+    return any(map(str.isalnum, text[slice(*span)]))
 
 
 def compare_tokens(query: TokenVectors, query_text: str, window: Window, text: str) -> HeatMap:
@@ -127,7 +161,7 @@ def _follows(one: Match, other: Match, query_text: str, text: str) -> bool:
         asked == other.query_span[0]
         and found == other.passage_span[0]
         and all(
-            _is_word(piece) and _is_unspaced(piece[-1])
+            _is_word(piece) and _ENDS_UNSPACED.search(piece)
             for piece in (query_text[slice(*one.query_span)], text[slice(*one.passage_span)])
         )
         and _is_word(query_text[asked])
@@ -144,53 +178,12 @@ def word_span(
     one, is taken whole. No character is cut in two: letters keep their accents, emoji their parts.
     Nothing outside ``within`` is taken along.
     """
-    low, high = (0, len(text)) if within is None else within
     while start < end and text[start].isspace():
         start += 1
     while end > start and text[end - 1].isspace():
         end -= 1
-    start, end = whole_characters(text, (start, end), (low, high))
-    if start == end or not _is_word(text[start:end]):
-        return start, end
-    while start > low and _belongs(text, start, low):
-        start -= 1
-    while end < high and _belongs(text, end, low):
-        end += 1
-    return whole_characters(text, (start, end), (low, high))
+    return widen(text, (start, end), within, _PIECES, _BORDER)
 
 
 def _is_word(piece: str) -> bool:
-    return any(unicodedata.category(c)[0] in "LMN" for c in piece)
-
-
-def _belongs(text: str, place: int, low: int) -> bool:
-    """Tell whether the characters before and at a place are parts of one word."""
-    before, here = place - 1, text[place]
-    if continues(text, place):
-        return True
-    while before > low and continues(text, before):
-        before -= 1  # to the letter that carries what stands here
-    letter = text[before]
-    if _is_katakana(letter) and _is_katakana(here):
-        return True
-    return _is_word(letter) and _is_word(here) and not (_is_unspaced(letter) or _is_unspaced(here))
-
-
-def _is_unspaced(character: str) -> bool:
-    point = ord(character)
-    return any(first <= point <= last for first, last in _UNSPACED)
-
-
-def _is_katakana(character: str) -> bool:
-    return "\u30a1" <= character <= "\u30fa" or character == "\u30fc"
-
-
-def merge_spans(spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Join overlapping and touching spans; the result ascends."""
-    merged: list[tuple[int, int]] = []
-    for start, end in sorted(spans):
-        if merged and start <= merged[-1][1]:
-            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
-        else:
-            merged.append((start, end))
-    return merged
+    return _WORD.search(piece) is not None

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 
 from ..._support.graphemes import plain, whole_characters
 from ...types import HeatMap, Match, Passage
+from .evidence import telling_matches
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
 SHOWN = 60  # rows of the heat map; of a longer passage the tokens that answered best
-_FAINT = 0.35  # a cosine from which a cell or a word is tinted at all
+_FAINT = 0.35  # a cosine from which a cell is tinted at all
+_FAINTEST = 0.15  # tint of a telling word, however weak
 _TINT = "255,150,0"
 
 
@@ -58,9 +60,8 @@ class Explanation:
             table.add_row(*words, f"{match.strength:5.2f} {bar}")
         start, stop = self._shown()
         text = Text(plain(self.passage.text[start:stop]))
-        for (first, last), strength in self._answers():
-            style = "bold underline" if strength >= self._telling() else ""
-            text.stylize(style, first - start, last - start)
+        for (first, last), _ in self._answers():
+            text.stylize("bold underline", first - start, last - start)
         return Group(Text(plain(self._title())), Text(), text, Text(), table)
 
     def __str__(self) -> str:
@@ -84,7 +85,7 @@ class Explanation:
         )
 
     def _shaded(self) -> Iterator[str]:
-        """Yield the passage, or its best window, with words shaded by strength."""
+        """Yield the passage, or its best window, with its telling words shaded by strength."""
         done, stop = self._shown()
         if done:
             yield "… "
@@ -93,7 +94,8 @@ class Explanation:
                 continue
             yield html.escape(self.passage.text[done:start])
             word = html.escape(self.passage.text[start:end])
-            yield f'<mark style="{_tint(strength)};color:inherit" title="{strength:.2f}">'
+            tint = _tint(strength, _FAINTEST)
+            yield f'<mark style="{tint};color:inherit" title="{strength:.2f}">'
             yield f"{word}</mark>"
             done = end
         yield html.escape(self.passage.text[done:stop])
@@ -138,16 +140,12 @@ class Explanation:
         return self.window or (0, len(self.passage.text))
 
     def _answers(self) -> list[tuple[tuple[int, int], float]]:
-        """Return each word of the passage that answered, with its greatest strength, in order."""
+        """Return each telling word of the passage, with its greatest strength, in order."""
         strengths: dict[tuple[int, int], float] = {}
-        for match in self.matches:
+        for match in telling_matches(self.query, self.passage.text, self.matches):
             known = strengths.get(match.passage_span, -1.0)
             strengths[match.passage_span] = max(known, match.strength)
         return sorted(strengths.items())
-
-    def _telling(self) -> float:
-        """Return the mean strength: how strong matches are differs from model to model."""
-        return sum(match.strength for match in self.matches) / max(1, len(self.matches)) - 1e-6
 
     def _title(self) -> str:
         return f"{self.query!r} in {self.passage.id!r}: {self._figures(named=False)}"
@@ -164,8 +162,8 @@ class Explanation:
         return self.query[asked], self.passage.text[answered]
 
 
-def _tint(cosine: float) -> str:
-    shade = max(0.0, min(1.0, (cosine - _FAINT) / (1.0 - _FAINT)))
+def _tint(cosine: float, faintest: float = 0.0) -> str:
+    shade = max(faintest, min(1.0, (cosine - _FAINT) / (1.0 - _FAINT)))
     return f"background:rgba({_TINT},{shade:.2f})"
 
 

@@ -8,9 +8,10 @@ and .9 as beside one that spreads them from .3 to .7.
 
 BM25 counts as its part of the best BM25 among the candidates, times a trust that rises with the
 greatest share of the query's terms that a candidate has: evenly, from none at
-:attr:`Fusion.minimum` to all at :attr:`Fusion.enough`. For that share each term counts the same, however rare it is. Among
-passages of another language whatever they quote of the query's own is rare, "of" and "the" as much
-as a name, and by weight a few such words would seem to be a good part of the query; by number they
+:attr:`Fusion.minimum` to all at :attr:`Fusion.enough`. For that share each term counts the same,
+however rare it is. Among passages of another language whatever they quote of the query's own is
+rare, "of" and "the" as much as a name, and by weight a few such words would seem to be a good part
+of the query; by number they
 are next to nothing, and late interaction answers alone. In its own language a query finds most of
 its terms, even where no passage has all that is rare in it.
 

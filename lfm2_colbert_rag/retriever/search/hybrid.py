@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -14,12 +15,15 @@ from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
 from ...index.lexical.bm25 import Bm25, LexicalRanking
 from ...index.lexical.postings import LENGTHS
-from ...storage.store import Snapshot, Store
 from ...types import Leg, TokenMatrix
 from .fusion import Fusion, fuse
-from .index_cache import IndexCache
 from .plan import FusionPlan
 from .relevance import MIN_SPREAD, Baselines
+
+if TYPE_CHECKING:
+    from ...storage.posting_sql import LexicalState
+    from ...storage.store import Snapshot, Store
+    from .index_cache import IndexCache
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50
@@ -161,7 +165,7 @@ class Legs:
         missing = np.setdiff1d(lexical.rows, late.rows)
         if len(missing):
             more = self._indexes.get(snapshot).search([vectors], len(missing), rows=missing)[0]
-            late = Ranking.joined(late, more)
+            late = Ranking.joined([late, more])
         scores, shares = bm25.of(scored, late.rows)
         legs = {
             row: {"late": Leg(ranks[0].get(row), score), "lexical": Leg(ranks[1].get(row), other)}
@@ -183,9 +187,9 @@ class Legs:
         self, terms: list[str]
     ) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
         found = self._store.catalog.postings.read(terms)
-        if found is None:
-            raise _no_postings(self._store)
-        return found
+        if not found.is_complete:
+            raise _incomplete(found.state)
+        return found.lists
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
@@ -197,9 +201,8 @@ class Legs:
             return self._made[1]
 
 
-def _no_postings(store: Store) -> ConfigError:
+def _incomplete(state: LexicalState | None) -> ConfigError:
     """Return the error about an index that cannot be searched by terms now."""
-    state = store.catalog.postings.state()
     if state is None:
         return ConfigError(
             "this index keeps no terms of its passages. Open it with lexical=True to have them, "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from ...index.base import Index
+from typing import TYPE_CHECKING
+
 from ...index.compressed import CompressedIndex
 from ...index.exact import ExactIndex
 from ...index.segment import COMPRESSED
 from ...index.settings import DEFAULT_SETTINGS, SearchSettings
-from ...storage.store import Snapshot
+
+if TYPE_CHECKING:
+    from ...index.base import Index
+    from ...storage.store import Snapshot
 
 
 class IndexCache:

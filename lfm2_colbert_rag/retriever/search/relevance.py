@@ -13,14 +13,17 @@ import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from ...index.base import LiveSegment
 from ...index.maxsim import score_block
-from ...storage.store import Snapshot
-from ...types import TokenMatrix
+
+if TYPE_CHECKING:
+    from ...index.base import LiveSegment
+    from ...storage.store import Snapshot
+    from ...types import TokenMatrix
 
 WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
 MIN_WINDOWS = 32  # a smaller sample would hold too much of what was asked for
@@ -162,7 +165,7 @@ class Baselines:
         if snapshot.generation == self._generation:
             return self._sample
         with self._lock:
-            windows = sum(len(live.positions) for live in snapshot.segments)
+            windows = sum(live.windows for live in snapshot.segments)
             known = self._sample is not None
             if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
                 self._sample = sample_windows(snapshot.segments)

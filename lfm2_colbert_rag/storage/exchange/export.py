@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
 from ...filters import And
+from ...index.arrays import ArrayFile
 from ...types import Passage, Window
 from ..atomic import new_folder
 from ..catalog import Catalog
@@ -67,9 +67,9 @@ def export_index(
 class _Files:
     """The files of an export in the making."""
 
-    def __init__(self, folder: Path, dim: int, dtype: str) -> None:
+    def __init__(self, folder: Path, dim: int, vectors: str) -> None:
         kinds: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...] = (
-            (np.dtype(dtype), (dim,)),
+            (np.dtype(vectors), (dim,)),
             (np.dtype(np.int32), ()),
             (np.dtype(np.int32), (2,)),
             (np.dtype(np.int64), ()),
@@ -80,8 +80,8 @@ class _Files:
                 (folder / PASSAGES).open("w", encoding="utf-8", newline="\n")
             )
             self._arrays = {
-                name: opened.enter_context(_GrowingArray(folder / f"{name}.npy", *kind))
-                for name, kind in zip(ARRAYS, kinds, strict=True)
+                name: opened.enter_context(ArrayFile(folder, name, dtype, *width))
+                for name, (dtype, width) in zip(ARRAYS, kinds, strict=True)
             }
             self._opened = opened.pop_all()
 
@@ -94,57 +94,24 @@ class _Files:
     def add(self, passage: Passage, windows: list[Window]) -> None:
         fields = {"id": passage.id, "text": passage.text, "metadata": passage.metadata}
         self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
-        place = self._arrays["token_counts"].length
+        place = self._arrays["token_counts"].rows
         for window in windows:
             encoded = window.encoded
             self._arrays["vectors"].extend(encoded.vectors)
             self._arrays["token_ids"].extend(encoded.token_ids)
             self._arrays["spans"].extend(encoded.spans)
-            self._arrays["windows"].extend([(place, *window.span, len(encoded))])
-        self._arrays["token_counts"].extend([sum(len(one.encoded) for one in windows)])
+            self._arrays["windows"].extend(np.array([(place, *window.span, len(encoded))]))
+        self._arrays["token_counts"].extend(np.array([sum(len(one.encoded) for one in windows)]))
 
     def finish(self) -> dict[str, int]:
         """Complete the arrays; returns how many passages, windows and vectors there are."""
         for array in self._arrays.values():
-            array.finish()
+            array.finish(durable=False)
         return {
-            "passages": self._arrays["token_counts"].length,
-            "windows": self._arrays["windows"].length,
-            "vectors": self._arrays["vectors"].length,
+            "passages": self._arrays["token_counts"].rows,
+            "windows": self._arrays["windows"].rows,
+            "vectors": self._arrays["vectors"].rows,
         }
-
-
-class _GrowingArray:
-    """An ``.npy`` file whose number of rows is known at its end only."""
-
-    def __init__(self, path: Path, dtype: npt.DTypeLike, width: tuple[int, ...]) -> None:
-        self.length = 0
-        self._dtype = np.dtype(dtype)
-        self._width = width
-        self._file = path.open("wb")
-        self._write_header()
-
-    def __enter__(self) -> _GrowingArray:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
-
-    def extend(self, rows: npt.ArrayLike) -> None:
-        values = np.ascontiguousarray(rows, dtype=self._dtype)
-        self._file.write(values.data)
-        self.length += len(values)
-
-    def finish(self) -> None:
-        self._file.seek(0)
-        self._write_header()
-
-    def _write_header(self) -> None:
-        # NumPy leaves room in a header for a first axis that grows.
-        shape = (self.length, *self._width)
-        np.lib.format.write_array_header_1_0(
-            self._file, {"descr": self._dtype.str, "fortran_order": False, "shape": shape}
-        )
 
 
 def _write_block(files: _Files, rows: list[int], catalog: Catalog, snapshot: Snapshot) -> None:

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
-from lfm2_colbert_rag.encoder.onnx.engine import OnnxEncoder
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 from lfm2_colbert_rag.types import TokenVectors

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.compressed.clustering import (
-    MOST_SPLITS,
+    MAX_SPLITS,
     SMALLEST_SPLIT,
     choose_counts,
     train_codebook,
@@ -43,7 +43,7 @@ def token_ids(group) -> np.ndarray:
 
 
 def all_token_ids(made) -> np.ndarray:
-    return np.concatenate([made.token_ids_of(place) for place in range(len(made.rows))])
+    return np.concatenate([made.token_ids_of(position) for position in range(len(made.rows))])
 
 
 @pytest.mark.parametrize(("dim", "nbits"), SHAPES)
@@ -76,8 +76,8 @@ def test_unknown_tokens_come_back_as_unknown(tmp_path, known):
     made = write(tmp_path / "s", unknown, codebook)
     assert set(all_token_ids(made).tolist()) == {-1}
     assert made.check() == []
-    for place, one in enumerate(one for _, windows in unknown for one in windows):
-        errors = np.linalg.norm(made.vectors_of(place) - one.encoded.vectors, axis=1)
+    for position, one in enumerate(one for _, windows in unknown for one in windows):
+        errors = np.linalg.norm(made.vectors_of(position) - one.encoded.vectors, axis=1)
         assert errors.max() < 0.5
 
 
@@ -86,7 +86,7 @@ def test_large_tokens_are_split_and_small_ones_are_not(sizes):
     counts = choose_counts(np.array(sizes, dtype=np.int64))
     assert len(counts) == len(sizes)
     for size, count in zip(sizes, counts.tolist(), strict=True):
-        assert 1 <= count <= min(size, MOST_SPLITS)
+        assert 1 <= count <= min(size, MAX_SPLITS)
         assert size >= SMALLEST_SPLIT or count == 1
 
 
@@ -96,10 +96,10 @@ def test_groups_hold_each_centroid_once():
     tokens = chance.integers(0, 12, 4000).astype(np.int32)
     book = train_codebook("b", vectors, tokens, Codec(6, 4))
     assert len(book) > 20
-    assert book.bounds[0] == 0
-    assert book.bounds[-1] == len(book)
-    assert (np.diff(book.bounds) >= 0).all()
-    assert len(book.groups) == len(book.bounds) - 1
+    assert book.groups.bounds[0] == 0
+    assert book.groups.bounds[-1] == len(book)
+    assert (np.diff(book.groups.bounds) >= 0).all()
+    assert len(book.groups.directions) == len(book.groups.bounds) - 1
 
 
 def test_the_same_vectors_make_the_same_codebook():
@@ -116,4 +116,5 @@ def test_a_codebook_comes_back_from_the_disk(tmp_path, dim, nbits):
     for key, array in made.lists().items():
         np.testing.assert_array_equal(opened.lists()[key], array)
     vectors = np.random.default_rng(0).standard_normal((5, dim)).astype(np.float32)
-    np.testing.assert_allclose(opened.restore(opened.rotate(vectors)), vectors, atol=1e-5)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    np.testing.assert_allclose(opened.unrotate(opened.rotate(vectors)), vectors, atol=1e-5)

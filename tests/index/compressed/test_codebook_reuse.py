@@ -20,7 +20,7 @@ DIM = 32
 
 
 def vectors_of(made) -> np.ndarray:
-    return np.concatenate([made.vectors_of(place) for place in range(len(made.rows))])
+    return np.concatenate([made.vectors_of(position) for position in range(len(made.rows))])
 
 
 def originals(group) -> np.ndarray:
@@ -33,12 +33,12 @@ def tokens_of(group) -> np.ndarray:
 
 def decompressed(made, group):
     """Return the same passages with the vectors that a segment gives back."""
-    places = iter(range(len(made.rows)))
+    positions = iter(range(len(made.rows)))
     return [
         (
             row,
             [
-                replace(one, encoded=replace(one.encoded, vectors=made.vectors_of(next(places))))
+                replace(one, encoded=replace(one.encoded, vectors=made.vectors_of(next(positions))))
                 for one in windows
             ],
         )
@@ -104,22 +104,22 @@ def test_centroids_of_segments_are_kept_until_a_token_has_too_many(tmp_path):
     new = renewed(group, knows(made), 4)
     kept = {row.tobytes() for row in made.extra.values}
     assert kept <= {row.tobytes() for row in new.centroids.values}
-    many = Centroids.joined([made.extra] * (renewal.MOST_SPARE + 1))
+    many = Centroids.joined([made.extra] * (renewal.MAX_SPARE + 1))
     again = renewed(group, Known(book, many), 4)
     assert len(again) == len(np.unique(tokens_of(group)))
 
 
-@pytest.mark.parametrize("what", ["natural", "rotation", "room"])
+@pytest.mark.parametrize("what", ["norms", "rotation", "room"])
 def test_what_does_not_suit_is_not_kept(tmp_path, monkeypatch, what):
     group = corpus(200, DIM)
     made = segment(tmp_path / "s", group, 4, DIM)
     book = made.codebook
-    if what == "natural":
-        book = replace(book, info=replace(book.info, natural=True))
+    if what == "norms":
+        book = replace(book, info=replace(book.info, keeps_norms=True))
     elif what == "rotation":
         book = replace(book, rotation=-book.rotation)
     else:
-        monkeypatch.setattr(renewal, "MOST_CENTROIDS", 10)
+        monkeypatch.setattr(renewal, "MAX_CENTROIDS", 10)
     vectors = originals(group)[::-1]
     new, fresh = (renewed(group, known, 4, vectors) for known in (Known(book, made.extra), None))
     np.testing.assert_array_equal(new.centroids.values, fresh.centroids.values)

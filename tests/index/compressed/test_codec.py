@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as arrays
 from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.index.compressed.codec import (
     LENGTHS,
-    MOST_CENTROIDS,
+    MAX_CENTROIDS,
     STEPS,
     Codec,
     name_lengths,
@@ -21,7 +21,7 @@ from lfm2_colbert_rag.index.compressed.codec import (
 
 from ..made import corpus, segment
 
-SHAPES = [(6, 4, True), (6, 2, True), (20, 2, True), (128, 4, True), (20, 4, False), (8, 2, False)]
+SHAPES = [(6, 4), (6, 2), (20, 2), (128, 4), (20, 4), (8, 2)]
 
 
 @given(data=st.data(), dim=st.integers(1, 40), nbits=st.sampled_from((2, 4)))
@@ -36,7 +36,7 @@ def test_levels_come_back_as_packed(data, dim, nbits):
     np.testing.assert_array_equal(codec.unpack(packed), levels)
 
 
-@given(st.lists(st.tuples(st.integers(0, MOST_CENTROIDS - 1), st.integers(0, 31))))
+@given(st.lists(st.tuples(st.integers(0, MAX_CENTROIDS - 1), st.integers(0, 31))))
 def test_codes_and_steps_share_three_bytes(pairs):
     codes = np.array([code for code, _ in pairs], dtype=np.int64)
     steps = np.array([step for _, step in pairs], dtype=np.int64)
@@ -62,11 +62,11 @@ def test_a_length_is_kept_within_one_percent_up_to_one_and_two_above(length):
 @pytest.fixture(params=SHAPES, ids=str)
 def kept(request, tmp_path):
     """Return a segment, its vectors before rounding, and their centroids."""
-    dim, nbits, bent = request.param
+    dim, nbits = request.param
     group = corpus(60, dim)
-    made = segment(tmp_path / "s", group, nbits, dim, bent=bent)
+    made = segment(tmp_path / "s", group, nbits, dim)
     vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
-    codes, _ = unpack_codes(made.store[0])
+    codes, _ = unpack_codes(made.store.codes)
     book = made.codebook.centroids
     centroids = book.values[codes] * book.scales[codes, None]
     return made, made.codebook.rotate(vectors), centroids
@@ -75,50 +75,49 @@ def kept(request, tmp_path):
 def rounded(made, centroids: np.ndarray) -> np.ndarray:
     """Centroids plus levels times steps, in plain NumPy."""
     codec = made.codebook.codec
-    steps = STEPS[unpack_codes(made.store[0])[1]][:, None]
-    return centroids + codec.values[codec.unpack(made.store[1])] * steps
+    steps = STEPS[unpack_codes(made.store.codes)[1]][:, None]
+    return centroids + codec.values[codec.unpack(made.store.packed)] * steps
 
 
 def test_kernels_decode_what_numpy_decodes(kept):
     made, _, centroids = kept
     vectors = rounded(made, centroids)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    np.testing.assert_allclose(made.rotated(0, len(vectors)), vectors, atol=1e-5)
-    restored = made.codebook.restore(vectors)
-    places = zip(made.offsets[:-1].tolist(), made.offsets[1:].tolist(), strict=True)
-    for position, (start, end) in enumerate(places):
+    np.testing.assert_allclose(made.decode(0, len(vectors)), vectors, atol=1e-5)
+    restored = made.codebook.unrotate(vectors)
+    runs = zip(made.offsets[:-1].tolist(), made.offsets[1:].tolist(), strict=True)
+    for position, (start, end) in enumerate(runs):
         np.testing.assert_allclose(made.vectors_of(position), restored[start:end], atol=1e-5)
 
 
 @pytest.mark.parametrize("nbits", [2, 4])
-@pytest.mark.parametrize("bent", [True, False])
-def test_levels_lie_evenly_around_zero_or_further_apart_away_from_it(nbits, bent):
-    values = Codec(8, nbits, bent).values
+def test_levels_lie_further_apart_away_from_zero(nbits):
+    values = Codec(8, nbits).values
     np.testing.assert_array_equal(values, -values[::-1])
     gaps = np.diff(values)[len(values) // 2 :]
-    assert (np.diff(gaps) > 0).all() if bent else (gaps == 1).all()
+    assert (np.diff(gaps) > 0).all()
 
 
 @pytest.mark.parametrize("nbits", [2, 4])
-def test_bent_levels_lose_less_of_a_normal_distribution(nbits):
+def test_levels_lose_little_of_a_normal_distribution(nbits):
     """Less than even ones, and hardly more than the best there are: Max, 1960, table 1."""
     drawn = np.random.default_rng(0).standard_normal(20_000)
 
-    def lost(bent: bool) -> float:
-        values = Codec(8, nbits, bent).values
+    def lost(values: np.ndarray) -> float:
         borders = (values[1:] + values[:-1]) / 2
         steps = np.arange(0.15, 1.2, 0.005)
         return min(
             ((values[np.searchsorted(borders, drawn / s)] * s - drawn) ** 2).mean() for s in steps
         )
 
-    assert lost(True) < lost(False)
-    assert lost(True) < 1.05 * {4: 0.009497, 2: 0.1175}[nbits]
+    values = Codec(8, nbits).values
+    assert lost(values) < lost(np.arange(len(values)) - (len(values) - 1) / 2)
+    assert lost(values) < 1.05 * {4: 0.009497, 2: 0.1175}[nbits]
 
 
 def test_every_coordinate_gets_the_nearest_level(kept):
     made, vectors, centroids = kept
-    steps = STEPS[unpack_codes(made.store[0])[1]][:, None]
+    steps = STEPS[unpack_codes(made.store.codes)[1]][:, None]
     values = made.codebook.codec.values
     residuals = vectors - centroids
     chosen = np.abs(rounded(made, centroids) - vectors)
@@ -160,7 +159,7 @@ def test_pooled_vectors_keep_their_length(tmp_path_factory, seed, scale):
             one.encoded.vectors[:] *= scale
     made = segment(tmp_path_factory.mktemp("s") / "s", group, 4, 6)
     vectors = np.concatenate([one.encoded.vectors for _, windows in group for one in windows])
-    found = np.concatenate([made.vectors_of(place) for place in range(len(made.rows))])
+    found = np.concatenate([made.vectors_of(position) for position in range(len(made.rows))])
     lengths, expected = np.linalg.norm(found, axis=1), np.linalg.norm(vectors, axis=1)
     np.testing.assert_allclose(lengths, expected, rtol=0.15)
     np.testing.assert_allclose(lengths.mean(), expected.mean(), rtol=0.015)

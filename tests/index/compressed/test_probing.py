@@ -7,11 +7,11 @@ import pytest
 
 from lfm2_colbert_rag.index.compressed import kernels
 from lfm2_colbert_rag.index.compressed import segment as compressed_segment
+from lfm2_colbert_rag.index.compressed.buffers import BufferPool
 from lfm2_colbert_rag.index.compressed.codebook import Centroids
 from lfm2_colbert_rag.index.compressed.codec import unpack_codes
-from lfm2_colbert_rag.index.compressed.probing import find_probes
-from lfm2_colbert_rag.index.compressed.scanning import turned_query
-from lfm2_colbert_rag.index.compressed.voting import Workspaces, count_votes
+from lfm2_colbert_rag.index.compressed.probing import find_probes, rotate_query
+from lfm2_colbert_rag.index.compressed.voting import count_votes
 
 from ..made import corpus, questions, segment
 
@@ -26,7 +26,7 @@ def made(request, tmp_path, monkeypatch):
     dim, nbits = request.param
     segment_made = segment(tmp_path / "s", corpus(150, dim), nbits, dim)
     assert len(segment_made.lists) > 3
-    query = turned_query(segment_made, questions(1, dim)[0])[:5]
+    query = rotate_query(segment_made.codebook, questions(1, dim)[0])[:5]
     return segment_made, np.ascontiguousarray(query)
 
 
@@ -41,8 +41,8 @@ def test_all_groups_give_exactly_the_nearest_centroids(made, nprobe):
     probes = find_probes(segment_made.codebook, query, nprobe, 1.0)
     truth = similarities(*made)
     wanted = min(nprobe, truth.shape[1])
-    assert probes.found.tolist() == [wanted] * len(query)
-    for row, (ids, sims) in enumerate(zip(probes.ids, probes.sims, strict=True)):
+    assert probes.near.found.tolist() == [wanted] * len(query)
+    for row, (ids, sims) in enumerate(zip(probes.near.ids, probes.near.sims, strict=True)):
         assert len(set(ids.tolist())) == wanted
         np.testing.assert_allclose(sims, truth[row, ids], atol=ROUNDING)
         np.testing.assert_allclose(sims, np.sort(truth[row])[::-1][:wanted], atol=ROUNDING)
@@ -53,10 +53,10 @@ def test_few_groups_give_fewer_centroids_but_true_ones(made):
     segment_made, query = made
     probes = find_probes(segment_made.codebook, query, 10_000, 0.01)
     truth = similarities(*made)
-    assert (probes.found < truth.shape[1]).all()
-    for row, found in enumerate(probes.found.tolist()):
-        chosen = probes.ids[row, :found]
-        np.testing.assert_allclose(probes.sims[row, :found], truth[row, chosen], atol=ROUNDING)
+    assert (probes.near.found < truth.shape[1]).all()
+    for row, found in enumerate(probes.near.found.tolist()):
+        chosen = probes.near.ids[row, :found]
+        np.testing.assert_allclose(probes.near.sims[row, :found], truth[row, chosen], atol=ROUNDING)
 
 
 @pytest.mark.parametrize("nprobe", [3, 10_000])
@@ -69,8 +69,8 @@ def test_a_segments_own_centroids_compete_with_the_codebooks(made, nprobe):
     extra = Centroids.rounded(means, np.arange(9, dtype=np.int32), 4)
     probes = find_probes(segment_made.codebook, query, nprobe, 1.0).with_extra(extra, known)
     both = np.concatenate((similarities(*made), query @ extra.means.T), axis=1)
-    for row, found in enumerate(probes.found.tolist()):
-        ids, sims = probes.ids[row, :found], probes.sims[row, :found]
+    for row, found in enumerate(probes.near.found.tolist()):
+        ids, sims = probes.near.ids[row, :found], probes.near.sims[row, :found]
         assert len(set(ids.tolist())) == found
         np.testing.assert_allclose(sims, both[row, ids], atol=ROUNDING)
         np.testing.assert_allclose(sims, np.sort(both[row])[::-1][:found], atol=ROUNDING)
@@ -78,16 +78,15 @@ def test_a_segments_own_centroids_compete_with_the_codebooks(made, nprobe):
 
 def plain_votes(made, probes) -> dict[int, float]:
     """What a window's votes are by definition: the best of its centroids for each query vector."""
-    codes, _ = unpack_codes(made.store[0])
+    codes, _ = unpack_codes(made.store.codes)
+    ids, sims, counts = probes.near
     votes = {}
     for window in range(len(made.rows)):
         held = set(codes[made.offsets[window] : made.offsets[window + 1]].tolist())
         votes[window] = 0.0
-        for row, found in enumerate(probes.found.tolist()):
-            near = dict(
-                zip(probes.ids[row, :found].tolist(), probes.sims[row, :found], strict=True)
-            )
-            floor = probes.sims[row, found - 1]
+        for row, found in enumerate(counts.tolist()):
+            near = dict(zip(ids[row, :found].tolist(), sims[row, :found], strict=True))
+            floor = sims[row, found - 1]
             votes[window] += max([float(near[code] - floor) for code in held & set(near)] + [0.0])
     return {window: total for window, total in votes.items() if total > 0}
 
@@ -102,10 +101,10 @@ def test_votes_are_those_of_a_plain_implementation(made, monkeypatch, threads, l
     expected = plain_votes(segment_made, probes)
     if allowed is not None:
         expected = {window: votes for window, votes in expected.items() if allowed[window]}
-    workspaces = Workspaces()
+    pool = BufferPool()
     for _ in range(2):  # what was borrowed is given back clean
-        votes = count_votes(segment_made, allowed, probes, 10_000, workspaces)
-        found = dict(zip(votes.positions.tolist(), votes.promises.tolist(), strict=True))
+        votes = count_votes(segment_made, allowed, probes, 10_000, pool)
+        found = dict(zip(votes.positions.tolist(), votes.estimates.tolist(), strict=True))
         assert found.keys() == expected.keys()
         base = float(probes.floors.sum())
         assert found == pytest.approx({w: base + v for w, v in expected.items()}, abs=1e-3)
@@ -115,7 +114,7 @@ def test_no_better_window_is_left_out_than_those_that_are_given(made):
     segment_made, query = made
     probes = find_probes(segment_made.codebook, query, 30, 1.0)
     expected = plain_votes(segment_made, probes)
-    votes = count_votes(segment_made, None, probes, 5, Workspaces())
+    votes = count_votes(segment_made, None, probes, 5, BufferPool())
     found = set(votes.positions.tolist())
     lists = segment_made.lists
     for one in lists:  # each block gives its own

@@ -5,29 +5,26 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from lfm2_colbert_rag.index.compressed.buffers import BufferPool
 from lfm2_colbert_rag.index.compressed.codec import unpack_codes
-from lfm2_colbert_rag.index.compressed.probing import find_probes
-from lfm2_colbert_rag.index.compressed.scanning import (
-    refine_positions,
-    score_positions,
-    turned_query,
-)
-from lfm2_colbert_rag.index.compressed.voting import Workspaces, noted
+from lfm2_colbert_rag.index.compressed.nearness import near_centroids
+from lfm2_colbert_rag.index.compressed.probing import find_probes, rotate_query
+from lfm2_colbert_rag.index.compressed.scanning import refine_positions, score_positions
 
 from ..made import corpus, questions, segment
 
 
-@pytest.fixture(params=[(16, 4, True), (20, 2, True), (128, 4, True), (40, 4, False)], ids=str)
+@pytest.fixture(params=[(16, 4), (20, 2), (128, 4), (40, 4)], ids=str)
 def made(request, tmp_path):
-    dim, nbits, bent = request.param
-    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim, bent=bent)
-    return segment_made, turned_query(segment_made, questions(1, dim)[0])
+    dim, nbits = request.param
+    segment_made = segment(tmp_path / "s", corpus(60, dim), nbits, dim)
+    return segment_made, rotate_query(segment_made.codebook, questions(1, dim)[0])
 
 
 def decoded(made, position: int) -> np.ndarray:
     """Return a window's vectors as the codec gives them, before their length is put right."""
     segment_made, _ = made
-    return segment_made.rotated(
+    return segment_made.decode(
         int(segment_made.offsets[position]), int(segment_made.offsets[position + 1])
     )
 
@@ -52,8 +49,8 @@ def refined(made, near: int):
     probes = find_probes(segment_made.codebook, query, near, 1.0)
     probes = probes.with_extra(segment_made.extra, len(segment_made.codebook))
     positions = np.arange(len(segment_made.rows))
-    with noted(segment_made, probes, Workspaces()) as nearness:
-        scores = refine_positions(segment_made, probes, nearness, positions)
+    with near_centroids(segment_made, probes, BufferPool()) as marked:
+        scores = refine_positions(segment_made, marked, positions)
     return probes, scores
 
 
@@ -71,8 +68,10 @@ def test_refined_scores_are_maxsim_where_every_centroid_is_near(made):
 def test_refined_scores_assume_the_floor_where_no_centroid_is_near(made):
     segment_made, _ = made
     probes, scores = refined(made, 2)
-    near = {code for ids, n in zip(probes.ids, probes.found, strict=True) for code in ids[:n]}
-    codes, _ = unpack_codes(segment_made.store[0])
+    near = {
+        code for ids, n in zip(probes.near.ids, probes.near.found, strict=True) for code in ids[:n]
+    }
+    codes, _ = unpack_codes(segment_made.store.codes)
     offsets = segment_made.offsets
     far = [
         window
@@ -83,17 +82,16 @@ def test_refined_scores_assume_the_floor_where_no_centroid_is_near(made):
     np.testing.assert_allclose(scores[far], probes.floors.sum(), rtol=1e-5)
 
 
-def test_notes_are_wiped_out(made):
+def test_marks_are_cleared(made):
     segment_made, query = made
     probes = find_probes(segment_made.codebook, query, 5, 1.0)
-    workspaces = Workspaces()
-    with noted(segment_made, probes, workspaces) as nearness:
-        slots, sims = nearness.slots, nearness.sims
+    with near_centroids(segment_made, probes, BufferPool()) as marked:
+        slots, sims = marked.slots, marked.sims
         codes = np.flatnonzero(slots)
         wanted = {
             code
-            for row, count in enumerate(probes.found.tolist())
-            for code in probes.ids[row, :count].tolist()
+            for row, count in enumerate(probes.near.found.tolist())
+            for code in probes.near.ids[row, :count].tolist()
         }
         assert set(codes.tolist()) == wanted
         assert sorted(slots[codes].tolist()) == list(range(1, len(wanted) + 1))

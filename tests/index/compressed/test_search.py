@@ -9,9 +9,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
+from lfm2_colbert_rag.index import LiveSegment
+from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed import search as compressed
-from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS, LADDER
+from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS, PRESETS
 
 from ...contract.kinds import THOROUGH
 from ..made import corpus, questions, segment, voting_index
@@ -69,7 +70,7 @@ def peak_of_a_search(index: CompressedIndex, queries) -> int:
 
 
 def test_a_search_allocates_no_more_in_a_larger_index(tmp_path):
-    settings = replace(LADDER[0], candidates=64)
+    settings = replace(PRESETS[0], candidates=64)
     queries = questions(5, DIM)
     peaks = [
         peak_of_a_search(
@@ -107,12 +108,12 @@ def test_votes_find_what_a_scan_finds(tmp_path):
         assert one.scores.tolist() == other.scores.tolist()
 
 
-def test_the_end_of_the_ladder_finds_more_than_its_beginning(tmp_path):
+def test_the_most_thorough_preset_finds_more_than_the_fastest(tmp_path):
     made = segment(tmp_path / "s", corpus(3000, DIM), NBITS, DIM)
     index, queries = voting_index(made), questions(30, DIM)
     truths = [set(ranking.rows[:10].tolist()) for ranking in index.scan(queries, 10)]
     recalls = []
-    for settings in (LADDER[0], LADDER[-1]):
+    for settings in (PRESETS[0], PRESETS[-1]):
         found = [index.search_with_traces([q], 10, settings=settings)[0][0] for q in queries]
         hits = [
             len(set(one.rows[:10].tolist()) & truth)
@@ -142,6 +143,6 @@ def test_plans_say_which_way_was_taken(tmp_path):
 def test_fewer_than_k_votes_are_made_up_by_a_scan(tmp_path):
     """As many passages come back as there are, however few lists were walked."""
     made = segment(tmp_path / "s", corpus(300, DIM), NBITS, DIM)
-    sparse = replace(LADDER[0], nprobe=1, near=1, groups=0.01, candidates=1)
+    sparse = replace(PRESETS[0], nprobe=1, near=1, groups=0.01, candidates=1)
     ranking = voting_index(made, settings=sparse).search(questions(1, DIM), 300)[0]
     assert sorted(ranking.rows.tolist()) == list(range(1, 301))

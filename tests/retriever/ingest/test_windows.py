@@ -355,7 +355,7 @@ def test_a_text_that_fits_is_encoded_as_ever(nano):
         index = store_of(retriever).snapshot().index
         rows = store_of(retriever).catalog.rows_by_id(list(STORIES), 1)
         for name, one in zip(STORIES, nano.encode_document(texts), strict=True):
-            (window,) = index.windows(rows[name])
+            (window,) = index.segments.windows(rows[name])
             np.testing.assert_array_equal(
                 window.encoded.vectors, one.vectors.astype(np.float16).astype(np.float32)
             )

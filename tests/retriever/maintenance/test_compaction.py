@@ -109,7 +109,7 @@ def test_the_same_codebook_opened_twice_is_the_same(grown):
 
 def test_segments_never_bring_more_centroids_than_codes_can_name(grown, monkeypatch):
     """Their vectors are compressed again then, which leaves one centroid for each token."""
-    monkeypatch.setattr(compression, "MOST_EXTRA", 31)
+    monkeypatch.setattr(compression, "MAX_EXTRA", 31)
     grown.optimize()
     (live,) = segments_of(grown)
     tokens = live.segment.extra.tokens.tolist()
@@ -228,7 +228,7 @@ def test_readers_of_an_older_generation_still_find_and_fetch(grown):
         passages = store_of(reader).catalog.passages(after.rows.tolist())
         assert len(passages) == 20
         for row in after.rows.tolist():
-            assert list(old.index.windows(row))
+            assert list(old.index.segments.windows(row))
         assert len(reader) == 30
 
 
@@ -253,7 +253,7 @@ def test_texts_are_forgotten_only_after_a_while(grown):
     grown.optimize()
     assert len(catalog.passages(rows)) == 80
     late = datetime.now().astimezone() - timedelta(hours=2)
-    with catalog._writing() as connection:
+    with catalog._connections.writing() as connection:
         connection.execute("UPDATE generations SET created = ?", (late.isoformat(),))
     grown.optimize()
     assert len(catalog.passages(rows)) == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -75,6 +77,12 @@ def test_more_queries_make_it_narrower():
     assert widths == sorted(widths, reverse=True)
 
 
+@pytest.mark.parametrize("degrees", [1, 2, 3, 4, 10, 47, 1000])
+def test_student_quantiles_are_those_of_scipy(degrees):
+    assert student_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees))
+
+
 @pytest.mark.parametrize("degrees", [3, 4, 10, 47, 1000])
-def test_student_quantiles(degrees):
+def test_student_quantiles_without_scipy(degrees, monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.special", None)
     assert student_quantile(degrees) == pytest.approx(stats.t.ppf(0.975, degrees), rel=0.01)

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index import CompressedIndex, LiveSegment
-from lfm2_colbert_rag.index.compressed.writer import Noise
-from lfm2_colbert_rag.index.settings import LADDER
+from lfm2_colbert_rag.index import LiveSegment
+from lfm2_colbert_rag.index.compressed import CompressedIndex
+from lfm2_colbert_rag.index.compressed.noise import Noise
+from lfm2_colbert_rag.index.settings import PRESETS
 from lfm2_colbert_rag.retriever.maintenance.recall import K, measure_recall, sample_stretches
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...grown import WORDS, compress_early, sentences
 from ...index.made import corpus, questions, segment
-from ...inside import segments_of, store_of
 
 DIM, BATCH = 32, 40
 
@@ -39,7 +39,7 @@ def true_recall(index: CompressedIndex, group, queries) -> float:
 
 
 @pytest.mark.parametrize("nbits", [2, 4])
-@pytest.mark.parametrize("settings", [LADDER[0], LADDER[-1]])
+@pytest.mark.parametrize("settings", [PRESETS[0], PRESETS[-1]])
 def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     group = corpus(1200, DIM)
     index = CompressedIndex(
@@ -49,7 +49,7 @@ def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     within = 0
     for start in range(0, len(every), BATCH):
         queries = every[start : start + BATCH]
-        told = measure_recall(index, index._segments, queries, asked=0, generation=1)
+        told = measure_recall(index, index.segments, queries, asked=0, generation=1)
         within += told.low <= true_recall(index, group, queries) <= told.high
     assert within >= 5
 
@@ -131,12 +131,12 @@ def test_stretches_know_their_text(folder, monkeypatch):
         retriever.add(texts := sentences(100))
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
         retriever.delete(where={})
-        assert sample_stretches(segments_of(retriever), 5) == []
+        assert sample_stretches(retriever._store.snapshot().segments, 5) == []
         retriever.add(texts)
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
-        snapshot = store_of(retriever).snapshot()
+        snapshot = retriever._store.snapshot()
         stretches = sample_stretches(snapshot.segments, 400)
-        passages = store_of(retriever).catalog.passages([one.row for one in stretches])
+        passages = retriever._store.catalog.passages([one.row for one in stretches])
         for one in stretches:
             passage = passages[one.row]
             part = passage.text[slice(*one.span)]

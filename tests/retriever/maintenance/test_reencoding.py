@@ -49,7 +49,7 @@ def windows(retriever):
                 one.span,
                 *(getattr(one.encoded, n).tolist() for n in ("vectors", "token_ids", "spans")),
             )
-            for one in snapshot.index.windows(row)
+            for one in snapshot.index.segments.windows(row)
         ]
         for id, row in rows.items()
     }

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import html
+import re
 from itertools import pairwise
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag._support.graphemes import whole_characters
+from lfm2_colbert_rag.cli.highlight import highlight_passage
 from lfm2_colbert_rag.encoder import load_encoder
-from lfm2_colbert_rag.retriever.search.evidence import find_matches, merge_spans, word_span
-from lfm2_colbert_rag.types import TokenVectors, Window
+from lfm2_colbert_rag.evaluation import Dataset, ModeResult
+from lfm2_colbert_rag.evaluation.failures import collect_failures
+from lfm2_colbert_rag.retriever.search.evidence import find_matches, telling_matches, word_span
+from lfm2_colbert_rag.types import Match, TokenVectors, Window
 
 
 @pytest.mark.parametrize(
@@ -107,10 +112,6 @@ def test_a_match_does_not_leave_its_window():
     assert found[0].passage_span == (1, 5)
 
 
-def test_spans_merge():
-    assert merge_spans([(5, 7), (0, 2), (1, 3), (3, 4)]) == [(0, 4), (5, 7)]
-
-
 BLOCKS = (
     "ab 1'",
     "e\u0301\u0308\u200d\u200c",
@@ -125,24 +126,52 @@ BLOCKS = (
 )
 
 
-def test_fused_consonants_stay_together_with_signs_between_them():
-    text = "\u0915\u094d\u0301\u0937"  # ka, virama, an accent, ssa
-    assert whole_characters(text, (3, 4)) == (0, 4)
-    apart = "\u0915\u094d\N{ZERO WIDTH NON-JOINER}\u0937"  # written apart on purpose
-    assert whole_characters(apart, (3, 4)) == (3, 4)
-
-
 @given(st.text(st.sampled_from("".join(BLOCKS)), max_size=24), st.data())
 def test_no_grapheme_cluster_is_ever_cut(text, data):
     """Against the extended grapheme clusters of an implementation of UAX #29."""
-    regex = pytest.importorskip("regex")
     borders = {match.start() for match in regex.finditer(r"\X", text)} | {len(text)}
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     left, right = word_span(text, start, end)
     assert left == right or {left, right} <= borders
-    left, right = whole_characters(text, (start, end))
-    assert left == right or {left, right} <= borders
+
+
+def test_the_telling_matches_are_above_the_average_of_the_words():
+    query, text = "Zug wann ? der", "Der Zug, heute"
+    evidence = (
+        Match((0, 3), (4, 7), 0.9),
+        Match((9, 10), (7, 8), 0.9),  # punctuation
+        Match((11, 14), (0, 3), 0.8),
+        Match((4, 8), (9, 14), 0.6),
+    )
+    assert telling_matches(query, text, evidence) == [evidence[0], evidence[2]]
+    assert telling_matches(query, text, ()) == []
+    alike = [Match((0, 3), (4, 7), 0.3), Match((4, 8), (9, 14), 0.3)]
+    assert telling_matches(query, text, alike) == alike
+
+
+QUESTIONS = (
+    ("How long do I hold the reset button?", "Hold the red button for ten seconds, then reset."),
+    ("Zug, wann?", "Der Zug fährt heute: um neun."),
+    ("路由器密码？", "按住路由器背面的按钮，密码就会恢复。"),
+)
+
+
+@pytest.mark.parametrize(("question", "text"), QUESTIONS)
+def test_terminal_notebook_and_report_set_off_the_same_words(question, text):
+    with Retriever.from_texts([text], ids=["one"], model="hash") as retriever:
+        hit, explanation = retriever.search(question)[0], retriever.explain(question, "one")
+        dataset = Dataset(None, {"q": question}, {"q": {"one": 1}})
+        result = ModeResult("late", {}, {"RR": {"q": 0.0}})
+        (failure,) = collect_failures(retriever, dataset, result, 1)
+    shown = highlight_passage(question, hit)
+    terminal = {place for span in shown.spans for place in range(span.start, span.end)}
+    page = re.findall("<mark.*?>(.*?)</mark>", explanation._repr_html_())
+    answer = failure.found[0]
+    report = {answer.text[slice(*one.passage)] for one in answer.evidence}
+    spans = [m.passage_span for m in telling_matches(question, text, hit.evidence)]
+    assert terminal == {place for span in spans for place in range(*span)} != set()
+    assert set(map(html.unescape, page)) == report == {text[slice(*span)] for span in spans}
 
 
 # Questions and passages with the words that answer them, chosen by a reader of each language.

@@ -9,9 +9,14 @@ import threading
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.errors import ConfigError
-from lfm2_colbert_rag.storage import posting_sql as tables
-from lfm2_colbert_rag.storage.posting_sql import LexicalState
+from lfm2_colbert_rag.errors import ConfigError, IndexFormatError
+from lfm2_colbert_rag.index.lexical.analyser import VERSION
+from lfm2_colbert_rag.index.lexical.postings import Postings, in_parts
+from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
+from lfm2_colbert_rag.storage.posting_lists import FoundPostings
+from lfm2_colbert_rag.storage.posting_sql import LexicalState, merge_recent, write_state
+from lfm2_colbert_rag.storage.verification import verify_folder
+from lfm2_colbert_rag.types import Passage
 
 from ...conftest import CORPUS, fill
 from ...inside import store_of
@@ -101,13 +106,32 @@ def test_an_index_may_leave_words_out_and_have_them_later(folder):
         Retriever.open(folder, lexical="yes")
 
 
-def test_lists_of_an_older_analyser_are_made_again(retriever):
-    with store_of(retriever).catalog._writing() as connection:
-        tables.write_state(connection, LexicalState(analyser=0))
-        connection.execute("DELETE FROM postings")
-    retriever.add(["one more router"], ids=["more"])
-    assert set(found(retriever, "router")) == {"reset", "reinicio", "more"}
-    assert retriever.verify() == []
+def test_lists_of_another_analyser_are_refused(retriever):
+    with store_of(retriever).catalog._connections.writing() as connection:
+        write_state(connection, LexicalState(analyser=999))
+    with pytest.raises(IndexFormatError, match=rf"analyser 999.*with analyser {VERSION}\."):
+        Retriever.open(retriever.path)
+    with pytest.raises(IndexFormatError, match="Use the version that wrote it, or index"):
+        verify_folder(retriever.path)
+
+
+def test_passages_that_come_without_lists_are_filled_in_later(retriever):
+    """Lists are switched on after a commit was prepared, and before it is written."""
+    catalog = store_of(retriever).catalog
+    row = catalog.next_row()
+    passages = [StoredPassage(row + n, Passage(f"late{n}", "router", {}), 0, 0) for n in range(3)]
+    catalog.commit(Commit(catalog.generation() + 1, passages[:2]))
+    assert catalog.postings.state() == LexicalState(next=row, last=row + 1)
+    assert catalog.postings.read(["_router_"]) == FoundPostings(catalog.postings.state(), {})
+    # As long as some are pending, lists that come along have to wait behind them.
+    catalog.commit(Commit(catalog.generation() + 1, passages[2:], postings=in_parts(["router"])))
+    assert catalog.postings.pending(9) == [(row + n, "router") for n in range(3)]
+    assert catalog.postings.fill([row, row + 1], Postings.of(["router"] * 2))
+    assert not catalog.postings.read(["_router_"]).is_complete
+    assert catalog.postings.fill([row + 2], Postings.of(["router"]))
+    rows, counts = catalog.postings.read(["_router_"]).lists["_router_"]
+    assert rows.tolist() == [1, 2, row, row + 1, row + 2]
+    assert counts.tolist() == [1] * 5
 
 
 def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
@@ -116,12 +140,10 @@ def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
     with Retriever.open(folder, model="hash", lexical=False) as retriever:
         retriever.add(texts[:15], ids=texts[:15])
     with Retriever.open(folder, lexical=True) as retriever:
-        catalog = store_of(retriever).catalog
-        rows = [row for row, _ in catalog.pending_texts(4)]
-        from lfm2_colbert_rag.index.lexical.postings import Postings
-
-        assert catalog.fill_lexical(rows, Postings.of(texts[:4]))
-        assert not catalog.fill_lexical(rows, Postings.of(texts[:4]))  # done by now
+        lists = store_of(retriever).catalog.postings
+        rows = [row for row, _ in lists.pending(4)]
+        assert lists.fill(rows, Postings.of(texts[:4]))
+        assert not lists.fill(rows, Postings.of(texts[:4]))  # done by now
         retriever.delete([texts[6]])
         retriever.add(texts[15:], ids=texts[15:])
         threads = [threading.Thread(target=found, args=(retriever, "common")) for _ in range(3)]
@@ -172,7 +194,8 @@ def test_readers_see_whole_commits_while_others_write(folder):
 
 
 def test_damage_is_named(retriever):
-    with store_of(retriever).catalog._writing() as connection:
+    with store_of(retriever).catalog._connections.writing() as connection:
+        merge_recent(connection)
         connection.execute("DELETE FROM postings WHERE term = '_router_'")
     (problem,) = retriever.verify()
     assert "the lexical index disagrees with 2 passages" in problem

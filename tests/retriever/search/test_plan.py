@@ -28,7 +28,7 @@ def test_every_figure_is_drawn(draw):
     shown = " ".join(draw(VOTES).split())
     for figure in ("votes", "120,000", "6,100,000", "4,096", "640", "120", "nprobe 512"):
         assert figure in shown
-    assert "groups 0.08, candidates 4,096, caution 5, final caution 3.5" in shown
+    assert "groups 0.08, candidates 4,096, margin 5, final margin 3.5" in shown
 
 
 def test_a_plan_is_json():

@@ -1,8 +1,9 @@
 # mypy: ignore-errors
 """The inner loops of a compressed index, compiled by numba when first used.
 
-No kernel starts threads: each works on the part that it is given and lets go of the interpreter's
-lock, so that :mod:`..workers` can run several side by side.
+No kernel starts threads: each works on the part that it is given and releases the interpreter's
+lock, so that :mod:`..workers` can run several side by side. What belongs together comes as one of
+the named tuples of :mod:`..structs`.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from pathlib import Path
 from .clusters import cluster
 from .coding import decode_many, encode
 from .probing import multiply, probe, to_bytes
-from .refining import forget_near, meet_centroids, note_near, refine_windows
+from .refining import centroid_similarities, clear_near, mark_near, refine_windows
 from .scoring import score_windows
 from .simd import OFFSET, TOGETHER
 from .spans import decode_spans, encode_spans
@@ -22,15 +23,15 @@ from .voting import select, vote
 __all__ = [
     "OFFSET",
     "TOGETHER",
+    "centroid_similarities",
+    "clear_near",
     "cluster",
     "decode_many",
     "decode_spans",
     "encode",
     "encode_spans",
-    "forget_near",
-    "meet_centroids",
+    "mark_near",
     "multiply",
-    "note_near",
     "probe",
     "refine_windows",
     "score_windows",

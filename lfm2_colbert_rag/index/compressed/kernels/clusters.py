@@ -10,9 +10,9 @@ from .compiling import number as _f
 
 
 @kernel
-def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
+def cluster(vectors, starts, ends, counts, firsts, rounds, shape, out):
     """k-means within each group of consecutive vectors, begun at evenly spaced members."""
-    dim = len(lanes)
+    dim = len(shape.lanes) * len(shape.planes)
     for g in range(len(starts)):
         start, size, count, first = starts[g], ends[g] - starts[g], counts[g], firsts[g]
         halves = np.zeros(count, np.float32)
@@ -31,13 +31,13 @@ def cluster(vectors, starts, ends, counts, firsts, rounds, lanes, out):
                 halves[c] = length / _f(2)
                 sizes[c] = 0
             for t in range(start, start + size):
-                best, most = 0, LOWEST
+                best, largest = 0, LOWEST
                 for c in range(count if count > 1 else 0):
                     dot = _f(0)
                     for j in range(dim):
                         dot += vectors[t, j] * out[first + c, j]
-                    if dot - halves[c] > most:
-                        best, most = c, dot - halves[c]
+                    if dot - halves[c] > largest:
+                        best, largest = c, dot - halves[c]
                 sizes[best] += 1
                 for j in range(dim):
                     sums[best, j] += vectors[t, j]

@@ -1,10 +1,5 @@
 # mypy: ignore-errors
-"""How the codes and the levels of stored vectors are read.
-
-``lanes`` and ``planes`` are tuples as long as a packed residual is wide and as its bytes hold
-coordinates. Their lengths are known when a kernel is compiled, which lets the loops over
-dimensions be unrolled: four times faster than with a width that is only known when it runs.
-"""
+"""How the codes and the levels of stored vectors are read."""
 
 from __future__ import annotations
 
@@ -19,10 +14,9 @@ CODE_BITS = 19
 
 
 @part
-def bend_of(planes, bent):
-    """By how much levels are bent; 0 where they are even."""
-    bend = BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4
-    return np.float32(bent) / np.float32(bend)
+def bend_of(planes):
+    """By how much levels lie further apart away from zero; see ..codec.BENDS."""
+    return np.float32(1) / np.float32(BENDS_OF_2 if len(planes) == 4 else BENDS_OF_4)
 
 
 @part

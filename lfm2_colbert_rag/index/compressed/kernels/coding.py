@@ -1,13 +1,11 @@
 # mypy: ignore-errors
-"""Coding vectors, and decoding them.
-
-``lanes`` and ``planes``: see :mod:`.codes`.
-"""
+"""Coding vectors, and decoding them."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..structs import Shape
 from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at, value_of
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
@@ -16,16 +14,17 @@ POSITIVE = 8  # levels above zero, of 4 bits
 
 
 @part
-def nearest(vector, centroids, scales, halves, first, last, dim):
+def nearest(vector, choices, first, last, dim):
     """The centroid of least distance: the largest dot product less half the squared length."""
-    best, most = first, LOWEST
+    centroids, scales, halves, _ = choices
+    best, largest = first, LOWEST
     for c in range(first, last):
         dot = _f(0)
         for j in range(dim):
             dot += vector[j] * _f(centroids[c, j])
         near = dot * scales[c] - halves[c]
-        if near > most:
-            best, most = c, near
+        if near > largest:
+            best, largest = c, near
     return best
 
 
@@ -60,41 +59,37 @@ def rounding_error(residual, step, borders, bend, dim):
 
 
 @kernel
-def encode(
-    vectors, firsts, lasts, centroids, scales, halves, numbers, tables, lanes, planes, codes, packed
-):
+def encode(vectors, firsts, lasts, choices, steps, shape, codes, packed):
     """Code, step and packed levels of vectors, each among the centroids [first, last).
 
-    ``numbers`` are the centroids' codes. Returns the sum of the squared residuals.
+    Returns the sum of the squared residuals.
     """
-    width, count = len(lanes), len(planes)
+    centroids, scales, _, numbers = choices
+    width, count = len(shape.lanes), len(shape.planes)
     dim, nbits = width * count, 8 // count
     positive = 1 << (nbits - 1)
-    steps, _, bent = tables
-    bend, borders = bend_of(planes, bent), np.empty(POSITIVE - 1, np.float32)
-    borders_of(planes, bend, borders)
-    # The best step of a normal distribution, in deviations; of even levels as in Max, "Quantizing
-    # for minimum distortion", 1960, table 2, of bent ones found by trying.
-    best_even, best_bent = (_f(0.3352), _f(0.235)) if nbits == 4 else (_f(0.9957), _f(0.893))
-    ideal = best_bent if bent else best_even
+    bend, borders = bend_of(shape.planes), np.empty(POSITIVE - 1, np.float32)
+    borders_of(shape.planes, bend, borders)
+    # The step of least error for a normal distribution, in standard deviations; found by trying.
+    ideal = _f(0.235) if nbits == 4 else _f(0.893)
     residual = np.empty(dim, np.float32)
     total = 0.0
     for t in range(len(vectors)):
         code = firsts[t]
         if lasts[t] - code > 1:
-            code = nearest(vectors[t], centroids, scales, halves, code, lasts[t], dim)
-        energy = _f(0)
+            code = nearest(vectors[t], choices, code, lasts[t], dim)
+        squared = _f(0)
         for j in range(dim):
             residual[j] = vectors[t, j] - _f(centroids[code, j]) * scales[code]
-            energy += residual[j] * residual[j]
-        total += energy
-        deviation = max(np.sqrt(energy / _f(dim)), _f(1e-9))
+            squared += residual[j] * residual[j]
+        total += squared
+        deviation = max(np.sqrt(squared / _f(dim)), _f(1e-9))
         near = np.int64(np.floor(np.log2(deviation * ideal) * 4 + 31.5))
-        best, least = 0, energy
+        best, smallest = 0, squared
         for s in range(max(1, near - 2), min(31, near + 2) + 1):
             error = rounding_error(residual, steps[s], borders, bend, dim)
-            if error < least:
-                best, least = s, error
+            if error < smallest:
+                best, smallest = s, error
         inverse = _f(1) / steps[best] if best else _f(0)
         for j in range(width):
             packed[t, j] = 0
@@ -112,30 +107,31 @@ def encode(
 
 
 @part
-def decode(packed, centroid, scale, step, bend, lanes, planes, vector):
+def decode(packed, centroid, scale, step, bend, shape, vector):
     """One vector from its parts; returns its length."""
-    width, count = len(lanes), len(planes)
+    width, count = len(shape.lanes), len(shape.planes)
     nbits = 8 // count
     mask = (1 << nbits) - 1
-    energy = _f(0)
+    squared = _f(0)
     for p in range(count):
         for j in range(width):
             place = np.int32(2 * ((packed[j] >> (p * nbits)) & mask) - mask)
             at = j + p * width
             value = _f(centroid[at]) * scale + step * value_of(_f(place), bend)
             vector[at] = value
-            energy += value * value
-    return np.sqrt(energy)
+            squared += value * value
+    return np.sqrt(squared)
 
 
 @kernel
-def decode_many(
-    store, centroids, scales, extra, extra_scales, tables, lanes, planes, start, end, out
-):
-    """Vectors at consecutive places; those of known length are given it."""
-    codes, packed, norms = store
-    steps, lengths, bent = tables
-    bend = bend_of(planes, bent)
+def decode_many(source, start, end, out):
+    """Consecutive vectors; those of known length are given it."""
+    codes, packed, norms = source.codes, source.packed, source.norms
+    centroids, scales = source.values, source.scales
+    extra, extra_scales = source.extra_values, source.extra_scales
+    steps, lengths = source.steps, source.lengths
+    shape = Shape(source.lanes, source.planes, source.chunks)
+    bend = bend_of(shape.planes)
     for t in range(start, end):
         row = out[t - start]
         joint = joint_at(codes, t)
@@ -144,7 +140,7 @@ def decode_many(
             centroid, scale = centroids[code], scales[code]
         else:
             centroid, scale = extra[code - len(centroids)], extra_scales[code - len(centroids)]
-        length = decode(packed[t], centroid, scale, step, bend, lanes, planes, row)
+        length = decode(packed[t], centroid, scale, step, bend, shape, row)
         if len(lengths):
             wanted = lengths[norms[t]] if len(norms) else _f(1)
             for j in range(len(row)):

@@ -1,9 +1,9 @@
 # mypy: ignore-errors
 """What the levels of a packed residual stand for, as whole numbers in a register.
 
-Level x, one of -15, -13 .. 15 of 4 bits, is ``x (bend + x**2)``, or ``x bend`` where levels are
-even: see :data:`..codec.BENDS`. In 16 bits that is multiplied, in 8 bits divided. Processors that
-can look the values up; others work them out, with the same result.
+Level x, one of -15, -13 .. 15 of 4 bits, is ``x (bend + x**2)``: see :data:`..codec.BENDS`. In 16
+bits that is multiplied, in 8 bits divided. Processors that can look the values up; others work them
+out, with the same result.
 """
 
 from __future__ import annotations
@@ -13,17 +13,18 @@ from llvmlite import ir
 from ..codec import BENDS
 from .simd import AVX2, CHUNK, I8, I16, I32, call, chosen, has, numbers_at
 
-# By the bits of a level. Multiplied with the first of bent levels, or the second of even ones, they
-# fill 16 bits. Divided they are SMALL, which adds 3 % at most to the error that they have.
-TIMES = {4: (3, 5), 2: (128, 128)}
+# By the bits of a level. Multiplied levels fill 16 bits. Divided they are at most 63, which adds
+# 3 % at most to the error that they have.
+TIMES = {4: 3, 2: 128}
 PARTS = {4: 149, 2: 4}
 # What 1 stands for then, in steps.
-WIDE_UNITS = {n: tuple(1 / (2 * BENDS[n] * times) for times in TIMES[n]) for n in BENDS}
+WIDE_UNITS = {n: 1 / (2 * BENDS[n] * TIMES[n]) for n in BENDS}
 UNITS = {n: PARTS[n] / (2 * BENDS[n]) for n in BENDS}
 
 
-def runs_of(builder, source, lanes, planes):
+def runs_of(builder, source, shape):
     """Place and levels, counted from 0, of the coordinates that are unpacked together."""
+    lanes, planes, _ = shape.types
     width, nbits = len(lanes), 8 // len(planes)
     count = min(width & -width, CHUNK)  # the largest power of two that divides the width
     for plane in range(len(planes)):
@@ -34,30 +35,26 @@ def runs_of(builder, source, lanes, planes):
             yield plane * width + at, builder.and_(builder.lshr(loaded, shift), mask)
 
 
-def values_of(context, builder, levels, nbits, bent, *, wide):
+def values_of(context, builder, levels, nbits, *, wide):
     """What levels stand for, in 16 bits or in 8."""
-    even = builder.icmp_signed("==", bent, bent.type(0))
     if not has(context, AVX2):
-        return _computed(builder, levels, nbits, even, wide)
-    values = [
-        [whole_value(level % (1 << nbits), nbits, bend, wide=wide) for level in range(16)]
-        for bend in (True, False)
-    ]
-    low = _looked_up(builder, levels, even, values, 0)
+        return _computed(builder, levels, nbits, wide)
+    values = [whole_value(level % (1 << nbits), nbits, wide=wide) for level in range(16)]
+    low = _looked_up(builder, levels, values, 0)
     if not wide:
         return low
-    high = _looked_up(builder, levels, even, values, 8)
+    high = _looked_up(builder, levels, values, 8)
     count = levels.type.count
     both = chosen(builder, low, high, [place for n in range(count) for place in (n, count + n)])
     return builder.bitcast(both, ir.VectorType(I16, count))
 
 
-def whole_value(level, nbits, bent, *, wide):
+def whole_value(level, nbits, *, wide):
     """What one level, counted from 0, stands for."""
     place = 2 * level - (1 << nbits) + 1
-    value = place * (BENDS[nbits] + bent * place * place)
+    value = place * (BENDS[nbits] + place * place)
     if wide:
-        return value * TIMES[nbits][not bent]
+        return value * TIMES[nbits]
     return (value * _inverse(nbits) + (1 << 15)) >> 16
 
 
@@ -66,7 +63,7 @@ def _inverse(nbits):
     return round((1 << 16) / PARTS[nbits])
 
 
-def _computed(builder, levels, nbits, even, wide):
+def _computed(builder, levels, nbits, wide):
     """:func:`whole_value` of all levels of a vector."""
     count = levels.type.count
     kind = ir.VectorType(I32, count)
@@ -76,22 +73,20 @@ def _computed(builder, levels, nbits, even, wide):
 
     places = builder.shl(builder.zext(levels, kind), all_of(1))
     places = builder.sub(places, all_of((1 << nbits) - 1))
-    bends = builder.select(even, all_of(0), builder.mul(places, places))
-    value = builder.mul(places, builder.add(bends, all_of(BENDS[nbits])))
+    stretch = builder.add(builder.mul(places, places), all_of(BENDS[nbits]))
+    value = builder.mul(places, stretch)
     if wide:
-        bent, straight = TIMES[nbits]
-        times = builder.select(even, all_of(straight), all_of(bent))
-        return builder.trunc(builder.mul(value, times), ir.VectorType(I16, count))
+        value = builder.mul(value, all_of(TIMES[nbits]))
+        return builder.trunc(value, ir.VectorType(I16, count))
     value = builder.add(builder.mul(value, all_of(_inverse(nbits))), all_of(1 << 15))
     return builder.trunc(builder.ashr(value, all_of(16)), ir.VectorType(I8, count))
 
 
-def _looked_up(builder, levels, even, values, shift):
-    """One byte of the values of levels, given those of bent levels and those of even ones."""
+def _looked_up(builder, levels, values, shift):
+    """One byte of the values of levels."""
     count = levels.type.count
     kind = ir.VectorType(I8, CHUNK)
-    bent, straight = (ir.Constant(kind, [(v >> shift) & 255 for v in one] * 2) for one in values)
-    table = builder.select(even, straight, bent)
+    table = ir.Constant(kind, [(value >> shift) & 255 for value in values] * 2)
     if count < CHUNK:
         levels = chosen(builder, levels, levels, [min(n, count - 1) for n in range(CHUNK)])
     found = call(builder, "llvm.x86.avx2.pshuf.b", kind, table, levels)

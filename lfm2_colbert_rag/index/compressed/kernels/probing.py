@@ -12,21 +12,23 @@ from .sorting import BUCKETS, keep_largest, nearly_sort, sort_out
 
 
 @kernel
-def probe(
-    query, whole, unit, groups, wanted, bounds, centroids, scales, chunks, most, ids, sims, found
-):
+def probe(query, in_bytes, grouped, wanted, nearest):
     """The best centroids of each query vector, best first, among those of its coarse groups.
 
-    The query comes as bytes as well, each row in parts of its ``unit``. Each has its ``wanted``
-    nearest groups. A group is fetched once for all query vectors that it is near.
+    Each has its ``wanted`` nearest groups. A group is fetched once for all query vectors that it is
+    near.
     """
-    rows, room = len(query), 2 * most + 2 * simd.TOGETHER
+    whole, unit = in_bytes
+    directions, bounds, centroids, scales, chunks = grouped
+    ids, sims, found = nearest
+    limit = ids.shape[1]
+    rows, room = len(query), 2 * limit + 2 * simd.TOGETHER
     codes, near = np.empty((rows, room), np.int32), np.empty((rows, room), np.float32)
     kept, floors = np.zeros(rows, np.int64), np.full(rows, LOWEST, np.float32)
-    order, histogram = np.empty(max(room, len(groups)), np.int32), np.empty(BUCKETS, np.int32)
+    order, histogram = np.empty(max(room, len(directions)), np.int32), np.empty(BUCKETS, np.int32)
     block = np.empty(simd.TOGETHER, np.float32)
-    firsts, askers = askers_of(query, groups, wanted, histogram, order)
-    for g in range(len(groups)):
+    firsts, askers = askers_of(query, directions, wanted, histogram, order)
+    for g in range(len(directions)):
         first, end = bounds[g], bounds[g + 1]
         together = end - (end - first) % simd.TOGETHER
         for asker in range(firsts[g], firsts[g + 1]):
@@ -39,20 +41,20 @@ def probe(
                         near[i, at], codes[i, at] = block[n], c + n
                         at += np.int64(block[n] > floor)
                     if at > room - 2 * simd.TOGETHER:
-                        at, floor = keep_largest(near[i], codes[i], at, most, histogram)
+                        at, floor = keep_largest(near[i], codes[i], at, limit, histogram)
             for c in range(together, end):
                 similarity = _f(simd.dot(whole, i, centroids, c, chunks)) * scales[c] * unit[i]
                 near[i, at], codes[i, at] = similarity, c
                 at += np.int64(similarity > floor)
             if at > room - 2 * simd.TOGETHER:
-                at, floor = keep_largest(near[i], codes[i], at, most, histogram)
+                at, floor = keep_largest(near[i], codes[i], at, limit, histogram)
             kept[i], floors[i] = at, floor
     for i in range(rows):
-        if kept[i] > most + most // 8:
-            kept[i], _ = keep_largest(near[i], codes[i], kept[i], most, histogram)
+        if kept[i] > limit + limit // 8:
+            kept[i], _ = keep_largest(near[i], codes[i], kept[i], limit, histogram)
         nearly_sort(near[i], kept[i], histogram, order)
         sort_out(near[i], kept[i], order)
-        found[i] = min(kept[i], most)
+        found[i] = min(kept[i], limit)
         for n in range(found[i]):
             ids[i, n], sims[i, n] = codes[i, order[n]], near[i, order[n]]
 
@@ -82,8 +84,9 @@ def askers_of(query, groups, wanted, histogram, order):
 
 
 @kernel
-def to_bytes(query, whole, units):
+def to_bytes(query, in_bytes):
     """Rows as bytes with OFFSET added, in parts of units: the largest coordinate has 127."""
+    whole, units = in_bytes
     for i in range(len(query)):
         largest = _f(1e-12)
         for d in range(query.shape[1]):

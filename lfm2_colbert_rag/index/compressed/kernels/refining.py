@@ -1,13 +1,11 @@
 # mypy: ignore-errors
-"""MaxSim over the stored vectors that some query vector is near.
-
-``lanes`` and ``planes``: see :mod:`.codes`; ``chunks``: see :mod:`.simd`.
-"""
+"""MaxSim over the stored vectors that some query vector is near."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..structs import Shape
 from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import kernel, part
@@ -20,7 +18,7 @@ CODES_IN_LINE = simd.LINE // 3
 
 
 @kernel
-def note_near(ids, found, slots, codes):
+def mark_near(ids, found, slots, codes):
     """Number the centroids that some query vector is near, from 1 on; returns how many.
 
     Their ``slots``, 0 before, become their numbers; number n is that of ``codes[n]``.
@@ -36,23 +34,24 @@ def note_near(ids, found, slots, codes):
 
 
 @kernel
-def forget_near(codes, slots):
-    """Wipe out the numbers that :func:`note_near` gave."""
+def clear_near(codes, slots):
+    """Set back to 0 what :func:`mark_near` numbered."""
     for code in codes:
         slots[code] = 0
 
 
 @kernel
-def meet_centroids(query, units, centroids, scales, extra, extra_scales, codes, chunks, near):
+def centroid_similarities(query, units, source, codes, near):
     """Similarities of all query vectors to some centroids, as rows of ``near`` from 1 on."""
+    values, extra, chunks = source.values, source.extra_values, source.chunks
     dots = np.empty(simd.TOGETHER, np.int32)
     for n in range(1, len(near)):
         code = np.int64(codes[n])
-        own = code - len(centroids)
-        scale = scales[code] if own < 0 else extra_scales[own]
+        own = code - len(values)
+        scale = source.scales[code] if own < 0 else source.extra_scales[own]
         for first in range(0, len(query), simd.TOGETHER):
             if own < 0:
-                simd.dots_with(query, first, centroids, code, dots, chunks)
+                simd.dots_with(query, first, values, code, dots, chunks)
             else:
                 simd.dots_with(query, first, extra, own, dots, chunks)
             for i in range(simd.TOGETHER):
@@ -60,35 +59,37 @@ def meet_centroids(query, units, centroids, scales, extra, extra_scales, codes, 
 
 
 @part
-def look(codes, packed, slots, start, length, places, joints, chunks):
-    """Note which vectors of a window some query vector is near, and let them be fetched."""
+def look(codes, packed, slots, start, length, numbers, joints, chunks):
+    """Mark which vectors of a window some query vector is near, and prefetch them."""
     kept = 0
     for t in range(start, start + length):
         joint = joint_at(codes, t)
         # Without a branch, which the machine could not foresee.
-        places[kept], joints[kept] = t, joint
+        numbers[kept], joints[kept] = t, joint
         kept += np.int64(slots[joint & CODE_MASK] != 0)
     for n in range(kept):
-        simd.prefetch(packed, places[n], chunks[:1])
+        simd.prefetch(packed, numbers[n], chunks[:1])
     return kept
 
 
 @kernel
-def refine_windows(query, units, floors, slots, near, source, chunks, starts, lengths, out):
+def refine_windows(near, source, starts, lengths, out):
     """MaxSim over the vectors whose centroids some query vector is near; the rest at its floor.
 
     Of the others only the codes are read. The product with the centroid is known; that with the
-    residual is one of whole numbers. What rounding did to the vector's length is passed over.
+    residual is one of whole numbers. What quantization did to the vector's length is
+    passed over.
     """
-    store, _, _, _, _, tables, lanes, planes = source
-    codes, packed, norms = store
-    steps, known_lengths, bent = tables
-    unit = _f(UNIT_OF_2 if len(planes) == 4 else UNIT_OF_4)
+    codes, packed, norms = source.codes, source.packed, source.norms
+    steps, known_lengths, chunks = source.steps, source.lengths, source.chunks
+    shape = Shape(source.lanes, source.planes, chunks)
+    query, units, floors, slots, sims = near
+    unit = _f(UNIT_OF_2 if len(shape.planes) == 4 else UNIT_OF_4)
     best = np.empty(len(floors), np.float32)
     longest, count = 0, len(starts)
     for w in range(count):
         longest = max(longest, lengths[w])
-    places, joints = np.empty((2, longest + 1), np.int64), np.empty((2, longest + 1), np.int64)
+    numbers, joints = np.empty((2, longest + 1), np.int64), np.empty((2, longest + 1), np.int64)
     following = 0
     for w in range(-1, count):
         kept, mine = following, w & 1
@@ -99,16 +100,14 @@ def refine_windows(query, units, floors, slots, near, source, chunks, starts, le
         if w + 1 < count:
             following = look(
                 codes, packed, slots, starts[w + 1], lengths[w + 1],
-                places[1 - mine], joints[1 - mine], chunks,
+                numbers[1 - mine], joints[1 - mine], chunks,
             )  # fmt: skip
         if w < 0:
             continue
         best[:] = floors
         for n in range(kept):
-            t, joint = places[mine, n], joints[mine, n]
+            t, joint = numbers[mine, n], joints[mine, n]
             slot, step = np.int64(slots[joint & CODE_MASK]), steps[joint >> CODE_BITS] * unit
             norm = known_lengths[norms[t]] if len(norms) else _f(1)
-            compare(
-                packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks
-            )
+            compare(packed, t, query, units, sims, slot, step, norm, best, shape)
         out[w] = best.sum()

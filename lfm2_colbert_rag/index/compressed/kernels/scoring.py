@@ -1,19 +1,17 @@
 # mypy: ignore-errors
-"""MaxSim over vectors that are rebuilt on the way.
-
-``lanes`` and ``planes``: see :mod:`.codes`; ``chunks``: see :mod:`.simd`.
-"""
+"""MaxSim over vectors that are rebuilt on the way."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from ..structs import Shape
 from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
 from .levels import WIDE_UNITS
-from .unpacking import SHIFTS, energy_of, rebuild
+from .unpacking import SHIFTS, rebuild, squared_norm
 
 # Unit length of a query vector in whole numbers, and what a factor of :func:`.unpacking.rebuild` is
 # a part of. A rebuilt vector of length 1 has no more than WHOLE parts: its product with a query
@@ -34,49 +32,36 @@ def in_whole_numbers(row, length, whole):
 
 
 @part
-def most_of_scale(planes):
+def scale_limit(planes):
     """Size of a coordinate whose shifted value would be WHOLE, in the centroid's scale."""
     return _f(WHOLE >> (SHIFT_OF_2 if len(planes) == 4 else SHIFT_OF_4))
 
 
 @part
-def most_of_step(planes, bent):
+def step_limit(planes):
     """Size of a coordinate whose level in 16 bits would be WHOLE, in steps."""
-    if len(planes) == 4:
-        return _f(WHOLE) * _f(WIDE_UNITS_OF_2[0] if bent else WIDE_UNITS_OF_2[1])
-    return _f(WHOLE) * _f(WIDE_UNITS_OF_4[0] if bent else WIDE_UNITS_OF_4[1])
+    return _f(WHOLE) * _f(WIDE_UNITS_OF_2 if len(planes) == 4 else WIDE_UNITS_OF_4)
 
 
 @kernel
-def score_windows(
-    query,
-    store,
-    centroids,
-    scales,
-    extra,
-    extra_scales,
-    tables,
-    lanes,
-    planes,
-    chunks,
-    starts,
-    lengths,
-    out,
-):
+def score_windows(query, source, starts, lengths, out):
     """MaxSim of windows."""
-    dim, rows = len(lanes) * len(planes), len(query)
+    codes, packed, norms = source.codes, source.packed, source.norms
+    centroids, scales = source.values, source.scales
+    extra, extra_scales = source.extra_values, source.extra_scales
+    steps, known_lengths, chunks = source.steps, source.lengths, source.chunks
+    shape = Shape(source.lanes, source.planes, chunks)
+    dim, rows = len(shape.lanes) * len(shape.planes), len(query)
     width = simd.CHUNK * len(chunks)
     asked, units = np.zeros((rows, width), np.int16), np.empty(rows, np.float32)
     for i in range(rows):
-        energy = _f(0)
+        squared = _f(0)
         for j in range(dim):
-            energy += query[i, j] * query[i, j]
-        length = max(np.sqrt(energy), _f(1e-12))
+            squared += query[i, j] * query[i, j]
+        length = max(np.sqrt(squared), _f(1e-12))
         in_whole_numbers(query[i], length, asked[i])
         units[i] = length / _f(FULL)
-    codes, packed, norms = store
-    steps, known_lengths, bent = tables
-    of_scale, of_step = most_of_scale(planes), most_of_step(planes, bent)
+    of_scale, of_step = scale_limit(shape.planes), step_limit(shape.planes)
     vectors = np.zeros((simd.TOGETHER, width), np.int16)
     wanted = np.empty(simd.TOGETHER, np.float32)
     best = np.empty((rows, simd.TOGETHER), np.float32)
@@ -98,16 +83,13 @@ def score_windows(
                 parts = min(_f(FULL) / max(near + far, _f(1e-12)), _f(WHOLE))
                 nearer, farther = np.int16(np.rint(near * parts)), np.int16(np.rint(far * parts))
                 if own < 0:
-                    rebuild(
-                        packed, t, centroids, code, nearer, farther, bent, lanes, planes,
-                        vectors, k,
-                    )  # fmt: skip
+                    rebuild(packed, t, centroids, code, nearer, farther, vectors, k, shape)
                 else:
-                    rebuild(packed, t, extra, own, nearer, farther, bent, lanes, planes, vectors, k)
+                    rebuild(packed, t, extra, own, nearer, farther, vectors, k, shape)
                 wanted[k] = _f(1) / parts
                 if len(known_lengths):
                     known = known_lengths[norms[t]] if len(norms) else _f(1)
-                    wanted[k] = known / np.sqrt(max(energy_of(vectors, k, chunks), _f(1)))
+                    wanted[k] = known / np.sqrt(max(squared_norm(vectors, k, shape), _f(1)))
             for i in range(rows):
                 simd.keep_best(asked, i, vectors, wanted, best, chunks)
         total = _f(0)

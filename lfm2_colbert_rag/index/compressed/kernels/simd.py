@@ -25,8 +25,6 @@ LANES = 16
 TOGETHER = 8
 LINE = 64  # bytes of a cache line
 OFFSET = 128
-# Right bytes of no more than this size are quick on AVX2 too: two products with them fit 16 bits.
-SMALL = 63
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _BYTES = ir.VectorType(I8, CHUNK)
@@ -174,7 +172,8 @@ def product_sums(context, builder, left, right, start=None, *, small=False):
     """Eight int32 that add up to the product of two rows, given as :func:`pieces`.
 
     ``start`` is what :func:`correction` returns for the right row, where that is known; ``small``
-    says that the right row's bytes are.
+    says that the right row's bytes are at most 63, which is quick on AVX2 too: two products with
+    them fit 16 bits.
     """
     if left[0].type == _WORDS:
         add, total = _with_words, ir.Constant(_SUMS, [0] * TOGETHER)

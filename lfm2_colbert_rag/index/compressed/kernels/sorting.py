@@ -12,24 +12,24 @@ BUCKETS = 512
 
 
 @part
-def keep_largest(near, codes, size, most, histogram):
-    """Keep ``most`` of the largest similarities, or a few more; returns how many, and a floor.
+def keep_largest(near, codes, size, limit, histogram):
+    """Keep ``limit`` of the largest similarities, or a few more; returns how many, and a floor.
 
     What lies below the floor is not among them.
     """
     histogram[:] = 0
     for n in range(size):
         histogram[bucket_of(near[n])] += 1
-    kept, least = 0, BUCKETS
-    while least > 0 and kept < most:
-        least -= 1
-        kept += histogram[least]
-    floor = _f(least) * _f(2.0 / BUCKETS) - _f(1) if kept < 2 * most else LOWEST
+    kept, minimum = 0, BUCKETS
+    while minimum > 0 and kept < limit:
+        minimum -= 1
+        kept += histogram[minimum]
+    floor = _f(minimum) * _f(2.0 / BUCKETS) - _f(1) if kept < 2 * limit else LOWEST
     at = 0
     for n in range(size):
         near[at], codes[at] = near[n], codes[n]
         at += np.int64(near[n] >= floor)
-    return min(at, 2 * most), floor
+    return min(at, 2 * limit), floor
 
 
 @part

@@ -2,7 +2,7 @@
 """Stored vectors unpacked, compared and rebuilt without leaving the processor's registers.
 
 Left to itself numba takes ten times as long: it goes through memory between every two of the
-steps. ``lanes`` and ``planes``: see :mod:`.codes`; ``chunks``: see :mod:`.simd`.
+steps. ``shape``: see :mod:`..structs`.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ SHIFTS = {4: 8, 2: 12}
 
 
 @intrinsic
-def compare(
-    typingctx, packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks
-):
+def compare(typingctx, packed, t, query, units, near, slot, step, norm, best, shape):
     """Compare stored vector t with all rows of ``query`` (uint8), and keep what is best.
 
     ``best[i] = max(best[i], (near[slot, i] + dot * units[i] * step) * norm)``, where the dot
@@ -51,20 +49,21 @@ def compare(
     """
 
     def codegen(context, builder, signature, args):
-        levels = _levels_of(context, builder, packed, *args[:3], lanes, planes, chunks)
+        chunks = shape.types[2]
+        levels = _levels_of(context, builder, packed, *args[:2], shape)
         start = correction(context, builder, levels, small=True)
-        kept = context.make_array(best)(context, builder, args[9])
+        kept = context.make_array(best)(context, builder, args[8])
         rows = cgutils.unpack_tuple(builder, kept.shape)[0]
-        beside = row_of(context, builder, near, *args[5:7])
-        unit = context.make_array(units)(context, builder, args[4]).data
-        step, norm = (everywhere(builder, value, TOGETHER) for value in args[7:9])
+        beside = row_of(context, builder, near, *args[4:6])
+        unit = context.make_array(units)(context, builder, args[3]).data
+        step, norm = (everywhere(builder, value, TOGETHER) for value in args[6:8])
         count = rows.type(TOGETHER)
         with cgutils.for_range_slice(builder, rows.type(0), rows, count) as (first, _):
             sums = [
                 product_sums(
                     context, builder, pieces(builder, row, chunks), levels, start, small=True
                 )
-                for row in rows_of(context, builder, query, args[3], first)
+                for row in rows_of(context, builder, query, args[2], first)
             ]
             places = [builder.gep(place, [first]) for place in (unit, beside, kept.data)]
             factor, known, before = (numbers_at(builder, p, 0, TOGETHER) for p in places)
@@ -76,14 +75,11 @@ def compare(
             store(builder, builder.select(higher, value, before), places[2], 0)
         return context.get_dummy_value()
 
-    signature = types.void(
-        packed, t, bent, query, units, near, slot, step, norm, best, lanes, planes, chunks
-    )
-    return signature, codegen
+    return types.void(packed, t, query, units, near, slot, step, norm, best, shape), codegen
 
 
 @intrinsic
-def rebuild(typingctx, packed, t, centroids, c, near, far, bent, lanes, planes, whole, k):
+def rebuild(typingctx, packed, t, centroids, c, near, far, whole, k, shape):
     """Stored vector t around centroid c, in parts of 1, as row k of ``whole`` (int16).
 
     ``near`` and ``far`` (int16) say how large the centroid and the residual are, in parts of 2**15:
@@ -91,49 +87,49 @@ def rebuild(typingctx, packed, t, centroids, c, near, far, bent, lanes, planes, 
     """
 
     def codegen(context, builder, signature, args):
-        nbits = 8 // len(planes)
+        nbits = 8 // len(shape.types[1])
         source = row_of(context, builder, packed, *args[:2])
         centroid = row_of(context, builder, centroids, *args[2:4])
-        target = row_of(context, builder, whole, *args[9:11])
-        for at, levels in runs_of(builder, source, lanes, planes):
+        target = row_of(context, builder, whole, *args[6:8])
+        for at, levels in runs_of(builder, source, shape):
             words = ir.VectorType(I16, levels.type.count)
             middle = builder.sext(numbers_at(builder, centroid, at, words.count), words)
             middle = builder.shl(middle, ir.Constant(words, [SHIFTS[nbits]] * words.count))
             middle = _scaled(context, builder, middle, args[4])
-            rest = values_of(context, builder, levels, nbits, args[6], wide=True)
+            rest = values_of(context, builder, levels, nbits, wide=True)
             rest = _scaled(context, builder, rest, args[5])
             store(builder, builder.add(middle, rest), target, at)
         return context.get_dummy_value()
 
-    signature = types.void(packed, t, centroids, c, near, far, bent, lanes, planes, whole, k)
-    return signature, codegen
+    return types.void(packed, t, centroids, c, near, far, whole, k, shape), codegen
 
 
 @intrinsic
-def energy_of(typingctx, whole, k, chunks):
+def squared_norm(typingctx, whole, k, shape):
     """float32 product of row k of ``whole`` (int16) and itself."""
 
     def codegen(context, builder, signature, args):
-        row = pieces(builder, row_of(context, builder, whole, *args[:2]), chunks)
+        row = pieces(builder, row_of(context, builder, whole, *args[:2]), shape.types[2])
         sums = product_sums(context, builder, row, row)
         return total_of(builder, builder.sitofp(sums, ir.VectorType(ir.FloatType(), TOGETHER)))
 
-    return types.float32(whole, k, chunks), codegen
+    return types.float32(whole, k, shape), codegen
 
 
-def _levels_of(context, builder, packed, array, t, bent, lanes, planes, chunks):
+def _levels_of(context, builder, packed, array, t, shape):
     """All levels of a residual in 8 bits, as pieces of a row; zeros at the end.
 
     They pass through memory in name only: what is stored and loaded again in the same pieces
     stays in registers.
     """
+    lanes, planes, chunks = shape.types
     room = cgutils.alloca_once(builder, ir.ArrayType(I8, CHUNK * len(chunks)))
     start = builder.bitcast(room, I8.as_pointer())
     for at in range(len(lanes) * len(planes), CHUNK * len(chunks)):
         builder.store(I8(0), builder.gep(start, [I64(at)]))
     source = row_of(context, builder, packed, array, t)
-    for at, levels in runs_of(builder, source, lanes, planes):
-        values = values_of(context, builder, levels, 8 // len(planes), bent, wide=False)
+    for at, levels in runs_of(builder, source, shape):
+        values = values_of(context, builder, levels, 8 // len(planes), wide=False)
         store(builder, values, start, at)
     return pieces(builder, start, chunks)
 

@@ -15,13 +15,15 @@ SHORT = (None,)  # chunks within a line
 
 
 @kernel
-def vote(first, last, ids, sims, found, starts, listed, touched, votes):
+def vote(first, last, near, lists, touched, votes):
     """Add what each query vector finds in the lists of its centroids to the windows' votes.
 
     Lists are walked best first, so a window's first touch by a query vector is its largest
     similarity. ``touched`` holds the last query vector that touched a window, above all of them for
     windows that must not be found.
     """
+    ids, sims, found = near
+    starts, listed = lists.starts, lists.listed
     for i in range(first, last):
         floor = sims[i, found[i] - 1] if found[i] else _f(0)
         for n in range(found[i]):
@@ -37,8 +39,8 @@ def vote(first, last, ids, sims, found, starts, listed, touched, votes):
 
 
 @kernel
-def select(votes, most, highest, windows, gains):
-    """Collect the windows with most votes, at least ``most`` of them if so many have any.
+def select(votes, limit, highest, windows, gains):
+    """Collect the windows with most votes, at least ``limit`` of them if so many have any.
 
     Sets all votes back to 0. Returns how many were collected; where there is not room for all, some
     of those with fewest votes are left out.
@@ -49,7 +51,7 @@ def select(votes, most, highest, windows, gains):
         if votes[w] > 0:
             histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
     kept, above, floor = 0, 0, BUCKETS
-    while floor > 0 and kept < most:
+    while floor > 0 and kept < limit:
         floor -= 1
         above = kept
         kept += histogram[floor]

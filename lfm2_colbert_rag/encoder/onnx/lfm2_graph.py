@@ -18,17 +18,16 @@ from ..checkpoint import Checkpoint, StoredTensor
 from ..config import Lfm2Config
 from ..layouts import Activation, DenseHead
 from ..weights import check_tensors, read_array, read_rows
+from .dtypes import FloatType, OnnxDType
 from .graph import MICROSOFT, Graph
 from .linear import (
     FloatLinear,
-    FloatType,
     Linear,
     RowInt8Linear,
     add_float,
     quantize_rows,
     to_float_type,
 )
-from .store import OnnxDType, lfm2_config
 
 INPUT_IDS = "input_ids"
 ATTENTION_MASK = "attention_mask"
@@ -85,7 +84,7 @@ class Lfm2Graph:
     def __init__(self, graph: Graph, checkpoint: Checkpoint, precision: Precision) -> None:
         self._graph = graph
         self._checkpoint = checkpoint
-        self._config = lfm2_config(checkpoint)
+        self._config = checkpoint.lfm2_config
         self._precision = precision
         self._tensors = checkpoint.backbone_tensors()
         check_tensors(self._tensors, _backbone_shapes(self._config), checkpoint.folder)
@@ -98,8 +97,8 @@ class Lfm2Graph:
             report: called with 1 after the embeddings, each layer, and the projection.
         """
         graph = self._graph
-        places = self._places()
-        rope = self._rope(places)
+        positions = self._positions()
+        rope = self._rope(positions)
         kept = graph.node("Cast", graph.node("Unsqueeze", ATTENTION_MASK, _ints(graph, -1)), to=1)
         x = self._embed()
         report(1)
@@ -164,18 +163,18 @@ class Lfm2Graph:
         rows = graph.node("Cast", graph.node("Gather", table, INPUT_IDS), to=1)
         return graph.node("Mul", rows, graph.node("Gather", scale, INPUT_IDS))
 
-    def _places(self) -> str:
+    def _positions(self) -> str:
         """Number the positions of a sequence: ``(S,)`` int64."""
         graph = self._graph
         size = graph.node("Gather", graph.node("Shape", INPUT_IDS), graph.constant(np.int64(1)))
         return graph.node("Range", graph.constant(np.int64(0)), size, graph.constant(np.int64(1)))
 
-    def _rope(self, places: str) -> tuple[str, str, str]:
-        """Tabulate cosine and sine ``(S, head_dim / 2)``; the first place goes with them."""
+    def _rope(self, positions: str) -> tuple[str, str, str]:
+        """Tabulate cosine and sine ``(S, head_dim / 2)``; the first position goes with them."""
         graph, config = self._graph, self._config
         half = np.arange(0, config.head_dim, 2, dtype=np.float32)
         frequencies = np.float32(config.rope_theta) ** (-half / np.float32(config.head_dim))
-        column = graph.node("Cast", graph.node("Unsqueeze", places, _ints(graph, 1)), to=1)
+        column = graph.node("Cast", graph.node("Unsqueeze", positions, _ints(graph, 1)), to=1)
         angles = graph.node("Mul", column, graph.constant(frequencies[None].astype(np.float32)))
         return graph.node("Cos", angles), graph.node("Sin", angles), _ints(graph, 0)
 
@@ -205,7 +204,7 @@ class Lfm2Graph:
         return self._linear(mixed, f"{name}.out_proj")
 
     def _rotated(self, x: str, norm: str, heads: int, rope: tuple[str, str, str]) -> str:
-        """Normalise each head of ``(B, S, heads * head_dim)``, then rotate it by its place."""
+        """Normalise each head of ``(B, S, heads * head_dim)``, then rotate it by its position."""
         graph, width = self._graph, self._config.head_dim
         split = graph.node("Reshape", x, _ints(graph, 0, 0, heads, width))
         joined = graph.node("Reshape", self._norm(split, norm), _ints(graph, 0, 0, heads * width))

@@ -1,20 +1,44 @@
-"""Virtual environments: made on demand, and weighed."""
+"""Virtual environments of contenders: made on demand, and weighed."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .contenders import REPOSITORY, TORCH, Environment
+from .results import say
 
+REPOSITORY = "."  # stands for this repository in the requirements of an environment
 _ROOT = Path(__file__).resolve().parents[2]
 
 
 class EnvironmentFailedError(Exception):
     """An environment could not be made; the message is pip's own."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment, made by pip in steps.
+
+    Attributes:
+        name: of its folder.
+        steps: arguments of ``pip install``, one call each; ``torch`` is installed before.
+        torch: whether torch is installed, pinned.
+        remove: packages to uninstall at the end.
+        note: what differs from a plain installation, and why.
+    """
+
+    name: str
+    steps: tuple[tuple[str, ...], ...]
+    torch: bool = True
+    remove: tuple[str, ...] = ()
+    note: str = ""
+
+
+OURS = Environment("ours", ((REPOSITORY,),), torch=False)
 
 
 @dataclass(frozen=True)
@@ -27,10 +51,35 @@ class Interpreter:
     """
 
     python: Path
-    size_mb: float | None
+    size_mb: float | None = None
 
 
-def make(environment: Environment, folder: Path, torch: str = TORCH) -> Interpreter:
+def interpreters(
+    wanted: Iterable[Environment], folder: Path, torch: str, given: Sequence[str] = ()
+) -> dict[str, Interpreter | str]:
+    """Return the Python of each environment, or why there is none, by its name.
+
+    Args:
+        wanted: made if need be.
+        folder: of all environments.
+        torch: requirement of torch.
+        given: ``ENVIRONMENT=PATH`` of the command line: interpreters that need not be made.
+    """
+    found: dict[str, Interpreter | str] = {
+        name: Interpreter(Path(path)) for name, _, path in (one.partition("=") for one in given)
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for environment in wanted:
+        if environment.name not in found:
+            say(f"environment {environment.name}")
+            try:
+                found[environment.name] = make(environment, folder, torch)
+            except EnvironmentFailedError as error:
+                found[environment.name] = str(error)
+    return found
+
+
+def make(environment: Environment, folder: Path, torch: str) -> Interpreter:
     """Make an environment, or bring the one that is there up to date.
 
     Args:
@@ -56,7 +105,7 @@ def make(environment: Environment, folder: Path, torch: str = TORCH) -> Interpre
         if environment.remove:
             _pip(python, "uninstall", "--yes", *environment.remove)
         stamp.write_text(recipe)
-    elif any(REPOSITORY in step or f"{REPOSITORY}[torch]" in step for step in environment.steps):
+    elif any(part.startswith(REPOSITORY) for step in environment.steps for part in step):
         _pip(python, "install", "--force-reinstall", "--no-deps", str(_ROOT))
     return Interpreter(python, _size_mb(home))
 

@@ -14,7 +14,8 @@ from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import Checkpoint
 from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from ..framing import FramedText
-from .store import OnnxDType, find_or_convert
+from .converted import find_or_convert
+from .dtypes import OnnxDType
 
 DEFAULT_BATCH_TOKENS = 512
 """Positions computed at once. More is no faster on a CPU: the values fall out of its cache."""
@@ -33,6 +34,7 @@ class OnnxEncoder(CheckpointEncoder):
         threads: how many compute; None takes one a physical core.
         batch_tokens: positions computed at once; more takes more memory.
         query_cache: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
+        graph: a file of one's own in place of that of ``dtype``, with the same inputs and output.
 
     Raises:
         ModelFormatError: the backbone is not LFM2, or its weights or its tokenizer do not fit.
@@ -48,18 +50,19 @@ class OnnxEncoder(CheckpointEncoder):
         threads: int | None = None,
         batch_tokens: int = DEFAULT_BATCH_TOKENS,
         query_cache: int = DEFAULT_QUERY_CACHE,
+        graph: Path | None = None,
     ) -> None:
         super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
-        self._session = open_session(find_or_convert(checkpoint, dtype), threads)
+        self._session = open_session(graph or find_or_convert(checkpoint, dtype), threads)
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
-        for place, length in enumerate(lengths):
-            by_length[length].append(place)
-        for length, places in sorted(by_length.items(), reverse=True):
+        for index, length in enumerate(lengths):
+            by_length[length].append(index)
+        for length, indices in sorted(by_length.items(), reverse=True):
             count = max(1, self._batch_tokens // length)
-            for start in range(0, len(places), count):
-                yield places[start : start + count]
+            for start in range(0, len(indices), count):
+                yield indices[start : start + count]
 
     def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
         inputs = {

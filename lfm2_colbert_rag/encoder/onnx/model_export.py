@@ -12,7 +12,8 @@ from pathlib import Path
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import EXPORT_FILE, Checkpoint
 from ..hub import resolve_model
-from .store import ONNX_DTYPES, OnnxDType, graph_key, write_graph
+from .converted import graph_key, write_graph
+from .dtypes import ONNX_DTYPES, OnnxDType
 
 _NOT_SETTINGS = {"model.safetensors.index.json", "pytorch_model.bin.index.json"}
 

@@ -17,10 +17,10 @@ import pytest
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
-from lfm2_colbert_rag.encoder.onnx import store
-from lfm2_colbert_rag.encoder.onnx.engine import OnnxEncoder
-from lfm2_colbert_rag.encoder.onnx.export import export_model
-from lfm2_colbert_rag.encoder.onnx.store import find_or_convert, graph_key
+from lfm2_colbert_rag.encoder.onnx import converted
+from lfm2_colbert_rag.encoder.onnx.converted import find_or_convert, graph_key
+from lfm2_colbert_rag.encoder.onnx.model_export import export_model
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 
 from ..checkpoints import edit_json, write_checkpoint
@@ -44,7 +44,7 @@ def graphs(cache: Path) -> list[str]:
 def test_a_model_is_converted_once(cache: Path, model: Path, monkeypatch) -> None:
     path = find_or_convert(Checkpoint.read(model), "int8")
     assert path.is_relative_to(cache)
-    monkeypatch.setattr(store, "write_graph", None)  # a second conversion would call it
+    monkeypatch.setattr(converted, "write_graph", None)  # a second conversion would call it
     assert find_or_convert(Checkpoint.read(model), "int8") == path
 
 
@@ -73,7 +73,7 @@ CONVERT = """
 import sys
 from pathlib import Path
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
-from lfm2_colbert_rag.encoder.onnx import store, lfm2
+from lfm2_colbert_rag.encoder.onnx import converted, lfm2_graph
 
 if len(sys.argv) > 2:  # announce that the graph is half written, and stay there
     import time
@@ -82,8 +82,8 @@ if len(sys.argv) > 2:  # announce that the graph is half written, and stay there
         self._graph._stream.flush()
         Path(sys.argv[2]).touch()
         time.sleep(60)
-    lfm2.Lfm2Graph.build = build
-print(store.find_or_convert(Checkpoint.read(sys.argv[1]), "int8"))
+    lfm2_graph.Lfm2Graph.build = build
+print(converted.find_or_convert(Checkpoint.read(sys.argv[1]), "int8"))
 """
 
 
@@ -127,8 +127,11 @@ def test_a_failed_conversion_leaves_nothing(cache: Path, model: Path) -> None:
 def test_a_cache_that_cannot_be_written(tmp_path: Path, model: Path, monkeypatch) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "file"))
-    with pytest.raises(ConfigError, match=rf"cannot be converted into .*{CACHE_VARIABLE}"):
+    with pytest.raises(
+        ConfigError, match=rf"cannot be converted into .*{CACHE_VARIABLE}"
+    ) as caught:
         OnnxEncoder(Checkpoint.read(model))
+    assert "lfm2-colbert export-model" in str(caught.value)
 
 
 def test_a_damaged_graph_names_its_file(cache: Path, model: Path) -> None:
@@ -146,7 +149,7 @@ def test_memory_stays_near_the_largest_matrix(cache: Path, tmp_path: Path) -> No
         from pathlib import Path
         import numpy as np
         from lfm2_colbert_rag.encoder.onnx.graph import Graph
-        from lfm2_colbert_rag.encoder.onnx.lfm2 import _blocks
+        from lfm2_colbert_rag.encoder.onnx.lfm2_graph import _blocks
         from lfm2_colbert_rag.encoder.weights import StoredTensor
         from safetensors.numpy import save_file
 

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from . import inside
+from .inside import memory_mb
+
+__all__ = ["Busy", "commit", "describe", "load_average", "memory_mb", "versions"]
+
+PACKAGES = ("lfm2-colbert-rag", "ir-measures", "bm25s", "numpy", "numba", "onnxruntime")
+ROOT = Path(__file__).resolve().parents[2]
 _FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "avx512_bf16", "amx_bf16", "amx_int8")
 
 
@@ -30,6 +38,28 @@ def describe() -> dict[str, Any]:
     }
 
 
+def versions() -> dict[str, str]:
+    """Return the versions of this library and of what its figures may depend on."""
+    return inside.versions(PACKAGES)
+
+
+def commit(checkout: Path = ROOT) -> str | None:
+    """Return the commit of a checkout, with a plus where the package differs; None without git."""
+    try:
+        said = [
+            subprocess.run(
+                ["git", "-C", str(checkout), *arguments], capture_output=True, text=True, check=True
+            ).stdout.strip()
+            for arguments in (
+                ("rev-parse", "--short", "HEAD"),
+                ("status", "--short", "lfm2_colbert_rag"),
+            )
+        ]
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return said[0] + "+" * bool(said[1])
+
+
 def _processor() -> dict[str, str]:
     """Read the first processor's entry; empty where the system has no such file."""
     file = Path("/proc/cpuinfo")
@@ -42,39 +72,34 @@ def _processor() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Busy:
-    """Processor seconds spent by everything on the machine, and when they were read."""
+    """Processor seconds spent by everything on the machine, and by our children, at some time."""
 
     seconds: float
+    children: float
     at: float
 
     @classmethod
     def now(cls) -> Busy:
         """Read the counters; time stolen by other guests of the host counts."""
-        file = Path("/proc/stat")
+        times, file = os.times(), Path("/proc/stat")
+        children = times.children_user + times.children_system
         if not file.exists():
-            return cls(0.0, time.monotonic())
+            return cls(0.0, children, time.monotonic())
         user, nice, system, _idle, _wait, irq, soft, steal = (
             int(value) for value in file.read_text().split("\n")[0].split()[1:9]
         )
         ticks = user + nice + system + irq + soft + steal
-        return cls(ticks / os.sysconf("SC_CLK_TCK"), time.monotonic())
+        return cls(ticks / os.sysconf("SC_CLK_TCK"), children, time.monotonic())
 
-    def foreign(self, before: Busy, own: float) -> float:
-        """Return how many cores others kept busy since ``before``.
+    def foreign(self, own: float | None = None) -> float:
+        """Return how many cores others have kept busy since then.
 
         Args:
-            before: an earlier reading.
-            own: processor seconds of our own in between.
+            own: processor seconds of our own meanwhile; None for those of children that ended.
         """
-        wall = max(self.at - before.at, 1e-3)
-        return round(max(0.0, self.seconds - before.seconds - own) / wall, 2)
-
-
-def foreign_cores(seconds: float) -> float:
-    """Watch for a while how many cores are busy while we do nothing."""
-    before = Busy.now()
-    time.sleep(seconds)
-    return Busy.now().foreign(before, 0.0)
+        now = Busy.now()
+        own = now.children - self.children if own is None else own
+        return round(max(0.0, now.seconds - self.seconds - own) / max(now.at - self.at, 1e-3), 2)
 
 
 def load_average() -> float:

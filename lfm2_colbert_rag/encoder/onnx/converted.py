@@ -1,4 +1,4 @@
-"""Graphs on the disk: converted once, whole or not at all, into a cache or an exported folder."""
+"""A checkpoint converted once and kept in the cache, whole or not at all."""
 
 from __future__ import annotations
 
@@ -11,21 +11,17 @@ import tempfile
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from filelock import FileLock
 
 from ..._support.progress import reporting
-from ...errors import ConfigError, ModelFormatError
+from ...errors import ConfigError
 from ..cache import CACHE_VARIABLE, cache_folder
 from ..checkpoint import Checkpoint
-from ..config import Lfm2Config
+from .dtypes import ONNX_DTYPES, OnnxDType
 
 logger = logging.getLogger(__name__)
-
-OnnxDType = Literal["int8", "float32", "float16", "bfloat16"]
-ONNX_DTYPES = ("int8", "float32", "float16", "bfloat16")
 
 GRAPH_FILE = "model.onnx"
 DATA_FILE = "model.onnx.data"
@@ -67,7 +63,7 @@ def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:
             f"The model cannot be converted into {folder.parent}: {error.strerror or error}. Set "
             f"{CACHE_VARIABLE} to a folder that can be written and has room for "
             f"{_room(checkpoint, dtype) / 1e6:,.0f} MB, or export the model elsewhere "
-            "(`lfm2-colbert export`) and use that folder."
+            "(`lfm2-colbert export-model`) and use that folder."
         ) from error
     return folder / GRAPH_FILE
 
@@ -85,26 +81,12 @@ def graph_key(checkpoint: Checkpoint, dtype: OnnxDType) -> str:
         "format": _FORMAT,
         "dtype": dtype,
         "weights": checkpoint.fingerprint["weights"],
-        "backbone": asdict(lfm2_config(checkpoint)),
+        "backbone": asdict(checkpoint.lfm2_config),
         "heads": [{**asdict(head), "folder": ""} for head in checkpoint.heads],
         "masked_positions": checkpoint.framing.masked_positions,
     }
     text = json.dumps(decisive, sort_keys=True)
     return f"{dtype}-{hashlib.sha256(text.encode()).hexdigest()[:32]}"
-
-
-def lfm2_config(checkpoint: Checkpoint) -> Lfm2Config:
-    """Return the shape of a checkpoint's backbone.
-
-    Raises:
-        ModelFormatError: it is not LFM2; no other has a graph.
-    """
-    if isinstance(checkpoint.backbone, Lfm2Config):
-        return checkpoint.backbone
-    raise ModelFormatError(
-        f"The backbone of {checkpoint.folder} is not LFM2, so it cannot run without torch. Pass "
-        "engine='torch'; it needs: pip install \"lfm2-colbert-rag[torch]\""
-    )
 
 
 def exported_graph(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> Path | None:
@@ -124,7 +106,7 @@ def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
     """
     # Imported here: onnx and its protobuf are needed once in a model's life on a machine.
     from .graph import Graph
-    from .lfm2 import ATTENTION_MASK, INPUT_IDS, VECTORS, Lfm2Graph, precision_of
+    from .lfm2_graph import ATTENTION_MASK, INPUT_IDS, VECTORS, Lfm2Graph, precision_of
 
     started = time.perf_counter()
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -135,7 +117,7 @@ def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
             Graph(scratch / DATA_FILE) as graph,
             reporting(
                 None if size >= _LONG else False,
-                len(lfm2_config(checkpoint).layer_types) + 2,
+                len(checkpoint.lfm2_config.layer_types) + 2,
                 "converting the model, once",
             ) as report,
         ):

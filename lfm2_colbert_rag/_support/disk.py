@@ -1,0 +1,17 @@
+"""What the standard library lacks for files that must survive a loss of power."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to the disk, where the system can do so."""
+    if os.name == "nt":  # Windows has no handle to a folder that could be flushed
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

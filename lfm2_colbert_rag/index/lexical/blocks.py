@@ -1,0 +1,208 @@
+"""The bytes of posting lists: blocks of entries, to which more entries can be appended.
+
+======  ===========================================================================================
+bytes   content
+======  ===========================================================================================
+1       widths in bytes of a step and of a count: 1, 2, 4 or 8 each, ``step << 4 | count``
+others  one entry after the other: its step from the row before it, and its count, little-endian;
+        the first step of a block is 0
+======  ===========================================================================================
+
+Beside its bytes, the first and the last row of each block are kept. So an entry is appended without
+reading those before it, and long lists are read without a loop over their blocks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import groupby
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ...errors import IndexCorruptError
+
+Numbers = npt.NDArray[np.int64]
+
+# Nothing is appended to a block of so many bytes. SQLite keeps what is longer than a quarter of
+# its page on pages of its own.
+BLOCK_BYTES = 900
+_WIDTHS = (1, 2, 4, 8)
+
+
+class Block(NamedTuple):
+    """A stretch of one posting list.
+
+    Attributes:
+        first: its first row.
+        last: its last row.
+        entries: its bytes.
+    """
+
+    first: int
+    last: int
+    entries: bytes
+
+
+class Ends:
+    """The last block of each of several lists, to which entries can be appended.
+
+    Columns rather than an object a block: there are tens of thousands of them in a commit.
+
+    Args:
+        number: of lists.
+
+    Attributes:
+        firsts: the first row of each block.
+        lasts: the last row of each block.
+        entries: the bytes of each block; empty where a new one is to begin.
+    """
+
+    def __init__(self, number: int) -> None:
+        self.firsts = [0] * number
+        self.lasts = [0] * number
+        self.entries = [b""] * number
+
+    def extend(self, starts: Numbers, rows: Numbers, counts: Numbers) -> None:
+        """Append entries.
+
+        Args:
+            starts: ``(number + 1,)`` where the new entries of each list, at least one, begin in
+                the two arrays below.
+            rows: ``(entries,)`` rows, ascending within a list, above those of its block.
+            counts: ``(entries,)`` their counts.
+
+        Example:
+            >>> ends = Ends(1)
+            >>> ends.extend(np.array([0, 2]), np.array([7, 9]), np.array([1, 2]))
+            >>> ends.extend(np.array([0, 1]), np.array([300]), np.array([1]))
+            >>> unpack([Block(ends.firsts[0], ends.lasts[0], ends.entries[0])])[0].tolist()
+            [7, 9, 300]
+        """
+        if len(starts) < 2:
+            return
+        begins = rows[starts[:-1]]
+        new = np.array([not entries for entries in self.entries])
+        steps = np.diff(rows, prepend=0)
+        steps[starts[:-1]] = np.where(new, 0, begins - np.array(self.lasts))
+        headers = _headers(self.entries, starts, steps, counts)
+        pieces = _encode(headers, starts, steps, counts)
+        self.firsts = np.where(new, begins, self.firsts).tolist()
+        self.lasts = rows[starts[1:] - 1].tolist()
+        heads = [bytes((header,)) for header in range(256)]
+        self.entries = [
+            (_widened(old, header) if old else heads[header]) + piece
+            for old, header, piece in zip(self.entries, headers.tolist(), pieces, strict=True)
+        ]
+
+
+def pack(rows: Numbers, counts: Numbers) -> list[Block]:
+    """Write one list, as blocks that are filled up to :data:`BLOCK_BYTES`, about.
+
+    Args:
+        rows: ``(n,)`` ascending rows.
+        counts: ``(n,)`` their counts.
+    """
+    size = BLOCK_BYTES // 2
+    starts = np.append(np.arange(0, len(rows), size), len(rows))
+    ends = Ends(len(starts) - 1)
+    ends.extend(starts, rows, counts)
+    return list(map(Block, ends.firsts, ends.lasts, ends.entries))
+
+
+def unpack(blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
+    """Read one list.
+
+    Args:
+        blocks: of the list, ascending; at least one.
+
+    Returns:
+        ``(n,)`` int64 rows, ascending, and their counts.
+
+    Raises:
+        IndexCorruptError: these are no such blocks.
+    """
+    parts = [
+        _decode(header, list(part))
+        for header, part in groupby(blocks, lambda block: block.entries[:1])
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([rows for rows, _ in parts]), np.concatenate([each for _, each in parts])
+
+
+def _headers(
+    blocks: Sequence[bytes], starts: Numbers, steps: Numbers, counts: Numbers
+) -> npt.NDArray[np.uint8]:
+    """Return the first byte of each block, wide enough for old entries and for new ones."""
+    old = np.frombuffer(b"".join([entries[:1] or b"\x11" for entries in blocks]), np.uint8)
+    wide = np.maximum(_needed(np.maximum.reduceat(steps, starts[:-1])), old >> 4)
+    high = np.maximum(_needed(np.maximum.reduceat(counts, starts[:-1])), old & 15)
+    return wide << 4 | high
+
+
+def _needed(largest: Numbers) -> npt.NDArray[np.uint8]:
+    table = np.array(_WIDTHS, dtype=np.uint8)
+    return table[np.searchsorted([1 << 8, 1 << 16, 1 << 32], largest, side="right")]
+
+
+def _encode(
+    headers: npt.NDArray[np.uint8], starts: Numbers, steps: Numbers, counts: Numbers
+) -> list[bytes]:
+    """Return the bytes of the new entries of each list."""
+    sizes = np.diff(starts)
+    pieces = np.empty(len(headers), dtype=object)
+    for header in np.unique(headers).tolist():
+        lists = np.flatnonzero(headers == header)
+        chosen = np.repeat(headers == header, sizes)
+        entries = np.empty(int(chosen.sum()), dtype=_layout(header))
+        entries["step"], entries["count"] = steps[chosen], counts[chosen]
+        data = entries.tobytes()
+        ends = (np.cumsum(sizes[lists]) * entries.itemsize).tolist()
+        pieces[lists] = [data[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return list(pieces)
+
+
+def _widened(entries: bytes, header: int) -> bytes:
+    if entries[0] == header:
+        return entries
+    old = np.frombuffer(entries, _layout(entries[0]), offset=1)
+    return bytes((header,)) + old.astype(_layout(header)).tobytes()
+
+
+def _decode(header: bytes, blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
+    """Read blocks that have the same widths."""
+    layout = _layout(header[0]) if header else None
+    sizes = [len(block.entries) - 1 for block in blocks]
+    if layout is None or min(sizes) < 1 or any(size % layout.itemsize for size in sizes):
+        raise damaged()
+    joined = b"".join([block.entries[1:] for block in blocks])
+    entries = np.frombuffer(joined, layout)
+    steps = entries["step"].astype(np.int64)
+    starts = np.cumsum([0, *sizes[:-1]]) // layout.itemsize
+    before = [0, *(block.last for block in blocks[:-1])]
+    steps[starts] += [block.first - row for block, row in zip(blocks, before, strict=True)]
+    rows = np.cumsum(steps)
+    ends = [*(starts[1:] - 1).tolist(), len(rows) - 1]
+    if rows[ends].tolist() != [block.last for block in blocks]:
+        raise damaged()
+    return rows, entries["count"].astype(np.int64)
+
+
+@cache
+def _layout(header: int) -> np.dtype[np.void] | None:
+    wide, high = divmod(header, 16)
+    if wide not in _WIDTHS or high not in _WIDTHS:
+        return None
+    return np.dtype([("step", f"<u{wide}"), ("count", f"<u{high}")])
+
+
+def damaged() -> IndexCorruptError:
+    """Return the error that says so of a list, and what to do."""
+    return IndexCorruptError(
+        "a posting list of the lexical index is damaged. Restore the index from a backup, or "
+        "leave the lexical index out and make it again: open(lexical=False), then "
+        "open(lexical=True)."
+    )
