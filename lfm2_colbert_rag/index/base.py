@@ -60,10 +60,11 @@ class LiveSegment:
 
     def without(self, rows: npt.NDArray[np.int64]) -> LiveSegment:
         """Return the same segment with more passages deleted; this one stays as it is."""
-        dead = np.isin(self.segment.rows, rows)
-        if not dead.any():
-            return self
-        return LiveSegment(self.segment, ~dead if self.live is None else self.live & ~dead)
+        kept = np.isin(self.segment.rows, rows, invert=True)
+        if self.live is not None:
+            kept &= self.live
+        unchanged = kept.all() if self.live is None else np.array_equal(kept, self.live)
+        return self if unchanged else LiveSegment(self.segment, kept)
 
     def within(self, rows: npt.NDArray[np.int64] | None) -> LiveSegment:
         """Return the same segment with no other passages live than these.

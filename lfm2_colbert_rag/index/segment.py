@@ -238,7 +238,7 @@ class SegmentWriter:
         self._token_ids.extend(encoded.token_ids)
         self._spans.extend(encoded.spans)
         self._rows.append(row)
-        self._lengths.append(len(encoded))
+        self._lengths.append(len(encoded.vectors))
         self._windows.append(window.span)
 
     def counts(self, passages: int) -> tuple[list[int], list[int]]:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import PassageNotFoundError
-from ..filters import Filter
-from ..storage.store import Store
-from ..types import Passage, Window
+
+if TYPE_CHECKING:
+    from ..filters import Filter
+    from ..storage.store import Store
+    from ..types import Passage, Window
 
 # Ids that an error names.
 _NAMED = 10

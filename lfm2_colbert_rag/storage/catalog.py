@@ -42,7 +42,7 @@ from .filter_sql import (
     to_sql,
 )
 from .posting_lists import PostingLists
-from .posting_sql import LexicalState, add_commit, last_row, read_state, write_state
+from .posting_sql import LexicalState, add_commit, read_state, write_state
 from .row_cache import RecentRows
 from .rows import insert_rows
 from .schema import (
@@ -51,10 +51,14 @@ from .schema import (
     FORMAT_VERSION,
     NEWEST,
     SCHEMA,
+    codebook_names,
     codebooks,
+    dead_rows,
     drop_codebooks,
+    drop_segments,
     insert_codebook,
     insert_segment,
+    last_row,
     live_segments,
     newest_generation,
     read_settings,
@@ -146,12 +150,11 @@ class Catalog:
     def head(self) -> Head:
         """Return what whoever is about to write must know."""
         with self._connections.reading_one_state() as connection:
-            names = connection.execute("SELECT name FROM codebooks ORDER BY born, name").fetchall()
             return Head(
                 newest_generation(connection),
                 last_row(connection) + 1,
+                codebook_names(connection),
                 IndexSettings.from_json(read_settings(connection)),
-                tuple([name for (name,) in names]),
             )
 
     def generation(self) -> int:
@@ -173,18 +176,15 @@ class Catalog:
         return Counts(live, int(windows), int(held) - live, int(vectors), segments)
 
     def changes_since(self, generation: int) -> Changes:
-        """Return the newest generation's settings and segments, and rows that died meanwhile."""
+        """Return the newest generation's settings and segments, and which rows are dead."""
         with self._connections.reading_one_state() as connection:
             newest = newest_generation(connection)
-            dead = connection.execute(
-                "SELECT row FROM passages WHERE died > ? AND died <= ?", (generation, newest)
-            ).fetchall()
             return Changes(
                 newest,
-                IndexSettings.from_json(read_settings(connection)),
                 live_segments(connection, newest),
                 codebooks(connection),
-                np.sort(np.array(dead, dtype=np.int64).reshape(-1)),
+                np.array(dead_rows(connection, generation, newest), dtype=np.int64),
+                IndexSettings.from_json(read_settings(connection)),
             )
 
     def segment_names(self) -> set[str]:
@@ -196,15 +196,6 @@ class Catalog:
         """Return all codebooks, the newest last."""
         with self._connections.reading() as connection:
             return codebooks(connection)
-
-    def dead_rows(self, generation: int, first: int, last: int) -> npt.NDArray[np.int64]:
-        """Return the ascending rows from first to last that are dead in a generation."""
-        with self._connections.reading() as connection:
-            rows = connection.execute(
-                "SELECT row FROM passages WHERE row BETWEEN ? AND ? AND died <= ? ORDER BY row",
-                (first, last, generation),
-            )
-            return np.fromiter((row for (row,) in rows), dtype=np.int64)
 
     def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
         """Drop what is left of passages that died long ago and that no segment holds.
@@ -307,6 +298,7 @@ class Catalog:
         Raises:
             StorageFullError: the disk is full.
         """
+        now, rows = _now(), [one.row for one in commit.passages]
         with self._connections.writing() as connection:
             # Rows that die must do so first: at no moment may two live rows share an id.
             connection.execute(
@@ -315,11 +307,9 @@ class Catalog:
                 (commit.generation, json.dumps([int(row) for row in commit.removed])),
             )
             _insert_passages(connection, commit)
-            add_commit(connection, [one.row for one in commit.passages], commit.postings)
+            add_commit(connection, rows, commit.postings)
             resize_passages(connection, commit.resized)
-            connection.executemany(
-                "DELETE FROM segments WHERE name = ?", [(name,) for name in commit.retired]
-            )
+            drop_segments(connection, commit.retired)
             if commit.segment is not None:
                 insert_segment(connection, commit.segment, commit.generation)
             if commit.codebook is not None:
@@ -328,7 +318,7 @@ class Catalog:
             write_settings(connection, commit.settings)
             connection.execute(
                 "INSERT INTO generations VALUES (?, ?, ?, ?)",
-                (commit.generation, _now(), len(commit.passages), len(commit.removed)),
+                (commit.generation, now, len(rows), len(commit.removed)),
             )
 
     def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:

@@ -71,14 +71,14 @@ class Head:
     Attributes:
         generation: the newest generation.
         next_row: a row number above all that were ever used.
-        settings: the newest settings.
         codebooks: names of all codebooks, the newest last.
+        settings: the newest settings.
     """
 
     generation: int
     next_row: int
-    settings: IndexSettings
     codebooks: tuple[str, ...]
+    settings: IndexSettings
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,17 +87,18 @@ class Changes:
 
     Attributes:
         generation: the newer generation.
-        settings: its settings.
         segments: all its segments, in the order of their rows.
         codebooks: all its codebooks, the newest last.
-        dead_rows: rows that died after the reader's generation.
+        dead_rows: ascending rows that died after the reader's generation, and dead rows of
+            segments that the reader does not know.
+        settings: its settings.
     """
 
     generation: int
-    settings: IndexSettings
     segments: tuple[SegmentInfo, ...]
     codebooks: tuple[CodebookInfo, ...]
     dead_rows: npt.NDArray[np.int64]
+    settings: IndexSettings
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import IndexCorruptError
-from ..index.lexical.blocks import unpack
-from ..index.lexical.postings import LENGTHS, Numbers, Postings
+from ..index.lexical.blocks import Numbers, unpack
+from ..index.lexical.postings import LENGTHS, Postings
 from . import posting_sql as sql
 from .connections import Connections
 from .posting_sql import LexicalState
+from .schema import last_row
 
 # Blocks that are pruned in one transaction, so that writers need not wait long.
 _PRUNED = 20_000
@@ -61,7 +62,7 @@ class PostingLists:
         """Have lists from now on; the passages that are there already are pending."""
         with self._connections.writing() as connection:
             if sql.read_state(connection) is None:
-                sql.write_state(connection, LexicalState(next=1, last=sql.last_row(connection)))
+                sql.write_state(connection, LexicalState(next=1, last=last_row(connection)))
 
     def disable(self) -> None:
         """Drop the lists, and have none from now on."""
@@ -127,7 +128,7 @@ class PostingLists:
         with self._connections.reading_one_state() as connection:
             rows = connection.execute("SELECT row FROM passages ORDER BY row")
             held = np.fromiter((row for (row,) in rows), dtype=np.int64)
-            newest = sql.last_row(connection)
+            newest = last_row(connection)
         with self._connections.writing() as connection:
             sql.merge_recent(connection)
         last: str | None = None

@@ -1,5 +1,7 @@
 """The SQL of the posting lists, within whatever transaction the connection is in.
 
+The table ``postings``, which :mod:`~.schema` makes:
+
 ========  =================================================================================
 column    content
 ========  =================================================================================
@@ -27,18 +29,10 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from ..index.lexical.analyser import VERSION
-from ..index.lexical.blocks import BLOCK_BYTES, Block, Ends, pack, unpack
-from ..index.lexical.postings import LENGTHS, Numbers, Postings
+from ..index.lexical.blocks import BLOCK_BYTES, Block, Ends, Numbers, pack, unpack
+from ..index.lexical.postings import LENGTHS, Postings
 from .rows import insert_columns, insert_rows
 
-POSTINGS = """
-CREATE TABLE postings (
-    term TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, entries BLOB NOT NULL,
-    PRIMARY KEY (term, first)
-) WITHOUT ROWID;
-CREATE TABLE recent_postings (
-    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, lists BLOB NOT NULL
-)"""
 SETTING = "lexical"
 STATE = f"SELECT value FROM settings WHERE key = '{SETTING}'"
 # Passages that are kept apart at most. Whoever reads holds their lists in memory.
@@ -86,12 +80,6 @@ def write_state(connection: sqlite3.Connection, state: LexicalState | None) -> N
     connection.execute(
         "INSERT OR REPLACE INTO settings VALUES (?, ?)", (SETTING, json.dumps(value))
     )
-
-
-def last_row(connection: sqlite3.Connection) -> int:
-    """Return the last row number that was ever used, 0 for none."""
-    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
-    return 0 if row is None else int(row[0])
 
 
 def add(connection: sqlite3.Connection, parts: Sequence[Postings]) -> None:

@@ -11,12 +11,11 @@ from typing import Any
 from ..index.arrays import FileInfo
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
-from .posting_sql import POSTINGS
 
 FORMAT_VERSION = 1
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
-SCHEMA = f"""
+SCHEMA = """
 CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE generations (
     generation INTEGER PRIMARY KEY, created TEXT NOT NULL,
@@ -39,7 +38,13 @@ CREATE TABLE codebooks (
     name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE measurements (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-{POSTINGS};"""
+CREATE TABLE postings (
+    term TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, entries BLOB NOT NULL,
+    PRIMARY KEY (term, first)
+) WITHOUT ROWID;
+CREATE TABLE recent_postings (
+    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, lists BLOB NOT NULL
+);"""
 NEWEST = "SELECT max(generation) FROM generations"
 ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
 
@@ -47,6 +52,12 @@ ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
 def newest_generation(connection: sqlite3.Connection) -> int:
     """Return the newest generation."""
     return int(connection.execute(NEWEST).fetchone()[0])
+
+
+def last_row(connection: sqlite3.Connection) -> int:
+    """Return the last row number that was ever used, 0 for none."""
+    row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'passages'").fetchone()
+    return 0 if row is None else int(row[0])
 
 
 def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
@@ -94,6 +105,33 @@ def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation
     )
 
 
+def drop_segments(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    """Forget segments."""
+    connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in names])
+
+
+def dead_rows(connection: sqlite3.Connection, generation: int, newest: int) -> list[int]:
+    """Return the dead rows that a reader must know who moves to a newer generation.
+
+    Args:
+        connection: within a transaction.
+        generation: where the reader is.
+        newest: the newest generation.
+
+    Returns:
+        Ascending: those that died meanwhile, and, of segments that were born meanwhile, those that
+        were dead before. A segment may be made of others whose rows died while it was written.
+    """
+    found = connection.execute(
+        "SELECT row FROM passages WHERE died > :generation AND died <= :newest UNION "
+        "SELECT row FROM passages WHERE died <= :newest AND row >= (SELECT "
+        "min(json_extract(description, '$.first_row')) FROM segments WHERE born > :generation) "
+        "ORDER BY row",
+        {"generation": generation, "newest": newest},
+    )
+    return [row for (row,) in found]
+
+
 def codebooks(connection: sqlite3.Connection) -> tuple[CodebookInfo, ...]:
     """Return all codebooks, the newest last."""
     rows = connection.execute("SELECT name, description, files FROM codebooks ORDER BY born, name")
@@ -101,6 +139,12 @@ def codebooks(connection: sqlite3.Connection) -> tuple[CodebookInfo, ...]:
         CodebookInfo(name=name, **json.loads(description), files=_read_files(files))
         for name, description, files in rows
     )
+
+
+def codebook_names(connection: sqlite3.Connection) -> tuple[str, ...]:
+    """Return the names of all codebooks, the newest last."""
+    names = connection.execute("SELECT name FROM codebooks ORDER BY born, name").fetchall()
+    return tuple([name for (name,) in names])
 
 
 def insert_codebook(connection: sqlite3.Connection, info: CodebookInfo, generation: int) -> None:

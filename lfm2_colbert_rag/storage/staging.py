@@ -41,10 +41,6 @@ class StagedSegment:
             raise_if_full(error, self._index)
             raise
 
-    def counts(self, passages: int) -> tuple[list[int], list[int]]:
-        """Return the windows and the vectors of each of the passages."""
-        return self.writer.counts(passages)
-
     def finish(self, name: str, first_row: int = 0) -> SegmentInfo:
         """Write what is left, flush everything, and return what to record."""
         try:

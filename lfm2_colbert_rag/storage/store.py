@@ -419,7 +419,8 @@ class Store:
             return
         known = {live.segment.info.name: live for live in old.segments}
         opened = [self._live_segment(info, known, changes) for info in changes.segments]
-        self.opener.keep_only(changes.codebooks)
+        if changes.codebooks != old.codebooks:
+            self.opener.keep_only(changes.codebooks)
         self._snapshot = Snapshot(
             changes.generation, changes.settings, changes.codebooks, LiveSegments(opened)
         )
@@ -428,13 +429,9 @@ class Store:
         self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes
     ) -> LiveSegment:
         live = known.get(info.name)
-        if live is not None:
-            dead = changes.dead_rows
-        else:
+        if live is None:
             live = LiveSegment(self.opener.segment(info, changes.codebooks))
-            rows = live.segment.rows
-            dead = self.catalog.dead_rows(changes.generation, int(rows[0]), int(rows[-1]))
-        return live.without(dead) if len(dead) else live
+        return live.without(changes.dead_rows) if len(changes.dead_rows) else live
 
 
 def _suits(staged: StagedSegment, head: Head) -> bool:

@@ -31,6 +31,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
@@ -73,14 +74,15 @@ class Token(NamedTuple):
     Attributes:
         terms: its terms in their order, pairs of its own words among them.
         joint: where among them the pair with the word before it belongs.
-        head: how its first word begins; empty where it does not begin with a word.
-        tail: how its last word begins; empty where it does not end with a word.
+        head: how its first word begins, in UTF-8; empty where it does not begin with a word.
+        seed: what its last word contributes to the number of a pair; None where it does not end
+            with a word.
     """
 
     terms: tuple[str, ...]
     joint: int
-    head: str
-    tail: str
+    head: bytes
+    seed: int | None
 
 
 def analyse(text: str) -> list[str]:
@@ -96,17 +98,17 @@ def analyse(text: str) -> list[str]:
         ['東', '京', '東京', 'へ']
     """
     terms: list[str] = []
-    before = ""
+    seed: int | None = None
     for string in text.split():
         if (token := read_token(string)) is None:
             continue
-        if before and token.head:
+        if seed is not None and token.head:
             terms += token.terms[: token.joint]
-            terms.append(pair(before, token.head))
+            terms.append(pair_term(_pair_number(seed, token.head)))
             terms += token.terms[token.joint :]
         else:
             terms += token.terms
-        before = token.tail
+        seed = token.seed
     return terms
 
 
@@ -133,7 +135,9 @@ def _token(string: str) -> Token | None:
         if heads and heads[-1] and head:
             terms.append(pair(heads[-1], head))
         heads.append(head)
-    return Token(tuple(terms), joint, heads[0], heads[-1]) if heads else None
+    if not heads:
+        return None
+    return Token(tuple(terms), joint, heads[0].encode(), _seed(heads[-1]) if heads[-1] else None)
 
 
 _cached_token = lru_cache(maxsize=1 << 16)(_token)
@@ -143,7 +147,7 @@ def _read_run(found: re.Match[str]) -> tuple[Sequence[str], str]:
     """Return the terms of a match, and how it begins if it is one word."""
     run = found.group()
     if found.lastgroup == "run":
-        return _terms(run) if len(run) <= _LONG else (_cut(run), "")
+        return _terms(run) if len(run) <= _LONG else (_cut(normalise(run)), "")
     if found.lastgroup == "code":
         parts = [term for part in re.split(r"[-./_]", run) for term in _terms(part)[0]]
         return [*parts, f"_{re.sub(r'[-./_]', '', run).lower()}_"], ""
@@ -191,27 +195,29 @@ def pair(head: str, next_head: str) -> str:
     There are four times as many pairs as other terms, most of them met once, and each list that a
     commit touches costs time. Under 65,536 names next to nothing of what pairs are worth is lost.
     """
-    return pair_term(pair_number(pair_seed(head), next_head.encode()))
+    return pair_term(_pair_number(_seed(head), next_head.encode()))
 
 
-def pair_seed(head: str) -> int:
-    """Return what the first word contributes to the numbers of its pairs."""
-    return crc32(f"{head} ".encode())
-
-
-def pair_number(seed: int, next_head: bytes) -> int:
-    """Return the number of a pair, 0 to 65,535.
-
-    Args:
-        seed: of the first word, see :func:`pair_seed`.
-        next_head: how the second begins, in UTF-8.
-    """
-    return crc32(next_head, seed) >> 16
+def pair_numbers(tokens: Sequence[Token]) -> list[int]:
+    """Return the numbers of the pairs that neighbouring tokens make, see :func:`pair_term`."""
+    return [
+        crc32(token.head, before.seed) >> 16  # as _pair_number does; a call each costs more
+        for before, token in pairwise(tokens)
+        if before.seed is not None and token.head
+    ]
 
 
 def pair_term(number: int) -> str:
-    """Return the term of a pair of that number."""
+    """Return the term of a pair of that number, 0 to 65,535."""
     return f"~{number:04x}"
+
+
+def _pair_number(seed: int, next_head: bytes) -> int:
+    return crc32(next_head, seed) >> 16
+
+
+def _seed(head: str) -> int:
+    return crc32(f"{head} ".encode())
 
 
 @lru_cache(maxsize=1 << 16)
@@ -219,8 +225,8 @@ def _terms(run: str) -> tuple[tuple[str, ...], str]:
     """Return the terms of a run, and how it begins if it is one word of a script with blanks."""
     found = _PARTS.fullmatch(word := normalise(run))
     if found is None or found.lastgroup != "word":
-        return tuple(_cut(run)), ""
-    return (*_cut(run), *_spelled(run, word)), word[:_HEAD]
+        return tuple(_cut(word)), ""
+    return (*_cut(word), *_spelled(run, word)), word[:_HEAD]
 
 
 def _spelled(run: str, word: str) -> list[str]:
@@ -230,9 +236,9 @@ def _spelled(run: str, word: str) -> list[str]:
 
 
 def _cut(run: str) -> list[str]:
-    """Cut what stands between two blanks into terms."""
+    """Cut a run, normalised, into terms."""
     terms: list[str] = []
-    for part in _PARTS.finditer(normalise(run)):
+    for part in _PARTS.finditer(run):
         text = part.group()
         if part.lastgroup == "word":
             terms += _of_word(text)

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .analyser import is_wordlike
-from .postings import Numbers
+from .blocks import Numbers
 
 Scores = npt.NDArray[np.float32]
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
 from ..._support.progress import ProgressLike, reporting
 from ..._support.validation import check_streamed, check_vectors, no_vectors
-from ...encoder.lazy import LazyEncoder
 from ...errors import IndexLockedError, LFM2ColBERTError
 from ...index.lexical.postings import Postings, in_parts
 from ...storage.commits import Draft, StaleDraftError
 from ...storage.exchange.given_vectors import GivenVectors, given_windows
-from ...storage.settings import IndexSettings
-from ...storage.staging import StagedSegment
-from ...storage.store import Snapshot, Store
-from ...types import Passage, Window
 from .lexical import fill_posting_lists
 from .passage_encoder import CHARACTERS, TEXTS, PassageEncoder
 from .pooler import Pooler
 from .upsert import UpsertPlan
+
+if TYPE_CHECKING:
+    from ...encoder.lazy import LazyEncoder
+    from ...storage.settings import IndexSettings
+    from ...storage.staging import StagedSegment
+    from ...storage.store import Snapshot, Store
+    from ...types import Passage, Window
 
 __all__ = ["TEXTS", "Ingestor"]
 
@@ -106,7 +109,8 @@ class Ingestor:
             ReadOnlyError: the index may only be read.
         """
         self._store.require_writable()
-        windows = given_windows(vectors, passages, self._store.settings.dim, token_ids)
+        dim = self._store.settings.dim
+        windows = given_windows(vectors, passages, dim, token_ids)
         if not passages:
             list(windows)  # vectors without a text are a mistake all the same
             return
@@ -115,7 +119,7 @@ class Ingestor:
             try:
                 with self._store.stage_new(self._store.snapshot()) as staged:
                     reported = _reported(windows, len(passages), report)
-                    counts = self._write(staged, passages, reported)
+                    counts = self._write(staged, passages, reported, dim)
                     self._store.commit_passages(Draft(passages, staged, counts, postings=postings))
             except StaleDraftError:  # what an iterator gave cannot be asked for again
                 raise IndexLockedError(
@@ -142,7 +146,7 @@ class Ingestor:
                 draft = Draft(
                     plan.changed,
                     staged,
-                    self._write(staged, plan.changed, windows),
+                    self._write(staged, plan.changed, windows, snapshot.settings.dim),
                     stored={one.id: rows[one.id] for one in plan.changed if one.id in rows},
                     generation=snapshot.generation,
                     relied_on=plan.relied_on,
@@ -157,21 +161,23 @@ class Ingestor:
         """Return the rows of these ids, and what lies there."""
         catalog = self._store.catalog
         rows = catalog.rows_by_id([one.id for one in passages], snapshot.generation)
-        known = catalog.passages(list(rows.values())) if rows else {}
+        if not rows:
+            return {}, {}
+        known = catalog.passages(list(rows.values()))
         return rows, {id: (row, known[row]) for id, row in rows.items()}
 
+    @staticmethod
     def _write(
-        self,
         staged: StagedSegment,
         passages: Sequence[Passage],
         windows: Iterable[tuple[int, Window]],
+        dim: int,
     ) -> tuple[list[int], list[int]]:
         """Write windows as they come; returns how many, and how many vectors, passages have."""
-        dim = self._store.settings.dim
         for place, window in windows:
             check_vectors(window.encoded, dim, passages[place].id)
             staged.append(place, window)
-        counts = staged.counts(len(passages))
+        counts = staged.writer.counts(len(passages))
         if 0 in counts[0]:
             raise no_vectors(passages[counts[0].index(0)].id)
         return counts

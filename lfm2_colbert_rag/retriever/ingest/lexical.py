@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from ..._support.progress import ProgressLike, reporting
 from ...index.lexical.postings import Postings
-from ...storage.store import Store
+
+if TYPE_CHECKING:
+    from ...storage.store import Store
 
 # Passages filled in by one transaction, so that other writers need not wait long.
 _TOGETHER = 1000

@@ -64,7 +64,7 @@ class PassageEncoder:
                 known |= self._encode(block, [cut for cut in part if cut not in known], report)
                 for place, span in part:
                     pooled = self.pooler.pool(known.pop((place, span)))
-                    if len(pooled) or len(spans[place]) == 1:
+                    if pooled.vectors.size or len(spans[place]) == 1:
                         yield start + place, Window(span, pooled)
 
     def _fit(

@@ -34,6 +34,7 @@ class Pooler:
         fits: whether a distance is to be fitted where there is none.
 
     Attributes:
+        needs_fit: whether :meth:`fit` is called for.
         fitted: the settings that this pooler fitted, for its index to remember; none if it
             fitted none.
 
@@ -55,7 +56,7 @@ class Pooler:
         self._distance = distance
         self._common = dict(common or {})
         self._rule = rule
-        self._fits = fits and pool_factor > 1
+        self.needs_fit = fits and pool_factor > 1 and distance is None
         self.fitted: dict[str, Any] = {}
 
     @classmethod
@@ -73,11 +74,6 @@ class Pooler:
             fits=settings.pool_fit is None,
         )
 
-    @property
-    def needs_fit(self) -> bool:
-        """Whether :meth:`fit` is called for."""
-        return self._fits and self._distance is None
-
     def fit(self, sample: Sequence[TokenVectors]) -> None:
         """Fit the distance and what is common to some of the first windows, if they suffice.
 
@@ -86,7 +82,7 @@ class Pooler:
         """
         common = find_common(sample, self._rule)
         distance = find_distance(sample, self._pool_factor, common=common, rule=self._rule)
-        self._fits = False
+        self.needs_fit = False
         if distance is not None:
             self._distance, self._common = distance, common
             self.fitted = {"pool_fit": {"distance": distance, "common": common}}

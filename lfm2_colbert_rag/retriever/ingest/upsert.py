@@ -58,6 +58,8 @@ class UpsertPlan:
         Yields:
             Places in ``changed``, ascending, each with a window.
         """
+        if not self.reused:
+            return iter(encoded)
         fresh = [place for place, one in enumerate(self.changed) if one.id not in self.reused]
         stored = (
             (place, window)

@@ -10,23 +10,26 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ...errors import IndexLockedError
-from ...index.base import LiveSegment
 from ...index.compressed.clustering import train_codebook
 from ...index.compressed.codebook import Centroids, Codebook
 from ...index.compressed.codebook_reuse import Known
 from ...index.compressed.codec import Codec
 from ...index.compressed.segment import CompressedSegment
 from ...index.compressed.writer import CompressedSegmentWriter
-from ...index.segment import Segment
 from ...storage.commits import StaleDraftError
-from ...storage.staging import StagedSegment
-from ...storage.store import Snapshot, Store
-from ...types import Window
+
+if TYPE_CHECKING:
+    from ...index.base import LiveSegment
+    from ...index.segment import Segment
+    from ...storage.staging import StagedSegment
+    from ...storage.store import Snapshot, Store
+    from ...types import Window
 
 logger = logging.getLogger(__name__)
 

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..._support.validation import check_vectors
-from ...index.base import LiveSegment
-from ...storage.staging import StagedSegment
-from ...storage.store import Snapshot, Store
-from ...types import Passage, Window
 from ..ingest.passage_encoder import TEXTS, PassageEncoder
+
+if TYPE_CHECKING:
+    from ...index.base import LiveSegment
+    from ...storage.staging import StagedSegment
+    from ...storage.store import Snapshot, Store
+    from ...types import Passage, Window
 
 Report = Callable[[int], None]
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..._support.validation import check_query
 from ...errors import ConfigError, InputError
-from ...storage.store import Snapshot, Store
 from .fusion import Fusion, fuse
-from .searcher import Searcher
+
+if TYPE_CHECKING:
+    from ...storage.store import Snapshot, Store
+    from .searcher import Searcher
 
 DEPTH = 10
 # Weights that are compared, relative to the default, and how many queries weigh as much as it.

@@ -5,29 +5,32 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from ..._support.validation import check_passages
-from ...encoder.lazy import LazyEncoder
 from ...errors import IndexBusyError, PassageNotFoundError
-from ...filters import Filter
-from ...index.base import Ranking
 from ...index.compressed import CompressedIndex
-from ...index.lexical.bm25 import LexicalRanking
 from ...index.trace import exact_trace
-from ...storage.store import Snapshot, Store
-from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix, TokenVectors
 from ..ingest.passage_encoder import PassageEncoder
 from .diversity import diversify
-from .explanation import Explanation
 from .fusion import Fusion
 from .hits import Query, explain_row, lexical_hits, ranked_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
 from .plan import SearchPlan
 from .relevance import Baselines
+
+if TYPE_CHECKING:
+    from ...encoder.lazy import LazyEncoder
+    from ...filters import Filter
+    from ...index.base import Ranking
+    from ...index.lexical.bm25 import LexicalRanking
+    from ...storage.store import Snapshot, Store
+    from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix, TokenVectors
+    from .explanation import Explanation
 
 # Users' own queries, as vectors and in memory only, that recall is measured on.
 REMEMBERED = 256
