@@ -303,7 +303,7 @@ class Index(ABC):
 
 
 def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
-    """Return where each run of equal rows starts: one place a passage."""
+    """Return where each run of equal rows starts: one position a passage."""
     if not len(rows):
         return np.empty(0, dtype=np.intp)
     return np.concatenate(([0], np.flatnonzero(np.diff(rows)) + 1))

@@ -13,6 +13,9 @@ from typing import Any
 
 from ..errors import ReadOnlyError, RetrieverClosedError, StorageFullError
 
+# Pages of the file that a connection keeps in memory: a commit writes to many of them.
+_CACHE_KIB = 16 << 10
+
 
 class Connections:
     """What reads and writes one SQLite file.
@@ -129,6 +132,7 @@ class Connections:
         else:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._prepare(connection)
         return connection
 

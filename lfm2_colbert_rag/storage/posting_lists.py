@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -18,7 +20,7 @@ from .posting_sql import LexicalState
 _PRUNED = 20_000
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class FoundPostings:
     """What was found of some terms, and how complete it is.
 
@@ -49,6 +51,7 @@ class PostingLists:
 
     def __init__(self, connections: Connections) -> None:
         self._connections = connections
+        self._recent = _RecentPostings()
 
     def state(self) -> LexicalState | None:
         """Return how complete the lists are; None where the index is to have none."""
@@ -64,6 +67,7 @@ class PostingLists:
         """Drop the lists, and have none from now on."""
         with self._connections.writing() as connection:
             connection.execute("DELETE FROM postings")
+            connection.execute("DELETE FROM recent_postings")
             sql.write_state(connection, None)
 
     def pending(self, limit: int) -> list[tuple[int, str]]:
@@ -88,7 +92,7 @@ class PostingLists:
             if [row for row, _ in sql.pending(connection, len(rows) or 1)] != list(rows):
                 return False
             if rows:
-                sql.append(connection, postings.at(np.array(rows, dtype=np.int64)))
+                sql.add(connection, [postings.at(np.array(rows, dtype=np.int64))])
             done = rows[-1] + 1 if rows else state.last + 1
             sql.write_state(connection, LexicalState(next=done, last=state.last))
         return True
@@ -103,14 +107,18 @@ class PostingLists:
             state = sql.read_state(connection)
             if state is None or not state.is_complete:
                 return FoundPostings(state, {})
-            found = sql.read(connection, terms)
-        return FoundPostings(state, {term: unpack(blocks) for term, blocks in found.items()})
+            found = {term: unpack(blocks) for term, blocks in sql.read(connection, terms).items()}
+            recent = self._recent.lists(connection, terms)
+        for term, entries in recent.items():
+            found[term] = _joined(found[term], entries) if term in found else entries
+        return FoundPostings(state, found)
 
     def bytes(self) -> int:
         """Return the bytes of all lists, without what SQLite needs around them."""
         with self._connections.reading() as connection:
             row = connection.execute(
-                "SELECT total(length(CAST(term AS BLOB)) + length(entries) + 16) FROM postings"
+                "SELECT total(length(CAST(term AS BLOB)) + length(entries) + 16) + "
+                "(SELECT total(length(lists)) FROM recent_postings) FROM postings"
             ).fetchone()
         return int(row[0])
 
@@ -120,6 +128,8 @@ class PostingLists:
             rows = connection.execute("SELECT row FROM passages ORDER BY row")
             held = np.fromiter((row for (row,) in rows), dtype=np.int64)
             newest = sql.last_row(connection)
+        with self._connections.writing() as connection:
+            sql.merge_recent(connection)
         last: str | None = None
         while True:
             with self._connections.writing() as connection:
@@ -158,8 +168,7 @@ class PostingLists:
                 return np.empty(0, np.int64)
             live = live[(live < state.next) | (live > state.last)]
             lengths, sums, times = (np.zeros(len(live) + 1, np.int64) for _ in range(3))
-            for term, block in sql.every_block(connection):
-                rows, counts = unpack([block])
+            for term, rows, counts in sql.every_list(connection):
                 places = np.searchsorted(live, rows)
                 known = places < len(live)
                 known[known] = live[places[known]] == rows[known]
@@ -170,3 +179,57 @@ class PostingLists:
                 else:
                     np.add.at(sums, places, counts)
         return live[((times != 1) | (lengths != sums))[:-1]]
+
+
+class _RecentPostings:
+    """The lists that are kept apart, in memory; safe to use from many threads.
+
+    What is kept apart only grows, until all of it is merged into the lists. So the first row tells
+    whether what is known still holds, and rows that an older state lacks do no harm in it.
+    """
+
+    def __init__(self) -> None:
+        self._changing = threading.Lock()
+        self._span: tuple[int, int] | None = None
+        self._held: dict[str, tuple[list[int], list[int]]] = {}
+
+    def lists(
+        self, connection: sqlite3.Connection, terms: Sequence[str]
+    ) -> dict[str, tuple[Numbers, Numbers]]:
+        """Return rows and counts of those terms that are in passages kept apart.
+
+        Args:
+            connection: within a transaction.
+            terms: the terms.
+        """
+        span = sql.recent_span(connection)
+        with self._changing:
+            if span is None:
+                self._span, self._held = None, {}
+                return {}
+            self._load(connection, span)
+            return {
+                term: (np.array(held[0], np.int64), np.array(held[1], np.int64))
+                for term in dict.fromkeys(terms)
+                if (held := self._held.get(term)) is not None
+            }
+
+    def _load(self, connection: sqlite3.Connection, span: tuple[int, int]) -> None:
+        if self._span is None or self._span[0] != span[0]:
+            self._span, self._held = (span[0], -1), {}
+        if self._span[1] >= span[1]:
+            return
+        for part in sql.recent(connection, self._span[1]):
+            rows, counts = part.rows.tolist(), part.counts.tolist()
+            bounds = part.starts.tolist()
+            for term, start, end in zip(part.terms, bounds, bounds[1:], strict=False):
+                held = self._held.setdefault(term, ([], []))
+                held[0].extend(rows[start:end])
+                held[1].extend(counts[start:end])
+        self._span = span
+
+
+def _joined(
+    one: tuple[Numbers, Numbers], other: tuple[Numbers, Numbers]
+) -> tuple[Numbers, Numbers]:
+    return np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1]))

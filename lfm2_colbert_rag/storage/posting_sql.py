@@ -9,6 +9,9 @@ last      its last row
 entries   its bytes: see :mod:`lfm2_colbert_rag.index.lexical.blocks`
 ========  =================================================================================
 
+The lists of the newest passages are kept apart in ``recent_postings``, a row a commit, until they
+are merged into the table above; see :func:`add`.
+
 Rows of dead passages stay until the passages themselves are forgotten; who reads looks at the rows
 that are live in its generation. Lists grow at their ends only: as long as passages are pending,
 those of later commits are pending too, and wait behind them.
@@ -18,23 +21,28 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 
 from ..index.lexical.analyser import VERSION
-from ..index.lexical.blocks import BLOCK_BYTES, Block, extend, pack, unpack
+from ..index.lexical.blocks import BLOCK_BYTES, Block, Ends, pack, unpack
 from ..index.lexical.postings import LENGTHS, Numbers, Postings
-from .rows import insert_rows
+from .rows import insert_columns, insert_rows
 
 POSTINGS = """
 CREATE TABLE postings (
     term TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, entries BLOB NOT NULL,
     PRIMARY KEY (term, first)
-) WITHOUT ROWID"""
+) WITHOUT ROWID;
+CREATE TABLE recent_postings (
+    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, lists BLOB NOT NULL
+)"""
 SETTING = "lexical"
 STATE = f"SELECT value FROM settings WHERE key = '{SETTING}'"
+# Passages that are kept apart at most. Whoever reads holds their lists in memory.
+RECENT = 256
 
 
 @dataclass(frozen=True)
@@ -86,9 +94,58 @@ def last_row(connection: sqlite3.Connection) -> int:
     return 0 if row is None else int(row[0])
 
 
-def append(connection: sqlite3.Connection, postings: Postings) -> None:
-    """Add passages whose rows are above all rows in the lists."""
-    open_blocks: list[Block | None] = [None] * len(postings.terms)
+def add(connection: sqlite3.Connection, parts: Sequence[Postings]) -> None:
+    """Add passages whose rows are above all rows in the lists.
+
+    A few passages have hundreds of terms, and to extend as many lists would write to as many
+    pages. So they are kept apart until they are many, and go into the lists together.
+
+    Args:
+        connection: within a transaction.
+        parts: their postings, each with a passage at least.
+    """
+    span = recent_span(connection) or (int(parts[0].rows.min()),)
+    if int(parts[-1].rows.max()) - span[0] < RECENT:
+        _insert_recent(connection, parts)
+        return
+    merge_recent(connection, parts[:1])
+    for part in parts[1:]:
+        _append(connection, part)
+
+
+def merge_recent(connection: sqlite3.Connection, others: Sequence[Postings] = ()) -> None:
+    """Move passages that were kept apart into the lists, and others behind them."""
+    parts = [*recent(connection), *others]
+    connection.execute("DELETE FROM recent_postings")
+    if parts:
+        _append(connection, Postings.joined(parts))
+
+
+def recent_span(connection: sqlite3.Connection) -> tuple[int, int] | None:
+    """Return the first and the last row that are kept apart; None where none is."""
+    first, last = connection.execute(
+        "SELECT (SELECT first FROM recent_postings ORDER BY last LIMIT 1), "
+        "(SELECT max(last) FROM recent_postings)"
+    ).fetchone()
+    return None if first is None else (first, last)
+
+
+def recent(connection: sqlite3.Connection, above: int = -1) -> list[Postings]:
+    """Return the postings that are kept apart, ascending, of commits with rows above one."""
+    found = connection.execute(
+        "SELECT lists FROM recent_postings WHERE last > ? ORDER BY last", (above,)
+    )
+    return [Postings.from_bytes(lists) for (lists,) in found]
+
+
+def _insert_recent(connection: sqlite3.Connection, parts: Sequence[Postings]) -> None:
+    rows = [(int(part.rows.max()), int(part.rows.min()), part.to_bytes()) for part in parts]
+    insert_rows(connection, "INSERT INTO recent_postings", rows)
+
+
+def _append(connection: sqlite3.Connection, postings: Postings) -> None:
+    """Extend lists; all last blocks are looked up in one statement, in the order of the table."""
+    ends = Ends(len(postings.terms))
     found = connection.execute(
         "SELECT terms.key, first, last, entries FROM json_each(?) AS terms JOIN postings ON "
         "term = terms.value AND first = (SELECT max(first) FROM postings WHERE term = terms.value) "
@@ -96,9 +153,10 @@ def append(connection: sqlite3.Connection, postings: Postings) -> None:
         (json.dumps(postings.terms, ensure_ascii=False), BLOCK_BYTES),
     )
     for place, first, last, entries in found:
-        open_blocks[place] = Block(first, last, entries)
-    blocks = extend(open_blocks, postings.starts, postings.rows, postings.counts)
-    _insert(connection, zip(postings.terms, blocks, strict=True))
+        ends.firsts[place], ends.lasts[place], ends.entries[place] = first, last, entries
+    ends.extend(postings.starts, postings.rows, postings.counts)
+    columns = postings.terms, ends.firsts, ends.lasts, ends.entries
+    insert_columns(connection, "INSERT OR REPLACE INTO postings", columns)
 
 
 def add_commit(
@@ -118,8 +176,7 @@ def add_commit(
         return
     if parts and state.is_complete:
         numbers = np.array(rows, dtype=np.int64)
-        for part in parts:
-            append(connection, part.at(numbers))
+        add(connection, [part.at(numbers) for part in parts])
     else:
         first = rows[0] if state.is_complete else state.next
         write_state(connection, LexicalState(next=first, last=rows[-1]))
@@ -185,15 +242,14 @@ def _prune_term(connection: sqlite3.Connection, term: str, held: Numbers, newest
     if kept.all():
         return
     connection.execute("DELETE FROM postings WHERE term = ?", (term,))
-    _insert(connection, ((term, block) for block in pack(rows[kept], counts[kept])))
+    blocks = [(term, *block) for block in pack(rows[kept], counts[kept])]
+    insert_rows(connection, "INSERT INTO postings", blocks)
 
 
-def every_block(connection: sqlite3.Connection) -> Iterator[tuple[str, Block]]:
-    """Yield the blocks of all terms."""
+def every_list(connection: sqlite3.Connection) -> Iterator[tuple[str, Numbers, Numbers]]:
+    """Yield rows and counts of all terms, a term as often as there are pieces of its list."""
     found = connection.execute("SELECT term, first, last, entries FROM postings")
-    return ((term, Block(first, last, entries)) for term, first, last, entries in found)
-
-
-def _insert(connection: sqlite3.Connection, blocks: Iterable[tuple[str, Block]]) -> None:
-    rows = [(term, block.first, block.last, block.entries) for term, block in blocks]
-    insert_rows(connection, "INSERT OR REPLACE INTO postings", rows)
+    for term, first, last, entries in found:
+        yield term, *unpack([Block(first, last, entries)])
+    for part in recent(connection):
+        yield from part

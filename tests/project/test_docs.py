@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+import lfm2_colbert_rag
+from lfm2_colbert_rag import errors
+
 from .markdown import blocks, require, run
 
 ROOT = Path(__file__).parents[2]
@@ -35,8 +38,6 @@ def test_every_page_is_in_the_navigation_once():
 
 
 def test_every_error_has_a_remedy():
-    from lfm2_colbert_rag import errors
-
     page = (ROOT / "docs" / "troubleshooting.md").read_text("utf-8")
     bases = {"LFM2ColBERTError", "ModelError", "StoredIndexError"}
     for name in set(errors.__all__) - bases:
@@ -44,8 +45,6 @@ def test_every_error_has_a_remedy():
 
 
 def test_every_public_name_is_in_the_reference():
-    import lfm2_colbert_rag
-
     page = (ROOT / "docs" / "reference.md").read_text("utf-8")
     for name in set(lfm2_colbert_rag.__all__) - {"LFM2ColBERTError", "__version__"}:
         assert f"\n::: lfm2_colbert_rag.{name}\n" in page
@@ -58,3 +57,15 @@ def test_links_of_what_is_not_on_the_site_lead_somewhere(page):
     """Those of the site's pages are checked where it is built: ``make docs``."""
     for link in re.findall(r"\]\((?!\w+:|#)([^)#]+)", page.read_text("utf-8")):
         assert (page.parent / link).exists(), link
+
+
+def test_the_architecture_names_files_that_are_there():
+    package = Path(lfm2_colbert_rag.__file__).parent
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    for line in re.findall(r"^\| .*$", page.partition("## Where is what")[2], re.M):
+        folder = package
+        for name in re.findall(r"`([\w/]+\.py)`", line):
+            # A name without a folder lies beside the one before it.
+            found = package / name if "/" in name else folder / name
+            assert found.is_file(), f"{name}: {line}"
+            folder = found.parent

@@ -30,7 +30,7 @@ class Shape:
 
 
 def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]]:
-    """Part the options of an index, such as ``storage``, from those of an adapter, such as ``k``."""
+    """Part the options of an index (``storage``) from those of an adapter (``k``)."""
     known = IndexOptions.__annotations__
     of_index = {name: value for name, value in options.items() if name in known}
     others = {name: value for name, value in options.items() if name not in known}

@@ -136,11 +136,10 @@ class TopK:
 
     def minimum(self, k: int) -> float:
         """What a window must exceed to be among the best k rows; less while there are fewer."""
-        if not self._split:
-            scores = np.concatenate(self._scores) if self._scores else np.empty(0, np.float32)
-            return kth_largest(scores, k)
-        ranking = self.ranking()
-        return float(ranking.scores[k - 1]) if len(ranking) >= k else -np.inf
+        if not self._rows:
+            return -np.inf
+        scores = np.concatenate(self._scores)
+        return kth_largest(scores[self._best_windows(scores)] if self._split else scores, k)
 
     def ranking(self) -> Ranking:
         """The best window of each row, best row first."""
@@ -149,7 +148,12 @@ class TopK:
         rows, windows = np.concatenate(self._rows), np.concatenate(self._windows)
         scores = np.concatenate(self._scores)
         if self._split:
-            order = np.lexsort((windows, -scores, rows))
-            best = order[run_starts(rows[order])]
+            best = self._best_windows(scores)
             rows, scores, windows = rows[best], scores[best], windows[best]
         return Ranking.ordered(rows, scores, windows)
+
+    def _best_windows(self, scores: FloatArray) -> IntArray:
+        """Return which of the windows scored so far is the best of its row, row by row."""
+        rows, windows = np.concatenate(self._rows), np.concatenate(self._windows)
+        order = np.lexsort((windows, -scores, rows))
+        return order[run_starts(rows[order])]

@@ -29,7 +29,7 @@ from ..arrays import (
     write_arrays,
 )
 from .codec import CHUNK, LENGTHS, STEPS, Codec, unit_vectors
-from .structs import Choices, CoarseGroups, Source, Store, Table
+from .structs import Choices, CoarseGroups, Grouped, Source, Store
 
 # Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
 UNKNOWN_TOKEN = -1
@@ -136,11 +136,10 @@ class Centroids:
         return self.values * self.scales[:, None]
 
     @cached_property
-    def table(self) -> Table:
-        """What kernels are given: zeros fill rows up to a multiple of CHUNK columns."""
+    def wide(self) -> npt.NDArray[np.int8]:
+        """The values with zeros up to a multiple of CHUNK columns, as kernels want them."""
         missing = -self.values.shape[1] % CHUNK
-        wide = np.pad(self.values, ((0, 0), (0, missing))) if missing else self.values
-        return Table(wide, self.scales)
+        return np.pad(self.values, ((0, 0), (0, missing))) if missing else self.values
 
     def choices(self, codes: IntArray) -> Choices:
         """Return what kernels choose among, given the codes of the centroids."""
@@ -198,7 +197,17 @@ class Codebook:
             extra: centroids whose codes follow those of the codebook.
         """
         lengths = LENGTHS[:0] if self.info.keeps_norms else LENGTHS
-        return Source(store, self.centroids.table, extra.table, STEPS, lengths, self.codec.shape)
+        own = self.centroids
+        return Source(
+            *store, own.wide, own.scales, extra.wide, extra.scales, STEPS, lengths,
+            *self.codec.shape,
+        )  # fmt: skip
+
+    @cached_property
+    def grouped(self) -> Grouped:
+        """What kernels need to find centroids."""
+        own = self.centroids
+        return Grouped(*self.groups, own.wide, own.scales, self.codec.shape.chunks)
 
     def classify(self, rotated: FloatArray, tokens: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
         """Give vectors of unknown token the negative number of their nearest pivot."""

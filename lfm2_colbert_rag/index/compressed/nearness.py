@@ -29,14 +29,14 @@ def near_centroids(segment: CompressedSegment, probes: Probes, pool: BufferPool)
 
     slots = pool.borrow(len(segment.codebook) + len(segment.extra), np.int32)
     codes = np.empty(min(int(probes.near.found.sum()), len(slots)) + 1, np.int32)
-    codes = codes[: kernels.mark_near(probes.near, slots, codes) + 1]
+    codes = codes[: kernels.mark_near(probes.near.ids, probes.near.found, slots, codes) + 1]
+    whole, units = probes.query
+    floors = np.zeros(len(whole), np.float32)
+    floors[: len(probes.floors)] = probes.floors
     try:
-        near = Near(slots, np.zeros((len(codes), len(probes.query.whole)), np.float32))
-        source = segment.source
-        kernels.centroid_similarities(
-            probes.query, source.book, source.extra, codes, source.shape, near.sims
-        )
-        yield near
+        sims = np.zeros((len(codes), len(whole)), np.float32)
+        kernels.centroid_similarities(whole, units, segment.source, codes, sims)
+        yield Near(whole, units, floors, slots, sims)
     finally:
         kernels.clear_near(codes[1:], slots)
         pool.give_back(slots)

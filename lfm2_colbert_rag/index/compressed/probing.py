@@ -37,18 +37,16 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     """
     from . import kernels
 
-    rows, groups = len(query), codebook.groups
-    count = len(groups.directions)
+    rows, count = len(query), len(codebook.groups.directions)
     wanted = min(count, max(2, round(share * count)))
     limit = min(nprobe, len(codebook))
-    shape = codebook.codec.shape
     ids, sims = np.zeros((rows, limit), np.int32), np.zeros((rows, limit), np.float32)
     near = Probed(ids, sims, np.zeros(rows, np.int64))
-    table, whole = codebook.centroids.table, _in_bytes(query, shape)
+    whole = _in_bytes(query, codebook.codec.shape)
     in_parallel(
         kernels.probe,
         [
-            (query[a:b], whole.take(a, b), groups, wanted, table, shape, near.take(a, b))
+            (query[a:b], whole.take(a, b), codebook.grouped, wanted, near.take(a, b))
             for a, b in even_parts(rows, thread_count())
         ],
     )

@@ -12,7 +12,6 @@ from ..array_types import FloatArray, IntArray
 from .workers import in_parallel, thread_count
 
 if TYPE_CHECKING:
-    from .probes import Probes
     from .segment import CompressedSegment
     from .structs import Near
 
@@ -50,15 +49,12 @@ def score_positions(
     return scores
 
 
-def refine_positions(
-    segment: CompressedSegment, probes: Probes, near: Near, positions: IntArray
-) -> FloatArray:
+def refine_positions(segment: CompressedSegment, near: Near, positions: IntArray) -> FloatArray:
     """Score windows by those of their vectors that lie near a query vector.
 
     Args:
         segment: holds them.
-        probes: the centroids near each query vector.
-        near: the same, marked in the segment.
+        near: the query, and the centroids near each of its vectors, marked in the segment.
         positions: ``(n,)`` of the windows in the segment.
 
     Returns:
@@ -68,12 +64,10 @@ def refine_positions(
 
     scores = np.empty(len(positions), np.float32)
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
-    floors = np.zeros(len(probes.query.whole), np.float32)
-    floors[: len(probes.floors)] = probes.floors
     in_parallel(
         kernels.refine_windows,
         [
-            (probes.query, floors, near, segment.source, starts[a:b], lengths[a:b], scores[a:b])
+            (near, segment.source, starts[a:b], lengths[a:b], scores[a:b])
             for a, b in _shares(lengths, 8 * WORTH_A_THREAD)
         ],
     )

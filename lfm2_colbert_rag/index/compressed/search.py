@@ -62,7 +62,6 @@ class SegmentProbe:
 
     segment: CompressedSegment
     rotated: TokenMatrix
-    probes: Probes
     votes: Candidates
     near: Near
 
@@ -214,7 +213,6 @@ class CompressedIndex(Index):
                 SegmentProbe(
                     segment,
                     rotated,
-                    nearest,
                     Candidates(owners, votes.positions, votes.estimates),
                     borrowed.enter_context(near_centroids(segment, nearest, self._pool)),
                 )
@@ -254,7 +252,7 @@ def _refine(probed: Sequence[SegmentProbe], voted: Candidates, k: int, margin: f
         fresh = np.empty(len(batch), np.float32)
         for number, mine in batch.by_owner():
             one = probed[number]
-            fresh[mine] = refine_positions(one.segment, one.probes, one.near, batch.positions[mine])
+            fresh[mine] = refine_positions(one.segment, one.near, batch.positions[mine])
         estimates = np.concatenate((estimates, fresh))
         errors.add(fresh - batch.estimates)
     looked = len(estimates)

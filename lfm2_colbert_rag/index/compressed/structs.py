@@ -1,4 +1,8 @@
-"""What kernels are given together: tuples whose parts have names, which numba compiles as such."""
+"""What kernels are given together: tuples whose parts have names, which numba compiles as such.
+
+They are flat, and few go to a kernel that runs often: each takes a microsecond to hand over, and a
+search calls two kernels for every batch of windows.
+"""
 
 from __future__ import annotations
 
@@ -39,36 +43,36 @@ class Store(NamedTuple):
     norms: npt.NDArray[np.uint8]
 
 
-class Table(NamedTuple):
-    """Centroids.
-
-    Attributes:
-        values: ``(n, CHUNK chunks)``.
-        scales: ``(n,)`` a centroid is its values times its scale.
-    """
-
-    values: npt.NDArray[np.int8]
-    scales: npt.NDArray[np.float32]
-
-
 class Source(NamedTuple):
     """All that it takes to decode stored vectors.
 
     Attributes:
-        store: the vectors.
-        book: centroids of the codebook.
-        extra: centroids of the segment; their codes follow those of the codebook.
+        codes: see :class:`Store`.
+        packed: see :class:`Store`.
+        norms: see :class:`Store`.
+        values: ``(n, CHUNK chunks)`` centroids of the codebook.
+        scales: ``(n,)``; a centroid is its values times its scale.
+        extra_values: centroids of the segment; their codes follow those of the codebook.
+        extra_scales: their scales.
         steps: ``(32,)`` what the numbers of steps mean.
         lengths: ``(256,)`` what the numbers of lengths mean; empty where vectors keep their norms.
-        shape: how the vectors are laid out.
+        lanes: see :class:`Shape`.
+        planes: see :class:`Shape`.
+        chunks: see :class:`Shape`.
     """
 
-    store: Store
-    book: Table
-    extra: Table
+    codes: npt.NDArray[np.uint8]
+    packed: npt.NDArray[np.uint8]
+    norms: npt.NDArray[np.uint8]
+    values: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    extra_values: npt.NDArray[np.int8]
+    extra_scales: npt.NDArray[np.float32]
     steps: npt.NDArray[np.float32]
     lengths: npt.NDArray[np.float32]
-    shape: Shape
+    lanes: tuple[None, ...]
+    planes: tuple[None, ...]
+    chunks: tuple[None, ...]
 
 
 class Choices(NamedTuple):
@@ -97,6 +101,24 @@ class CoarseGroups(NamedTuple):
 
     directions: npt.NDArray[np.float32]
     bounds: npt.NDArray[np.int64]
+
+
+class Grouped(NamedTuple):
+    """Centroids, and the coarse groups in which they are looked for.
+
+    Attributes:
+        directions: see :class:`CoarseGroups`.
+        bounds: see :class:`CoarseGroups`.
+        values: see :class:`Source`.
+        scales: see :class:`Source`.
+        chunks: see :class:`Shape`.
+    """
+
+    directions: npt.NDArray[np.float32]
+    bounds: npt.NDArray[np.int64]
+    values: npt.NDArray[np.int8]
+    scales: npt.NDArray[np.float32]
+    chunks: tuple[None, ...]
 
 
 class Query(NamedTuple):
@@ -151,12 +173,18 @@ class Lists(NamedTuple):
 
 
 class Near(NamedTuple):
-    """Centroids that some query vector is near.
+    """A query, and the centroids that some of its vectors are near.
 
     Attributes:
-        slots: ``(codes,)`` a number from 1 on for each of them, 0 for all others.
+        whole: see :class:`Query`.
+        units: see :class:`Query`.
+        floors: one a row of ``whole``, the similarity of what no list mentions.
+        slots: ``(codes,)`` a number from 1 on for each near centroid, 0 for all others.
         sims: ``(numbers, rows)`` their similarities to the query's vectors, by number.
     """
 
+    whole: npt.NDArray[np.uint8]
+    units: npt.NDArray[np.float32]
+    floors: npt.NDArray[np.float32]
     slots: npt.NDArray[np.int32]
     sims: npt.NDArray[np.float32]

@@ -15,9 +15,9 @@ reading those before it, and long lists are read without a loop over their block
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -32,8 +32,7 @@ BLOCK_BYTES = 900
 _WIDTHS = (1, 2, 4, 8)
 
 
-@dataclass(frozen=True)
-class Block:
+class Block(NamedTuple):
     """A stretch of one posting list.
 
     Attributes:
@@ -47,45 +46,56 @@ class Block:
     entries: bytes
 
 
-def extend(
-    open_blocks: Sequence[Block | None], starts: Numbers, rows: Numbers, counts: Numbers
-) -> list[Block]:
-    """Append entries to the last blocks of several lists.
+class Ends:
+    """The last block of each of several lists, to which entries can be appended.
+
+    Columns rather than an object a block: there are tens of thousands of them in a commit.
 
     Args:
-        open_blocks: ``n`` blocks, one a list; None where a new one is to begin.
-        starts: ``(n + 1,)`` where the new entries of each list begin in the two arrays below.
-        rows: ``(entries,)`` rows, ascending within a list, above those of its block.
-        counts: ``(entries,)`` their counts.
+        number: of lists.
 
-    Returns:
-        The ``n`` blocks that take the place of the others.
-
-    Example:
-        >>> one, two = np.array([7, 9]), np.array([300])
-        >>> block = extend([None], np.array([0, 2]), one, np.array([1, 2]))
-        >>> block = extend(block, np.array([0, 1]), two, np.array([1]))
-        >>> unpack(block)[0].tolist()
-        [7, 9, 300]
+    Attributes:
+        firsts: the first row of each block.
+        lasts: the last row of each block.
+        entries: the bytes of each block; empty where a new one is to begin.
     """
-    if not len(open_blocks):
-        return []
-    first_rows, last_rows = rows[starts[:-1]].tolist(), rows[starts[1:] - 1].tolist()
-    steps = np.diff(rows, prepend=0)
-    steps[starts[:-1]] = [
-        0 if block is None else row - block.last
-        for block, row in zip(open_blocks, first_rows, strict=True)
-    ]
-    headers = _headers(open_blocks, starts, steps, counts)
-    pieces = _encode(headers, starts, steps, counts)
-    return [
-        Block(row, last, bytes((header,)) + piece)
-        if block is None
-        else Block(block.first, last, _widened(block.entries, header) + piece)
-        for block, row, last, header, piece in zip(
-            open_blocks, first_rows, last_rows, headers.tolist(), pieces, strict=True
-        )
-    ]
+
+    def __init__(self, number: int) -> None:
+        self.firsts = [0] * number
+        self.lasts = [0] * number
+        self.entries = [b""] * number
+
+    def extend(self, starts: Numbers, rows: Numbers, counts: Numbers) -> None:
+        """Append entries.
+
+        Args:
+            starts: ``(number + 1,)`` where the new entries of each list, at least one, begin in
+                the two arrays below.
+            rows: ``(entries,)`` rows, ascending within a list, above those of its block.
+            counts: ``(entries,)`` their counts.
+
+        Example:
+            >>> ends = Ends(1)
+            >>> ends.extend(np.array([0, 2]), np.array([7, 9]), np.array([1, 2]))
+            >>> ends.extend(np.array([0, 1]), np.array([300]), np.array([1]))
+            >>> unpack([Block(ends.firsts[0], ends.lasts[0], ends.entries[0])])[0].tolist()
+            [7, 9, 300]
+        """
+        if len(starts) < 2:
+            return
+        begins = rows[starts[:-1]]
+        new = np.array([not entries for entries in self.entries])
+        steps = np.diff(rows, prepend=0)
+        steps[starts[:-1]] = np.where(new, 0, begins - np.array(self.lasts))
+        headers = _headers(self.entries, starts, steps, counts)
+        pieces = _encode(headers, starts, steps, counts)
+        self.firsts = np.where(new, begins, self.firsts).tolist()
+        self.lasts = rows[starts[1:] - 1].tolist()
+        heads = [bytes((header,)) for header in range(256)]
+        self.entries = [
+            (_widened(old, header) if old else heads[header]) + piece
+            for old, header, piece in zip(self.entries, headers.tolist(), pieces, strict=True)
+        ]
 
 
 def pack(rows: Numbers, counts: Numbers) -> list[Block]:
@@ -96,12 +106,10 @@ def pack(rows: Numbers, counts: Numbers) -> list[Block]:
         counts: ``(n,)`` their counts.
     """
     size = BLOCK_BYTES // 2
-    return [
-        block
-        for start in range(0, len(rows), size)
-        for part in [slice(start, start + size)]
-        for block in extend([None], np.array([0, len(rows[part])]), rows[part], counts[part])
-    ]
+    starts = np.append(np.arange(0, len(rows), size), len(rows))
+    ends = Ends(len(starts) - 1)
+    ends.extend(starts, rows, counts)
+    return list(map(Block, ends.firsts, ends.lasts, ends.entries))
 
 
 def unpack(blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
@@ -126,13 +134,10 @@ def unpack(blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
 
 
 def _headers(
-    open_blocks: Sequence[Block | None], starts: Numbers, steps: Numbers, counts: Numbers
+    blocks: Sequence[bytes], starts: Numbers, steps: Numbers, counts: Numbers
 ) -> npt.NDArray[np.uint8]:
     """Return the first byte of each block, wide enough for old entries and for new ones."""
-    old = np.frombuffer(
-        b"".join(b"\x11" if block is None else block.entries[:1] for block in open_blocks),
-        np.uint8,
-    )
+    old = np.frombuffer(b"".join([entries[:1] or b"\x11" for entries in blocks]), np.uint8)
     wide = np.maximum(_needed(np.maximum.reduceat(steps, starts[:-1])), old >> 4)
     high = np.maximum(_needed(np.maximum.reduceat(counts, starts[:-1])), old & 15)
     return wide << 4 | high
@@ -172,7 +177,7 @@ def _decode(header: bytes, blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
     layout = _layout(header[0]) if header else None
     sizes = [len(block.entries) - 1 for block in blocks]
     if layout is None or min(sizes) < 1 or any(size % layout.itemsize for size in sizes):
-        raise _damaged()
+        raise damaged()
     joined = b"".join([block.entries[1:] for block in blocks])
     entries = np.frombuffer(joined, layout)
     steps = entries["step"].astype(np.int64)
@@ -182,7 +187,7 @@ def _decode(header: bytes, blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
     rows = np.cumsum(steps)
     ends = [*(starts[1:] - 1).tolist(), len(rows) - 1]
     if rows[ends].tolist() != [block.last for block in blocks]:
-        raise _damaged()
+        raise damaged()
     return rows, entries["count"].astype(np.int64)
 
 
@@ -194,7 +199,8 @@ def _layout(header: int) -> np.dtype[np.void] | None:
     return np.dtype([("step", f"<u{wide}"), ("count", f"<u{high}")])
 
 
-def _damaged() -> IndexCorruptError:
+def damaged() -> IndexCorruptError:
+    """Return the error that says so of a list, and what to do."""
     return IndexCorruptError(
         "a posting list of the lexical index is damaged. Restore the index from a backup, or "
         "leave the lexical index out and make it again: open(lexical=False), then "

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .analyser import pair_number, pair_seed, pair_term, read_token
+from .blocks import damaged
 
 Numbers = npt.NDArray[np.int64]
 
@@ -71,6 +72,61 @@ class Postings:
         """Return the same with the rows of the passages, which ascend, instead of their places."""
         return Postings(self.terms, self.starts, rows[self.rows], self.counts)
 
+    @classmethod
+    def joined(cls, parts: Sequence[Postings]) -> Postings:
+        """Put lists of passages together, whose rows ascend from part to part."""
+        if len(parts) == 1:
+            return parts[0]
+        terms = sorted(set().union(*(part.terms for part in parts)))
+        ranks = {term: rank for rank, term in enumerate(terms)}
+        entries = np.concatenate(
+            [np.repeat([ranks[term] for term in part.terms], part.sizes) for part in parts]
+        )
+        order = np.argsort(entries, kind="stable")
+        return cls(
+            terms,
+            np.cumsum([0, *np.bincount(entries, minlength=len(terms))]),
+            np.concatenate([part.rows for part in parts])[order],
+            np.concatenate([part.counts for part in parts])[order],
+        )
+
+    @property
+    def sizes(self) -> Numbers:
+        """``(len(terms),)`` in how many passages each term is."""
+        return np.diff(self.starts)
+
+    def to_bytes(self) -> bytes:
+        """Write all lists as one piece."""
+        terms = "\n".join(self.terms).encode()
+        first = self.rows.min(initial=self.rows[0])
+        columns = [_narrow(column) for column in (self.sizes, self.rows - first, self.counts)]
+        head = [first, len(terms), *(column.itemsize for column in columns), len(self.terms)]
+        return b"".join([np.array(head, "<i8").tobytes(), terms, *(c.tobytes() for c in columns)])
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Postings:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            IndexCorruptError: these are no such bytes.
+        """
+        try:
+            first, length, *widths, number = np.frombuffer(data, "<i8", 6).tolist()
+            at = 48 + length
+            terms = data[48:at].decode().split("\n")
+            sizes = np.frombuffer(data, f"<u{widths[0]}", number, at).astype(np.int64)
+            at += number * widths[0]
+            total = int(sizes.sum())
+            rows = np.frombuffer(data, f"<u{widths[1]}", total, at)
+            counts = np.frombuffer(data, f"<u{widths[2]}", total, at + total * widths[1])
+            whole = at + total * (widths[1] + widths[2]) == len(data) and len(terms) == number
+        except (ValueError, TypeError):
+            whole = False
+        if not whole:
+            raise damaged()
+        starts = np.concatenate(([0], np.cumsum(sizes)))
+        return cls(terms, starts, rows.astype(np.int64) + first, counts.astype(np.int64))
+
     def __iter__(self) -> Iterator[tuple[str, Numbers, Numbers]]:
         """Yield each term with its rows and counts."""
         bounds = self.starts.tolist()
@@ -83,6 +139,12 @@ def in_parts(texts: Sequence[str]) -> list[Postings]:
     return [
         Postings.of(texts[first : first + _PART], first) for first in range(0, len(texts), _PART)
     ]
+
+
+def _narrow(column: Numbers) -> npt.NDArray[np.unsignedinteger]:
+    largest = int(column.max(initial=0))
+    width = next(width for width in (1, 2, 4, 8) if largest < 1 << 8 * width)
+    return column.astype(f"<u{width}")
 
 
 class _Code(NamedTuple):

@@ -50,7 +50,7 @@ def refined(made, near: int):
     probes = probes.with_extra(segment_made.extra, len(segment_made.codebook))
     positions = np.arange(len(segment_made.rows))
     with near_centroids(segment_made, probes, BufferPool()) as marked:
-        scores = refine_positions(segment_made, probes, marked, positions)
+        scores = refine_positions(segment_made, marked, positions)
     return probes, scores
 
 
@@ -85,7 +85,8 @@ def test_refined_scores_assume_the_floor_where_no_centroid_is_near(made):
 def test_marks_are_cleared(made):
     segment_made, query = made
     probes = find_probes(segment_made.codebook, query, 5, 1.0)
-    with near_centroids(segment_made, probes, BufferPool()) as (slots, sims):
+    with near_centroids(segment_made, probes, BufferPool()) as marked:
+        slots, sims = marked.slots, marked.sims
         codes = np.flatnonzero(slots)
         wanted = {
             code

@@ -19,7 +19,6 @@ from lfm2_colbert_rag.index.compressed.kernels.unpacking import (
     rebuild,
     squared_norm,
 )
-from lfm2_colbert_rag.index.compressed.structs import Query
 
 from .instructions import LACKING, compiled_for
 
@@ -28,8 +27,8 @@ SMALL = 63
 SHAPES = [(128, 4), (128, 2), (48, 4), (20, 2), (6, 4)]
 
 
-def _compare(packed, t, query, near, slot, step, norm, best, shape):
-    compare(packed, t, query, near, slot, step, norm, best, shape)
+def _compare(packed, t, query, units, near, slot, step, norm, best, shape):
+    compare(packed, t, query, units, near, slot, step, norm, best, shape)
 
 
 def _rebuild(packed, t, centroids, c, near, far, whole, k, shape):
@@ -81,8 +80,8 @@ def test_a_vector_is_compared_by_its_levels(instructions, stored):
     best = np.full(len(query), -np.inf, np.float32)
     expected = best.copy()
     for t in range(len(packed)):
-        asked = Query((query + OFFSET).astype(np.uint8), units)
-        compare_one(packed, t, asked, near, t % 3, step, norm, best, shape)
+        asked = (query + OFFSET).astype(np.uint8)
+        compare_one(packed, t, asked, units, near, t % 3, step, norm, best, shape)
         dots = query[:, : codec.padded] @ values[t]
         expected = np.maximum(expected, (near[t % 3] + dots * units * step) * norm)
         np.testing.assert_allclose(best, expected, rtol=1e-4, atol=1e-5)

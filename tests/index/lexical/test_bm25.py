@@ -10,18 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfm2_colbert_rag.errors import IndexCorruptError
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, weigh
 from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weight_of
-from lfm2_colbert_rag.index.lexical.postings import (
-    LENGTHS,
-    Postings,
-    in_parts,
-    merged,
-    pack,
-    size_of,
-    unpack,
-)
+from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings
 
 words = st.sampled_from([f"w{number}" for number in range(12)])
 texts = st.lists(words, min_size=1, max_size=8).map(" ".join)
@@ -125,38 +116,3 @@ def test_rows_far_apart_are_found_without_a_table():
 def test_an_empty_index_finds_nothing():
     none = np.empty(0, dtype=np.int64)
     assert len(Bm25(none, (none, none)).search({}, {"_fox_": 1}, 5)) == 0
-
-
-rows_and_counts = st.dictionaries(
-    st.integers(1, 1 << 40), st.integers(1, 1 << 20), min_size=1, max_size=40
-).map(lambda d: (np.array(sorted(d)), np.array([d[row] for row in sorted(d)])))
-
-
-@given(rows_and_counts)
-def test_blocks_come_back_as_they_were(entries):
-    block = pack(*entries)
-    assert size_of(block) == len(entries[0])
-    rows, counts = unpack(int(entries[0][0]), block)
-    np.testing.assert_array_equal(rows, entries[0])
-    np.testing.assert_array_equal(counts, entries[1])
-
-
-@given(rows_and_counts, rows_and_counts)
-def test_merged_blocks_ascend(one, other):
-    keep = ~np.isin(other[0], one[0])
-    rows, counts = merged(one, (other[0][keep], other[1][keep]))
-    assert (np.diff(rows) > 0).all()
-    assert counts.sum() == one[1].sum() + other[1][keep].sum()
-
-
-@pytest.mark.parametrize("block", [b"", b"\x00", b"\x11\x01", b"\x3f\x01\x01"])
-def test_damaged_blocks_are_refused(block):
-    with pytest.raises(IndexCorruptError, match="damaged"):
-        unpack(1, block)
-
-
-def test_parts_hold_the_places_of_all_texts():
-    many = [f"word{number}" for number in range(2500)]
-    parts = in_parts(many)
-    places = np.concatenate([r for part in parts for t, r, _ in part if t == LENGTHS])
-    np.testing.assert_array_equal(places, np.arange(2500))

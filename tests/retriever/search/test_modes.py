@@ -5,13 +5,22 @@ from __future__ import annotations
 import pickle
 import sqlite3
 import threading
+from contextlib import closing
 
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.errors import ConfigError, IndexFormatError
+from lfm2_colbert_rag.index.lexical.analyser import VERSION
+from lfm2_colbert_rag.index.lexical.postings import Postings, in_parts
+from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
+from lfm2_colbert_rag.storage.posting_lists import FoundPostings
+from lfm2_colbert_rag.storage.posting_sql import LexicalState, merge_recent, write_state
+from lfm2_colbert_rag.storage.verification import verify_folder
+from lfm2_colbert_rag.types import Passage
 
 from ...conftest import CORPUS, fill
+from ...inside import store_of
 
 
 def change_catalog(retriever: Retriever, statement: str) -> list[tuple[object, ...]]:
@@ -146,6 +155,36 @@ def test_lists_that_were_filled_in_say_what_lists_kept_all_along_say(folder, ret
             assert later.search(query, mode="lexical") == retriever.search(query, mode="lexical")
 
 
+def test_lists_of_another_analyser_are_refused(retriever):
+    path = retriever.path
+    retriever.close()
+    with closing(sqlite3.connect(path / "catalog.sqlite", isolation_level=None)) as connection:
+        write_state(connection, LexicalState(analyser=999))
+    with pytest.raises(IndexFormatError, match=rf"analyser 999.*with analyser {VERSION}\."):
+        Retriever.open(path)
+    with pytest.raises(IndexFormatError, match="Use the version that wrote it, or index"):
+        verify_folder(path)
+
+
+def test_passages_that_come_without_lists_are_filled_in_later(retriever):
+    """Lists are switched on after a commit was prepared, and before it is written."""
+    catalog = store_of(retriever).catalog
+    row = catalog.head().next_row
+    passages = [StoredPassage(row + n, Passage(f"late{n}", "router", {}), 0, 0) for n in range(3)]
+    catalog.commit(Commit(catalog.generation() + 1, passages[:2]))
+    assert catalog.postings.state() == LexicalState(next=row, last=row + 1)
+    assert catalog.postings.read(["_router_"]) == FoundPostings(catalog.postings.state(), {})
+    # As long as some are pending, lists that come along have to wait behind them.
+    catalog.commit(Commit(catalog.generation() + 1, passages[2:], postings=in_parts(["router"])))
+    assert catalog.postings.pending(9) == [(row + n, "router") for n in range(3)]
+    assert catalog.postings.fill([row, row + 1], Postings.of(["router"] * 2))
+    assert not catalog.postings.read(["_router_"]).is_complete
+    assert catalog.postings.fill([row + 2], Postings.of(["router"]))
+    rows, counts = catalog.postings.read(["_router_"]).lists["_router_"]
+    assert rows.tolist() == [1, 2, row, row + 1, row + 2]
+    assert counts.tolist() == [1] * 5
+
+
 def test_filling_goes_on_where_it_stopped_beside_a_writer(folder, monkeypatch):
     """Several fill in at once, others add and delete, and every passage is filled in once."""
     monkeypatch.setattr("lfm2_colbert_rag.retriever.ingest.lexical._TOGETHER", 3)
@@ -209,6 +248,9 @@ def test_readers_see_whole_commits_while_others_write(folder):
 
 
 def test_damage_is_named(retriever):
+    with closing(sqlite3.connect(retriever.path / "catalog.sqlite")) as connection:
+        merge_recent(connection)
+        connection.commit()
     change_catalog(retriever, "DELETE FROM postings WHERE term = '_router_'")
     (problem,) = retriever.verify()
     assert "disagree with 2 passages" in problem

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..structs import Shape
 from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at, value_of
 from .compiling import LOWEST, kernel, part
 from .compiling import number as _f
@@ -125,10 +126,11 @@ def decode(packed, centroid, scale, step, bend, shape, vector):
 @kernel
 def decode_many(source, start, end, out):
     """Consecutive vectors; those of known length are given it."""
-    codes, packed, norms = source.store
-    centroids, scales = source.book
-    extra, extra_scales = source.extra
-    steps, lengths, shape = source.steps, source.lengths, source.shape
+    codes, packed, norms = source.codes, source.packed, source.norms
+    centroids, scales = source.values, source.scales
+    extra, extra_scales = source.extra_values, source.extra_scales
+    steps, lengths = source.steps, source.lengths
+    shape = Shape(source.lanes, source.planes, source.chunks)
     bend = bend_of(shape.planes)
     for t in range(start, end):
         row = out[t - start]

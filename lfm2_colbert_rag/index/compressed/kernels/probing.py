@@ -12,17 +12,16 @@ from .sorting import BUCKETS, keep_largest, nearly_sort, sort_out
 
 
 @kernel
-def probe(query, in_bytes, groups, wanted, book, shape, nearest):
+def probe(query, in_bytes, grouped, wanted, nearest):
     """The best centroids of each query vector, best first, among those of its coarse groups.
 
     Each has its ``wanted`` nearest groups. A group is fetched once for all query vectors that it is
     near.
     """
     whole, unit = in_bytes
-    centroids, scales = book
-    directions, bounds = groups
+    directions, bounds, centroids, scales, chunks = grouped
     ids, sims, found = nearest
-    chunks, limit = shape.chunks, ids.shape[1]
+    limit = ids.shape[1]
     rows, room = len(query), 2 * limit + 2 * simd.TOGETHER
     codes, near = np.empty((rows, room), np.int32), np.empty((rows, room), np.float32)
     kept, floors = np.zeros(rows, np.int64), np.full(rows, LOWEST, np.float32)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..structs import Shape
 from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import kernel, part
@@ -17,12 +18,11 @@ CODES_IN_LINE = simd.LINE // 3
 
 
 @kernel
-def mark_near(near, slots, codes):
+def mark_near(ids, found, slots, codes):
     """Number the centroids that some query vector is near, from 1 on; returns how many.
 
     Their ``slots``, 0 before, become their numbers; number n is that of ``codes[n]``.
     """
-    ids, _, found = near
     count = 0
     for i in range(len(ids)):
         for n in range(found[i]):
@@ -41,20 +41,19 @@ def clear_near(codes, slots):
 
 
 @kernel
-def centroid_similarities(query, book, extra, codes, shape, near):
+def centroid_similarities(query, units, source, codes, near):
     """Similarities of all query vectors to some centroids, as rows of ``near`` from 1 on."""
-    whole, units = query
-    chunks = shape.chunks
+    values, extra, chunks = source.values, source.extra_values, source.chunks
     dots = np.empty(simd.TOGETHER, np.int32)
     for n in range(1, len(near)):
         code = np.int64(codes[n])
-        own = code - len(book.values)
-        scale = book.scales[code] if own < 0 else extra.scales[own]
-        for first in range(0, len(whole), simd.TOGETHER):
+        own = code - len(values)
+        scale = source.scales[code] if own < 0 else source.extra_scales[own]
+        for first in range(0, len(query), simd.TOGETHER):
             if own < 0:
-                simd.dots_with(whole, first, book.values, code, dots, chunks)
+                simd.dots_with(query, first, values, code, dots, chunks)
             else:
-                simd.dots_with(whole, first, extra.values, own, dots, chunks)
+                simd.dots_with(query, first, extra, own, dots, chunks)
             for i in range(simd.TOGETHER):
                 near[n, first + i] = _f(dots[i]) * scale * units[first + i]
 
@@ -74,17 +73,17 @@ def look(codes, packed, slots, start, length, numbers, joints, chunks):
 
 
 @kernel
-def refine_windows(query, floors, near, source, starts, lengths, out):
+def refine_windows(near, source, starts, lengths, out):
     """MaxSim over the vectors whose centroids some query vector is near; the rest at its floor.
 
     Of the others only the codes are read. The product with the centroid is known; that with the
     residual is one of whole numbers. What quantization did to the vector's length is
     passed over.
     """
-    codes, packed, norms = source.store
-    steps, known_lengths, shape = source.steps, source.lengths, source.shape
-    slots, sims = near
-    chunks = shape.chunks
+    codes, packed, norms = source.codes, source.packed, source.norms
+    steps, known_lengths, chunks = source.steps, source.lengths, source.chunks
+    shape = Shape(source.lanes, source.planes, chunks)
+    query, units, floors, slots, sims = near
     unit = _f(UNIT_OF_2 if len(shape.planes) == 4 else UNIT_OF_4)
     best = np.empty(len(floors), np.float32)
     longest, count = 0, len(starts)
@@ -110,5 +109,5 @@ def refine_windows(query, floors, near, source, starts, lengths, out):
             t, joint = numbers[mine, n], joints[mine, n]
             slot, step = np.int64(slots[joint & CODE_MASK]), steps[joint >> CODE_BITS] * unit
             norm = known_lengths[norms[t]] if len(norms) else _f(1)
-            compare(packed, t, query, sims, slot, step, norm, best, shape)
+            compare(packed, t, query, units, sims, slot, step, norm, best, shape)
         out[w] = best.sum()

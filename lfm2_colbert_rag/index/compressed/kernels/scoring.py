@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..structs import Shape
 from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
 from .compiling import LOWEST, kernel, part
@@ -45,11 +46,11 @@ def step_limit(planes):
 @kernel
 def score_windows(query, source, starts, lengths, out):
     """MaxSim of windows."""
-    codes, packed, norms = source.store
-    centroids, scales = source.book
-    extra, extra_scales = source.extra
-    steps, known_lengths, shape = source.steps, source.lengths, source.shape
-    chunks = shape.chunks
+    codes, packed, norms = source.codes, source.packed, source.norms
+    centroids, scales = source.values, source.scales
+    extra, extra_scales = source.extra_values, source.extra_scales
+    steps, known_lengths, chunks = source.steps, source.lengths, source.chunks
+    shape = Shape(source.lanes, source.planes, chunks)
     dim, rows = len(shape.lanes) * len(shape.planes), len(query)
     width = simd.CHUNK * len(chunks)
     asked, units = np.zeros((rows, width), np.int16), np.empty(rows, np.float32)

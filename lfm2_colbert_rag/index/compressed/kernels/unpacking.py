@@ -2,7 +2,7 @@
 """Stored vectors unpacked, compared and rebuilt without leaving the processor's registers.
 
 Left to itself numba takes ten times as long: it goes through memory between every two of the
-steps. ``query`` and ``shape``: see :mod:`..structs`.
+steps. ``shape``: see :mod:`..structs`.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ SHIFTS = {4: 8, 2: 12}
 
 
 @intrinsic
-def compare(typingctx, packed, t, query, near, slot, step, norm, best, shape):
-    """Compare stored vector t with all rows of a query, and keep what is best.
+def compare(typingctx, packed, t, query, units, near, slot, step, norm, best, shape):
+    """Compare stored vector t with all rows of ``query`` (uint8), and keep what is best.
 
     ``best[i] = max(best[i], (near[slot, i] + dot * units[i] * step) * norm)``, where the dot
     product is that of row i and the levels in 8 bits. Rows are a multiple of TOGETHER.
@@ -50,21 +50,20 @@ def compare(typingctx, packed, t, query, near, slot, step, norm, best, shape):
 
     def codegen(context, builder, signature, args):
         chunks = shape.types[2]
-        whole, units = cgutils.unpack_tuple(builder, args[2])
         levels = _levels_of(context, builder, packed, *args[:2], shape)
         start = correction(context, builder, levels, small=True)
-        kept = context.make_array(best)(context, builder, args[7])
+        kept = context.make_array(best)(context, builder, args[8])
         rows = cgutils.unpack_tuple(builder, kept.shape)[0]
-        beside = row_of(context, builder, near, *args[3:5])
-        unit = context.make_array(query.types[1])(context, builder, units).data
-        step, norm = (everywhere(builder, value, TOGETHER) for value in args[5:7])
+        beside = row_of(context, builder, near, *args[4:6])
+        unit = context.make_array(units)(context, builder, args[3]).data
+        step, norm = (everywhere(builder, value, TOGETHER) for value in args[6:8])
         count = rows.type(TOGETHER)
         with cgutils.for_range_slice(builder, rows.type(0), rows, count) as (first, _):
             sums = [
                 product_sums(
                     context, builder, pieces(builder, row, chunks), levels, start, small=True
                 )
-                for row in rows_of(context, builder, query.types[0], whole, first)
+                for row in rows_of(context, builder, query, args[2], first)
             ]
             places = [builder.gep(place, [first]) for place in (unit, beside, kept.data)]
             factor, known, before = (numbers_at(builder, p, 0, TOGETHER) for p in places)
@@ -76,7 +75,7 @@ def compare(typingctx, packed, t, query, near, slot, step, norm, best, shape):
             store(builder, builder.select(higher, value, before), places[2], 0)
         return context.get_dummy_value()
 
-    return types.void(packed, t, query, near, slot, step, norm, best, shape), codegen
+    return types.void(packed, t, query, units, near, slot, step, norm, best, shape), codegen
 
 
 @intrinsic
