@@ -50,7 +50,7 @@ async def test_window_says_which_part_of_a_long_text_was_found(ask):
 
 
 class Modal(Retriever):
-    """Notes which mode it was asked for, as a core that has modes takes it."""
+    """Notes which mode it was asked for; None leaves it to the core."""
 
     asked: list[object]
 

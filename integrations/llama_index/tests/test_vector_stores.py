@@ -170,7 +170,7 @@ class TestPersistence:
         opened.client.close()
 
     def test_one_in_memory_says_that_it_would_be_lost(self, store):
-        with pytest.raises(ConfigError, match=r"client\.save.*open\(path\)"):
+        with pytest.raises(ConfigError, match=r"client\.backup.*open\(path\)"):
             store.persist("anywhere")
 
 
