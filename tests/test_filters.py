@@ -189,7 +189,7 @@ filters = st.recursive(
 )
 
 
-@settings(max_examples=70, deadline=None)
+@settings(max_examples=max(20, settings.default.max_examples * 7 // 10), deadline=None)
 @given(st.lists(objects, min_size=1, max_size=6), st.lists(filters, min_size=1, max_size=8))
 def test_sql_means_the_same_as_the_definition(metadata, wheres):
     with tempfile.TemporaryDirectory() as folder:

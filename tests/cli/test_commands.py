@@ -77,7 +77,7 @@ def test_control_characters_do_not_reach_the_terminal(run: Run, tmp_path: Path) 
     out = run("search", "i", "green").out
     assert "\x1b" not in out
     assert "\x07" not in out
-    assert "[bold]" in out
+    assert "[bold]" in out.replace("*", "")  # which set off words
 
 
 def test_delete_by_id_and_by_filter(run: Run, index: str) -> None:

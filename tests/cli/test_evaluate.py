@@ -117,7 +117,7 @@ def test_a_usage_error_is_one_line(run: Run, name: str) -> None:
 
 LIBRARY = {
     "measure": (("--measures", "nDGC@10"), "'nDGC@10' is not a known measure"),
-    "mode": (("--mode", "dense"), "'dense' is no mode of search"),
+    "mode": (("--mode", "dense"), "mode must be one of"),
     "missing": (("--missing", "maybe"), "missing must be"),
     "depth": (("-k", "5"), "looks at 10 hits, but k is 5"),
     "index": (("--index", "nowhere"), "nowhere holds no index"),

@@ -8,13 +8,16 @@ import re
 import subprocess
 import sys
 import typing
+from collections import abc
 from pathlib import Path
 from types import ModuleType
 
+import numpy
+import numpy.typing
 import pytest
 
 import lfm2_colbert_rag
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Retriever, types
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -47,6 +50,8 @@ def test_public_names_are_those_of_the_reference():
     names = lfm2_colbert_rag.__all__
     assert names == sorted(set(names))
     shown, modules = referred()
+    for module in modules:  # which show all that they have
+        shown |= set(names) & set(exported(importlib.import_module(f"lfm2_colbert_rag.{module}")))
     assert shown == set(names) - {"__version__"}
     assert modules == set(PUBLIC_MODULES)
 
@@ -92,7 +97,8 @@ def test_what_a_retriever_returns_is_public():
         kind = todo.pop()
         if kind not in seen:
             seen.add(kind)
-            fields = typing.get_type_hints(kind) if hasattr(kind, "__dataclass_fields__") else {}
+            is_record = hasattr(kind, "__dataclass_fields__")
+            fields = typing.get_type_hints(kind, localns=public_names()) if is_record else {}
             todo += [
                 one
                 for name, hint in fields.items()
@@ -106,8 +112,13 @@ def test_what_a_retriever_returns_is_public():
 def return_hint(method: typing.Any) -> object:
     """Return the annotation of what a method gives; what only type checkers import is looked up."""
     method = inspect.unwrap(getattr(method, "__func__", method))
-    names = {**method.__globals__, "return": method.__annotations__["return"]}
-    return eval(method.__annotations__["return"], names)
+    return eval(method.__annotations__["return"], {**public_names(), **method.__globals__})
+
+
+def public_names() -> dict[str, object]:
+    """Return what an annotation may name: public names, and those of numpy and of typing."""
+    ours = {name: getattr(lfm2_colbert_rag, name) for name in lfm2_colbert_rag.__all__}
+    return {**vars(typing), **vars(abc), "np": numpy, "npt": numpy.typing, **vars(types), **ours}
 
 
 def ours(hint: object) -> list[type]:

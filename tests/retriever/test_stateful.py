@@ -179,7 +179,7 @@ class AVotingIndex(AnIndex):
 
 
 BOUNDED = settings(
-    max_examples=12,
+    max_examples=max(3, settings.default.max_examples // 8),
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -32,7 +32,7 @@ def stored(first: int, metadata: list[dict[str, object]]) -> list[StoredPassage]
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=max(10, settings.default.max_examples * 3 // 10), deadline=None)
 @given(
     before=st.lists(objects, min_size=1, max_size=5),
     after=st.lists(objects, min_size=1, max_size=5),

@@ -334,7 +334,15 @@ class LFM2ColBERTVectorStore(VectorStore):
 
         Returns:
             Documents, in the order in which they were chosen; the best comes first.
+
+        Raises:
+            ConfigError: a ``lambda_mult`` that is no number from 0 to 1.
         """
+        if not 0 <= lambda_mult <= 1:
+            raise ConfigError(
+                "lambda_mult must lie between 0 (diversity only) and 1 (relevance only), not "
+                f"{lambda_mult!r}."
+            )
         hits = self._retriever.search(
             query,
             k,

@@ -50,16 +50,17 @@ async def test_window_says_which_part_of_a_long_text_was_found(ask):
 
 
 class Modal(Retriever):
-    """Notes which mode it was asked for, as a core that has modes takes it."""
+    """Notes which mode it was asked for; None leaves it to the core."""
 
     asked: list[object]
 
-    def search(self, query, k=10, *, where=None, **mode):
-        return self.search_many([query], k, where=where, **mode)[0]
-
-    def search_many(self, queries, k=10, *, where=None, **mode):
+    def search(self, query, k=10, *, mode=None, **options):
         self.asked.append(mode)
-        return super().search_many(queries, k, where=where)
+        return super().search(query, k, **options)
+
+    def search_many(self, queries, k=10, *, mode=None, **options):
+        self.asked.append(mode)
+        return super().search_many(queries, k, **options)
 
 
 @pytest.fixture
@@ -69,20 +70,20 @@ def core() -> Modal:
     return core
 
 
-async def test_mode_is_passed_on_only_when_set(core, ask):
+async def test_mode_is_passed_on_and_left_to_the_core_when_not_set(core, ask):
     await ask(LFM2ColBERTRetriever(core), "one")
     await ask(LFM2ColBERTRetriever(core, mode="hybrid"), "one")
-    assert core.asked == [{}, {"mode": "hybrid"}]
+    assert core.asked == [None, "hybrid"]
 
 
 @pytest.mark.parametrize(
     ("mode", "expected"),
-    [("DEFAULT", {}), ("TEXT_SEARCH", "lexical"), ("SPARSE", "lexical"), ("HYBRID", "hybrid")],
+    [("DEFAULT", None), ("TEXT_SEARCH", "lexical"), ("SPARSE", "lexical"), ("HYBRID", "hybrid")],
 )
 def test_mode_of_the_vector_store(core, mode, expected):
     query = VectorStoreQuery(
         query_str="one", mode=VectorStoreQueryMode[mode], similarity_top_k=1, hybrid_top_k=2
     )
     found = LFM2ColBERTVectorStore(core).query(query)
-    assert core.asked == [expected and {"mode": expected}]
+    assert core.asked == [expected]
     assert len(found.ids) == (2 if mode == "HYBRID" else 1)

@@ -131,7 +131,7 @@ class TestPersistence:
         loaded.retriever.close()
 
     def test_one_in_memory_can_be_saved(self, index, tmp_path):
-        index.backup(tmp_path / "copy")
+        index.save(tmp_path / "copy")
         loaded = LFM2ColBERTIndex.load(tmp_path / "copy")
         assert set(loaded.ref_doc_info) == {"long", "pool"}
         loaded.retriever.close()

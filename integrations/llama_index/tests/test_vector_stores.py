@@ -92,6 +92,9 @@ class TestQuery:
         assert await ask(of_query=1.0) == ["a", "b"]
         assert await ask(of_query=0.2) == ["a", "c"]
         assert await ask(mmr_threshold=0.2) == ["a", "c"]
+        for options in ({"of_query": 1.5}, {"mmr_threshold": -0.1}):
+            with pytest.raises(ConfigError, match=r"mmr_threshold must lie.*not (1\.5|-0\.1)"):
+                await ask(**options)
 
     @pytest.mark.parametrize("mode", ["SVM", "LOGISTIC_REGRESSION", "LINEAR_REGRESSION"])
     async def test_modes_that_need_embeddings_are_refused(self, store, call, mode):
@@ -167,7 +170,7 @@ class TestPersistence:
         opened.client.close()
 
     def test_one_in_memory_says_that_it_would_be_lost(self, store):
-        with pytest.raises(ConfigError, match=r"client\.save.*open\(path\)"):
+        with pytest.raises(ConfigError, match=r"client\.backup.*open\(path\)"):
             store.persist("anywhere")
 
 

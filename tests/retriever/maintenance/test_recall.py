@@ -22,12 +22,17 @@ DIM, BATCH = 32, 40
 
 def exact_scores(group, query: np.ndarray) -> np.ndarray:
     """Score every passage, by the vectors as they were."""
-    return np.array(
-        [
-            max((query @ window.encoded.vectors.T).max(axis=1).sum() for window in windows)
-            for _, windows in group
-        ]
-    )
+    matrices, windows, passages = stacked(group)
+    by_window = np.maximum.reduceat(query @ matrices.T, windows, axis=1).sum(axis=0)
+    return np.maximum.reduceat(by_window, passages)
+
+
+def stacked(group) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return all vectors, where in them each window begins, and at which window each passage."""
+    matrices = [window.encoded.vectors for _, windows in group for window in windows]
+    starts = np.cumsum([0, *map(len, matrices)])[:-1]
+    passages = np.cumsum([0, *(len(windows) for _, windows in group)])[:-1]
+    return np.concatenate(matrices), starts, passages
 
 
 def true_recall(index: CompressedIndex, group, queries) -> float:

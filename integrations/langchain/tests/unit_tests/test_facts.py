@@ -57,16 +57,17 @@ class TestWindow:
 
 
 class Modal(Retriever):
-    """Notes which mode it was asked for, as a core that has modes takes it."""
+    """Notes which mode it was asked for; None leaves it to the core."""
 
     asked: list[object]
 
-    def search(self, query, k=10, *, where=None, **mode):
-        return self.search_many([query], k, where=where, **mode)[0]
-
-    def search_many(self, queries, k=10, *, where=None, **mode):
+    def search(self, query, k=10, *, mode=None, **options):
         self.asked.append(mode)
-        return super().search_many(queries, k, where=where)
+        return super().search(query, k, **options)
+
+    def search_many(self, queries, k=10, *, mode=None, **options):
+        self.asked.append(mode)
+        return super().search_many(queries, k, **options)
 
 
 class TestMode:
@@ -76,20 +77,20 @@ class TestMode:
         core.asked = []
         return core
 
-    async def test_is_passed_on_only_when_set(self, core, ask):
+    async def test_is_passed_on_and_left_to_the_core_when_not_set(self, core, ask):
         retriever = LFM2ColBERTRetriever(retriever=core)
         await ask(retriever, "password")
         await ask(retriever, "password", mode="hybrid")
         await ask(LFM2ColBERTRetriever(retriever=core, mode="lexical"), "password")
-        assert core.asked == [{}, {"mode": "hybrid"}, {"mode": "lexical"}]
+        assert core.asked == [None, "hybrid", "lexical"]
 
     async def test_in_batches(self, core):
         LFM2ColBERTRetriever(retriever=core).batch(["password", "tank"], mode=["late", None])
-        assert core.asked == [{"mode": "late"}, {}]
+        assert core.asked == ["late", None]
 
     async def test_of_the_vector_store(self, core):
         store = LFM2ColBERTVectorStore(core)
         store.similarity_search("password")
         await store.asimilarity_search_with_relevance_scores("password", mode="lexical")
         store.max_marginal_relevance_search("password", mode="hybrid")
-        assert core.asked == [{}, {"mode": "lexical"}, {"mode": "hybrid"}]
+        assert core.asked == [None, "lexical", "hybrid"]

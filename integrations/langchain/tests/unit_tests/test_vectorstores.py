@@ -130,7 +130,7 @@ class TestDiversity:
 
     async def test_unusable_options_are_refused(self, repetitive, call):
         for trade_off in (1.5, -0.1):
-            with pytest.raises(ConfigError, match=f"trade-off.*{trade_off}"):
+            with pytest.raises(ConfigError, match=f"lambda_mult must.*{trade_off}"):
                 await self.search(call, repetitive, lambda_mult=trade_off)
         with pytest.raises(InputError, match="k must be"):
             await self.search(call, repetitive, k=0)

@@ -220,7 +220,8 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
             Nodes, relevances and ids, best first.
 
         Raises:
-            ConfigError: a mode that needs embeddings, or no question.
+            ConfigError: a mode that needs embeddings, no question, or an ``mmr_threshold`` that
+                is no number from 0 to 1.
         """
         if query.query_str is None:
             raise ConfigError("the query has no query_str; late interaction needs the question.")
@@ -243,6 +244,11 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         trade_off = query.mmr_threshold
         if trade_off is None:
             trade_off = kwargs.get("mmr_threshold", 0.5)
+        if not 0 <= trade_off <= 1:
+            raise ConfigError(
+                "mmr_threshold must lie between 0 (diversity only) and 1 (relevance only), not "
+                f"{trade_off!r}."
+            )
         return self._retriever.search(text, k, where=where, diversity=1 - trade_off)
 
     # The base class would run these on the event loop.
