@@ -6,11 +6,13 @@ import sqlite3
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from typing import TypeAlias
 
 import numpy as np
 
 from ..errors import IndexCorruptError
-from ..index.lexical.blocks import Numbers, unpack
+from ..index.lexical.blocks import Numbers, unpack_lists
 from ..index.lexical.postings import LENGTHS, Postings
 from . import posting_sql as sql
 from .connections import Connections
@@ -108,7 +110,7 @@ class PostingLists:
             state = sql.read_state(connection)
             if state is None or not state.is_complete:
                 return FoundPostings(state, {})
-            found = {term: unpack(blocks) for term, blocks in sql.read(connection, terms).items()}
+            found = unpack_lists(sql.read(connection, terms))
             recent = self._recent.lists(connection, terms)
         for term, entries in recent.items():
             found[term] = _joined(found[term], entries) if term in found else entries
@@ -209,11 +211,14 @@ class _RecentPostings:
                 self._span, self._held = None, {}
                 return {}
             self._load(connection, span)
-            return {
-                term: (np.array(held[0], np.int64), np.array(held[1], np.int64))
-                for term in dict.fromkeys(terms)
-                if (held := self._held.get(term)) is not None
-            }
+            held = {term: self._held[term] for term in terms if term in self._held}
+            rows = np.array([row for each, _ in held.values() for row in each], np.int64)
+            counts = np.array([count for _, each in held.values() for count in each], np.int64)
+            bounds = [0, *accumulate(len(each) for each, _ in held.values())]
+        return {
+            term: (rows[start:end], counts[start:end])
+            for term, start, end in zip(held, bounds, bounds[1:], strict=False)
+        }
 
     def _load(self, connection: sqlite3.Connection, span: tuple[int, int]) -> None:
         if self._span is None or self._span[0] != span[0]:

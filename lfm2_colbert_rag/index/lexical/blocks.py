@@ -14,9 +14,8 @@ reading those before it, and long lists are read without a loop over their block
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -124,13 +123,38 @@ def unpack(blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
     Raises:
         IndexCorruptError: these are no such blocks.
     """
-    parts = [
-        _decode(header, list(part))
-        for header, part in groupby(blocks, lambda block: block.entries[:1])
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([rows for rows, _ in parts]), np.concatenate([each for _, each in parts])
+    return unpack_lists({"": blocks})[""]
+
+
+def unpack_lists(lists: Mapping[str, Sequence[Block]]) -> dict[str, tuple[Numbers, Numbers]]:
+    """Read several lists at once, each as :func:`unpack` does; none of them may be empty."""
+    blocks = [block for each in lists.values() for block in each]
+    if not blocks:
+        return {}
+    layouts = [_layout(block.entries[0]) if block.entries else None for block in blocks]
+    sizes = np.array(
+        [
+            0
+            if layout is None or (len(block.entries) - 1) % layout.itemsize
+            else (len(block.entries) - 1) // layout.itemsize
+            for block, layout in zip(blocks, layouts, strict=True)
+        ]
+    )
+    if not sizes.all():
+        raise damaged()
+    steps, counts = _decode(blocks, sizes)
+    ends = np.cumsum(sizes)
+    lasts = np.array([block.last for block in blocks])
+    # One sum over all blocks: each begins as far from the one before as its first row is.
+    steps[ends - sizes] += [block.first for block in blocks] - np.append(0, lasts[:-1])
+    rows = np.cumsum(steps)
+    if (rows[ends - 1] != lasts).any():
+        raise damaged()
+    bounds = np.append(0, ends)[np.cumsum([0, *map(len, lists.values())])].tolist()
+    return {
+        term: (rows[start:end], counts[start:end])
+        for term, start, end in zip(lists, bounds, bounds[1:], strict=False)
+    }
 
 
 def _headers(
@@ -172,23 +196,17 @@ def _widened(entries: bytes, header: int) -> bytes:
     return bytes((header,)) + old.astype(_layout(header)).tobytes()
 
 
-def _decode(header: bytes, blocks: Sequence[Block]) -> tuple[Numbers, Numbers]:
-    """Read blocks that have the same widths."""
-    layout = _layout(header[0]) if header else None
-    sizes = [len(block.entries) - 1 for block in blocks]
-    if layout is None or min(sizes) < 1 or any(size % layout.itemsize for size in sizes):
-        raise damaged()
-    joined = b"".join([block.entries[1:] for block in blocks])
-    entries = np.frombuffer(joined, layout)
-    steps = entries["step"].astype(np.int64)
-    starts = np.cumsum([0, *sizes[:-1]]) // layout.itemsize
-    before = [0, *(block.last for block in blocks[:-1])]
-    steps[starts] += [block.first - row for block, row in zip(blocks, before, strict=True)]
-    rows = np.cumsum(steps)
-    ends = [*(starts[1:] - 1).tolist(), len(rows) - 1]
-    if rows[ends].tolist() != [block.last for block in blocks]:
-        raise damaged()
-    return rows, entries["count"].astype(np.int64)
+def _decode(blocks: Sequence[Block], sizes: Numbers) -> tuple[Numbers, Numbers]:
+    """Return steps and counts of blocks, given how many each has."""
+    headers = np.frombuffer(b"".join([block.entries[:1] for block in blocks]), np.uint8)
+    steps, counts = np.empty((2, int(sizes.sum())), dtype=np.int64)
+    known = np.unique(headers).tolist()
+    for header in known:
+        joined = b"".join([b.entries[1:] for b in blocks if b.entries[0] == header])
+        entries = np.frombuffer(joined, _layout(header))
+        chosen = np.repeat(headers == header, sizes) if len(known) > 1 else slice(None)
+        steps[chosen], counts[chosen] = entries["step"], entries["count"]
+    return steps, counts
 
 
 @cache
