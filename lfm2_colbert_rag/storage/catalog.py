@@ -43,7 +43,7 @@ from .filter_sql import (
 )
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
-from .row_cache import RecentRows
+from .row_cache import RowCache
 from .rows import insert_rows
 from .schema import (
     ALIVE,
@@ -92,7 +92,7 @@ class Catalog:
             path, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
-        self._recent = RecentRows()
+        self._rows = RowCache()
         self._check_format()
 
     @classmethod
@@ -252,7 +252,7 @@ class Catalog:
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         """Return the ascending live rows whose metadata match a filter; asked again, at once."""
         # By its repr: 1, 1.0 and True are equal and mean three different things.
-        return self._recent.get((repr(where), generation), lambda: self._select(where, generation))
+        return self._rows.get((repr(where), generation), lambda: self._select(where, generation))
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata, so that filters on it need not read all passages.

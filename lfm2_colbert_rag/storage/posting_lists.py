@@ -22,6 +22,8 @@ from .schema import last_row
 # Blocks that are pruned in one transaction, so that writers need not wait long.
 _PRUNED = 20_000
 
+_Entries: TypeAlias = tuple[Numbers, Numbers]
+
 
 @dataclass(frozen=True)
 class FoundPostings:
@@ -34,7 +36,7 @@ class FoundPostings:
     """
 
     state: LexicalState | None
-    lists: dict[str, tuple[Numbers, Numbers]]
+    lists: dict[str, _Entries]
 
     @property
     def is_complete(self) -> bool:
@@ -196,9 +198,7 @@ class _RecentPostings:
         self._span: tuple[int, int] | None = None
         self._held: dict[str, tuple[list[int], list[int]]] = {}
 
-    def lists(
-        self, connection: sqlite3.Connection, terms: Sequence[str]
-    ) -> dict[str, tuple[Numbers, Numbers]]:
+    def lists(self, connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, _Entries]:
         """Return rows and counts of those terms that are in passages kept apart.
 
         Args:
@@ -225,7 +225,9 @@ class _RecentPostings:
             self._span, self._held = (span[0], -1), {}
         if self._span[1] >= span[1]:
             return
-        for part in sql.recent(connection, self._span[1]):
+        for whole in sql.recent(connection, self._span[1]):
+            # Lists that were dropped and filled again may be cut in other places.
+            part = whole.above(self._span[1])
             rows, counts = part.rows.tolist(), part.counts.tolist()
             bounds = part.starts.tolist()
             for term, start, end in zip(part.terms, bounds, bounds[1:], strict=False):
@@ -235,7 +237,5 @@ class _RecentPostings:
         self._span = span
 
 
-def _joined(
-    one: tuple[Numbers, Numbers], other: tuple[Numbers, Numbers]
-) -> tuple[Numbers, Numbers]:
+def _joined(one: _Entries, other: _Entries) -> _Entries:
     return np.concatenate((one[0], other[0])), np.concatenate((one[1], other[1]))

@@ -1,4 +1,4 @@
-"""What is remembered, and when it is forgotten."""
+"""What is cached, and when it goes."""
 
 from __future__ import annotations
 
@@ -6,36 +6,44 @@ import threading
 
 import numpy as np
 
-from lfm2_colbert_rag.storage.row_cache import RecentRows
+from lfm2_colbert_rag.storage.row_cache import RowCache
 
 
-def test_the_oldest_goes_first_and_use_keeps_young():
-    recent = RecentRows(entries=2)
+def test_the_least_recently_used_goes_first():
+    cache = RowCache(limit=4000)  # two arrays of 100 rows
     found: list[str] = []
 
     def ask(key: str) -> None:
-        recent.get(key, lambda: (found.append(key), np.array([1]))[1])
+        cache.get(key, lambda: (found.append(key), np.zeros(100, np.int64))[1])
 
     for key in ("a", "b", "a", "c", "a", "b"):
         ask(key)
     assert found == ["a", "b", "c", "b"]
-    assert len(recent) == 2
+    assert len(cache) == 2
 
 
 def test_no_more_bytes_than_allowed():
-    recent = RecentRows(entries=16, limit=100)
-    for size in (5, 8, 20):
-        assert len(recent.get(size, lambda n=size: np.zeros(n, dtype=np.int64))) == size
-    assert len(recent) == 1  # 5 went for 8, and 20 alone is too large
+    cache = RowCache(limit=10_000)
+    for size in (500, 800, 2000):
+        assert len(cache.get(size, lambda n=size: np.zeros(n, dtype=np.int64))) == size
+    assert len(cache) == 1  # 500 went for 800, and 2000 alone are too large
+
+
+def test_empty_arrays_are_cached_and_take_room():
+    cache = RowCache(limit=10_000)
+    for key in range(100):
+        cache.get(key, lambda: np.empty(0, np.int64))
+    assert 0 < len(cache) < 10
+    assert len(cache.get(99, lambda: np.ones(1, np.int64))) == 0
 
 
 def test_many_threads_get_the_same():
-    recent = RecentRows(entries=3)
+    cache = RowCache(limit=3 * 1100)
     wrong: list[int] = []
 
     def ask() -> None:
         for i in range(500):
-            if recent.get(i % 5, lambda n=i % 5: np.array([n])).tolist() != [i % 5]:
+            if cache.get(i % 5, lambda n=i % 5: np.array([n])).tolist() != [i % 5]:
                 wrong.append(i)
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
@@ -44,4 +52,4 @@ def test_many_threads_get_the_same():
     for thread in threads:
         thread.join()
     assert wrong == []
-    assert len(recent) <= 3
+    assert len(cache) <= 3

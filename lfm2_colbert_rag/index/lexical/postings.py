@@ -65,6 +65,14 @@ class Postings:
         """Return the same with the rows of the passages, which ascend, instead of their places."""
         return Postings(self.terms, self.starts, rows[self.rows], self.counts)
 
+    def above(self, row: int) -> Postings:
+        """Return the entries of rows above one; a term may have none."""
+        chosen = self.rows > row
+        if chosen.all():
+            return self
+        ends = np.concatenate(([0], np.cumsum(chosen)))[self.starts]
+        return Postings(self.terms, ends, self.rows[chosen], self.counts[chosen])
+
     @classmethod
     def joined(cls, parts: Sequence[Postings]) -> Postings:
         """Put lists of passages together, whose rows ascend from part to part."""
