@@ -300,7 +300,8 @@ def test_new_metadata_keep_compressed_vectors_close(grown):
 
 FULL_DISK = """
     import json, logging, resource, signal, sys
-    from lfm2_colbert_rag import Retriever, compaction
+    from lfm2_colbert_rag import Retriever
+    from lfm2_colbert_rag.retriever.maintenance import compaction
     from lfm2_colbert_rag.errors import StorageFullError
     told = []
     handler = logging.Handler()
