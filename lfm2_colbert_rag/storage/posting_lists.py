@@ -162,7 +162,7 @@ class PostingLists:
         return [
             f"{path}: the lexical index disagrees with {len(wrong):,} passages (rows "
             f"{shown}{', ...' if len(wrong) > 3 else ''}). Leave it out and make it again: "
-            "open(lexical=False), then open(lexical=True)."
+            "open(lexical=False), then open(lexical=True) and optimize()."
         ]
 
     def _wrong(self, live: Numbers) -> Numbers:
