@@ -408,7 +408,7 @@ def test_spelling_and_depth_of_measures():
 
 def test_options_that_cannot_be_used(retriever, dataset):
     for options, message in (
-        ({"modes": ["dense"]}, "'dense' is no mode of search; there are late, lexical, hybrid"),
+        ({"modes": ["dense"]}, 'mode must be one of "late", "lexical", "hybrid", not .dense.'),
         ({"modes": "late"}, "must be a list"),
         ({"modes": []}, "there is no mode"),
         ({"confidence": 95}, "confidence must lie between 0 and 1"),

@@ -65,6 +65,8 @@ _BEGINNING = 5
 _PREFIXING = ("\u0590", "\u0780")  # scripts that write articles together with the word
 # What beginnings count beside whole words, and whole words without their accents.
 _OF_BEGINNINGS, _OF_PLAIN = 0.7, 0.5
+EDGES = ".,;:!?()[]{}\"'"
+"""Characters that have no terms, nor change those of what stands between them."""
 _LONG = 64  # longer strings are not worth caching
 
 
@@ -100,7 +102,7 @@ def analyse(text: str) -> list[str]:
     terms: list[str] = []
     seed: int | None = None
     for string in text.split():
-        if (token := read_token(string)) is None:
+        if (token := read_token(string.strip(EDGES))) is None:
             continue
         if seed is not None and token.head:
             terms += token.terms[: token.joint]
@@ -116,7 +118,7 @@ def read_token(string: str) -> Token | None:
     """Analyse what stands between two blanks; no term reaches over a blank, except pairs.
 
     Args:
-        string: without blanks.
+        string: without blanks; :data:`EDGES` around it change nothing.
 
     Returns:
         None where nothing is in it that has terms, as in a dash.
@@ -125,6 +127,11 @@ def read_token(string: str) -> Token | None:
 
 
 def _token(string: str) -> Token | None:
+    if string.isascii() and string.isalpha():  # one run, as most are
+        whole, head = (
+            _terms(string) if len(string) <= _LONG else (tuple(_cut(normalise(string))), "")
+        )
+        return Token(whole, len(whole), head.encode(), _seed(head) if head else None)
     terms: list[str] = []
     heads: list[str] = []
     joint = 0
@@ -223,10 +230,13 @@ def _seed(head: str) -> int:
 @lru_cache(maxsize=1 << 16)
 def _terms(run: str) -> tuple[tuple[str, ...], str]:
     """Return the terms of a run, and how it begins if it is one word of a script with blanks."""
-    found = _PARTS.fullmatch(word := normalise(run))
+    word = normalise(run)
+    if run.isascii():
+        return tuple(_of_word(word)), word[:_HEAD]
+    found = _PARTS.fullmatch(word)
     if found is None or found.lastgroup != "word":
         return tuple(_cut(word)), ""
-    return (*_cut(word), *_spelled(run, word)), word[:_HEAD]
+    return (*_of_word(word), *_spelled(run, word)), word[:_HEAD]
 
 
 def _spelled(run: str, word: str) -> list[str]:

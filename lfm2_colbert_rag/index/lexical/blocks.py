@@ -29,6 +29,8 @@ Numbers = npt.NDArray[np.int64]
 # its page on pages of its own.
 BLOCK_BYTES = 900
 _WIDTHS = (1, 2, 4, 8)
+# Entries of a new list whose next steps are taken to need two bytes.
+_RARE = 4
 
 
 class Block(NamedTuple):
@@ -90,9 +92,8 @@ class Ends:
         pieces = _encode(headers, starts, steps, counts)
         self.firsts = np.where(new, begins, self.firsts).tolist()
         self.lasts = rows[starts[1:] - 1].tolist()
-        heads = [bytes((header,)) for header in range(256)]
         self.entries = [
-            (_widened(old, header) if old else heads[header]) + piece
+            (old if old and old[0] == header else _begun(old, header)) + piece
             for old, header, piece in zip(self.entries, headers.tolist(), pieces, strict=True)
         ]
 
@@ -161,7 +162,10 @@ def _headers(
     blocks: Sequence[bytes], starts: Numbers, steps: Numbers, counts: Numbers
 ) -> npt.NDArray[np.uint8]:
     """Return the first byte of each block, wide enough for old entries and for new ones."""
-    old = np.frombuffer(b"".join([entries[:1] or b"\x11" for entries in blocks]), np.uint8)
+    old = np.frombuffer(b"".join([entries[:1] or b"\0" for entries in blocks]), np.uint8)
+    # The next passage with a rare term will be far away: that need not be written anew then.
+    rare = np.where(np.diff(starts) <= _RARE, np.uint8(0x21), np.uint8(0x11))
+    old = np.where(old == 0, rare, old)
     wide = np.maximum(_needed(np.maximum.reduceat(steps, starts[:-1])), old >> 4)
     high = np.maximum(_needed(np.maximum.reduceat(counts, starts[:-1])), old & 15)
     return wide << 4 | high
@@ -189,9 +193,10 @@ def _encode(
     return list(pieces)
 
 
-def _widened(entries: bytes, header: int) -> bytes:
-    if entries[0] == header:
-        return entries
+def _begun(entries: bytes, header: int) -> bytes:
+    """Return the bytes of a block in other widths, or of one without entries."""
+    if not entries:
+        return bytes((header,))
     old = np.frombuffer(entries, _layout(entries[0]), offset=1)
     return bytes((header,)) + old.astype(_layout(header)).tobytes()
 

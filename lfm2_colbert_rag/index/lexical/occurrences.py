@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Sequence
-from itertools import chain
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, count
 from typing import NamedTuple
 
 import numpy as np
 
-from .analyser import Token, pair_numbers, pair_term, read_token
+from .analyser import EDGES, Token, pair_numbers, pair_term, read_token
 from .blocks import Numbers
 
 
@@ -38,8 +39,8 @@ def find_occurrences(texts: Sequence[str]) -> Occurrences:
         >>> found.terms, found.places.tolist()
         (['_fox', '_fox_', 'fox_'], [0, 0, 0, 1, 1, 1])
     """
-    split = [text.split() for text in texts]
-    numbers: dict[str, int] = {}
+    split = [[string.strip(EDGES) for string in text.split()] for text in texts]
+    numbers: defaultdict[str, int] = defaultdict(count().__next__)
     codes = _codes(chain.from_iterable(split), numbers)
     words: list[bytes] = []
     pairs: list[list[int]] = []
@@ -51,34 +52,31 @@ def find_occurrences(texts: Sequence[str]) -> Occurrences:
         np.fromiter(chain.from_iterable(pairs), dtype=np.int64), return_inverse=True
     )
     names = list(map(pair_term, distinct.tolist()))
-    named = np.array([_number(name, numbers) for name in names], dtype=np.int64)
+    named = _numbered(names, numbers)
     terms = sorted(numbers)
     ranks = np.empty(len(terms), dtype=np.int64)
-    ranks[[numbers[term] for term in terms]] = np.arange(len(terms))
+    ranks[_numbered(terms, numbers)] = np.arange(len(terms))
     return Occurrences(
         terms,
-        ranks[np.concatenate((np.frombuffer(b"".join(words), dtype=np.int32), named[which]))],
+        ranks[np.concatenate((np.frombuffer(b"".join(words), dtype=np.intc), named[which]))],
         np.concatenate((_places([len(one) // 4 for one in words]), _places(list(map(len, pairs))))),
     )
 
 
 def _codes(
-    strings: Iterable[str], numbers: dict[str, int]
+    strings: Iterable[str], numbers: Mapping[str, int]
 ) -> dict[str, tuple[Token, bytes] | None]:
-    """Read each distinct string, and number its terms: int32, as bytes."""
+    """Read each distinct string, and number its terms: C integers, as bytes."""
     tokens = {string: read_token(string) for string in dict.fromkeys(strings)}
+    number = numbers.__getitem__
     return {
-        string: token and (token, b"".join([_coded(term, numbers) for term in token.terms]))
+        string: token and (token, array("i", map(number, token.terms)).tobytes())
         for string, token in tokens.items()
     }
 
 
-def _coded(term: str, numbers: dict[str, int]) -> bytes:
-    return _number(term, numbers).to_bytes(4, sys.byteorder)
-
-
-def _number(term: str, numbers: dict[str, int]) -> int:
-    return numbers.setdefault(term, len(numbers))
+def _numbered(terms: Sequence[str], numbers: Mapping[str, int]) -> Numbers:
+    return np.fromiter(map(numbers.__getitem__, terms), np.int64, len(terms))
 
 
 def _places(sizes: Sequence[int]) -> Numbers:

@@ -12,6 +12,7 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import IndexLockedError
 from lfm2_colbert_rag.retriever.maintenance import compaction, reencoding
+from lfm2_colbert_rag.storage.store import Store
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import fill
@@ -107,7 +108,7 @@ def test_without_it_vectors_stay(folder):
 def test_segments_are_written_in_groups(folder, monkeypatch, group):
     monkeypatch.setattr(reencoding, "GROUP_VECTORS", group)
     made = []
-    replace = reencoding.Store.replace_segments
+    replace = Store.replace_segments
 
     def counted(self, retired, staged, resized=(), fitted=None):
         if staged is not None and staged.codebook is None:
@@ -116,7 +117,7 @@ def test_segments_are_written_in_groups(folder, monkeypatch, group):
 
     with worn(folder) as retriever:
         segments = retriever.stats().segments
-        monkeypatch.setattr(reencoding.Store, "replace_segments", counted)
+        monkeypatch.setattr(Store, "replace_segments", counted)
         retriever.optimize(reencode=True)
         assert len(made) == (segments if group == 1 else 1)
         assert sum(made) == 360
