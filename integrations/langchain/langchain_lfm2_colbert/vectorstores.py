@@ -146,7 +146,7 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> store.get_by_ids(["lib"])[0].page_content
             'The library opens at nine.'
         """
-        return super().from_documents(documents, embedding, **kwargs)  # type: ignore[arg-type, no-any-return]
+        return super().from_documents(documents, embedding, **kwargs)  # type: ignore[arg-type]
 
     @property
     def retriever(self) -> Retriever:
