@@ -30,7 +30,7 @@ test-core:
 .PHONY: test-fast
 test-fast: install-dev
 	$(PYTEST) -q -n $(WORKERS) --hypothesis-profile fast \
-	    -m "not slow and not crash and not benchmark and not notebook and not subprocess"
+	    -m "not slow and not long and not crash and not benchmark and not notebook and not subprocess"
 
 LANGCHAIN   := -c integrations/langchain/pyproject.toml --rootdir integrations/langchain integrations/langchain/tests
 LLAMA_INDEX := -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index integrations/llama_index/tests

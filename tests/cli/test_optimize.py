@@ -14,6 +14,8 @@ from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS
 from ..inside import store_of
 from .conftest import Run
 
+pytestmark = pytest.mark.long
+
 FIRST, REST = '{"n": {"$lt": 200}}', '{"n": {"$gte": 200}}'
 WORDS = [f"word{number}" for number in range(3000)]
 

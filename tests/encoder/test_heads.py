@@ -19,6 +19,8 @@ from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 from .checkpoints import DIM, edit_json, write_checkpoint, write_json
 from .foreign import RICH_HEADS, dense, write_heads
 
+pytestmark = pytest.mark.long
+
 TEXTS = ["What is the capital of France?", "", "日本語, 東京!"]
 
 

@@ -20,6 +20,8 @@ from lfm2_colbert_rag.testing import HashEncoder
 
 from .checkpoints import write_checkpoint
 
+pytestmark = pytest.mark.long
+
 
 def run(code: str, **environment: str) -> str:
     """Run Python in a fresh process; return what it prints."""

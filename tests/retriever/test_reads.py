@@ -21,6 +21,8 @@ from lfm2_colbert_rag.errors import ReadOnlyError
 from ..grown import add, compress_early
 from . import reads
 
+pytestmark = pytest.mark.long
+
 READER = Path(reads.__file__)
 
 

@@ -20,6 +20,8 @@ from ..grown import always_vote, compress_early, set_policy
 from ..index.lexical.test_bm25 import plain_bm25
 from ..inside import store_of
 
+pytestmark = pytest.mark.long
+
 ids = st.sampled_from([f"p{number}" for number in range(25)])
 # No two of these words share a vocabulary id.
 words = st.sampled_from([f"v{number}" for number in range(40)])

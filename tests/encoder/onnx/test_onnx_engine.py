@@ -22,6 +22,8 @@ from lfm2_colbert_rag.types import TokenVectors
 
 from ..checkpoints import DIM, edit_json, write_checkpoint, write_json
 
+pytestmark = pytest.mark.long
+
 TEXTS = [
     "what is the capital of france ?",
     "",

@@ -21,6 +21,8 @@ from lfm2_colbert_rag.index.compressed.codec import (
 
 from ..made import corpus, segment
 
+pytestmark = pytest.mark.long
+
 SHAPES = [(6, 4), (6, 2), (20, 2), (128, 4), (20, 4), (8, 2)]
 
 

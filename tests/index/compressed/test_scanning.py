@@ -13,6 +13,8 @@ from lfm2_colbert_rag.index.compressed.scanning import refine_positions, score_p
 
 from ..made import corpus, questions, segment
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(params=[(16, 4), (20, 2), (128, 4), (40, 4)], ids=str)
 def made(request, tmp_path):

@@ -17,6 +17,8 @@ from lfm2_colbert_rag.index.settings import DEFAULT_SETTINGS, PRESETS
 from ...contract.kinds import THOROUGH
 from ..made import corpus, questions, segment, voting_index
 
+pytestmark = pytest.mark.long
+
 DIM, NBITS = 20, 2
 
 

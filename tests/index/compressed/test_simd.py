@@ -9,6 +9,8 @@ from lfm2_colbert_rag.index.compressed.kernels import simd
 
 from .instructions import LACKING, compiled_for
 
+pytestmark = pytest.mark.long
+
 
 def _dot(a, i, b, j, chunks):
     return simd.dot(a, i, b, j, chunks)

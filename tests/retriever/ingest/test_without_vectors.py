@@ -18,6 +18,8 @@ from lfm2_colbert_rag.types import TokenVectors
 
 from ...grown import add, always_vote, compress_early, kinds
 
+pytestmark = pytest.mark.long
+
 BLANKS = ["...", "?!", "- - -", "***", "(;"]
 IDS = ["dots", "marks", "rule", "stars", "smiley"]
 

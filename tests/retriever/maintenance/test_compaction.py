@@ -37,6 +37,8 @@ from ...grown import (
 )
 from ...inside import segments_of, store_of
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(autouse=True)
 def _early(monkeypatch):

@@ -17,6 +17,8 @@ from ...grown import WORDS, compress_early, sentences
 from ...index.made import corpus, questions, segment
 from ...inside import segments_of, store_of
 
+pytestmark = pytest.mark.long
+
 DIM, BATCH = 32, 40
 
 

@@ -19,6 +19,8 @@ from ...conftest import fill
 from ...grown import set_policy
 from ...inside import store_of
 
+pytestmark = pytest.mark.long
+
 REENCODER = Path(__file__).parents[2] / "crash" / "reencoder.py"
 SIGKILL = -9
 

@@ -20,6 +20,8 @@ from lfm2_colbert_rag.types import Passage, TokenVectors, Window
 from ...conftest import CORPUS, METADATA
 from ...inside import store_of
 
+pytestmark = pytest.mark.long
+
 DIM = 32
 
 
