@@ -21,7 +21,7 @@ ADAPTERS := -e integrations/langchain -e integrations/llama_index
 demo: install
 	$(BIN)/lfm2-colbert demo
 
-test: install-dev test-core test-langchain test-llama-index test-adapters-min test-base
+test: install-dev test-core test-langchain test-llama-index test-base
 
 test-core:
 	$(PYTEST) -q -n $(WORKERS) -m "not slow"

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import typing
 from collections import abc
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 
@@ -18,6 +19,8 @@ import pytest
 
 import lfm2_colbert_rag
 from lfm2_colbert_rag import Retriever, types
+
+needs_mcp = pytest.mark.skipif(find_spec("mcp") is None, reason="mcp_server needs the extra mcp")
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
@@ -46,6 +49,7 @@ def referred() -> tuple[set[str], set[str]]:
     return names, modules
 
 
+@needs_mcp
 def test_public_names_are_those_of_the_reference():
     names = lfm2_colbert_rag.__all__
     assert names == sorted(set(names))
@@ -56,6 +60,7 @@ def test_public_names_are_those_of_the_reference():
     assert modules == set(PUBLIC_MODULES)
 
 
+@needs_mcp
 def test_what_pages_import_is_public():
     wrong = []
     for page in PAGES:
@@ -129,6 +134,7 @@ def ours(hint: object) -> list[type]:
     return parts
 
 
+@needs_mcp
 def test_every_public_name_exists_and_nothing_else_shows():
     missing = [name for name in lfm2_colbert_rag.__all__ if not hasattr(lfm2_colbert_rag, name)]
     assert missing == []
