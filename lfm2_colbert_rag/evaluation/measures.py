@@ -131,6 +131,7 @@ class _Measure:
 
     @classmethod
     def parse(cls, text: object) -> _Measure:
+        """Read what users write, such as ``"nDCG@10"``; a ConfigError says what is wrong."""
         match = _PATTERN.fullmatch(text) if isinstance(text, str) else None
         known = _KNOWN.get(match[1].lower()) if match else None
         if match is None or known is None:
@@ -156,6 +157,7 @@ class _Measure:
         return f"{self.name}{rel}" + (f"@{self.cutoff}" if self.cutoff else "")
 
     def build(self, library: Any) -> Any:
+        """Return the measure of the library, which is the module ``ir_measures``."""
         measure = getattr(library, self.name)
         if self.rel > 1:
             measure = measure(rel=self.rel)

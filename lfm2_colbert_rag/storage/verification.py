@@ -95,6 +95,7 @@ class _Inspection:
         self._generation = generation
 
     def run(self, progress: ProgressLike) -> list[str]:
+        """Compare everything with everything; returns one sentence a problem."""
         problems: list[str] = []
         changes = self._catalog.changes_since(-1)
         self._dim = changes.settings.dim

@@ -92,6 +92,7 @@ class _Files:
         self._opened.close()
 
     def add(self, passage: Passage, windows: list[Window]) -> None:
+        """Write a passage, and the vectors of its windows."""
         fields = {"id": passage.id, "text": passage.text, "metadata": passage.metadata}
         self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
         place = self._arrays["token_counts"].rows

@@ -95,6 +95,7 @@ class _Codec:
 
     @classmethod
     def load(cls, path: Path) -> _Codec:
+        """Read the codec of an index folder; an InputError names the file that is wrong."""
         with readable(path / "metadata.json"):
             nbits = load_json(path / "metadata.json")["nbits"]
         centroids = load_array(path / "centroids.npy", "f", (None, None))
