@@ -10,6 +10,7 @@ keeps working for people who never import this module::
     ├── PassageNotFoundError(KeyError)          no live passage has this id
     ├── MissingExtraError(ImportError)          an optional dependency is not installed
     ├── RetrieverClosedError(ValueError)        the retriever was closed before
+    ├── ForkedProcessError(RuntimeError)        what the parent process made cannot be used here
     ├── ModelError
     │   ├── ModelNotFoundError(OSError)         no such folder, cached model or reachable hub
     │   └── ModelFormatError(ValueError)        the folder is there but is not a model we can run
@@ -21,6 +22,9 @@ keeps working for people who never import this module::
         ├── IndexCorruptError(OSError)              a file is missing, truncated or altered
         ├── IndexLockedError(TimeoutError)          another writer holds the index
         ├── IndexBusyError(RuntimeError)            it changed faster than it could be read
+        ├── IndexGoneError(FileNotFoundError)       removed or replaced while it was open
+        ├── IndexUnavailableError(OSError)          too many open files, no memory, an I/O error
+        ├── AccessDeniedError(PermissionError)      this user may not read or create it
         ├── ReadOnlyError(PermissionError)          it may only be read, or was opened so
         └── StorageFullError(OSError)               the disk is full; nothing was changed
 
@@ -30,15 +34,19 @@ Messages state what was wrong, the offending values, and the remedy.
 from __future__ import annotations
 
 __all__ = [
+    "AccessDeniedError",
     "ConfigError",
     "FilterError",
+    "ForkedProcessError",
     "IndexBusyError",
     "IndexCorruptError",
     "IndexExistsError",
     "IndexFormatError",
+    "IndexGoneError",
     "IndexLockedError",
     "IndexMismatchError",
     "IndexNotFoundError",
+    "IndexUnavailableError",
     "InputError",
     "LFM2ColBERTError",
     "MissingExtraError",
@@ -85,6 +93,10 @@ class RetrieverClosedError(LFM2ColBERTError, ValueError):
     """The retriever was closed; open the index again."""
 
 
+class ForkedProcessError(LFM2ColBERTError, RuntimeError):
+    """What the parent process made before a fork cannot be used in the child."""
+
+
 class ModelError(LFM2ColBERTError):
     """Base of the errors about model checkpoints."""
 
@@ -127,6 +139,18 @@ class IndexLockedError(StoredIndexError, TimeoutError):
 
 class IndexBusyError(StoredIndexError, RuntimeError):
     """What a search found was deleted and forgotten meanwhile, several times in a row."""
+
+
+class IndexGoneError(StoredIndexError, FileNotFoundError):
+    """The folder was removed, moved or replaced while it was open; open the index again."""
+
+
+class IndexUnavailableError(StoredIndexError, OSError):
+    """The system refuses it now: too many open files, no memory, an I/O error."""
+
+
+class AccessDeniedError(StoredIndexError, PermissionError):
+    """This user has no right to read, or to create, a file or folder; nothing was changed."""
 
 
 class ReadOnlyError(StoredIndexError, PermissionError):

@@ -1,8 +1,7 @@
-"""Folders that appear whole or not at all; what a full disk means."""
+"""Folders that appear whole or not at all."""
 
 from __future__ import annotations
 
-import errno
 import os
 import secrets
 import shutil
@@ -11,41 +10,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from .._support.disk import sync_folder
-from ..errors import IndexExistsError, StorageFullError, StoredIndexError
-
-_DISK_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+from .._support.system_errors import system_errors
+from ..errors import IndexExistsError
 
 
 def is_taken(folder: Path) -> bool:
     """Tell whether something other than an empty folder is already there."""
     return folder.exists() and (not folder.is_dir() or any(folder.iterdir()))
-
-
-@contextmanager
-def storage_errors(folder: Path) -> Iterator[None]:
-    """Turn a full disk into an error that says that nothing was changed.
-
-    Raises:
-        StorageFullError: the block ran out of room.
-    """
-    try:
-        yield
-    except OSError as error:
-        raise_if_full(error, folder)
-        raise
-
-
-def raise_if_full(error: OSError, folder: Path) -> None:
-    """Raise what a full disk means, if that is what an error says.
-
-    Raises:
-        StorageFullError: the disk is full.
-    """
-    if error.errno in _DISK_FULL and not isinstance(error, StoredIndexError):
-        raise StorageFullError(
-            f"the disk that holds {folder} took no more data ({error.strerror}); "
-            "nothing was changed. Free some space and repeat the call."
-        ) from error
 
 
 @contextmanager
@@ -75,7 +46,7 @@ def new_folder(target: Path) -> Iterator[Path]:
         raise IndexExistsError(f"{target} exists and is not empty; name a new folder.")
     temporary = target.with_name(f".tmp-{target.name}-{secrets.token_hex(4)}")
     try:
-        with storage_errors(target):
+        with system_errors(target):
             temporary.mkdir(parents=True)
             yield temporary
             _sync_tree(temporary)

@@ -16,8 +16,8 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexLockedError
-from .atomic import raise_if_full, storage_errors
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class FolderLocks:
         except Timeout:
             raise
         except OSError as error:
-            raise_if_full(error, self.folder)
+            raise_named(error, self.folder)
             raise
 
     def _write_holder(self) -> None:
@@ -96,7 +96,7 @@ class FolderLocks:
         """
         lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
         try:
-            with storage_errors(self.folder):
+            with system_errors(self.folder):
                 lock.acquire(timeout=timeout)
         except Timeout:
             raise IndexLockedError(
@@ -117,7 +117,7 @@ class FolderLocks:
             while lock is None:  # whoever removes orphans may get at the new lock file first
                 lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
         except OSError as error:
-            raise_if_full(error, self.folder)
+            raise_named(error, self.folder)
             raise
         folder = Path(lock.lock_file).with_suffix("")
         try:

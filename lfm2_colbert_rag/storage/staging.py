@@ -5,9 +5,9 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from pathlib import Path
 
+from .._support.system_errors import raise_named, system_errors
 from ..index.segment import SegmentInfo, WindowWriter
 from ..types import Window
-from .atomic import raise_if_full, storage_errors
 
 
 class StagedSegment:
@@ -38,7 +38,7 @@ class StagedSegment:
         try:
             self.writer.append(passage, window)
         except OSError as error:
-            raise_if_full(error, self._index)
+            raise_named(error, self._index)
             raise
 
     def finish(self, name: str, first_row: int = 0) -> SegmentInfo:
@@ -46,12 +46,12 @@ class StagedSegment:
         try:
             return self.writer.finish(name, first_row)
         except OSError as error:
-            raise_if_full(error, self._index)
+            raise_named(error, self._index)
             raise
 
-    def storage_errors(self) -> AbstractContextManager[None]:
+    def system_errors(self) -> AbstractContextManager[None]:
         """Turn a full disk into an error that names the index; for what uses the writer itself."""
-        return storage_errors(self._index)
+        return system_errors(self._index)
 
     @property
     def _index(self) -> Path:

@@ -24,13 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from .._support.disk import sync_folder
+from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..index.segment import SegmentInfo
-from .atomic import is_taken, raise_if_full, storage_errors
+from .atomic import is_taken
 from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
@@ -131,7 +132,7 @@ class Store:
             raise IndexExistsError(
                 f"{folder} exists and is not empty; name a new folder for the index."
             )
-        with storage_errors(folder):
+        with system_errors(folder):
             (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
             Catalog.create(
                 folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
@@ -216,7 +217,7 @@ class Store:
             try:
                 writer = new_writer(folder, self._snapshot.settings.dim, codebook, self.durable)
             except OSError as error:
-                raise_if_full(error, self.folder)
+                raise_named(error, self.folder)
                 raise
             with closing(writer):
                 yield StagedSegment(folder, writer, name)
@@ -322,7 +323,7 @@ class Store:
             StorageFullError: the disk is full; nothing was changed.
         """
         with self.locks.stage() as folder:
-            with storage_errors(self.folder):
+            with system_errors(self.folder):
                 info = codebook.write(folder, durable=self.durable)
             with self._writing() as head:
                 if head.settings.storage == "exact":
@@ -390,7 +391,7 @@ class Store:
             if self.durable:
                 sync_folder(target.parent)
         except OSError as error:
-            raise_if_full(error, self.folder)
+            raise_named(error, self.folder)
             raise
 
     def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:

@@ -219,13 +219,13 @@ class Compactor:
             and isinstance(writer, CompressedSegmentWriter)
             and writer.can_take_over(segment)
         ):
-            with staged.storage_errors():
+            with staged.system_errors():
                 writer.take_over(segment, live.positions)
             return
         for row, window in self._windows(live):
             staged.append(row, window)
         if isinstance(writer, CompressedSegmentWriter):
-            with staged.storage_errors():
+            with staged.system_errors():
                 writer.inherit_noise(segment.info)
 
     def _windows(self, live: LiveSegment) -> Iterator[tuple[int, Window]]:
