@@ -15,6 +15,8 @@ from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.types import Passage
 
+from .inside import SETTINGS
+
 ROUTER = {
     "product": "router",
     "year": 2024,
@@ -193,7 +195,7 @@ filters = st.recursive(
 @given(st.lists(objects, min_size=1, max_size=6), st.lists(filters, min_size=1, max_size=8))
 def test_sql_means_the_same_as_the_definition(metadata, wheres):
     with tempfile.TemporaryDirectory() as folder:
-        catalog = Catalog.create(Path(folder) / FILE_NAME, {}, durable=False)
+        catalog = Catalog.create(Path(folder) / FILE_NAME, SETTINGS, durable=False)
         stored = [
             StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)
         ]
@@ -206,7 +208,7 @@ def test_sql_means_the_same_as_the_definition(metadata, wheres):
 
 
 def test_a_long_list_of_operands_is_no_problem(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     stored = [StoredPassage(i, Passage(str(i), "t", {"n": i}), 1, 1) for i in range(10)]
     catalog.commit(Commit(1, stored))
     node = parse_where({"n": {"$in": [*range(3, 50_000), "x", None, True]}})

@@ -52,7 +52,7 @@ def one_of(what: str, value: Any, known: Collection[Any]) -> None:
 
 
 def array_names(files: Any) -> None:
-    """Refuse files under names that no array has: they become paths. Opening asks for the right ones.
+    """Refuse files under names that no array has, for they become paths.
 
     Raises:
         IndexCorruptError: there are none, or one has another name.

@@ -50,12 +50,14 @@ from .folder_rows import (
     dead_rows,
     drop_codebooks,
     drop_segments,
+    every_segment,
     insert_codebook,
     insert_segment,
     live_segments,
     segment_names,
 )
 from .inspection import check_opened, inspect
+from .layout import require_catalog
 from .passage_rows import (
     bury_passages,
     insert_passages,
@@ -227,6 +229,11 @@ class Catalog:
         with self._connections.reading() as connection:
             return codebooks(connection)
 
+    def folders(self) -> tuple[list[SegmentInfo], tuple[CodebookInfo, ...]]:
+        """Return the segments and the codebooks of all generations."""
+        with self._connections.reading_one_state() as connection:
+            return every_segment(connection), codebooks(connection)
+
     def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
         """Drop what is left of passages that died long ago and that no segment holds.
 
@@ -390,6 +397,7 @@ class Catalog:
         path = self._connections.path
         if not path.is_file():
             raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
+        require_catalog(path)
         lexical = None
         with unreadable_files(path), self._connections.reading_one_state() as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]

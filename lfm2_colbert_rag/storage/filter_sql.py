@@ -143,7 +143,7 @@ def damaged_indexes(connection: sqlite3.Connection) -> list[str]:
     """Compare the values of indexed fields with the metadata that they are copied from."""
     if not _have_tables(connection):
         return []
-    meant = _VALUES.format(passages="passages AS new,", fields="")
+    meant = f"SELECT * FROM ({_VALUES.format(passages='passages AS new,', fields='')})"
     held = "SELECT field, kind, value, row FROM filter_values"
     lacking = connection.execute(f"SELECT 1 FROM ({meant} EXCEPT {held}) LIMIT 1").fetchone()
     extra = connection.execute(f"SELECT 1 FROM ({held} EXCEPT {meant}) LIMIT 1").fetchone()
