@@ -22,8 +22,8 @@ from .schema import (
 )
 from .settings import IndexSettings
 
-# Of a catalog of so many bytes every row is read when it is opened: a few milliseconds.
-OPENING_BUDGET = 4 << 20
+# Of a catalog of so many bytes every row is read when it is opened: 15 milliseconds at most.
+OPENING_BUDGET = 1 << 19
 
 
 def check_opened(connection: sqlite3.Connection) -> None:
