@@ -12,6 +12,7 @@ that takes and whatever is written meanwhile, and needs no long transaction.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -39,8 +40,8 @@ from .filter_sql import (
     drop_index,
     indexed_fields,
     prune_indexes,
-    to_sql,
 )
+from .matching import matching_rows
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
 from .row_cache import RowCache
@@ -252,7 +253,8 @@ class Catalog:
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         """Return the ascending live rows whose metadata match a filter; asked again, at once."""
         # By its repr: 1, 1.0 and True are equal and mean three different things.
-        return self._rows.get((repr(where), generation), lambda: self._select(where, generation))
+        digest = hashlib.blake2b(repr(where).encode()).digest()
+        return self._rows.get((digest, generation), lambda: self._select(where, generation))
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata, so that filters on it need not read all passages.
@@ -358,14 +360,8 @@ class Catalog:
         return [] if found == ["ok"] else [f"{self._connections.path}: {text}" for text in found]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
-        parameters: dict[str, Any] = {"generation": generation}
         with self._connections.reading_one_state() as connection:
-            condition = to_sql(where, parameters, indexed_fields(connection))
-            rows = connection.execute(
-                f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
-                parameters,
-            )
-            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+            return matching_rows(connection, where, generation)
 
     def _check_format(self) -> None:
         """Refuse what is no catalog, or one that another version of the library wrote."""
