@@ -13,6 +13,7 @@ that takes and whatever is written meanwhile, and needs no long transaction.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
@@ -42,7 +43,6 @@ from .filter_sql import (
     drop_index,
     indexed_fields,
     prune_indexes,
-    to_sql,
 )
 from .folder_rows import (
     codebook_names,
@@ -58,6 +58,7 @@ from .folder_rows import (
 )
 from .inspection import check_opened, inspect
 from .layout import require_catalog
+from .matching import matching_rows
 from .passage_rows import (
     bury_passages,
     insert_passages,
@@ -287,7 +288,8 @@ class Catalog:
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         """Return the ascending live rows whose metadata match a filter; asked again, at once."""
         # By its repr: 1, 1.0 and True are equal and mean three different things.
-        return self._rows.get((repr(where), generation), lambda: self._select(where, generation))
+        digest = hashlib.blake2b(repr(where).encode()).digest()
+        return self._rows.get((digest, generation), lambda: self._select(where, generation))
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata, so that filters on it need not read all passages.
@@ -383,14 +385,8 @@ class Catalog:
             return [f"{path}: {text}" for text in inspect(connection)]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
-        parameters: dict[str, Any] = {"generation": generation}
         with self._connections.reading_one_state() as connection:
-            condition = to_sql(where, parameters, indexed_fields(connection))
-            rows = connection.execute(
-                f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
-                parameters,
-            )
-            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+            return matching_rows(connection, where, generation)
 
     def _check_format(self, inspected: bool) -> None:
         """Refuse what is no catalog, is damaged, or was written by another version."""
