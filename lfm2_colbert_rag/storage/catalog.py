@@ -15,7 +15,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,14 +32,8 @@ from ..index.segment import SegmentInfo
 from ..types import Passage
 from .commits import Changes, Commit, Counts, Head
 from .connections import Connections
-from .filter_sql import (
-    create_index,
-    define_functions,
-    drop_index,
-    indexed_fields,
-    prune_indexes,
-    to_sql,
-)
+from .filter_sql import create_index, define_functions, drop_index, indexed_fields, to_sql
+from .forgetting import Forgetting
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
 from .row_cache import RowCache
@@ -85,6 +78,7 @@ class Catalog:
 
     Attributes:
         postings: the posting lists.
+        forgetting: drops what is left of dead passages.
     """
 
     def __init__(self, path: Path, *, durable: bool = True, read_only: bool = False) -> None:
@@ -92,6 +86,7 @@ class Catalog:
             path, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
+        self.forgetting = Forgetting(self._connections, self.postings)
         self._rows = RowCache()
         self._check_format()
 
@@ -196,34 +191,6 @@ class Catalog:
         """Return all codebooks, the newest last."""
         with self._connections.reading() as connection:
             return codebooks(connection)
-
-    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
-        """Drop what is left of passages that died long ago and that no segment holds.
-
-        Args:
-            held: ascending rows that segments hold.
-            seconds: how long ago they must have died; readers may still be at work in older
-                generations.
-
-        Returns:
-            How many were dropped.
-        """
-        limit = datetime.fromtimestamp(time.time() - seconds, UTC)
-        with self._connections.writing() as connection:
-            dead = connection.execute(
-                "SELECT row FROM passages WHERE died <= "
-                "(SELECT max(generation) FROM generations WHERE created <= ?)",
-                (limit.isoformat(timespec="seconds"),),
-            )
-            gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
-            connection.execute(
-                "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
-                (json.dumps(gone.tolist()),),
-            )
-            prune_indexes(connection)
-        if len(gone):
-            self.postings.prune()
-        return len(gone)
 
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""

@@ -23,6 +23,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from .._support.disk import sync_folder
 from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
@@ -346,6 +349,30 @@ class Store:
         with self._writing():
             self.catalog.drop_filter_index(path)
 
+    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> bool:
+        """Remove every byte of passages that died so long ago and that no segment holds.
+
+        Args:
+            held: ascending rows that segments hold.
+            seconds: readers may still be at work in generations of later.
+
+        Returns:
+            False if readers kept the catalog's log all the time, so that some of it may be left.
+
+        Raises:
+            IndexLockedError: another writer held the index for too long; the next time goes on
+                from here.
+            StorageFullError: the disk is full; likewise.
+        """
+        forgetting = self.catalog.forgetting
+        forgetting.drop(held, seconds)
+        remains = forgetting.has_remains()
+        if remains:
+            forgetting.prune()
+        self._swept = False  # others may have been killed meanwhile
+        with self._writing():
+            return forgetting.scrub() if remains else True
+
     def size(self) -> int:
         """Return the bytes of all files in the folder."""
         total = 0
@@ -366,7 +393,11 @@ class Store:
             if not self._swept:
                 self.locks.remove_orphans(self._named())
                 self._swept = True
-            yield self.catalog.head()
+            try:
+                yield self.catalog.head()
+            except BaseException:  # a second Ctrl-C, say, may have kept it from tidying up
+                self._swept = False
+                raise
 
     def _replaced(self, draft: Draft, head: Head) -> Mapping[str, int]:
         """Return the live rows that a draft's passages replace."""
@@ -398,9 +429,9 @@ class Store:
         """Move a finished segment to its place and name it, or leave everything as it was."""
         root = self.folder / SEGMENTS
         name = None if commit.segment is None else commit.segment.name
-        if staged is not None and name is not None:
-            self._place(staged.folder, root / name)
         try:
+            if staged is not None and name is not None:
+                self._place(staged.folder, root / name)
             self.catalog.commit(commit)
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived.
