@@ -14,6 +14,7 @@ brings a :class:`~.commits.Draft`.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import threading
@@ -34,11 +35,12 @@ from ..filters import Path as FieldPath
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..index.segment import SegmentInfo
-from .atomic import is_taken
+from .atomic import is_taken, refusals
 from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
 from .locks import FolderLocks
+from .scratch import made_folder
 from .segments import SegmentOpener, new_writer
 from .settings import IndexSettings
 from .staging import StagedSegment
@@ -130,18 +132,25 @@ class Store:
 
         Raises:
             IndexExistsError: the folder is not empty.
+            InputError: no folder can have this name.
+            AccessDeniedError: this user may not make it.
+            StorageFullError: the disk is full; nothing is left behind.
         """
         if is_taken(folder):
             raise IndexExistsError(
                 f"{folder} exists and is not empty; name a new folder for the index."
             )
-        with system_errors(folder):
-            (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
-            Catalog.create(
-                folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
-            ).close()
-            if durable:
-                sync_folder(folder)
+        with refusals(folder), made_folder(folder / SEGMENTS):
+            try:
+                Catalog.create(
+                    folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
+                ).close()
+                if durable:
+                    sync_folder(folder)
+            except BaseException:
+                for unfinished in folder.glob(f".tmp-{os.getpid()}-*"):
+                    unfinished.unlink(missing_ok=True)
+                raise
         return cls(folder, lock_timeout=lock_timeout, durable=durable)
 
     @staticmethod
