@@ -99,7 +99,7 @@ def refusals(target: Path) -> Iterator[None]:
         if error.errno in _TAKEN:  # somebody else was faster
             raise _taken(target) from error
         raise InputError(
-            f"no folder can be made at {target} ({error.strerror}); name another."
+            f"no file or folder can be named {target} ({error.strerror}); choose another name."
         ) from error
 
 

@@ -156,7 +156,8 @@ class Store:
     @staticmethod
     def is_index(folder: Path) -> bool:
         """Tell whether a folder holds an index, of whatever format version."""
-        return (folder / FILE_NAME).is_file()
+        with refusals(folder / FILE_NAME):
+            return (folder / FILE_NAME).is_file()
 
     @property
     def settings(self) -> IndexSettings:
