@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import ConfigError, InputError
+from ..errors import ConfigError, InputError, shown
 from ..filters import MAX_INTEGER
 from ..types import Metadata, Passage, TokenVectors
 
@@ -50,7 +50,7 @@ def check_k(k: object, name: str = "k") -> int:
         InputError: anything else.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"{name} must be a positive integer, not {k!r}.")
+        raise InputError(f"{name} must be a positive integer, not {shown(k)}.")
     return k
 
 
@@ -61,7 +61,7 @@ def check_count(number: object, name: str) -> int:
         ConfigError: it is no positive whole number.
     """
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigError(f"{name} must be a positive whole number, not {number!r}.")
+        raise ConfigError(f"{name} must be a positive whole number, not {shown(number)}.")
     return number
 
 
@@ -245,7 +245,7 @@ def _check_json(value: object, where: str, depth: int) -> Any:
 
 def _check_key(key: object, where: str) -> str:
     if not isinstance(key, str):
-        raise InputError(f"{where} has the key {key!r}; keys must be strings.")
+        raise InputError(f"{where} has the key {shown(key)}; keys must be strings.")
     return _check_string(key, where)
 
 
@@ -257,7 +257,7 @@ def _check_string(value: str, where: str) -> str:
 
 def _check_integer(value: int, where: str) -> int:
     if abs(value) > MAX_INTEGER:
-        raise InputError(f"{where} is {value}, beyond 64 bits; store it as a string.")
+        raise InputError(f"{where} is {shown(value)}, beyond 64 bits; store it as a string.")
     return value
 
 
@@ -283,6 +283,4 @@ def _check_unique(ids: Sequence[str]) -> None:
 
 
 def _show(value: object) -> str:
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    return f"{type(value).__name__} ({shown})"
+    return f"{type(value).__name__} ({shown(value)})"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import mmap
 import os
+import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,16 +19,27 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import IndexCorruptError
+from .described import REMEDY as REMEDY
+from .described import whole, wrong
 
-REMEDY = "Restore the index from a backup, or build it again from the texts."
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """Size in bytes and SHA-256 of one file."""
+    """Size in bytes and SHA-256 of one file.
+
+    Raises:
+        IndexCorruptError: neither is one.
+    """
 
     size: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        whole("the bytes of a file", self.size)
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+            raise wrong("the digits of a checksum", self.sha256)
 
 
 class ArrayFile:

@@ -43,6 +43,7 @@ from .arrays import (
     release_pages,
     write_arrays,
 )
+from .described import array_names, one_of, share, whole, wrong
 
 EXACT, COMPRESSED = "exact", "compressed"
 
@@ -63,6 +64,9 @@ class SegmentInfo:
         first_row: its lowest row number.
         oov_share: share of its vectors whose vocabulary id the codebook does not know (out of
             vocabulary).
+
+    Raises:
+        IndexCorruptError: a value that cannot be.
     """
 
     name: str
@@ -75,6 +79,18 @@ class SegmentInfo:
     noise: float = 0.0
     first_row: int = 0
     oov_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        one_of("the kinds of segments", self.kind, (EXACT, COMPRESSED))
+        array_names(self.files)
+        whole("the passages of a segment", self.passages)
+        whole("the vectors of a segment", self.vectors)
+        whole("the first rows of segments", self.first_row)
+        share("the residuals of a segment", self.mse)
+        share("the noise values of a segment", self.noise)
+        share("the shares of unknown vectors", self.oov_share, most=1)
+        if self.kind == EXACT and self.codebook is not None:
+            raise wrong("the codebooks of an exact segment", self.codebook)
 
     @property
     def size(self) -> int:

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .filter_sql import prune_indexes
+from .schema import write_values
 
 if TYPE_CHECKING:
     from .connections import Connections
@@ -106,9 +107,7 @@ class Forgetting:
                     "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
                     (json.dumps(gone.tolist()),),
                 )
-                connection.execute(
-                    "INSERT OR REPLACE INTO measurements VALUES (?, 'true')", (_REMAINS,)
-                )
+                write_values(connection, "measurements", {_REMAINS: True})
             prune_indexes(connection)
         return len(gone)
 

@@ -28,6 +28,7 @@ from ..arrays import (
     open_arrays,
     write_arrays,
 )
+from ..described import array_names, one_of, share, whole, wrong
 from .codec import CHUNK, LENGTHS, STEPS, Codec, unit_vectors
 from .structs import Choices, CoarseGroups, Grouped, Source, Store
 
@@ -49,7 +50,10 @@ class CodebookInfo:
         mse: mean squared length of their residuals.
         keeps_norms: whether vectors are kept with the lengths they have, none above 1, rather than
             as directions with lengths aside. Means of unit vectors are, as pooling makes them.
-        files: size and checksum of each array's file, by array name.
+        files: size and checksum of each array's file, by array name; empty before it is written.
+
+    Raises:
+        IndexCorruptError: a value that cannot be.
     """
 
     name: str
@@ -59,6 +63,16 @@ class CodebookInfo:
     mse: float
     keeps_norms: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of("the bits of a codebook", self.nbits, LARGEST)
+        whole("the centroids of a codebook", self.centroids, most=1 << 24)
+        whole("the vectors of a codebook", self.vectors)
+        share("the residuals of a codebook", self.mse)
+        if type(self.keeps_norms) is not bool:
+            raise wrong("the lengths that a codebook keeps", self.keeps_norms)
+        if self.files:
+            array_names(self.files)
 
     @property
     def size(self) -> int:

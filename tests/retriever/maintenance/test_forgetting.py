@@ -12,6 +12,7 @@ import sys
 import textwrap
 import threading
 from contextlib import closing
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.storage import catalog as catalogs
 from lfm2_colbert_rag.storage import forgetting
+from lfm2_colbert_rag.storage.checksums import row_sum
 from lfm2_colbert_rag.storage.forgetting import FORGET_AFTER
 
 from ...grown import add, compress_early, sentences
@@ -264,13 +266,12 @@ def test_forgetting_that_was_killed_goes_on(folder):
 def age(retriever: Retriever, seconds: float) -> None:
     """Let every commit lie back further."""
     with closing(sqlite3.connect(retriever.path / "catalog.sqlite")) as connection, connection:
-        for generation, created in connection.execute(
-            "SELECT generation, created FROM generations"
-        ).fetchall():
-            older = np.datetime64(created[:19]) - np.timedelta64(int(seconds), "s")
+        rows = connection.execute("SELECT generation, created, added, removed FROM generations")
+        for generation, created, *counts in rows.fetchall():
+            older = datetime.fromisoformat(created) - timedelta(seconds=seconds)
+            row = (generation, older.isoformat(timespec="seconds"), *counts)
             connection.execute(
-                "UPDATE generations SET created = ? WHERE generation = ?",
-                (f"{older}+00:00", generation),
+                "INSERT OR REPLACE INTO generations VALUES (?, ?, ?, ?, ?)", (*row, row_sum(*row))
             )
 
 
