@@ -69,6 +69,27 @@ def open_regular(path: Path) -> BufferedReader:
     return os.fdopen(handle, "rb")
 
 
+def write_regular(path: Path, content: bytes) -> None:
+    """Write a small file anew, without following a link or waiting for a FIFO in place of it.
+
+    Raises:
+        IrregularFileError: it is a link, a folder, a FIFO, a device or a socket.
+        OSError: it cannot be written.
+    """
+    try:
+        handle = os.open(path, _FLAGS | os.O_WRONLY | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a FIFO that nobody reads
+            raise IrregularFileError(f"{path} is not a file") from error
+        raise
+    with os.fdopen(handle, "wb") as file:
+        found = os.fstat(handle).st_mode
+        if not stat.S_ISREG(found):
+            raise IrregularFileError(f"{path} is {_name(found)}, not a file")
+        file.truncate()
+        file.write(content)
+
+
 def kind_of(path: Path) -> str | None:
     """Say what has the name of a file; None for a file.
 

@@ -17,7 +17,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,13 +36,7 @@ from .careful import be_careful, unreadable_files
 from .checksums import row_sum
 from .commits import Changes, Commit, Counts, Head
 from .connections import Connections
-from .filter_sql import (
-    create_index,
-    define_functions,
-    drop_index,
-    indexed_fields,
-    prune_indexes,
-)
+from .filter_sql import create_index, define_functions, drop_index, indexed_fields
 from .folder_rows import (
     codebook_names,
     codebooks,
@@ -56,6 +49,7 @@ from .folder_rows import (
     live_segments,
     segment_names,
 )
+from .forgetting import Forgetting
 from .inspection import check_opened, inspect
 from .layout import require_catalog
 from .matching import matching_rows
@@ -106,6 +100,7 @@ class Catalog:
 
     Attributes:
         postings: the posting lists.
+        forgetting: drops what is left of dead passages.
     """
 
     def __init__(
@@ -120,6 +115,7 @@ class Catalog:
             path, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
+        self.forgetting = Forgetting(self._connections, self.postings)
         self._rows = RowCache()
         try:
             self._check_format(inspected)
@@ -234,34 +230,6 @@ class Catalog:
         """Return the segments and the codebooks of all generations."""
         with self._connections.reading_one_state() as connection:
             return every_segment(connection), codebooks(connection)
-
-    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
-        """Drop what is left of passages that died long ago and that no segment holds.
-
-        Args:
-            held: ascending rows that segments hold.
-            seconds: how long ago they must have died; readers may still be at work in older
-                generations.
-
-        Returns:
-            How many were dropped.
-        """
-        limit = datetime.fromtimestamp(time.time() - seconds, UTC)
-        with self._connections.writing() as connection:
-            dead = connection.execute(
-                "SELECT row FROM passages WHERE died <= "
-                "(SELECT max(generation) FROM generations WHERE created <= ?)",
-                (limit.isoformat(timespec="seconds"),),
-            )
-            gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
-            connection.execute(
-                "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
-                (json.dumps(gone.tolist()),),
-            )
-            prune_indexes(connection)
-        if len(gone):
-            self.postings.prune()
-        return len(gone)
 
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""
