@@ -26,12 +26,14 @@ def hit_value(hit: Hit, *, evidence: bool) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-def search(retriever: Retriever, mode: str, **options: Any) -> list[list[tuple[Any, ...]]]:
+def search(
+    retriever: Retriever, mode: str, *, evidence: bool = True, **options: Any
+) -> list[list[tuple[Any, ...]]]:
     """Ask everything in one mode."""
     asked = QUESTIONS if mode == "late" else QUESTIONS[1:]
     return [
         [
-            hit_value(hit, evidence=place < EXPLAINED)
+            hit_value(hit, evidence=evidence and place < EXPLAINED)
             for place, hit in enumerate(
                 retriever.search(question, k=EVERYTHING, mode=mode, **options)
             )
@@ -57,7 +59,7 @@ def stats(retriever: Retriever) -> list[Any]:
 def explanation(retriever: Retriever) -> list[Any]:
     """Explain some passages."""
     found = []
-    for id in ("a0", "b1", "c6"):
+    for id in ("a0", "b1", "c4"):
         one = retriever.explain(QUESTIONS[0], id)
         found.append([value for value in vars(one).values() if isinstance(value, float | str)])
     return found

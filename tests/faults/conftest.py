@@ -39,6 +39,7 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
         result
         for reports in terminalreporter.stats.values()
         for report in reports
+        if getattr(report, "when", "") == "call"
         for key, value in getattr(report, "user_properties", ())
         if key == _KEY
         for result in value

@@ -23,7 +23,13 @@ def main() -> None:
 
     root = new_root()
     nursery = Nursery(root)
-    families = {"damage": nursery.play}
+    families = {
+        "damage": nursery.play_damage,
+        "backup": nursery.play_backup,
+        "vectors": nursery.play_vectors,
+        "dump": nursery.play_dump,
+        "model": nursery.play_model,
+    }
     try:
         for line in sys.stdin:
             name = line.rstrip("\n")

@@ -6,12 +6,15 @@ import os
 import random
 import re
 import tempfile
+from collections.abc import Callable
 from functools import lru_cache
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from lfm2_colbert_rag import errors
 
+from . import play_backups, play_files, play_vectors
 from .child import NOBODY, become, run
 from .damages import Scene
 from .folders import Place, difference, find, fingerprint, holds_secret, open_to_all
@@ -38,6 +41,8 @@ class Nursery:
         self._cases = 0
         self.answers = lru_cache(maxsize=None)(self._answers)
         self.made = lru_cache(maxsize=None)(self._made)
+        self._warm = lru_cache(maxsize=None)(lambda: play_files.warm(root / "dumps"))
+        self._models = lru_cache(maxsize=None)(lambda: play_files.Models(root))
 
     def new_place(self) -> Path:
         """Return where a case may be played."""
@@ -54,11 +59,42 @@ class Nursery:
         """Play the undamaged index in this process, which so loads all that it takes."""
         return replay(KINDS[name], self.made(name, 1), self.new_place())
 
-    def play(self, name: str) -> list[dict]:
+    def play_backup(self, name: str) -> list[dict[str, Any]]:
+        """Play a crafted backup, and return its outcomes."""
+        return self._play_with(play_backups.play, name)
+
+    def play_vectors(self, name: str) -> list[dict[str, Any]]:
+        """Play odd vectors, and return the outcomes."""
+        return self._play_with(play_vectors.play, name)
+
+    def play_dump(self, name: str) -> list[dict[str, Any]]:
+        """Play an odd dump, and return the outcomes."""
+        self._warm()
+        return self._play_with(play_files.play_dump, name, "exact")
+
+    def play_model(self, name: str) -> list[dict[str, Any]]:
+        """Play an odd model folder, and return the outcomes."""
+        models = self._models()
+        return run(self.new_place(), lambda root, recorder: models.play(name, root, recorder))
+
+    def _play_with(
+        self, play: Callable[..., None], name: str, kind: str = ""
+    ) -> list[dict[str, Any]]:
+        kind = kind or name.split(":")[1]
+        self.answers(kind)  # so that all is loaded that it takes
+        made = {kind: self.made(kind, 1)}
+
+        def alone(root: Path, recorder: Recorder) -> None:
+            play(name, made.__getitem__, root, recorder)
+
+        return run(self.new_place(), alone)
+
+    def play_damage(self, name: str) -> list[dict[str, Any]]:
         """Play a damage, and return its outcomes."""
         damage = Damage.parse(name)
         kind = KINDS[damage.kind]
-        pristine, twin = self.made(kind.name, 1), self.made(kind.name, 2)
+        pristine = self.made(kind.name, 1)
+        twin = self.made(kind.name, 2) if damage.way == "twin" else pristine
         expected = self.answers(kind.name)
 
         def play(root: Path, recorder: Recorder) -> None:
@@ -104,7 +140,7 @@ class _Case:
             place,
             Recorder(recorder._file, self._judge),
             expected,
-            replay=lambda writes: replay(kind, self._pristine, place.root / "-".join(("r", *writes)), writes),
+            replay=lru_cache(maxsize=None)(self._replay),
         )
         life.play()
         changed = difference(before, fingerprint(place.outside))
@@ -112,6 +148,11 @@ class _Case:
             recorder.fault("outside", "OUTSIDE", changed)
         if "link" in damage.way and (got := holds_secret(place.index, place.out)):
             recorder.fault("outside", "OUTSIDE", f"the secret got into {got}")
+
+    def _replay(self, writes: tuple[str, ...]) -> Answers:
+        """Play some writes on an undamaged index, in this process."""
+        root = self._place.root / "-".join(("undamaged", *writes))
+        return replay(KINDS[self._damage.kind], self._pristine, root, writes)
 
     def _damage_it(self) -> None:
         damage = self._damage
