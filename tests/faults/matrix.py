@@ -105,11 +105,9 @@ def chunks(names: list[str]) -> list[list[str]]:
     by_kind: dict[str, list[str]] = defaultdict(list)
     for name in names:
         by_kind[name.split(":")[1]].append(name)
-    return [
-        group[start : start + CHUNK]
-        for group in by_kind.values()
-        for start in range(0, len(group), CHUNK)
-    ]
+    starts = range(0, max(map(len, by_kind.values()), default=0), CHUNK)
+    parts = [group[start : start + CHUNK] for start in starts for group in by_kind.values()]
+    return [part for part in parts if part]
 
 
 def in_proportion(full: int, least: int) -> int:
