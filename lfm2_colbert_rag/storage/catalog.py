@@ -13,10 +13,10 @@ that takes and whatever is written meanwhile, and needs no long transaction.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,14 +36,7 @@ from .careful import be_careful, unreadable_files
 from .checksums import row_sum
 from .commits import Changes, Commit, Counts, Head
 from .connections import Connections
-from .filter_sql import (
-    create_index,
-    define_functions,
-    drop_index,
-    indexed_fields,
-    prune_indexes,
-    to_sql,
-)
+from .filter_sql import create_index, define_functions, drop_index, indexed_fields
 from .folder_rows import (
     codebook_names,
     codebooks,
@@ -56,8 +49,10 @@ from .folder_rows import (
     live_segments,
     segment_names,
 )
+from .forgetting import Forgetting
 from .inspection import check_opened, inspect
 from .layout import require_catalog
+from .matching import matching_rows
 from .passage_rows import (
     bury_passages,
     insert_passages,
@@ -105,6 +100,7 @@ class Catalog:
 
     Attributes:
         postings: the posting lists.
+        forgetting: drops what is left of dead passages.
     """
 
     def __init__(
@@ -119,6 +115,7 @@ class Catalog:
             path, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
+        self.forgetting = Forgetting(self._connections, self.postings)
         self._rows = RowCache()
         try:
             self._check_format(inspected)
@@ -234,34 +231,6 @@ class Catalog:
         with self._connections.reading_one_state() as connection:
             return every_segment(connection), codebooks(connection)
 
-    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
-        """Drop what is left of passages that died long ago and that no segment holds.
-
-        Args:
-            held: ascending rows that segments hold.
-            seconds: how long ago they must have died; readers may still be at work in older
-                generations.
-
-        Returns:
-            How many were dropped.
-        """
-        limit = datetime.fromtimestamp(time.time() - seconds, UTC)
-        with self._connections.writing() as connection:
-            dead = connection.execute(
-                "SELECT row FROM passages WHERE died <= "
-                "(SELECT max(generation) FROM generations WHERE created <= ?)",
-                (limit.isoformat(timespec="seconds"),),
-            )
-            gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
-            connection.execute(
-                "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
-                (json.dumps(gone.tolist()),),
-            )
-            prune_indexes(connection)
-        if len(gone):
-            self.postings.prune()
-        return len(gone)
-
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""
         with self._connections.reading() as connection:
@@ -287,7 +256,8 @@ class Catalog:
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         """Return the ascending live rows whose metadata match a filter; asked again, at once."""
         # By its repr: 1, 1.0 and True are equal and mean three different things.
-        return self._rows.get((repr(where), generation), lambda: self._select(where, generation))
+        digest = hashlib.blake2b(repr(where).encode()).digest()
+        return self._rows.get((digest, generation), lambda: self._select(where, generation))
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata, so that filters on it need not read all passages.
@@ -383,14 +353,8 @@ class Catalog:
             return [f"{path}: {text}" for text in inspect(connection)]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
-        parameters: dict[str, Any] = {"generation": generation}
         with self._connections.reading_one_state() as connection:
-            condition = to_sql(where, parameters, indexed_fields(connection))
-            rows = connection.execute(
-                f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
-                parameters,
-            )
-            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+            return matching_rows(connection, where, generation)
 
     def _check_format(self, inspected: bool) -> None:
         """Refuse what is no catalog, is damaged, or was written by another version."""
