@@ -33,11 +33,10 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 
 @given(NUMBERS, NUMBERS, NUMBERS, NUMBERS, st.none() | NUMBERS)
 def test_sql_and_python_agree_on_the_state(row, windows, tokens, born, died):
+    values = (row, windows, tokens, born, died)
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE t (row, windows, tokens, born, died)")
-        connection.execute(
-            "INSERT INTO t VALUES (?, ?, ?, ?, ?)", (row, windows, tokens, born, died)
-        )
+        connection.execute("INSERT INTO t VALUES (?, ?, ?, ?, ?)", values)
         (found,) = connection.execute(f"SELECT {state_sql()} FROM t").fetchone()
     assert found == state_sum(*values)
 
@@ -74,7 +73,7 @@ def made(tmp_path_factory):
         compress_early(patch)
         with Retriever.open(folder, model="hash") as retriever:
             retriever.create_filter_index("lang")
-            add(retriever, 60)
+            add(retriever, 300)  # more than are kept apart from the posting lists
             retriever.optimize()
             retriever.add(list(CORPUS.values()), ids=list(CORPUS), metadata=list(METADATA.values()))
             retriever.delete(["kaffee"])
