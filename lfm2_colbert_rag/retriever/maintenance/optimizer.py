@@ -81,10 +81,10 @@ class Optimizer:
             self._compactor.merge_due(report)
             self._compactor.merge_all(report)
             self._forget(forget_after)
+        self._compactor.soundness.raise_found()
         snapshot = store.snapshot()
         if isinstance(self._searcher.indexes.get(snapshot), CompressedIndex):
             self._measure(snapshot, SAMPLE, SECONDS)
-        self._compactor.soundness.raise_found()
 
     def measure_recall(self, queries: Sequence[str] | None, sample: int) -> Recall:
         """Measure recall@10 against exact MaxSim; see ``Retriever.measure_recall``."""
