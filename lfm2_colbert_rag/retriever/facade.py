@@ -803,6 +803,8 @@ class Retriever:
 
         Raises:
             IndexLockedError: somebody else is optimizing.
+            IndexCorruptError: some segments are damaged, which the message names. They were left as
+                they are; all else was done.
             StorageFullError: the disk is full; what was finished until then stays.
             ModelNotFoundError: texts are to be encoded, and the model is not there.
             ReadOnlyError: the index may only be read.
