@@ -204,7 +204,7 @@ filters = st.recursive(
 
 
 def stored_catalog(folder: Path, metadata: list[dict[str, object]]) -> Catalog:
-    catalog = Catalog.create(folder / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(folder / FILE_NAME, SETTINGS, durable=False)
     stored = [StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)]
     catalog.commit(Commit(1, stored))
     return catalog

@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 # Opening a FIFO waits for whoever writes it unless told otherwise. Windows knows neither flag.
 _FLAGS = (
@@ -34,7 +34,7 @@ class IrregularFileError(OSError):
     """Something other than a file has its name. Never reaches users: callers say what it means."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, without following a link in place of it.
 
     Args:

@@ -44,8 +44,11 @@ from .arrays import (
     write_arrays,
 )
 from .described import array_names, one_of, share, whole, wrong
+from .laws import MOST, Laws, all_finite, require_rows, windows_of
 
 EXACT, COMPRESSED = "exact", "compressed"
+# Arrays of an exact segment that have a row a vector, and those that have one a window.
+_A_VECTOR, _A_WINDOW = ("vectors", "token_ids", "spans"), ("offsets", "rows", "windows")
 
 
 @dataclass(frozen=True)
@@ -181,6 +184,11 @@ class ExactSegment(Segment):
     def _streamed(self) -> Sequence[npt.NDArray[np.generic]]:
         return self.vectors, self.token_ids, self.spans
 
+    @cached_property
+    def finite(self) -> bool:
+        """Whether no vector holds NaN or infinity; looked at once, when it is first searched."""
+        return all_finite(self.vectors)
+
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32."""
         return self.vectors[self._tokens(position)].astype(np.float32)
@@ -312,10 +320,36 @@ def count_by_row(
     return windows.tolist(), vectors.astype(np.int64).tolist()
 
 
-def open_exact_segment(root: Path, info: SegmentInfo) -> ExactSegment:
-    """Map a segment's files.
+def open_exact_segment(root: Path, info: SegmentInfo, dim: int | None = None) -> ExactSegment:
+    """Open a segment, once what is not a row a vector keeps its laws.
+
+    Args:
+        root: folder of all segments.
+        info: what the catalog knows of it.
+        dim: width of its vectors; whatever it is when None.
 
     Raises:
-        IndexCorruptError: a file is missing or has another size.
+        IndexCorruptError: a file is missing or altered, or an array cannot be so.
+        StoredIndexError: the system refuses to open a file now.
     """
-    return ExactSegment(info, open_arrays(root / info.name, info.files))
+    folder = root / info.name
+    laws = Laws(folder, open_arrays(folder, info.files, _A_VECTOR))
+    laws.named(_A_VECTOR + _A_WINDOW)
+    width = laws.take("vectors", np.float16, None, dim).shape[1]
+    laws.one_a_vector("vectors", np.float16, info.vectors, width)
+    laws.one_a_vector("token_ids", np.int32, info.vectors)
+    laws.one_a_vector("spans", np.int32, info.vectors, 2)
+    rows = laws.numbers("rows", 0, MOST, None, dtype=np.int64)
+    laws.require(
+        laws.arrays["offsets"].shape == (len(rows) + 1,),
+        f"it has {len(rows)} rows, but offsets of shape {laws.arrays['offsets'].shape} and windows "
+        f"of shape {laws.arrays['windows'].shape}.",
+    )
+    require_rows(laws, rows, info.first_row, info.passages)
+    windows_of(laws, len(rows), np.int64)
+    offsets = laws.bounds("offsets", info.vectors, np.int64)
+    laws.require(
+        (np.diff(offsets) > 0).all(),
+        f"its offsets do not ascend from 0 to its {info.vectors} vectors.",
+    )
+    return ExactSegment(info, laws.arrays)

@@ -57,7 +57,7 @@ class SegmentOpener:
         root = self._folder / SEGMENTS
         require_folders(self._folder, SEGMENTS, info.name)
         if info.kind != COMPRESSED:
-            return open_exact_segment(root, info)
+            return open_exact_segment(root, info, self._dim)
         for codebook in codebooks:
             if codebook.name == info.codebook:
                 return open_compressed_segment(root, info, self.codebook(codebook))
