@@ -793,9 +793,10 @@ class Retriever:
                 disk as they are until all are encoded, 256 bytes each at 128 dimensions. Vectors
                 that were given by :meth:`add_vectors` cannot be told from others, and are replaced
                 by what the model makes of their texts.
-            forget_after: texts of passages that were deleted or replaced so many seconds ago are
-                removed from the disk; readers at work in an older generation may need younger
-                ones.
+            forget_after: every byte of passages that were deleted or replaced so many seconds ago
+                is removed from the folder; readers at work in an older generation may need
+                younger ones. Where there are any, writers wait about two seconds for each 100 MB
+                of the catalog.
             progress: see :meth:`add`; it counts passages.
 
         Returns:

@@ -67,6 +67,7 @@ class Optimizer:
         """Bring the index to its best; see ``Retriever.optimize``."""
         store = self._store
         store.require_writable()
+        _check_seconds(forget_after)
         settings = store.snapshot().settings
         encoder = self._ingestor.passage_encoder(settings) if reencode_texts else None
         steps = 2 if encoder is None else 3
@@ -212,3 +213,9 @@ class Optimizer:
                 "optimize it again",
                 self._store.folder / FILE_NAME,
             )
+
+
+def _check_seconds(forget_after: object) -> None:
+    number = isinstance(forget_after, int | float) and not isinstance(forget_after, bool)
+    if not number or not forget_after >= 0:  # type: ignore[operator]
+        raise ConfigError(f"forget_after must be seconds, 0 or more, not {forget_after!r}.")
