@@ -19,6 +19,7 @@ from filelock import BaseFileLock, FileLock, Timeout
 from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexLockedError
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
+from .retired import is_retired, retire
 
 logger = logging.getLogger(__name__)
 
@@ -126,25 +127,31 @@ class FolderLocks:
             shutil.rmtree(folder, ignore_errors=True)
             _give_up(lock)
 
-    def remove_orphans(self, named: Collection[str]) -> None:
+    def remove_orphans(self, named: Collection[str]) -> bool:
         """Remove what killed writers left behind; to be called while :meth:`writing`.
 
         Args:
             named: the segments and codebooks that are in use.
+
+        Returns:
+            False if some is still there, because readers have it open.
         """
+        gone = True
         for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
             if path.name not in named:
-                _remove_orphan(path)
+                gone &= _remove_orphan(path)
         for path in self.folder.glob(f"{STAGING}/*.lock"):
             lock = _try_lock(path)
             if lock is not None:  # else somebody is writing it right now
-                _remove_orphan(path.with_suffix(""))
+                gone &= _remove_orphan(path.with_suffix(""))
                 _give_up(lock)
+        return gone
 
 
-def _remove_orphan(folder: Path) -> None:
-    logger.info("removing %s, left behind by a write that never finished", folder)
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove_orphan(folder: Path) -> bool:
+    if not is_retired(folder):
+        logger.info("removing %s, left behind by a write that never finished", folder)
+    return retire(folder)
 
 
 def _try_lock(path: Path) -> BaseFileLock | None:
@@ -158,4 +165,5 @@ def _try_lock(path: Path) -> BaseFileLock | None:
 def _give_up(lock: BaseFileLock) -> None:
     """Release a lock whose file nobody will need again."""
     lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
+    with suppress(PermissionError):  # Windows: whoever looks for orphans has it open
+        Path(lock.lock_file).unlink(missing_ok=True)

@@ -36,6 +36,7 @@ from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
 from .locks import FolderLocks
+from .retired import retire
 from .segments import SegmentOpener, new_writer
 from .settings import IndexSettings
 from .staging import StagedSegment
@@ -154,6 +155,7 @@ class Store:
     def close(self) -> None:
         """Let go of files and connections; a later call raises RetrieverClosedError."""
         self.catalog.close()
+        self.opener.keep_only(())
         self._snapshot = Snapshot(-1, self._snapshot.settings, (), LiveSegments(()))
 
     def snapshot(self) -> Snapshot:
@@ -312,7 +314,7 @@ class Store:
             self._publish(staged, commit)
             # While nobody else can write, or whoever verifies would take them for orphans.
             for name in retired:
-                shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
+                self._swept &= retire(self.folder / SEGMENTS / name)
         return True
 
     def add_codebook(self, codebook: Codebook) -> CodebookInfo:
@@ -333,7 +335,7 @@ class Store:
                 named = {one.name for one in self.catalog.codebooks()}
                 for path in (self.folder / CODEBOOKS).iterdir():
                     if path.name not in named:
-                        shutil.rmtree(path, ignore_errors=True)
+                        self._swept &= retire(path)
         return info
 
     def create_filter_index(self, path: FieldPath) -> None:
@@ -364,8 +366,7 @@ class Store:
         self.require_writable()
         with self.locks.writing():
             if not self._swept:
-                self.locks.remove_orphans(self._named())
-                self._swept = True
+                self._swept = self.locks.remove_orphans(self._named())
             yield self.catalog.head()
 
     def _replaced(self, draft: Draft, head: Head) -> Mapping[str, int]:
