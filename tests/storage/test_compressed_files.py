@@ -18,6 +18,8 @@ from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..grown import add, answers, assert_same, compress_early, grow, held, kinds
 
+pytestmark = pytest.mark.long
+
 SEGMENT_FILES = [
     "codes",
     "extra_centroids",

@@ -24,6 +24,8 @@ from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 
 from ..checkpoints import edit_json, write_checkpoint
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
