@@ -104,5 +104,4 @@ def release(array: npt.NDArray[Any]) -> None:
     if isinstance(owner, _Pages):
         owner.release()
     elif sys.platform != "win32" and isinstance(owner, mmap.mmap):
-        if hasattr(mmap, "MADV_DONTNEED"):
-            owner.madvise(mmap.MADV_DONTNEED)
+        owner.madvise(getattr(mmap, "MADV_DONTNEED", mmap.MADV_NORMAL))
