@@ -277,6 +277,7 @@ class Retriever:
 
     def close(self) -> None:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
+        self._searcher.indexes.forget()
         self._store.close()
         if self._in_memory:
             discard(self._store)

@@ -19,6 +19,8 @@ from lfm2_colbert_rag.storage.verification import verify_folder
 from ..grown import add, answers, assert_same, compress_early, grow, held, kinds
 from ..sealing import tampering
 
+pytestmark = pytest.mark.long
+
 SEGMENT_FILES = [
     "codes",
     "extra_centroids",
