@@ -29,6 +29,7 @@ def main() -> None:
         "vectors": nursery.play_vectors,
         "dump": nursery.play_dump,
         "model": nursery.play_model,
+        "harness": nursery.play_harness,
     }
     try:
         for line in sys.stdin:

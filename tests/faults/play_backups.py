@@ -50,9 +50,7 @@ def names(number: int) -> list[str]:
 
 @cache
 def _crafts(kind: str) -> dict[str, Craft]:
-    return {
-        name: craft for group in crafts(KINDS[kind]).values() for name, craft in group.items()
-    }
+    return {name: craft for group in crafts(KINDS[kind]).values() for name, craft in group.items()}
 
 
 def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recorder) -> None:
@@ -68,7 +66,7 @@ def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recor
     before = fingerprint(place.outside)
     backup = fingerprint(place.index)
     with kind.policy():
-        _Restoring(kind, place, Recorder(recorder._file, _judge)).play(backup)
+        _Restoring(kind, place, recorder.judging(_judge)).play(backup)
     changed = difference(before, fingerprint(place.outside))
     if changed:
         recorder.fault("outside", "OUTSIDE", changed)

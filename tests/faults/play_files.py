@@ -90,7 +90,7 @@ def play_dump(name: str, pristine: Callable[[str], Path], root: Path, recorder: 
     with suppress(*_TOO_SMALL):
         _dump_changes(layout)[change](dump, random.Random(name), place.outside)
     before = fingerprint(place.outside)
-    recorder = Recorder(recorder._file, _judge_dump)
+    recorder = recorder.judging(_judge_dump)
     with kind.policy(), kind.open(place.index) as retriever:
         state = _state(retriever)
         added = recorder.attempt("import", lambda: retriever.import_dump(dump, passages))
@@ -152,7 +152,7 @@ class Models:
         with suppress(*_TOO_SMALL):
             _model_changes()[change](folder, random.Random(name), place.outside)
         before = fingerprint(place.outside)
-        recorder = Recorder(recorder._file, _judge_model)
+        recorder = recorder.judging(_judge_model)
         encoder = recorder.attempt("load", lambda: load_encoder(folder, engine="torch"))
         if not isinstance(encoder, Failed):
             recorder.right("load")
@@ -175,9 +175,7 @@ def _use(encoder: Any, recorder: Recorder) -> None:
 
 def _index(encoder: Any) -> list[Any]:
     with Retriever.from_texts(["here it is", "東京のテキスト"], model=encoder) as retriever:
-        return [
-            answers.hit_value(hit, evidence=True) for hit in retriever.search("where is it?")
-        ]
+        return [answers.hit_value(hit, evidence=True) for hit in retriever.search("where is it?")]
 
 
 def _judge_model(error: errors.LFM2ColBERTError) -> str | None:
