@@ -8,10 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import shutil
 import sys
-import time
 import warnings
+
+
+def _seconds_of_children() -> float:
+    """Return how long all cases have computed; how long they took is the machine's business."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -34,9 +40,9 @@ def main() -> None:
     try:
         for line in sys.stdin:
             name = line.rstrip("\n")
-            start = time.monotonic()
+            start = _seconds_of_children()
             outcomes = families[name.partition(":")[0]](name)
-            answer = {"case": name, "seconds": time.monotonic() - start, "outcomes": outcomes}
+            answer = {"case": name, "seconds": _seconds_of_children() - start, "outcomes": outcomes}
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
     finally:
