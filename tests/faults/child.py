@@ -118,7 +118,7 @@ def _seconds_used(number: int) -> float:
 
 def _named_by_verify(outcomes: list[Outcome]) -> list[Outcome]:
     """Tell wrong answers that verify() would have warned of from those that it would not."""
-    if not any(one.step == "verify" and one.outcome == "NAMED" for one in outcomes):
+    if not any(one.step.endswith("verify") and one.outcome == "NAMED" for one in outcomes):
         return outcomes
     told = "WRONG-BUT-VERIFY-NAMES-IT"
     return [replace(one, outcome=told) if one.outcome == "WRONG" else one for one in outcomes]

@@ -17,7 +17,7 @@ from . import answers
 from .crafts import Craft, crafts
 from .folders import Place, difference, fingerprint, holds_secret
 from .kinds import KINDS, Kind
-from .outcomes import Failed, Recorder
+from .outcomes import NAMED, Failed, Outcome, Recorder
 from .sealing import seal_files, seal_rows
 
 _ABOUT_THE_BACKUP = (
@@ -75,7 +75,8 @@ def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recor
 
 
 def _judge(error: errors.LFM2ColBERTError) -> str | None:
-    return None if isinstance(error, _ABOUT_THE_BACKUP) else "does not blame the backup"
+    known = (*_ABOUT_THE_BACKUP, errors.ConfigError)
+    return None if isinstance(error, known) else "does not blame the backup"
 
 
 class _Restoring:
@@ -126,10 +127,14 @@ class _Restoring:
             for step, function in steps.items():
                 value = self._recorder.attempt(prefix + step, function)
                 if isinstance(value, Failed):
-                    if sound and isinstance(value.error, errors.LFM2ColBERTError):
+                    # An index that keeps no terms, crafted to be so, may say so.
+                    named = isinstance(value.error, errors.LFM2ColBERTError)
+                    if sound and named and not isinstance(value.error, errors.ConfigError):
                         self._unsound(prefix + step, f"{value.error}")
-                elif step == "verify" and sound and value:
-                    self._unsound(prefix + step, value[0])
+                elif step == "verify" and value:
+                    self._recorder.note(Outcome(prefix + step, NAMED, value[0]))
+                    if sound:
+                        self._unsound(prefix + step, value[0])
                 elif (odd := senseless(value)) is not None:
                     self._recorder.fault(prefix + step, "WRONG", odd)
 

@@ -150,6 +150,7 @@ class _Case:
             recorder.judging(self._judge),
             expected,
             replay=lru_cache(maxsize=None)(self._replay),
+            blames=self._blames,
         )
         life.play()
         changed = difference(before, fingerprint(place.outside))
@@ -178,12 +179,17 @@ class _Case:
             path.touch()
         damage.apply(path, scene)
 
+    def _blames(self, text: str) -> str | None:
+        """Say that a message blames the content of what merely may not be read."""
+        wrong = self._damage.way == "unreadable" and _BLAMES_CONTENT.search(text)
+        return "blames the content" if wrong else None
+
     def _judge(self, error: errors.LFM2ColBERTError) -> str | None:
         damage = self._damage
         if damage.way == "unreadable":
             if not isinstance(error, _REFUSED):
                 return "not an error of rights"
-            return "blames the content" if _BLAMES_CONTENT.search(str(error)) else None
+            return self._blames(str(error))
         if damage.role in PLANTED + LOCKS + FOLDERS:
             return None if isinstance(error, errors.StoredIndexError) else "not about the index"
         allowed = _ALTERED + ((errors.IndexExistsError,) if damage.role == CATALOG else ())

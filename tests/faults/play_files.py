@@ -12,8 +12,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lfm2_colbert_rag import Retriever, errors, load_encoder
 
 from . import answers, odd_dumps, odd_models
@@ -163,10 +161,7 @@ class Models:
 
 def _use(encoder: Any, recorder: Recorder) -> None:
     """Encode, and index what comes of it."""
-    query = recorder.attempt("encode_query", lambda: encoder.encode_query(["where is it?"]))
-    if not isinstance(query, Failed) and not np.isfinite(query[0].vectors).all():
-        text = "vectors of a query are not finite"
-        recorder.fault("encode_query", "WRONG", text, "encoders give vectors that are not finite")
+    recorder.attempt("encode_query", lambda: encoder.encode_query(["where is it?"]))
     recorder.attempt("encode_document", lambda: encoder.encode_document(["here it is", "東京"]))
     found = recorder.attempt("index", lambda: _index(encoder))
     if not isinstance(found, Failed) and (odd := senseless(found)):
