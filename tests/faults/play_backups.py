@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -58,7 +59,8 @@ def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recor
     _, kind_name, craft, seed = name.split(":")
     kind, place = KINDS[kind_name], Place(root)
     place.prepare(pristine(kind_name))
-    with suppress(ValueError, IndexError, TypeError):  # some arrays are too small for a craft
+    # Some arrays are too small for a craft, and some tables cannot hold it.
+    with suppress(ValueError, IndexError, TypeError, sqlite3.IntegrityError):
         _crafts(kind_name)[craft](place.index, random.Random(name + seed), place.outside)
     for seal in (seal_files, seal_rows):
         with suppress(Exception):  # what was crafted may be beyond any checksum
