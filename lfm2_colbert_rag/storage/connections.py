@@ -117,6 +117,18 @@ class Connections:
             yield connection
             connection.execute("COMMIT")
 
+    @contextmanager
+    def outside_transactions(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection for what writes without one, such as ``VACUUM``.
+
+        Raises:
+            ReadOnlyError: the file may only be read.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        self.require_writable()
+        with _storage_errors(self.path), self.reading() as connection:
+            yield connection
+
     def _require_open(self) -> None:
         if self._closed:
             raise RetrieverClosedError(

@@ -46,7 +46,7 @@ _VALUES = """
     FROM {passages} filter_indexes AS f, json_each(new.metadata, f.path) AS e
     WHERE {fields} json_type(new.metadata, f.path) <> 'object'
         AND e.type NOT IN ('array', 'object')"""
-_TABLES = (
+TABLES = (
     "CREATE TABLE IF NOT EXISTS filter_indexes (field INTEGER PRIMARY KEY, path TEXT UNIQUE)",
     """CREATE TABLE IF NOT EXISTS filter_values (
         field INTEGER, kind TEXT, value, row INTEGER, PRIMARY KEY (field, kind, value, row)
@@ -110,7 +110,7 @@ def indexed_fields(connection: sqlite3.Connection) -> dict[Path, int]:
 
 def create_index(connection: sqlite3.Connection, path: Path) -> None:
     """Index a field for all passages there are and will be; nothing happens if it is indexed."""
-    for statement in _TABLES:
+    for statement in TABLES:
         connection.execute(statement)
     if path in indexed_fields(connection):
         return
@@ -137,6 +137,22 @@ def prune_indexes(connection: sqlite3.Connection) -> None:
     """Forget the values of passages that the catalog no longer holds at all."""
     if _have_tables(connection):
         connection.execute("DELETE FROM filter_values WHERE row NOT IN (SELECT row FROM passages)")
+
+
+def damaged_indexes(connection: sqlite3.Connection) -> list[str]:
+    """Compare the values of indexed fields with the metadata that they are copied from."""
+    if not _have_tables(connection):
+        return []
+    meant = f"SELECT * FROM ({_VALUES.format(passages='passages AS new,', fields='')})"
+    held = "SELECT field, kind, value, row FROM filter_values"
+    lacking = connection.execute(f"SELECT 1 FROM ({meant} EXCEPT {held}) LIMIT 1").fetchone()
+    extra = connection.execute(f"SELECT 1 FROM ({held} EXCEPT {meant}) LIMIT 1").fetchone()
+    if lacking is None and extra is None:
+        return []
+    return [
+        "the filter indexes in the catalog disagree with the metadata of the passages. Make them "
+        "again: drop_filter_index and create_filter_index for each field."
+    ]
 
 
 def _casefold(value: str | int | float | None) -> str | int | float | None:

@@ -14,13 +14,17 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, Timeout
+from filelock import FileLock, Timeout
 
-from .._support.system_errors import raise_named, system_errors
-from ..errors import IndexLockedError
+from .._support.regular import IrregularFileError, kind_of, open_regular, write_regular
+from .._support.system_errors import raise_named
+from ..errors import IndexLockedError, IndexUnavailableError
+from .file_locks import give_up, require_lockable, try_lock
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 
 logger = logging.getLogger(__name__)
+
+_HOLDER_BYTES = 4096  # of what a writer says of itself
 
 
 class FolderLocks:
@@ -61,23 +65,20 @@ class FolderLocks:
             self._writing.release()
 
     def _acquire(self, timeout: float) -> None:
-        try:
+        with _refusals(self.folder):
+            require_lockable(self.folder / LOCK)
             self._file_lock.acquire(timeout=timeout)
-        except Timeout:
-            raise
-        except OSError as error:
-            raise_named(error, self.folder)
-            raise
 
     def _write_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         with suppress(OSError):  # the lock counts; who holds it is only told in its error
-            (self.folder / HOLDER).write_text(json.dumps(holder))
+            write_regular(self.folder / HOLDER, json.dumps(holder).encode())
 
     def _locked(self) -> IndexLockedError:
         who = "another writer"
-        with suppress(OSError, ValueError, KeyError):
-            holder = json.loads((self.folder / HOLDER).read_text())
+        with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            with open_regular(self.folder / HOLDER) as file:
+                holder = json.loads(file.read(_HOLDER_BYTES))
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
             who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
         return IndexLockedError(
@@ -96,7 +97,8 @@ class FolderLocks:
         """
         lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
         try:
-            with system_errors(self.folder):
+            with _refusals(self.folder):
+                require_lockable(self.folder / OPTIMIZER)
                 lock.acquire(timeout=timeout)
         except Timeout:
             raise IndexLockedError(
@@ -112,19 +114,16 @@ class FolderLocks:
     def stage(self) -> Iterator[Path]:
         """Give a folder for a segment in the making, which nobody takes for an orphan."""
         lock = None
-        try:
-            (self.folder / STAGING).mkdir(exist_ok=True)
+        with _refusals(self.folder):
+            _make_real_folder(self.folder / STAGING)
             while lock is None:  # whoever removes orphans may get at the new lock file first
-                lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
-        except OSError as error:
-            raise_named(error, self.folder)
-            raise
+                lock = try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
         folder = Path(lock.lock_file).with_suffix("")
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            _give_up(lock)
+            give_up(lock)
 
     def remove_orphans(self, named: Collection[str]) -> None:
         """Remove what killed writers left behind; to be called while :meth:`writing`.
@@ -136,10 +135,12 @@ class FolderLocks:
             if path.name not in named:
                 _remove_orphan(path)
         for path in self.folder.glob(f"{STAGING}/*.lock"):
-            lock = _try_lock(path)
+            lock = None
+            with suppress(OSError):  # what cannot be locked stays
+                lock = try_lock(path)
             if lock is not None:  # else somebody is writing it right now
                 _remove_orphan(path.with_suffix(""))
-                _give_up(lock)
+                give_up(lock)
 
 
 def _remove_orphan(folder: Path) -> None:
@@ -147,15 +148,25 @@ def _remove_orphan(folder: Path) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _try_lock(path: Path) -> BaseFileLock | None:
-    lock = FileLock(path, thread_local=False)
-    with suppress(Timeout):
-        lock.acquire(timeout=0)
-        return lock
-    return None
+def _make_real_folder(path: Path) -> None:
+    with suppress(FileExistsError):
+        path.mkdir()
+    kind = kind_of(path)
+    if kind != "a folder":
+        raise IrregularFileError(f"{path} is {kind or 'a file'}, not a folder")
 
 
-def _give_up(lock: BaseFileLock) -> None:
-    """Release a lock whose file nobody will need again."""
-    lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
+@contextmanager
+def _refusals(folder: Path) -> Iterator[None]:
+    """Raise what keeps a lock from being taken as an error that names it."""
+    try:
+        yield
+    except Timeout:
+        raise
+    except IrregularFileError as error:
+        raise IndexUnavailableError(
+            f"{folder} cannot be written: {error}. Nothing of the index is kept there; remove it."
+        ) from error
+    except OSError as error:
+        raise_named(error, folder)
+        raise

@@ -19,7 +19,7 @@ from ..index.segment import (
     WindowWriter,
     open_exact_segment,
 )
-from .layout import CODEBOOKS, SEGMENTS
+from .layout import CODEBOOKS, SEGMENTS, require_folders
 
 
 class SegmentOpener:
@@ -44,6 +44,7 @@ class SegmentOpener:
         """
         with self._opening:
             if info.name not in self._known:
+                require_folders(self._folder, CODEBOOKS, info.name)
                 self._known[info.name] = open_codebook(self._folder / CODEBOOKS, info, self._dim)
             return self._known[info.name]
 
@@ -54,8 +55,9 @@ class SegmentOpener:
             IndexCorruptError: a file, or its codebook, is missing or truncated.
         """
         root = self._folder / SEGMENTS
+        require_folders(self._folder, SEGMENTS, info.name)
         if info.kind != COMPRESSED:
-            return open_exact_segment(root, info)
+            return open_exact_segment(root, info, self._dim)
         for codebook in codebooks:
             if codebook.name == info.codebook:
                 return open_compressed_segment(root, info, self.codebook(codebook))
@@ -80,5 +82,5 @@ def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool)
 
 def verify_files(folder: Path, info: SegmentInfo | CodebookInfo) -> list[str]:
     """Compare the files of a segment or a codebook with their checksums."""
-    root = folder / (SEGMENTS if isinstance(info, SegmentInfo) else CODEBOOKS)
-    return verify_arrays(root / info.name, info.files)
+    kind = SEGMENTS if isinstance(info, SegmentInfo) else CODEBOOKS
+    return verify_arrays(require_folders(folder, kind, info.name), info.files)

@@ -14,6 +14,7 @@ brings a :class:`~.commits.Draft`.
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 import threading
@@ -23,6 +24,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from .._support.disk import sync_folder
 from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
@@ -31,11 +35,12 @@ from ..filters import Path as FieldPath
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..index.segment import SegmentInfo
-from .atomic import is_taken
+from .atomic import is_taken, refusals
 from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
 from .locks import FolderLocks
+from .scratch import made_folder
 from .segments import SegmentOpener, new_writer
 from .settings import IndexSettings
 from .staging import StagedSegment
@@ -127,24 +132,32 @@ class Store:
 
         Raises:
             IndexExistsError: the folder is not empty.
+            InputError: no folder can have this name.
+            AccessDeniedError: this user may not make it.
+            StorageFullError: the disk is full; nothing is left behind.
         """
         if is_taken(folder):
             raise IndexExistsError(
                 f"{folder} exists and is not empty; name a new folder for the index."
             )
-        with system_errors(folder):
-            (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
-            Catalog.create(
-                folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
-            ).close()
-            if durable:
-                sync_folder(folder)
+        with refusals(folder), made_folder(folder / SEGMENTS):
+            try:
+                Catalog.create(
+                    folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
+                ).close()
+                if durable:
+                    sync_folder(folder)
+            except BaseException:
+                for unfinished in folder.glob(f".tmp-{os.getpid()}-*"):
+                    unfinished.unlink(missing_ok=True)
+                raise
         return cls(folder, lock_timeout=lock_timeout, durable=durable)
 
     @staticmethod
     def is_index(folder: Path) -> bool:
         """Tell whether a folder holds an index, of whatever format version."""
-        return (folder / FILE_NAME).is_file()
+        with refusals(folder / FILE_NAME):
+            return (folder / FILE_NAME).is_file()
 
     @property
     def settings(self) -> IndexSettings:
@@ -346,6 +359,30 @@ class Store:
         with self._writing():
             self.catalog.drop_filter_index(path)
 
+    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> bool:
+        """Remove every byte of passages that died so long ago and that no segment holds.
+
+        Args:
+            held: ascending rows that segments hold.
+            seconds: readers may still be at work in generations of later.
+
+        Returns:
+            False if readers kept the catalog's log all the time, so that some of it may be left.
+
+        Raises:
+            IndexLockedError: another writer held the index for too long; the next time goes on
+                from here.
+            StorageFullError: the disk is full; likewise.
+        """
+        forgetting = self.catalog.forgetting
+        forgetting.drop(held, seconds)
+        remains = forgetting.has_remains()
+        if remains:
+            forgetting.prune()
+        self._swept = False  # others may have been killed meanwhile
+        with self._writing():
+            return forgetting.scrub() if remains else True
+
     def size(self) -> int:
         """Return the bytes of all files in the folder."""
         total = 0
@@ -366,7 +403,11 @@ class Store:
             if not self._swept:
                 self.locks.remove_orphans(self._named())
                 self._swept = True
-            yield self.catalog.head()
+            try:
+                yield self.catalog.head()
+            except BaseException:  # a second Ctrl-C, say, may have kept it from tidying up
+                self._swept = False
+                raise
 
     def _replaced(self, draft: Draft, head: Head) -> Mapping[str, int]:
         """Return the live rows that a draft's passages replace."""
@@ -398,9 +439,9 @@ class Store:
         """Move a finished segment to its place and name it, or leave everything as it was."""
         root = self.folder / SEGMENTS
         name = None if commit.segment is None else commit.segment.name
-        if staged is not None and name is not None:
-            self._place(staged.folder, root / name)
         try:
+            if staged is not None and name is not None:
+                self._place(staged.folder, root / name)
             self.catalog.commit(commit)
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived.

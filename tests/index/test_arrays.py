@@ -20,7 +20,7 @@ def file_pages() -> int:
 def test_pages_that_were_read_are_released_and_can_be_read_again(tmp_path):
     values = np.arange(5_000_000, dtype=np.int64)
     write_arrays(tmp_path, {"values": values}, durable=False)
-    mapped = open_arrays(tmp_path, describe_arrays(tmp_path))["values"]
+    mapped = open_arrays(tmp_path, describe_arrays(tmp_path), ["values"])["values"]
     before = file_pages()
     assert int(mapped.sum()) == int(values.sum())
     read = file_pages()

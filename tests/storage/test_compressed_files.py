@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from lfm2_colbert_rag.index.arrays import _describe
 from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..grown import add, answers, assert_same, compress_early, grow, held, kinds
+from ..sealing import tampering
 
 SEGMENT_FILES = [
     "codes",
@@ -114,10 +114,8 @@ def test_a_codebook_that_is_gone(copied):
 
 
 def test_a_codebook_that_the_catalog_does_not_name(copied):
-    connection = sqlite3.connect(copied / "catalog.sqlite")
-    connection.execute("DELETE FROM codebooks")
-    connection.commit()
-    connection.close()
+    with tampering(copied) as connection:
+        connection.execute("DELETE FROM codebooks")
     with pytest.raises(IndexCorruptError, match=r"needs codebook .* which the catalog does not"):
         Retriever.open(copied)
     assert any("needs codebook" in problem for problem in verify_folder(copied))
@@ -143,13 +141,11 @@ def rewrite(folder: Path, name: str, change) -> None:
     path.unlink()
     np.save(path, array)
     file = _describe(path)
-    connection = sqlite3.connect(folder / "catalog.sqlite")
-    connection.execute(
-        f"UPDATE segments SET files = json_set(files, '$.{name}', json(?)) WHERE name = ?",
-        (f'{{"size": {file.size}, "sha256": "{file.sha256}"}}', path.parent.name),
-    )
-    connection.commit()
-    connection.close()
+    with tampering(folder) as connection:
+        connection.execute(
+            f"UPDATE segments SET files = json_set(files, '$.{name}', json(?)) WHERE name = ?",
+            (f'{{"size": {file.size}, "sha256": "{file.sha256}"}}', path.parent.name),
+        )
 
 
 def put(value: int):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sqlite3
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..conftest import CORPUS
 from ..inside import store_of
+from ..sealing import tampering
 
 
 def rewrite(retriever: Retriever, name: str, change) -> Path:
@@ -29,22 +29,18 @@ def rewrite(retriever: Retriever, name: str, change) -> Path:
     changed = change(array)
     path.unlink()  # the old one may still be mapped
     np.save(path, array if changed is None else changed)
-    connection = sqlite3.connect(retriever.path / "catalog.sqlite")
     file = _describe(path)
-    connection.execute(
-        f"UPDATE segments SET files = json_set(files, '$.{name}', json(?))",
-        (f'{{"size": {file.size}, "sha256": "{file.sha256}"}}',),
-    )
-    connection.commit()
-    connection.close()
+    with tampering(retriever.path) as connection:
+        connection.execute(
+            f"UPDATE segments SET files = json_set(files, '$.{name}', json(?))",
+            (f'{{"size": {file.size}, "sha256": "{file.sha256}"}}',),
+        )
     return path
 
 
 def set_catalog(retriever: Retriever, statement: str) -> None:
-    connection = sqlite3.connect(retriever.path / "catalog.sqlite")
-    connection.execute(statement)
-    connection.commit()
-    connection.close()
+    with tampering(retriever.path) as connection:
+        connection.execute(statement)
 
 
 def test_a_sound_index_has_no_problems(retriever):
@@ -130,11 +126,11 @@ def test_a_catalog_that_contradicts_the_segments(retriever, statement, said):
 def test_a_passage_in_two_segments(retriever):
     """As if a merge had kept the old segment alive."""
     segment = next(retriever.path.glob("segments/*"))
-    shutil.copytree(segment, segment.with_name("00000002-twice"))
+    shutil.copytree(segment, segment.with_name("00000002-2"))
     set_catalog(
         retriever,
-        "INSERT INTO segments SELECT '00000002-twice', passages, tokens, files, born, died, "
-        "description FROM segments",
+        "INSERT INTO segments SELECT '00000002-2', passages, tokens, files, born, died, "
+        "description, 0 FROM segments",
     )
     problems = verify_folder(retriever.path)
     assert len(problems) == 1

@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from filelock import FileLock
 
 from ..._support.progress import reporting
 from ...errors import ConfigError
-from ..cache import CACHE_VARIABLE, cache_folder
+from ..cache import CACHE_VARIABLE, cache_folder, writable_cache
 from ..checkpoint import Checkpoint
 from .dtypes import ONNX_DTYPES, OnnxDType
 
@@ -42,16 +43,18 @@ def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:
 
     Raises:
         ModelFormatError: the backbone has no graph, or the weights do not fit it.
-        ConfigError: no such dtype, or the cache folder cannot be written.
+        ConfigError: no such dtype, or the cache folder has no room, or was chosen and cannot be
+            written.
     """
     exported = exported_graph(checkpoint.folder, checkpoint, dtype)
     if exported is not None:
         return exported
     folder = cache_folder() / "onnx" / graph_key(checkpoint, dtype)
-    if (folder / GRAPH_FILE).is_file():
-        return folder / GRAPH_FILE
+    with suppress(OSError):  # a cache that may not be searched
+        if (folder / GRAPH_FILE).is_file():
+            return folder / GRAPH_FILE
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder = writable_cache("onnx") / folder.name
         # Two processes that start together convert once; the second waits for the first.
         with FileLock(folder.with_suffix(".lock")):
             if not (folder / GRAPH_FILE).is_file():

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from ..._support.progress import ProgressLike, reporting
-from ..._support.validation import check_streamed, check_vectors, no_vectors
+from ..._support.token_vectors import check_vectors, no_vectors
+from ..._support.validation import check_streamed
 from ...errors import IndexLockedError, LFM2ColBERTError
 from ...index.lexical.postings import Postings, in_parts
 from ...storage.commits import Draft, StaleDraftError

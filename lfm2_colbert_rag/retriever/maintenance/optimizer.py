@@ -13,6 +13,7 @@ from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
 from ...index.compressed import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
+from ...storage.catalog import FILE_NAME
 from ...storage.commits import StaleDraftError
 from ...types import TokenMatrix
 from ..ingest.lexical import fill_posting_lists
@@ -203,4 +204,9 @@ class Optimizer:
     def _forget(self, seconds: float) -> None:
         held = [live.segment.rows for live in self._store.snapshot().segments]
         rows = np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
-        self._store.catalog.forget(rows, seconds)
+        if not self._store.forget(rows, seconds):
+            logger.warning(
+                "what was deleted may still lie in the log of %s, which others were reading; "
+                "optimize it again",
+                self._store.folder / FILE_NAME,
+            )

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._support.validation import check_vectors
+from ..._support.token_vectors import check_vectors
 from ..ingest.passage_encoder import TEXTS, PassageEncoder
 
 if TYPE_CHECKING:

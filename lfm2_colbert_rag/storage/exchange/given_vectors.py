@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.validation import check_vectors
+from ..._support.token_vectors import check_vectors
 from ...errors import InputError
 from ...types import Passage, TokenMatrix, TokenVectors, Window
 
