@@ -20,6 +20,7 @@ from ..index.segment import Segment, SegmentInfo
 from ..types import Window
 from .catalog import FILE_NAME, Catalog
 from .layout import CODEBOOKS, LOCK, SEGMENTS, STAGING
+from .retired import is_retired
 from .segments import SegmentOpener, verify_files
 
 Opened = TypeVar("Opened")
@@ -244,7 +245,7 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
             "or optimize removes it."
             for parent in (SEGMENTS, CODEBOOKS, STAGING)
             for path in _folders(folder / parent)
-            if path.name not in named and not _is_staged(path)
+            if path.name not in named and not is_retired(path) and not _is_staged(path)
         ]
     finally:
         lock.release()

@@ -29,6 +29,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 from ..conftest import CORPUS
 from ..grown import set_policy
 from ..inside import store_of
+from ..windows import KEEPS_WHAT_IS_IN_USE, damages_what_is_open
 
 
 @pytest.fixture
@@ -144,6 +145,8 @@ def test_segments_that_are_merged_away_are_copied_anew(retriever, tmp_path, monk
         if len(calls) == 1:
             retriever.delete(where={})
             retriever.add(["what is there now"], ids=["now"])
+            if KEEPS_WHAT_IS_IN_USE and source.exists():
+                pytest.skip("what is merged away stays as long as it is mapped")
             assert not source.exists()
         copy(folder, *rest)
 
@@ -227,6 +230,7 @@ def test_many_problems_are_not_all_listed(retriever, tmp_path, monkeypatch):
         Retriever.restore(tmp_path / "b", tmp_path / "new")
 
 
+@damages_what_is_open
 @pytest.mark.parametrize("how", ["altered", "truncated", "missing"])
 def test_a_broken_index_is_not_backed_up(retriever, tmp_path, how):
     path = spoil(retriever.path, how)
