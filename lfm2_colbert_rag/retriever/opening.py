@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..encoder import DEFAULT_MODEL, load_encoder, read_fingerprint
 from ..encoder.lazy import LazyEncoder, ModelLike, require_same_model
@@ -15,8 +14,6 @@ from ..errors import IndexExistsError, IndexNotFoundError, ReadOnlyError
 from ..storage.atomic import is_taken
 from ..storage.store import Store
 from .options import new_settings, require_same
-
-PathLike: TypeAlias = "str | os.PathLike[str]"
 
 
 def open_index(

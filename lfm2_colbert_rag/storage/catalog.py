@@ -41,6 +41,8 @@ from .filter_sql import (
     prune_indexes,
     to_sql,
 )
+from .folder import IndexFolder
+from .layout import CATALOG
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
 from .row_cache import RowCache
@@ -66,8 +68,9 @@ from .schema import (
     write_settings,
 )
 from .settings import IndexSettings
+from .sqlite_errors import WRITING, sqlite_errors, translated
 
-FILE_NAME = "catalog.sqlite"
+FILE_NAME = CATALOG
 
 
 class Catalog:
@@ -75,6 +78,7 @@ class Catalog:
 
     Args:
         path: the SQLite file; it must exist.
+        folder: the folder that it lies in; found by the path when None.
         durable: wait for the disk at every commit.
         read_only: see :class:`~.connections.Connections`.
 
@@ -87,9 +91,18 @@ class Catalog:
         postings: the posting lists.
     """
 
-    def __init__(self, path: Path, *, durable: bool = True, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        folder: IndexFolder | None = None,
+        durable: bool = True,
+        read_only: bool = False,
+    ) -> None:
+        if not path.is_file():
+            raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
         self._connections = Connections(
-            path, durable=durable, prepare=define_functions, read_only=read_only
+            path, folder=folder, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
         self._rows = RowCache()
@@ -116,7 +129,14 @@ class Catalog:
         """
         temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
         temporary.unlink(missing_ok=True)
-        connection = sqlite3.connect(temporary, isolation_level=None)
+        with sqlite_errors(temporary):
+            cls._write_new(temporary, settings, lexical=lexical)
+        temporary.replace(path)
+        return cls(path, durable=durable)
+
+    @staticmethod
+    def _write_new(path: Path, settings: Mapping[str, Any], *, lexical: bool) -> None:
+        connection = sqlite3.connect(path, isolation_level=None)
         try:
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
@@ -127,8 +147,6 @@ class Catalog:
             connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
         finally:
             connection.close()
-        temporary.replace(path)
-        return cls(path, durable=durable)
 
     def close(self) -> None:
         """Close the file; whoever asks later gets a RetrieverClosedError."""
@@ -138,6 +156,19 @@ class Catalog:
     def read_only(self) -> bool:
         """Whether writes are refused."""
         return self._connections.read_only
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._connections.closed
+
+    def require_open(self) -> None:
+        """Refuse what comes after :meth:`close`.
+
+        Raises:
+            RetrieverClosedError: the catalog was closed.
+        """
+        self._connections.require_open()
 
     def require_writable(self) -> None:
         """Refuse what would write.
@@ -342,7 +373,7 @@ class Catalog:
         target = sqlite3.connect(path)
         try:
             with self._connections.reading() as connection:
-                connection.backup(target)
+                _copy(connection, target, path)
             target.execute("PRAGMA journal_mode = DELETE")
             return live_segments(target, newest_generation(target)), codebooks(target)
         finally:
@@ -353,7 +384,7 @@ class Catalog:
         try:
             with self._connections.reading() as connection:
                 found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
-        except sqlite3.DatabaseError as error:
+        except IndexCorruptError as error:
             found = [str(error)]
         return [] if found == ["ok"] else [f"{self._connections.path}: {text}" for text in found]
 
@@ -370,18 +401,14 @@ class Catalog:
     def _check_format(self) -> None:
         """Refuse what is no catalog, or one that another version of the library wrote."""
         path = self._connections.path
-        if not path.is_file():
-            raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
         try:
             with self._connections.reading() as connection:
                 application = connection.execute("PRAGMA application_id").fetchone()[0]
                 version = connection.execute("PRAGMA user_version").fetchone()[0]
                 ours = application == APPLICATION_ID and version == FORMAT_VERSION
                 lexical = read_state(connection) if ours else None
-        except sqlite3.DatabaseError as error:
-            raise IndexCorruptError(
-                f"{path} cannot be read as a catalog ({error}). Restore it from a backup."
-            ) from error
+        except IndexCorruptError as error:
+            raise IndexCorruptError(f"{path} cannot be read as a catalog: {error}") from error
         if application != APPLICATION_ID:
             raise IndexNotFoundError(f"{path} is not a catalog of this library.")
         analyser = ANALYSER_VERSION if lexical is None else lexical.analyser
@@ -392,6 +419,16 @@ class Catalog:
                 f"{FORMAT_VERSION} with analyser {ANALYSER_VERSION}. Use the version that wrote "
                 "it, or index the texts again in a new folder."
             )
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, path: Path) -> None:
+    """Copy a database; what only writing can meet is said of the target's path."""
+    try:
+        source.backup(target)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in WRITING:
+            raise translated(error, path) from error
+        raise
 
 
 def _now() -> str:

@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 import os
-import queue
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import ReadOnlyError, RetrieverClosedError, StorageFullError
+from .._support.forking import NO_FORK, abandon, renew_in_child
+from ..errors import ReadOnlyError, RetrieverClosedError
+from .folder import IndexFolder
+from .sqlite_errors import sqlite_errors
 
 # Pages of the file that a connection keeps in memory: a commit writes to many of them.
 _CACHE_KIB = 16 << 10
+# Opening the file is tried so often.
+_TRIES = 3
+# What every connection is told. A file from elsewhere may hold triggers and views, which must not
+# call functions of ours; what was deleted must not stay readable; a damaged page must be noticed.
+_PRAGMAS = ("trusted_schema = OFF", "secure_delete = ON", "cell_size_check = ON")
 
 
 class Connections:
     """What reads and writes one SQLite file.
 
+    Every connection is to the file that the folder held when this was made: where its path names
+    another folder by now, connections that are open go on, and no new one is made.
+
     Args:
-        path: the file.
+        path: the file; it is never created.
+        folder: the folder that it lies in; found by the path when None.
         durable: wait for the disk at every commit.
         prepare: called with every new connection.
         read_only: refuse to write. So it is by itself where neither the folder nor the file can be
             written.
+
+    Raises:
+        IndexGoneError: there is no such file.
     """
 
     def __init__(
         self,
         path: Path,
         *,
+        folder: IndexFolder | None = None,
         durable: bool = True,
         prepare: Callable[[sqlite3.Connection], None] = lambda connection: None,
         read_only: bool = False,
     ) -> None:
         self.path = path
+        self._folder = IndexFolder(path.parent) if folder is None else folder
         self._durable = durable
         self._prepare = prepare
         self._protected = not (may_write(path.parent) and may_write(path))
         self.read_only = read_only or self._protected
         self._closed = False
         self._stamp: list[tuple[int, int, int]] = []
-        self._idle: queue.LifoQueue[sqlite3.Connection] = queue.LifoQueue()
+        # A list, whose methods are atomic, since a lock might be held by another thread at a fork.
+        self._idle: list[sqlite3.Connection] = []
         self._process = os.getpid()
         weakref.finalize(self, _close_all, self._idle)
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Leave the parent's connections to it, untouched."""
+        abandon(*self._idle)
+        self._idle.clear()
+        self._process = os.getpid()
 
     def close(self) -> None:
         """Close all connections; whoever asks for one later gets a RetrieverClosedError."""
         self._closed = True
         _close_all(self._idle)
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._closed
 
     def require_writable(self) -> None:
         """Refuse what would write where that is not wanted, or cannot be done.
@@ -59,10 +88,21 @@ class Connections:
             RetrieverClosedError: all connections were closed.
             ReadOnlyError: the file may only be read.
         """
-        self._require_open()
+        self.require_open()
         if self.read_only:
             why = "cannot be written here" if self._protected else "was opened with read_only=True"
             raise ReadOnlyError(f"{self.path.parent} {why}, so nothing was changed.")
+
+    def require_open(self) -> None:
+        """Refuse to go on after :meth:`close`.
+
+        Raises:
+            RetrieverClosedError: all connections were closed.
+        """
+        if self._closed:
+            raise RetrieverClosedError(
+                f"the index in {self.path.parent} was closed; open it again to use it."
+            )
 
     def fetch(
         self, statement: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
@@ -75,25 +115,22 @@ class Connections:
     def reading(self) -> Iterator[sqlite3.Connection]:
         """Give a connection for one statement, or a few that need not see the same state.
 
+        No thread of this process forks meanwhile: SQLite's own locks would stay locked in the
+        child.
+
         Raises:
             RetrieverClosedError: all were closed.
+            IndexGoneError: the folder was removed, moved or replaced, and a new one is needed.
+            StoredIndexError: see :func:`~.sqlite_errors.sqlite_errors`.
         """
-        self._require_open()
-        if self._process != os.getpid():  # SQLite connections must not cross a fork
-            self._idle, self._process = queue.LifoQueue(), os.getpid()
-        if self._protected:
-            self._drop_stale()
-        idle = self._idle
-        try:
-            connection = idle.get_nowait()
-        except queue.Empty:
-            connection = self._connect()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        idle.put(connection)
+        with NO_FORK, sqlite_errors(self.path):
+            connection, process = self._borrow(), self._process
+            try:
+                yield connection
+            except BaseException:
+                connection.close() if process == os.getpid() else abandon(connection)
+                raise
+            self._give_back(connection, process)
 
     @contextmanager
     def reading_one_state(self) -> Iterator[sqlite3.Connection]:
@@ -112,29 +149,64 @@ class Connections:
             StorageFullError: the disk is full; nothing was changed.
         """
         self.require_writable()
-        with _storage_errors(self.path), self.reading() as connection:
+        with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
 
-    def _require_open(self) -> None:
-        if self._closed:
-            raise RetrieverClosedError(
-                f"the index in {self.path.parent} was closed; open it again to use it."
-            )
+    def _borrow(self) -> sqlite3.Connection:
+        self.require_open()
+        if self._protected:
+            self._drop_stale()
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _give_back(self, connection: sqlite3.Connection, process: int) -> None:
+        if process != os.getpid():  # the block itself forked, and this is the child
+            abandon(connection)
+            return
+        self._idle.append(connection)
+        if self._closed:  # by another thread, during the block
+            _close_all(self._idle)
 
     def _connect(self) -> sqlite3.Connection:
+        """Open the file that the folder held from the beginning, and no other.
+
+        SQLite opens the file and its log one after another, each by its path. So the path has to
+        name this folder before the first and after the second. What goes wrong between may come
+        from a path that named something else for a moment, and is believed when it does so again.
+        """
+        for _ in range(_TRIES - 1):
+            with suppress(sqlite3.OperationalError):
+                return self._open()
+        return self._open()
+
+    def _open(self) -> sqlite3.Connection:
+        self._folder.require_named()
         connection = sqlite3.connect(
             self._uri(), uri=True, isolation_level=None, check_same_thread=False, timeout=60
         )
+        try:
+            self._set_up(connection)
+            self._folder.require_named()
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
         if self.read_only:
             connection.execute("PRAGMA query_only = ON")
         else:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+        for pragma in _PRAGMAS:
+            connection.execute(f"PRAGMA {pragma}")
         self._prepare(connection)
-        return connection
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens the log
 
     def _drop_stale(self) -> None:
         """Close connections to a file that somebody else has changed since it was opened.
@@ -149,15 +221,16 @@ class Connections:
             _close_all(self._idle)
 
     def _uri(self) -> str:
-        """Return how SQLite is to open the file.
+        """Return how SQLite is to open the file; never so that it would be created.
 
         One in a folder that cannot be written has no log beside it unless another user writes it
         right now, and without the log SQLite opens it only if told that it does not change.
         """
+        address = self.path.absolute().as_uri()
         if not self._protected:
-            return self.path.absolute().as_uri()
+            return f"{address}?mode=rw"
         logged = self.path.with_name(f"{self.path.name}-wal").exists()
-        return f"{self.path.absolute().as_uri()}?{'mode=ro' if logged else 'immutable=1'}"
+        return f"{address}?{'mode=ro' if logged else 'immutable=1'}"
 
 
 def may_write(path: Path) -> bool:
@@ -166,22 +239,13 @@ def may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=effective) or not path.exists()
 
 
-@contextmanager
-def _storage_errors(path: Path) -> Iterator[None]:
+def _close_all(idle: list[sqlite3.Connection]) -> None:
+    inside = NO_FORK.enter_now()
     try:
-        yield
-    except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
-            raise StorageFullError(
-                f"the disk that holds {path.parent} took no more data ({error}); "
-                "nothing was changed. Free some space and repeat the call."
-            ) from error
-        raise
-
-
-def _close_all(idle: queue.LifoQueue[sqlite3.Connection]) -> None:
-    while True:
-        try:
-            idle.get_nowait().close()
-        except queue.Empty:
-            return
+        while idle:
+            idle.pop().close()
+    except IndexError:  # another thread took the last one
+        return
+    finally:
+        if inside:
+            NO_FORK.__exit__()

@@ -1,8 +1,10 @@
 """What lies in the folder of an index."""
 
+CATALOG = "catalog.sqlite"
 SEGMENTS = "segments"
 CODEBOOKS = "codebooks"
 STAGING = "staging"
 LOCK = "writer.lock"
 HOLDER = "writer.json"
 OPTIMIZER = "optimizer.lock"
+MAKER = "maker.lock"

@@ -16,8 +16,10 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, Timeout
 
+from .._support.forking import abandon, renew_in_child
 from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexLockedError
+from .folder import IndexFolder
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 
 logger = logging.getLogger(__name__)
@@ -26,16 +28,28 @@ logger = logging.getLogger(__name__)
 class FolderLocks:
     """The locks of one index folder; the system frees them when their holder dies.
 
+    A forked child holds none of its parent's.
+
     Args:
         folder: the index.
         timeout: seconds to wait for another writer.
     """
 
-    def __init__(self, folder: Path, timeout: float) -> None:
-        self.folder = folder
+    def __init__(self, folder: IndexFolder, timeout: float) -> None:
+        self.folder = folder.path
+        self._home = folder
         self._timeout = timeout
+        self._make_locks()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the locks anew, which another thread of the parent may hold."""
+        abandon(self._file_lock)
+        self._make_locks()
+
+    def _make_locks(self) -> None:
         # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
-        self._file_lock = FileLock(folder / LOCK, thread_local=False)
+        self._file_lock = FileLock(self.folder / LOCK, thread_local=False)
         self._writing = threading.Lock()
 
     @contextmanager
@@ -113,9 +127,9 @@ class FolderLocks:
         """Give a folder for a segment in the making, which nobody takes for an orphan."""
         lock = None
         try:
-            (self.folder / STAGING).mkdir(exist_ok=True)
+            (self._home.root / STAGING).mkdir(exist_ok=True)
             while lock is None:  # whoever removes orphans may get at the new lock file first
-                lock = _try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
+                lock = _try_lock(self._home.root / STAGING / f"{secrets.token_hex(8)}.lock")
         except OSError as error:
             raise_named(error, self.folder)
             raise
@@ -132,19 +146,21 @@ class FolderLocks:
         Args:
             named: the segments and codebooks that are in use.
         """
-        for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
-            if path.name not in named:
-                _remove_orphan(path)
-        for path in self.folder.glob(f"{STAGING}/*.lock"):
-            lock = _try_lock(path)
+        for room in (SEGMENTS, CODEBOOKS):
+            for name in self._home.names(room):
+                if name not in named:
+                    self._remove_orphan(f"{room}/{name}")
+        for name in self._home.names(STAGING):
+            if not name.endswith(".lock"):
+                continue
+            lock = _try_lock(self._home.root / STAGING / name)
             if lock is not None:  # else somebody is writing it right now
-                _remove_orphan(path.with_suffix(""))
+                self._remove_orphan(f"{STAGING}/{name.removesuffix('.lock')}")
                 _give_up(lock)
 
-
-def _remove_orphan(folder: Path) -> None:
-    logger.info("removing %s, left behind by a write that never finished", folder)
-    shutil.rmtree(folder, ignore_errors=True)
+    def _remove_orphan(self, name: str) -> None:
+        logger.info("removing %s, left behind by a write that never finished", self.folder / name)
+        self._home.remove(name)
 
 
 def _try_lock(path: Path) -> BaseFileLock | None:
