@@ -37,6 +37,7 @@ from .filter_sql import (
     create_index,
     define_functions,
     drop_index,
+    index_passages,
     indexed_fields,
     prune_indexes,
     to_sql,
@@ -450,3 +451,5 @@ def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
         for stored in commit.passages
     ]
     insert_rows(connection, "INSERT INTO passages", rows)
+    if rows:
+        index_passages(connection, rows[0][0])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .._support.forking import NO_FORK, abandon, renew_in_child
 from ..errors import ReadOnlyError, RetrieverClosedError
-from .folder import IndexFolder
+from .folder import IndexFolder, OpenFile, open_catalogs
 from .sqlite_errors import sqlite_errors
 
 # Pages of the file that a connection keeps in memory: a commit writes to many of them.
@@ -22,6 +23,21 @@ _TRIES = 3
 # What every connection is told. A file from elsewhere may hold triggers and views, which must not
 # call functions of ours; what was deleted must not stay readable; a damaged page must be noticed.
 _PRAGMAS = ("trusted_schema = OFF", "secure_delete = ON", "cell_size_check = ON")
+
+
+class _Connecting:
+    """Lets one thread of the process connect at a time, so that it knows what it opened."""
+
+    def __init__(self) -> None:
+        self.renew_after_fork()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
+        self.lock = threading.RLock()
+
+
+_connecting = _Connecting()
 
 
 class Connections:
@@ -174,27 +190,58 @@ class Connections:
     def _connect(self) -> sqlite3.Connection:
         """Open the file that the folder held from the beginning, and no other.
 
-        SQLite opens the file and its log one after another, each by its path. So the path has to
-        name this folder before the first and after the second. What goes wrong between may come
-        from a path that named something else for a moment, and is believed when it does so again.
+        What goes wrong may come from a folder that is renamed at this moment, and is believed when
+        it does so again.
         """
-        for _ in range(_TRIES - 1):
-            with suppress(sqlite3.OperationalError):
-                return self._open()
-        return self._open()
+        with _connecting.lock:
+            for _ in range(_TRIES):
+                with suppress(sqlite3.OperationalError):
+                    return self._open_guarded()
+            self._folder.require_named()
+            return self._open_guarded()
 
-    def _open(self) -> sqlite3.Connection:
-        self._folder.require_named()
+    def _open_guarded(self) -> sqlite3.Connection:
+        """Open the file and its log, both of this folder.
+
+        SQLite opens one after another, each by its path, which may come to name another folder
+        between. To close a connection that has the log of another file might write that log into
+        this file; it never does while another connection has the file open, nor where it may only
+        read. So one that only reads comes first, and is looked at.
+        """
+        before = open_catalogs()
+        if before is None:  # the system does not tell what was opened: the path is all there is
+            self._folder.require_named()
+            return self._open(before)
+        address = self._address()
+        with closing(sqlite3.connect(":memory:", uri=True, isolation_level=None)) as guard:
+            if not self._protected:
+                guard.execute("ATTACH ? AS guarded", (f"{address}?mode=ro",))
+                self._require_own(before)
+            return self._open(before)
+
+    def _open(self, before: frozenset[OpenFile] | None) -> sqlite3.Connection:
         connection = sqlite3.connect(
             self._uri(), uri=True, isolation_level=None, check_same_thread=False, timeout=60
         )
         try:
             self._set_up(connection)
-            self._folder.require_named()
+            self._require_own(before)
         except BaseException:
             connection.close()
             raise
         return connection
+
+    def _require_own(self, before: frozenset[OpenFile] | None) -> None:
+        """Refuse what was opened since, if some of it is of another folder."""
+        now = open_catalogs()
+        if before is None or now is None:
+            self._folder.require_named()
+        elif not all(map(self._folder.owns, now - before)):
+            raise self._folder.replaced()
+
+    def _address(self) -> str:
+        """Return how SQLite names the file: by the name that its folder has now."""
+        return (self._folder.resolved() / self.path.name).as_uri()
 
     def _set_up(self, connection: sqlite3.Connection) -> None:
         if self.read_only:
@@ -226,7 +273,7 @@ class Connections:
         One in a folder that cannot be written has no log beside it unless another user writes it
         right now, and without the log SQLite opens it only if told that it does not change.
         """
-        address = self.path.absolute().as_uri()
+        address = self._address()
         if not self._protected:
             return f"{address}?mode=rw"
         logged = self.path.with_name(f"{self.path.name}-wal").exists()

@@ -23,6 +23,8 @@ from .layout import CATALOG
 
 # Who puts another folder in the place of one renames twice; between, the path names nothing.
 _PAUSE, _PAUSES = 0.005, 6
+# The catalog, and what SQLite keeps beside it.
+_CATALOG_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm")
 _ANCHORED = {os.open, os.stat, os.rename, os.mkdir} <= os.supports_dir_fd
 
 
@@ -62,6 +64,21 @@ class Identity:
             raise_named(error, path)
             return None  # a loop of links names nothing
         return cls((folder.st_dev, folder.st_ino), (catalog.st_dev, catalog.st_ino))
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """A file that this process has open.
+
+    Attributes:
+        number: its descriptor.
+        name: its name, without the folder.
+        inode: device and inode.
+    """
+
+    number: int
+    name: str
+    inode: tuple[int, int]
 
 
 class IndexFolder:
@@ -113,6 +130,27 @@ class IndexFolder:
             f"{self.path} was replaced by another folder meanwhile; nothing was changed there. "
             "Repeat the call."
         )
+
+    def resolved(self) -> Path:
+        """Return a name that the folder has now, whatever its path names, if the system tells.
+
+        Raises:
+            IndexGoneError: the folder was removed.
+        """
+        if self.root == self.path:
+            return self.path
+        name = os.readlink(self.root)  # noqa: PTH115
+        if name.endswith(" (deleted)") and not Path(name).exists():
+            raise gone(self.path)
+        return Path(name)
+
+    def owns(self, file: OpenFile) -> bool:
+        """Tell whether an open file is the catalog that lies here, or its log."""
+        try:
+            ours = os.stat(self.root / file.name)  # noqa: PTH116
+        except OSError:
+            return False
+        return (ours.st_dev, ours.st_ino) == file.inode
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -176,6 +214,23 @@ class IndexFolder:
             return sorted(os.listdir(self.root / room))  # noqa: PTH208
         except (FileNotFoundError, NotADirectoryError):
             return []
+
+
+def open_catalogs() -> frozenset[OpenFile] | None:
+    """Return which catalogs and logs this process has open; None where the system does not tell."""
+    try:
+        numbers = os.listdir("/proc/self/fd")  # noqa: PTH208
+    except OSError:
+        return None
+    found = set()
+    for number in numbers:
+        with suppress(OSError):  # closed by now
+            link = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
+            name = link.removesuffix(" (deleted)").rpartition("/")[2]
+            if name in _CATALOG_FILES:
+                held = os.fstat(int(number))
+                found.add(OpenFile(int(number), name, (held.st_dev, held.st_ino)))
+    return frozenset(found)
 
 
 def _find(path: Path) -> Identity:

@@ -22,6 +22,9 @@ from ..errors import IndexLockedError
 from .folder import IndexFolder
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 
+# A lock whose file is not where it just was is looked for so often.
+_TRIES = 5
+
 logger = logging.getLogger(__name__)
 
 
@@ -49,7 +52,7 @@ class FolderLocks:
 
     def _make_locks(self) -> None:
         # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
-        self._file_lock = FileLock(self.folder / LOCK, thread_local=False)
+        self._file_lock = FileLock(self._home.root / LOCK, thread_local=False)
         self._writing = threading.Lock()
 
     @contextmanager
@@ -75,23 +78,18 @@ class FolderLocks:
             self._writing.release()
 
     def _acquire(self, timeout: float) -> None:
-        try:
-            self._file_lock.acquire(timeout=timeout)
-        except Timeout:
-            raise
-        except OSError as error:
-            raise_named(error, self.folder)
-            raise
+        with system_errors(self.folder):
+            _take(self._file_lock, timeout)
 
     def _write_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         with suppress(OSError):  # the lock counts; who holds it is only told in its error
-            (self.folder / HOLDER).write_text(json.dumps(holder))
+            (self._home.root / HOLDER).write_text(json.dumps(holder))
 
     def _locked(self) -> IndexLockedError:
         who = "another writer"
         with suppress(OSError, ValueError, KeyError):
-            holder = json.loads((self.folder / HOLDER).read_text())
+            holder = json.loads((self._home.root / HOLDER).read_text())
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
             who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
         return IndexLockedError(
@@ -108,10 +106,10 @@ class FolderLocks:
         Raises:
             IndexLockedError: somebody else is at it.
         """
-        lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
+        lock = FileLock(self._home.root / OPTIMIZER, thread_local=False)
         try:
             with system_errors(self.folder):
-                lock.acquire(timeout=timeout)
+                _take(lock, timeout)
         except Timeout:
             raise IndexLockedError(
                 f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
@@ -163,10 +161,24 @@ class FolderLocks:
         self._home.remove(name)
 
 
+def _take(lock: BaseFileLock, timeout: float) -> None:
+    """Acquire a lock, also while the folder that it lies in is renamed.
+
+    Raises:
+        Timeout: somebody else holds it.
+        OSError: the system refuses it.
+    """
+    for _ in range(_TRIES - 1):
+        with suppress(FileNotFoundError, FileExistsError):
+            lock.acquire(timeout=timeout)
+            return
+    lock.acquire(timeout=timeout)
+
+
 def _try_lock(path: Path) -> BaseFileLock | None:
     lock = FileLock(path, thread_local=False)
     with suppress(Timeout):
-        lock.acquire(timeout=0)
+        _take(lock, 0)
         return lock
     return None
 
