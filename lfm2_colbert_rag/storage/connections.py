@@ -7,12 +7,12 @@ import sqlite3
 import threading
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from .._support.forking import NO_FORK, abandon, renew_in_child
-from ..errors import ReadOnlyError, RetrieverClosedError
+from ..errors import ReadOnlyError, RetrieverClosedError, StoredIndexError
 from .folder import IndexFolder, OpenFile, open_catalogs
 from .sqlite_errors import sqlite_errors
 
@@ -77,20 +77,22 @@ class Connections:
         self._stamp: list[tuple[int, int, int]] = []
         # A list, whose methods are atomic, since a lock might be held by another thread at a fork.
         self._idle: list[sqlite3.Connection] = []
+        self._guards: list[sqlite3.Connection] = []
         self._process = os.getpid()
-        weakref.finalize(self, _close_all, self._idle)
+        weakref.finalize(self, _close_all, self._idle, self._guards, self._folder)
         renew_in_child(self)
 
     def renew_after_fork(self) -> None:
         """Leave the parent's connections to it, untouched."""
-        abandon(*self._idle)
+        abandon(*self._idle, *self._guards)
         self._idle.clear()
+        self._guards.clear()
         self._process = os.getpid()
 
     def close(self) -> None:
         """Close all connections; whoever asks for one later gets a RetrieverClosedError."""
         self._closed = True
-        _close_all(self._idle)
+        _close_all(self._idle, self._guards, self._folder)
 
     @property
     def closed(self) -> bool:
@@ -185,7 +187,7 @@ class Connections:
             return
         self._idle.append(connection)
         if self._closed:  # by another thread, during the block
-            _close_all(self._idle)
+            _close_all(self._idle, self._guards, self._folder)
 
     def _connect(self) -> sqlite3.Connection:
         """Open the file that the folder held from the beginning, and no other.
@@ -206,18 +208,23 @@ class Connections:
         SQLite opens one after another, each by its path, which may come to name another folder
         between. To close a connection that has the log of another file might write that log into
         this file; it never does while another connection has the file open, nor where it may only
-        read. So one that only reads comes first, and is looked at.
+        read. So one that only reads comes first, is looked at, and stays: see :func:`_close_all`.
         """
         before = open_catalogs()
         if before is None:  # the system does not tell what was opened: the path is all there is
             self._folder.require_named()
-            return self._open(before)
-        address = self._address()
-        with closing(sqlite3.connect(":memory:", uri=True, isolation_level=None)) as guard:
-            if not self._protected:
-                guard.execute("ATTACH ? AS guarded", (f"{address}?mode=ro",))
+        elif not self._protected and not self._guards:
+            guard = sqlite3.connect(
+                ":memory:", uri=True, isolation_level=None, check_same_thread=False
+            )
+            try:
+                guard.execute("ATTACH ? AS guarded", (f"{self._address()}?mode=ro",))
                 self._require_own(before)
-            return self._open(before)
+            except BaseException:
+                guard.close()
+                raise
+            self._guards.append(guard)
+        return self._open(before)
 
     def _open(self, before: frozenset[OpenFile] | None) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -265,7 +272,7 @@ class Connections:
         stamp = [(one.st_ino, one.st_size, one.st_mtime_ns) for one in stamps]
         if stamp != self._stamp:
             self._stamp = stamp
-            _close_all(self._idle)
+            _close_all(self._idle, self._guards, self._folder)
 
     def _uri(self) -> str:
         """Return how SQLite is to open the file; never so that it would be created.
@@ -286,13 +293,34 @@ def may_write(path: Path) -> bool:
     return os.access(path, os.W_OK, effective_ids=effective) or not path.exists()
 
 
-def _close_all(idle: list[sqlite3.Connection]) -> None:
+def _close_all(
+    idle: list[sqlite3.Connection], guards: list[sqlite3.Connection], folder: IndexFolder
+) -> None:
+    """Close connections, so that the last one tidies up only where the path names its folder.
+
+    The last one writes the log into the file and removes it, by its path: where that names another
+    folder by now, it would be the log of that. With the guard open none is the last, and the guard
+    itself may not write.
+    """
     inside = NO_FORK.enter_now()
     try:
-        while idle:
-            idle.pop().close()
-    except IndexError:  # another thread took the last one
-        return
+        if _is_named(folder):
+            _close(guards)
+        _close(idle)
+        _close(guards)
     finally:
         if inside:
             NO_FORK.__exit__()
+
+
+def _close(connections: list[sqlite3.Connection]) -> None:
+    with suppress(IndexError):  # another thread took the last one
+        while connections:
+            connections.pop().close()
+
+
+def _is_named(folder: IndexFolder) -> bool:
+    try:
+        return not folder.left and folder.is_named()
+    except StoredIndexError:  # it may not even be looked at any more
+        return False

@@ -95,10 +95,13 @@ class IndexFolder:
         root: a path to it that does not depend on its name, if the platform has one, and as long
             as this object is there; else the same as ``path``.
         identity: which one it is.
+        left: whether another folder was found under the path; it may come back, and be gone again
+            at the next moment.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = self.root = path
+        self.left = False
         self.identity = _find(path)
         self._handle = _open(path) if _ANCHORED else None
         if self._handle is not None:
@@ -121,6 +124,7 @@ class IndexFolder:
             FolderReplacedError: it names another one.
         """
         if not self.is_named():
+            self.left = True
             _find(self.path)
             raise self.replaced()
 

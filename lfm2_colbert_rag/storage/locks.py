@@ -14,16 +14,12 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import BaseFileLock, FileLock, Timeout
-
-from .._support.forking import abandon, renew_in_child
+from .._support.forking import renew_in_child
 from .._support.system_errors import raise_named, system_errors
 from ..errors import IndexLockedError
+from .file_lock import FileLock, Timeout
 from .folder import IndexFolder
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
-
-# A lock whose file is not where it just was is looked for so often.
-_TRIES = 5
 
 logger = logging.getLogger(__name__)
 
@@ -47,12 +43,11 @@ class FolderLocks:
 
     def renew_after_fork(self) -> None:
         """Make the locks anew, which another thread of the parent may hold."""
-        abandon(self._file_lock)
         self._make_locks()
 
     def _make_locks(self) -> None:
         # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
-        self._file_lock = FileLock(self._home.root / LOCK, thread_local=False)
+        self._file_lock = FileLock(self._home.root / LOCK)
         self._writing = threading.Lock()
 
     @contextmanager
@@ -79,7 +74,7 @@ class FolderLocks:
 
     def _acquire(self, timeout: float) -> None:
         with system_errors(self.folder):
-            _take(self._file_lock, timeout)
+            self._file_lock.acquire(timeout)
 
     def _write_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
@@ -106,10 +101,10 @@ class FolderLocks:
         Raises:
             IndexLockedError: somebody else is at it.
         """
-        lock = FileLock(self._home.root / OPTIMIZER, thread_local=False)
+        lock = FileLock(self._home.root / OPTIMIZER)
         try:
             with system_errors(self.folder):
-                _take(lock, timeout)
+                lock.acquire(timeout)
         except Timeout:
             raise IndexLockedError(
                 f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
@@ -131,7 +126,7 @@ class FolderLocks:
         except OSError as error:
             raise_named(error, self.folder)
             raise
-        folder = Path(lock.lock_file).with_suffix("")
+        folder = lock.path.with_suffix("")
         try:
             yield folder
         finally:
@@ -161,29 +156,15 @@ class FolderLocks:
         self._home.remove(name)
 
 
-def _take(lock: BaseFileLock, timeout: float) -> None:
-    """Acquire a lock, also while the folder that it lies in is renamed.
-
-    Raises:
-        Timeout: somebody else holds it.
-        OSError: the system refuses it.
-    """
-    for _ in range(_TRIES - 1):
-        with suppress(FileNotFoundError, FileExistsError):
-            lock.acquire(timeout=timeout)
-            return
-    lock.acquire(timeout=timeout)
-
-
-def _try_lock(path: Path) -> BaseFileLock | None:
-    lock = FileLock(path, thread_local=False)
+def _try_lock(path: Path) -> FileLock | None:
+    lock = FileLock(path)
     with suppress(Timeout):
-        _take(lock, 0)
+        lock.acquire(0)
         return lock
     return None
 
 
-def _give_up(lock: BaseFileLock) -> None:
+def _give_up(lock: FileLock) -> None:
     """Release a lock whose file nobody will need again."""
     lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
+    lock.path.unlink(missing_ok=True)

@@ -444,6 +444,7 @@ class Store:
                 except BaseException:
                     home.close()
                     raise
+                old.folder.left = True
                 self._newest = home  # the old one is closed once nobody is at work in it
             return self._newest
 
