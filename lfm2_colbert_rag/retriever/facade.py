@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
@@ -32,6 +32,7 @@ from ..storage.backup import copy_index, restore_index
 from ..storage.exchange.export import ExportDType, export_index
 from ..storage.exchange.formats import open_dump
 from ..storage.exchange.given_vectors import GivenVectors
+from ..storage.memory import MemoryFolder
 from ..storage.store import Store
 from ..storage.verification import verify_index
 from ..types import Hit, IndexStats, Metadata, Mode, Passage, TokenMatrix, Where
@@ -40,7 +41,7 @@ from .maintenance.compaction import Compactor
 from .maintenance.optimizer import SAMPLE, Optimizer
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
-from .opening import create_temporary, discard, open_index
+from .opening import Reopening, create_temporary, discard, open_index
 from .options import IndexOptions, check_mode, check_options
 from .reading import Reader
 from .search.diversity import check_diversity
@@ -75,20 +76,27 @@ class Retriever:
     """
 
     def __init__(
-        self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False, mode: Mode = "late"
+        self,
+        store: Store,
+        encoder: LazyEncoder,
+        memory: MemoryFolder | None = None,
+        *,
+        mode: Mode = "late",
+        reopening: Reopening | None = None,
     ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
         self._encoder = encoder
-        self._in_memory = in_memory
+        self._memory = memory
         self._mode: Mode = mode
+        self._reopening = reopening
         self._reader = Reader(store)
         self._searcher = Searcher(store, encoder)
         self._compactor = Compactor(store)
         self._ingestor = Ingestor(store, encoder, self._compactor.auto_compact)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
-        if in_memory:
-            weakref.finalize(self, discard, store)
+        if memory is not None:
+            weakref.finalize(self, discard, store, memory)
 
     @classmethod
     def open(
@@ -129,10 +137,10 @@ class Retriever:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
         chosen, mode = check_options(options), check_mode(mode)
-        parts = open_index(
-            absolute_path(path), model, chosen, read_only=read_only, lock_timeout=lock_timeout
-        )
-        retriever = cls(*parts, mode=mode)
+        folder = absolute_path(path)
+        parts = open_index(folder, model, chosen, read_only=read_only, lock_timeout=lock_timeout)
+        again = Reopening(folder, model, mode, read_only, target_recall, lock_timeout)
+        retriever = cls(*parts, mode=mode, reopening=again)
         if target_recall is not None:
             try:
                 retriever._optimizer.search_for(target_recall)
@@ -173,7 +181,7 @@ class Retriever:
         """
         passages = check_passages(texts, ids, metadata)  # before a model is loaded for nothing
         chosen, mode = check_options(options), check_mode(mode)
-        retriever = cls(*create_temporary(model, chosen), in_memory=True, mode=mode)
+        retriever = cls(*create_temporary(model, chosen), mode=mode)
         try:
             retriever._ingestor.add(passages, progress)
         except BaseException:
@@ -225,7 +233,7 @@ class Retriever:
     @property
     def path(self) -> Path | None:
         """The index folder; None for an index in memory."""
-        return None if self._in_memory else self._store.folder
+        return None if self._memory else self._store.folder
 
     @property
     def model(self) -> str:
@@ -261,9 +269,30 @@ class Retriever:
 
     def __repr__(self) -> str:
         """Say where the index is, and which model reads it."""
-        where = "in memory" if self._in_memory else repr(str(self._store.folder))
+        where = "in memory" if self._memory else repr(str(self._store.folder))
         closed = ", closed" if self._store.closed else ""
         return f"<Retriever {where}, model {self.model!r}{closed}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Retriever], tuple[Any, ...]]:
+        """Let another process open the same folder in the same way: the index does not travel.
+
+        Raises:
+            InputError: the index is in memory, or its encoder cannot be pickled.
+        """
+        if self._reopening is None:
+            raise InputError(
+                "a retriever in memory cannot be given to another process. Keep it with backup(), "
+                "and open the copy there."
+            )
+        return _reopen, self._reopening.arguments()
+
+    def __copy__(self) -> Retriever:
+        """Return the retriever itself; to open the folder a second time, use :meth:`open`."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Retriever:
+        """Return the retriever itself, so that copies of what holds it share one index."""
+        return self
 
     def __enter__(self) -> Retriever:
         """Use the retriever in a ``with`` block, which closes it."""
@@ -281,8 +310,8 @@ class Retriever:
     def close(self) -> None:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
         self._store.close()
-        if self._in_memory:
-            discard(self._store)
+        if self._memory is not None:
+            self._memory.remove()
 
     def search(
         self,
@@ -920,3 +949,22 @@ class Retriever:
         return self._store.whole(
             lambda: export_index(self._store, target, dtype=dtype, progress=progress)
         )
+
+
+def _reopen(
+    path: Path,
+    model: ModelLike | None,
+    mode: Mode,
+    read_only: bool,
+    target_recall: float | None,
+    lock_timeout: float,
+) -> Retriever:
+    """Open an index as it was opened in the process that gave it to this one."""
+    return Retriever.open(
+        path,
+        model=model,
+        mode=mode,
+        read_only=read_only,
+        target_recall=target_recall,
+        lock_timeout=lock_timeout,
+    )

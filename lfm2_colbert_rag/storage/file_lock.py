@@ -26,16 +26,19 @@ if sys.platform != "win32":
     import fcntl
 
     class FileLock:
-        """A lock on a file; not for use by two threads at once. A forked child does not hold it.
+        """A lock on a file; not for use by two threads at once.
 
         Args:
             path: the file; made if it is missing, never its folder.
+            inherited: whether forked children hold it as well, and it is free when all are gone;
+                where the parent releases it, it is free at once.
         """
 
-        def __init__(self, path: Path) -> None:
+        def __init__(self, path: Path, *, inherited: bool = False) -> None:
             self.path = path
             self._handle: int | None = None
-            renew_in_child(self)
+            if not inherited:
+                renew_in_child(self)
 
         def renew_after_fork(self) -> None:
             """Leave the lock to the parent: to close a copy of its file does not free it."""
@@ -100,7 +103,8 @@ else:
     class FileLock:
         """The same by the ``filelock`` package."""
 
-        def __init__(self, path: Path) -> None:
+        def __init__(self, path: Path, *, inherited: bool = False) -> None:
+            del inherited  # there are no forks
             self.path = path
             self._lock = PortableLock(path, thread_local=False)
 
