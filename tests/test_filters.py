@@ -27,6 +27,8 @@ from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.types import Passage
 
+from .inside import SETTINGS
+
 ROUTER = {
     "product": "router",
     "year": 2024,
@@ -202,7 +204,7 @@ filters = st.recursive(
 
 
 def stored_catalog(folder: Path, metadata: list[dict[str, object]]) -> Catalog:
-    catalog = Catalog.create(folder / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(folder / FILE_NAME, SETTINGS, durable=False)
     stored = [StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)]
     catalog.commit(Commit(1, stored))
     return catalog
@@ -399,7 +401,7 @@ def test_strange_operands_are_found(tmp_path, value):
 
 
 def test_a_long_list_of_operands_is_no_problem(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     stored = [StoredPassage(i, Passage(str(i), "t", {"n": i}), 1, 1) for i in range(10)]
     catalog.commit(Commit(1, stored))
     node = parse_where({"n": {"$in": [*range(3, 50_000), "x", None, True]}})

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import (
     AccessDeniedError,
+    IndexGoneError,
     IndexUnavailableError,
     LFM2ColBERTError,
     StorageFullError,
@@ -31,6 +32,9 @@ UNAVAILABLE = {
     errno.EBUSY: "Another process uses the file; repeat the call.",
     getattr(errno, "ESTALE", errno.EIO): "The network file system lost the file; mount it again.",
 }
+
+# Windows: somebody has the file open, locked, or mapped. Their errno says something else.
+_IN_USE = frozenset({32, 33, 1224})
 
 
 def named(error: OSError | MemoryError, path: Path) -> StoredIndexError | None:
@@ -53,6 +57,11 @@ def named(error: OSError | MemoryError, path: Path) -> StoredIndexError | None:
     if isinstance(error, MemoryError):
         return IndexUnavailableError(
             f"there was not enough memory for {path}. {UNAVAILABLE[errno.ENOMEM]}"
+        )
+    if getattr(error, "winerror", None) in _IN_USE:
+        return IndexUnavailableError(
+            f"{error.filename or path} cannot be used now ({error.strerror}). "
+            f"{UNAVAILABLE[errno.EBUSY]} The index itself is not blamed."
         )
     if error.errno in FULL:
         return StorageFullError(
@@ -83,6 +92,14 @@ def raise_named(error: OSError | MemoryError, path: Path) -> None:
     meant = named(error, path)
     if meant is not None:
         raise meant from error
+
+
+def gone(folder: Path) -> IndexGoneError:
+    """Return the error about an index whose folder is no longer there."""
+    return IndexGoneError(
+        f"{folder} holds no index any more: it was removed or moved since it was opened. Open it "
+        "where it is now, or restore it from a backup."
+    )
 
 
 @contextmanager

@@ -10,11 +10,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from ..errors import ConfigError, InputError, shown
 from ..filters import MAX_INTEGER
-from ..types import Metadata, Passage, TokenVectors
+from ..types import Metadata, Passage
 
 _MAX_DEPTH = 32
 _SHOWN = 40
@@ -172,37 +170,6 @@ def check_text(text: object, what: str) -> str:
             "text.encode('utf-8', 'replace').decode('utf-8')."
         ) from None
     return text
-
-
-def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
-    """Refuse vectors that could not be searched once stored as float16.
-
-    Args:
-        encoded: what an encoder gave for one passage.
-        dim: width of the index's vectors.
-        id: the passage's id, for the message.
-
-    Raises:
-        InputError: another width, no vector at all, NaN or infinity, or not one token id and one
-            span for each.
-    """
-    shape = encoded.vectors.shape
-    if len(shape) != 2 or shape[1] != dim:
-        raise InputError(f"the vectors of {id!r} have shape {shape}; the index holds dim {dim}.")
-    if not shape[0]:
-        raise no_vectors(id)
-    if len(encoded.token_ids) != shape[0] or encoded.spans.shape != (shape[0], 2):
-        raise InputError(
-            f"the encoder gave {shape[0]} vectors for {id!r}, but token ids of shape "
-            f"{encoded.token_ids.shape} and spans of shape {encoded.spans.shape}."
-        )
-    if not (np.abs(encoded.vectors) <= np.finfo(np.float16).max).all():
-        raise InputError(f"the vectors of {id!r} are not finite in float16; check the encoder.")
-
-
-def no_vectors(id: str) -> InputError:
-    """Return the error about a text of which an encoder made nothing."""
-    return InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
 
 
 def _check_passage(text: object, id: str, metadata: object, what: str) -> Passage:
