@@ -83,7 +83,8 @@ def test_strings_are_of_bounded_length_and_leave_nothing_out(kind):
     text = MISCHIEF[kind] * (3 * LONGEST)
     found = list(strings(text))
     assert all(len(string) <= LONGEST for string in found)
-    assert "".join(found).strip(cutting.EDGES) in text or kind in ("closing", "mixed", "spaces")
+    gone = dict.fromkeys(map(ord, f" {cutting.EDGES}"))
+    assert "".join(found).translate(gone) == text.translate(gone)
 
 
 @pytest.mark.parametrize("kind", MISCHIEF)
