@@ -277,6 +277,7 @@ class Retriever:
 
     def close(self) -> None:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
+        self._searcher.indexes.forget()
         self._store.close()
         if self._in_memory:
             discard(self._store)
@@ -804,6 +805,8 @@ class Retriever:
 
         Raises:
             IndexLockedError: somebody else is optimizing.
+            IndexCorruptError: some segments are damaged, which the message names. They were left as
+                they are; all else was done.
             StorageFullError: the disk is full; what was finished until then stays.
             ModelNotFoundError: texts are to be encoded, and the model is not there.
             ReadOnlyError: the index may only be read.

@@ -76,12 +76,14 @@ class Optimizer:
             store.locks.optimizing(timeout=0),
             reporting(progress, steps * store.snapshot().segments.passages, "optimizing") as report,
         ):
+            self._compactor.soundness.begin(anew=True)
             if encoder is not None:
-                reencode(store, encoder, report)
+                reencode(store, encoder, self._compactor.soundness, report)
             self._renew(report, reencoded=encoder is not None)
             self._compactor.merge_due(report)
             self._compactor.merge_all(report)
             self._forget(forget_after)
+        self._compactor.soundness.raise_found()
         snapshot = store.snapshot()
         if isinstance(self._searcher.indexes.get(snapshot), CompressedIndex):
             self._measure(snapshot, SAMPLE, SECONDS)
