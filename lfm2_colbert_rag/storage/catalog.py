@@ -18,6 +18,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -336,15 +337,11 @@ class Catalog:
             The live segments and the codebooks of the generation that was copied.
         """
         path.unlink(missing_ok=True)
-        target = sqlite3.connect(path)
-        try:
+        with self._connections.reading() as connection, closing(sqlite3.connect(path)) as target:
             be_careful(target)
-            with self._connections.reading() as connection:
-                connection.backup(target)
+            connection.backup(target)
             target.execute("PRAGMA journal_mode = DELETE")
             return live_segments(target, newest_generation(target)), codebooks(target)
-        finally:
-            target.close()
 
     def check(self) -> list[str]:
         """Look at every row, and let SQLite check its own file; returns one sentence a problem."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import queue
+import shutil
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,10 +12,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ..errors import ReadOnlyError, RetrieverClosedError, StorageFullError
+from ..errors import (
+    IndexUnavailableError,
+    ReadOnlyError,
+    RetrieverClosedError,
+    StorageFullError,
+)
 
 # Pages of the file that a connection keeps in memory: a commit writes to many of them.
 _CACHE_KIB = 16 << 10
+# Bytes below which a disk is taken for full where SQLite does not say why it cannot open a file.
+_LITTLE = 1 << 20
 
 
 class Connections:
@@ -84,16 +92,17 @@ class Connections:
         if self._protected:
             self._drop_stale()
         idle = self._idle
-        try:
-            connection = idle.get_nowait()
-        except queue.Empty:
-            connection = self._connect()
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        idle.put(connection)
+        with _storage_errors(self.path):
+            try:
+                connection = idle.get_nowait()
+            except queue.Empty:
+                connection = self._connect()
+            try:
+                yield connection
+            except BaseException:
+                connection.close()
+                raise
+            idle.put(connection)
 
     @contextmanager
     def reading_one_state(self) -> Iterator[sqlite3.Connection]:
@@ -112,7 +121,7 @@ class Connections:
             StorageFullError: the disk is full; nothing was changed.
         """
         self.require_writable()
-        with _storage_errors(self.path), self.reading() as connection:
+        with self.reading() as connection:
             connection.execute("BEGIN IMMEDIATE")
             yield connection
             connection.execute("COMMIT")
@@ -126,7 +135,7 @@ class Connections:
             StorageFullError: the disk is full; nothing was changed.
         """
         self.require_writable()
-        with _storage_errors(self.path), self.reading() as connection:
+        with self.reading() as connection:
             yield connection
 
     def _require_open(self) -> None:
@@ -190,7 +199,12 @@ def _storage_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except sqlite3.OperationalError as error:
-        if "full" in str(error) or "disk I/O" in str(error):
+        if any(said in str(error) for said in ("full", "disk I/O", "unable to open")):
+            if "unable" in str(error) and shutil.disk_usage(path.parent).free > _LITTLE:
+                raise IndexUnavailableError(
+                    f"{path} cannot be opened now ({error}). Close what is no longer used, and "
+                    "repeat the call. The index itself is not blamed."
+                ) from error
             raise StorageFullError(
                 f"the disk that holds {path.parent} took no more data ({error}); "
                 "nothing was changed. Free some space and repeat the call."
