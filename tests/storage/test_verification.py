@@ -19,8 +19,8 @@ from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..conftest import CORPUS
 from ..inside import store_of
-from ..windows import KEEPS_WHAT_IS_IN_USE
 from ..sealing import tampering
+from ..windows import KEEPS_WHAT_IS_IN_USE
 
 
 def rewrite(retriever: Retriever, name: str, change) -> Path:
