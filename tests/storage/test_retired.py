@@ -35,11 +35,15 @@ with Retriever.open(folder, model="hash") as writer:
     assert writer.verify() == []
     assert segments() == held + 1, "the reader has them mapped"
     assert [(hit.id, hit.score) for hit in reader.search("zebra")] == before
-    writer.search("zebra")
     reader.close()
     del reader
+    writer.search("zebra")  # of the newest generation
     writer.delete(["nothing of the kind"])
     assert segments() == 1
+    writer.add(["one more", "and one more"], ids=["p8", "p9"])
+    writer.delete(["p8"])
+    writer.optimize(progress=False, forget_after=0)
+    assert segments() == 1, "what is deleted is gone at once where no other process reads"
     writer.backup(folder.with_name("copy"))
     Retriever.restore(folder.with_name("copy"), folder.with_name("restored")).close()
 folder.with_name("restored").rename(folder.with_name("renamed"))
