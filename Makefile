@@ -75,6 +75,21 @@ test-minimum: $(VENV)-minimum/.installed
 test-crash: install-dev
 	$(PYTEST) -q tests/crash
 
+# The index with every read and write of its kernels compared with the bounds of the arrays. Numba's
+# cache does not tell such kernels from others, so they have a folder of their own.
+BOUNDS ?= build/boundscheck
+.PHONY: test-boundscheck
+test-boundscheck: install-dev
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(BOUNDS)) \
+	    $(PYTEST) -q -n $(WORKERS) tests/index tests/contract
+
+# Thousands of damaged files, crafted backups and odd vectors, and a table of what became of them:
+# half an hour. FAULTS says how many damages there are; the others are in proportion.
+FAULTS ?= 1500
+.PHONY: test-faults
+test-faults: install-dev
+	LFM2_COLBERT_FAULTS=$(FAULTS) $(PYTEST) -q -n $(WORKERS) tests/faults
+
 test-slow: install-dev
 	$(PYTEST) -q -m slow
 

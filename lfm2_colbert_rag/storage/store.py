@@ -445,9 +445,11 @@ class Store:
                 self._place(staged.folder, root / name)
             self.catalog.commit(commit)
         except BaseException:
-            # The transaction may have gone through before, say, a keyboard interrupt arrived.
-            if name is not None and name not in self.catalog.segment_names():
-                shutil.rmtree(root / name, ignore_errors=True)
+            # The transaction may have gone through before, say, a keyboard interrupt arrived. Where
+            # not even that can be asked, on a full disk, whoever writes next tidies up.
+            with suppress(Exception):
+                if name is not None and name not in self.catalog.segment_names():
+                    shutil.rmtree(root / name, ignore_errors=True)
             raise
 
     def _named(self) -> set[str]:

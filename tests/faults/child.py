@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,15 @@ FILE = 256 << 20  # bytes of a file that it writes at most
 NOBODY = 65534
 
 
-def run(root: Path, play: Callable[[Path, Recorder], None]) -> list[dict[str, Any]]:
+def run(
+    root: Path, play: Callable[[Path, Recorder], None], *, idle: float = IDLE
+) -> list[dict[str, Any]]:
     """Play a case in a forked process.
 
     Args:
         root: a folder of its own; removed afterwards.
         play: called in the child with the folder and who is told of outcomes.
+        idle: seconds after which a child that does nothing hangs.
 
     Returns:
         The outcomes as JSON objects; a crash, or that it had to be killed, is the last.
@@ -36,7 +40,7 @@ def run(root: Path, play: Callable[[Path, Recorder], None]) -> list[dict[str, An
     number = os.fork()
     if not number:
         _live(root, told, play)
-    signalled = _wait(number)
+    signalled = _wait(number, idle)
     outcomes, begun = read(told.read_text(encoding="utf-8").splitlines() if told.exists() else [])
     if signalled is not None:
         what = signal.Signals(signalled).name
@@ -64,7 +68,7 @@ def _live(root: Path, told: Path, play: Callable[[Path, Recorder], None]) -> Non
             try:
                 play(root, recorder)
             except BaseException as error:  # of the harness itself
-                recorder.attempt("the harness", lambda: _again(error))
+                recorder.attempt("the harness", partial(_again, error))
         status = 0
     finally:
         os._exit(status)
@@ -85,7 +89,7 @@ def _limit() -> None:
         os.dup2(silence, stream)
 
 
-def _wait(number: int) -> int | None:
+def _wait(number: int, idle: float) -> int | None:
     """Wait for a child unless it hangs; returns the signal that it died of.
 
     It hangs if it does nothing for some seconds, or computes for more than SECONDS; how long that
@@ -98,7 +102,7 @@ def _wait(number: int) -> int | None:
             return os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
         if (now := _seconds_used(number)) != used:
             used, since = now, time.monotonic()
-        if used > SECONDS or time.monotonic() > since + IDLE:
+        if used > SECONDS or time.monotonic() > since + idle:
             os.kill(number, signal.SIGKILL)
             os.waitpid(number, 0)
             return signal.SIGKILL
@@ -114,7 +118,7 @@ def _seconds_used(number: int) -> float:
 
 def _named_by_verify(outcomes: list[Outcome]) -> list[Outcome]:
     """Tell wrong answers that verify() would have warned of from those that it would not."""
-    if not any(one.step == "verify" and one.outcome == "NAMED" for one in outcomes):
+    if not any(one.step.endswith("verify") and one.outcome == "NAMED" for one in outcomes):
         return outcomes
     told = "WRONG-BUT-VERIFY-NAMES-IT"
     return [replace(one, outcome=told) if one.outcome == "WRONG" else one for one in outcomes]

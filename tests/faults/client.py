@@ -15,15 +15,9 @@ from .outcomes import FAULTS
 
 ROOT = Path(__file__).parents[2]
 # One thread each: a forked process would wait for ever for those that it has lost.
-_SINGLE = {
-    name: "1"
-    for name in (
-        "LFM2_COLBERT_THREADS",
-        "OMP_NUM_THREADS",
-        "OPENBLAS_NUM_THREADS",
-        "MKL_NUM_THREADS",
-    )
-}
+_SINGLE = dict.fromkeys(
+    ("LFM2_COLBERT_THREADS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"
+)
 _SHOWN = 12
 
 

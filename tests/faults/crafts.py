@@ -30,7 +30,20 @@ _VALUES = {
     "smallest": "smallest", "zeros": 0, "shuffled": "shuffled",
 }  # fmt: skip
 # JSON for a whole cell, and values for a key of an object.
-JSONS = ("", "null", "[]", "{}", "nonsense", '"text"', "7", "NaN", "Infinity", "1e999", DEEP, "{" * 9)
+JSONS = (
+    "",
+    "null",
+    "[]",
+    "{}",
+    "nonsense",
+    '"text"',
+    "7",
+    "NaN",
+    "Infinity",
+    "1e999",
+    DEEP,
+    "{" * 9,
+)
 VALUES = (
     None, True, -1, 0, 2**31, 2**63, 10**30, 1.5, float("nan"), float("inf"), "", "text", [], {},
     [[1]], {"a": {"b": 1}}, "\x00", "../../outside", 1e300,
@@ -56,8 +69,8 @@ def crafts(kind: Kind) -> dict[str, dict[str, Craft]]:
     for role in arrays:
         groups[f"array {role}"] = {
             **{f"{role} {value}": _changed(role, given) for value, given in _VALUES.items()},
-            **{f"{role} {name}": _remade(role, make) for name, make in _REMADE.items()},
-            **{f"{role} {name}": _headed(role, head) for name, head in _HEADERS.items()},
+            **{f"{role} {name}": _remade(role, make) for name, make in REMADE.items()},
+            **{f"{role} {name}": _headed(role, head) for name, head in HEADERS.items()},
         }
     for table, columns in _COLUMNS.items():
         if table != "codebooks" or kind.compressed:
@@ -78,7 +91,7 @@ def _changed(role: str, value: float | str) -> Craft:
     return craft
 
 
-_REMADE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+REMADE: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "float64": lambda array: array.astype(np.float64),
     "bytes": lambda array: array.view(np.uint8) if array.size else array.astype(np.uint8),
     "complex": lambda array: array.astype(np.complex64),
@@ -104,7 +117,7 @@ def _remade(role: str, make: Callable[[np.ndarray], np.ndarray]) -> Craft:
     return craft
 
 
-_HEADERS = {
+HEADERS = {
     "huge": "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904, 128), }",
     "negative": "{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 4), }",
     "deep": "(" * 5000 + ")" * 5000,
@@ -252,7 +265,8 @@ def _key(table: str, column: str, value: Any) -> Craft:
 # What else a database may bring.
 
 _STATEMENTS = {
-    "trigger on insert": "CREATE TRIGGER t AFTER INSERT ON passages BEGIN DELETE FROM settings; END",
+    "trigger on insert": "CREATE TRIGGER t AFTER INSERT ON passages BEGIN "
+    "DELETE FROM settings; END",
     "trigger on delete": "CREATE TRIGGER t AFTER UPDATE ON passages BEGIN "
     "UPDATE passages SET text = 'mine'; END",
     "trigger on generations": "CREATE TRIGGER t AFTER INSERT ON generations BEGIN "

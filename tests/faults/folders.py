@@ -76,7 +76,7 @@ def fingerprint(folder: Path) -> dict[str, str]:
         if stat.S_ISREG(mode):
             what += hashlib.sha256(path.read_bytes()).hexdigest()
         elif stat.S_ISLNK(mode):
-            what += os.readlink(path)
+            what += str(path.readlink())
         found[str(path.relative_to(folder))] = what
     return found
 
@@ -93,10 +93,10 @@ def holds_secret(*folders: Path) -> Path | None:
     """Return a file into which the secret got."""
     for folder in folders:
         for path in folder.rglob("*"):
-            mode = path.lstat().st_mode
-            if stat.S_ISREG(mode) and mode & 0o400 and path.stat().st_size < 1 << 24:
-                if SECRET in path.read_bytes():
-                    return path
+            found = path.lstat()
+            readable = stat.S_ISREG(found.st_mode) and found.st_mode & 0o400
+            if readable and found.st_size < 1 << 24 and SECRET in path.read_bytes():
+                return path
     return None
 
 

@@ -18,7 +18,13 @@ from ..grown import always_vote, set_policy
 
 WORDS = [f"w{number}" for number in range(30)]
 NEW_WORDS = [f"new{number}" for number in range(8)]  # no codebook knows them
-SCRIPTS = ["会議室 の 予約 は 三階", "мост через реку", "café 👩‍👩‍👧 über 👍🏽", "ملف الضمان", "नमस्ते दुनिया"]
+SCRIPTS = [
+    "会議室 の 予約 は 三階",
+    "мост через реку",
+    "café 👩‍👩‍👧 über 👍🏽",
+    "ملف الضمان",
+    "नमस्ते दुनिया",
+]
 LANGUAGES = ["ja", "ru", "fr", "ar", "hi"]
 # Everything that is asked: by words of all passages, by rare ones, and in two scripts.
 QUESTIONS = ["w1 w2 w3 w4 w5 w6", "w7 new3 w20 new5", "会議室 w9 👍🏽 new1"]

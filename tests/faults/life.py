@@ -33,6 +33,7 @@ class Life:
         expected: what the undamaged index answers; None to find that out.
         writes: those that are done.
         replay: returns what the undamaged index answers after some of the writes.
+        blames: says what is wrong with what problems of verify() blame; None for nothing.
     """
 
     def __init__(
@@ -43,6 +44,7 @@ class Life:
         expected: Answers | None = None,
         writes: tuple[str, ...] = WRITES,
         replay: Callable[[tuple[str, ...]], Answers] | None = None,
+        blames: Callable[[str], str | None] = lambda text: None,
     ) -> None:
         self._kind = kind
         self._place = place
@@ -50,6 +52,7 @@ class Life:
         self._expected = expected
         self._writes = writes
         self._replay = replay
+        self._blames = blames
         self.found: Answers = {}
         self.done: list[str] = []
         self.wrong = False
@@ -176,8 +179,7 @@ class Life:
         if self._expected is None or step not in self._expected:
             return
         if step == "verify":
-            outcome = Outcome(step, NAMED, value[0]) if value else Outcome(step, "RIGHT")
-            self._recorder.note(outcome)
+            self._judge_problems(value)
             return
         text = answers.differ(value, self._expected[step])
         if text is not None:
@@ -186,6 +188,16 @@ class Life:
             self._recorder.right(step)
         else:
             self._wrong(step, text)
+
+    def _judge_problems(self, problems: list[str]) -> None:
+        """Note that verify() named problems, or what is wrong with how it did."""
+        blamed = self._blames("\n".join(problems))
+        if not problems:
+            self._recorder.right("verify")
+        elif blamed:
+            self._recorder.fault("verify", "MISNAMED", f"{blamed}: {problems[0]}")
+        else:
+            self._recorder.note(Outcome("verify", NAMED, problems[0]))
 
     def _differs_anyhow(self, step: str, value: Any, text: str) -> str | None:
         """Compare with what the undamaged index answers after the writes that succeeded here."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import random
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+
+import pytest
 
 from . import damages
 from .folders import CODEBOOK, SEGMENT
@@ -25,6 +28,12 @@ ONE_ENVIRONMENT = "LFM2_COLBERT_FAULT"
 JSON_ENVIRONMENT = "LFM2_COLBERT_FAULTS_JSON"
 DAMAGES = int(os.environ.get(FULL_ENVIRONMENT, "150"))
 CHUNK = 25  # cases in a test
+# What the files of tests are marked with.
+MARKS = [
+    pytest.mark.long,
+    pytest.mark.subprocess,
+    pytest.mark.skipif(sys.platform != "linux", reason="processes are watched as Linux shows them"),
+]
 
 
 @dataclass(frozen=True)

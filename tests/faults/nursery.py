@@ -8,10 +8,16 @@ from __future__ import annotations
 import json
 import logging
 import os
+import resource
 import shutil
 import sys
-import time
 import warnings
+
+
+def _seconds_of_children() -> float:
+    """Return how long all cases have computed; how long they took is the machine's business."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def main() -> None:
@@ -29,13 +35,14 @@ def main() -> None:
         "vectors": nursery.play_vectors,
         "dump": nursery.play_dump,
         "model": nursery.play_model,
+        "harness": nursery.play_harness,
     }
     try:
         for line in sys.stdin:
             name = line.rstrip("\n")
-            start = time.monotonic()
+            start = _seconds_of_children()
             outcomes = families[name.partition(":")[0]](name)
-            answer = {"case": name, "seconds": time.monotonic() - start, "outcomes": outcomes}
+            answer = {"case": name, "seconds": _seconds_of_children() - start, "outcomes": outcomes}
             sys.stdout.write(json.dumps(answer) + "\n")
             sys.stdout.flush()
     finally:

@@ -17,7 +17,7 @@ from safetensors.numpy import save_file
 from lfm2_colbert_rag import Passage, Retriever
 from lfm2_colbert_rag.testing import HashEncoder
 
-from .crafts import _HEADERS, _REMADE, DEEP, JSONS, VALUES, npy
+from .crafts import DEEP, HEADERS, JSONS, REMADE, VALUES, npy
 from .damages import ANYTHING, ARRAY, CONTENT, Scene
 
 PLAID = Path(__file__).parents[1] / "storage" / "exchange" / "fast_plaid" / "chunks"
@@ -92,11 +92,11 @@ def changes(layout: str) -> dict[str, dict[str, Change]]:
     """Return how dumps of a layout are changed, in groups from which are chosen alike."""
     groups: dict[str, dict[str, Change]] = {}
     for name in FILES[layout]:
-        of_file = {way: _damaged(name, way) for way in (*ANYTHING, *CONTENT) if way in _USED}
+        of_file = {way: _damaged(name, way) for way in (*ANYTHING, *CONTENT) if way in USED}
         if name.endswith(".npy"):
             of_file |= {way: _damaged(name, way) for way in ARRAY}
-            of_file |= {way: _array(name, make) for way, make in _REMADE.items()}
-            of_file |= {way: _bytes(name, npy(head, b"x" * 40)) for way, head in _HEADERS.items()}
+            of_file |= {way: _array(name, make) for way, make in REMADE.items()}
+            of_file |= {way: _bytes(name, npy(head, b"x" * 40)) for way, head in HEADERS.items()}
         if name.endswith((".json", ".jsonl")):
             of_file |= {f"json {n}": _bytes(name, text.encode()) for n, text in enumerate(JSONS)}
             of_file |= {f"value {n}": _json(name, value) for n, value in enumerate(VALUES)}
@@ -109,13 +109,14 @@ def changes(layout: str) -> dict[str, dict[str, Change]]:
         groups["npz members"] = {f"members {name}": make for name, make in _MEMBERS.items()}
     if layout == "safetensors":
         groups["safetensors header"] = {
-            f"header {number}": _bytes("", _safetensors(text)) for number, text in enumerate(_HEADS)
+            f"header {number}": _bytes("", safetensors_bytes(text))
+            for number, text in enumerate(HEADS)
         }
     return groups
 
 
 # What is told of links, FIFOs and devices: who names a file himself may name a link.
-_USED = (
+USED = (
     "remove", "link-secret", "link-same", "link-self", "link-zero", "fifo", "folder", "flip",
     "flip-header", "run-zeros", "run-ones", "run-random", "truncate", "grow", "empty",
 )  # fmt: skip
@@ -127,7 +128,9 @@ def must_refuse(layout: str, change: str) -> str | None:
         return "no token has the number -5"
     if layout in ("npz", "safetensors"):
         return None
-    return "a link, FIFO or device inside of a dump" if "link" in change or "fifo" in change else None
+    return (
+        "a link, FIFO or device inside of a dump" if "link" in change or "fifo" in change else None
+    )
 
 
 def _damaged(name: str, way: str) -> Change:
@@ -174,11 +177,11 @@ def _json(name: str, value: Any) -> Change:
     return change
 
 
-def _members(*members: tuple[str, bytes]) -> Change:
+def _members(*members: tuple[str, bytes], zeros: int = 0) -> Change:
     def change(dump: Path, chance: random.Random, outside: Path) -> None:
         with zipfile.ZipFile(dump, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, content in members:
-                archive.writestr(name, content)
+                archive.writestr(name, content + b"\x00" * zeros)
 
     return change
 
@@ -193,14 +196,14 @@ _MEMBERS: dict[str, Change] = {
     "no arrays": _members(("one", b"text"), ("two", b"text")),
     "huge header": _members(("one.npy", _array_bytes(f"({2**50}, 32)", b""))),
     "large": _members(("one.npy", _array_bytes("(70000000, 32)", b"\x00" * 1000))),
-    "bomb": _members(("one.npy", _array_bytes("(3000000, 32)", b"\x00" * (3 << 27)))),
-    "pickle": _members(("one.npy", npy(_HEADERS["objects"], b"cos\nsystem\n(S'true'\ntR."))),
-    "deep header": _members(("one.npy", npy(_HEADERS["deep"], b""))),
+    "bomb": _members(("one.npy", _array_bytes("(3000000, 32)", b"")), zeros=3 << 27),
+    "pickle": _members(("one.npy", npy(HEADERS["objects"], b"cos\nsystem\n(S'true'\ntR."))),
+    "deep header": _members(("one.npy", npy(HEADERS["deep"], b""))),
     "climbing": _members(("../../outside/one.npy", _GOOD)),
     "doubled": _members(("one.npy", _GOOD), ("one", b"text")),
     "odd name": _members(("\udcff".encode("utf-8", "surrogatepass").decode("latin1"), _GOOD)),
 }
-_HEADS = (
+HEADS = (
     "", "{}", "[]", "7", DEEP, "{" * 200_000, '{"one": 7}', '{"one": {}}', '{"__metadata__": 7}',
     '{"one": {"dtype": "F8_E4M3", "shape": [1, 4], "data_offsets": [0, 4]}}',
     '{"one": {"dtype": "BF16", "shape": [1, 2], "data_offsets": [0, 4]}}',
@@ -214,8 +217,6 @@ _HEADS = (
 )  # fmt: skip
 
 
-def _safetensors(header: str, claimed: int | None = None) -> bytes:
+def safetensors_bytes(header: str, claimed: int | None = None) -> bytes:
     text = header.encode()
     return struct.pack("<Q", len(text) if claimed is None else claimed) + text + b"\x00" * 4
-
-

@@ -10,7 +10,7 @@ from typing import Any
 
 from .crafts import DEEP, JSONS, VALUES
 from .damages import ANYTHING, CONTENT, Scene
-from .odd_dumps import _HEADS, _USED, _safetensors
+from .odd_dumps import HEADS, USED, safetensors_bytes
 
 Change = Callable[[Path, random.Random, Path], None]
 
@@ -25,13 +25,13 @@ def changes() -> dict[str, dict[str, Change]]:
     """Return how a folder is changed, in groups from which are chosen alike."""
     groups: dict[str, dict[str, Change]] = {}
     for name in (*_JSON, *_WEIGHTS):
-        ways = {way: _damaged(name, way) for way in _USED if way != "link-same"}
+        ways = {way: _damaged(name, way) for way in USED if way != "link-same"}
         if name in _JSON:
             ways |= {f"json {n}": _text(name, text) for n, text in enumerate(JSONS)}
             ways |= {f"value {n}": _value(name, value) for n, value in enumerate(VALUES)}
             ways["deep"] = _text(name, DEEP)
         else:
-            ways |= {f"header {n}": _header(name, text) for n, text in enumerate(_HEADS)}
+            ways |= {f"header {n}": _header(name, text) for n, text in enumerate(HEADS)}
             ways["header huge"] = _header(name, "{}", 2**60)
             ways["nan"] = _nan(name)
         groups[name] = {f"{name} {way}": change for way, change in ways.items()}
@@ -56,7 +56,7 @@ def _write(path: Path, text: str) -> None:
 
 def _header(name: str, text: str, claimed: int | None = None) -> Change:
     def change(folder: Path, chance: random.Random, outside: Path) -> None:
-        (folder / name).write_bytes(_safetensors(text, claimed))
+        (folder / name).write_bytes(safetensors_bytes(text, claimed))
 
     return change
 

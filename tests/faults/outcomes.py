@@ -71,6 +71,10 @@ class Recorder:
         self._file = file
         self._judge = judge
 
+    def judging(self, judge: Callable[[LFM2ColBERTError], str | None]) -> Recorder:
+        """Return one that writes to the same file, and judges errors."""
+        return Recorder(self._file, judge)
+
     def attempt(self, step: str, function: Callable[[], Any]) -> Any:
         """Return what a step gives; Failed, and an outcome, where it raises."""
         self._write({"begun": step})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+import sqlite3
 from collections import defaultdict
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +18,7 @@ from . import answers
 from .crafts import Craft, crafts
 from .folders import Place, difference, fingerprint, holds_secret
 from .kinds import KINDS, Kind
-from .outcomes import Failed, Recorder
+from .outcomes import NAMED, Failed, Outcome, Recorder
 from .sealing import seal_files, seal_rows
 
 _ABOUT_THE_BACKUP = (
@@ -50,9 +51,7 @@ def names(number: int) -> list[str]:
 
 @cache
 def _crafts(kind: str) -> dict[str, Craft]:
-    return {
-        name: craft for group in crafts(KINDS[kind]).values() for name, craft in group.items()
-    }
+    return {name: craft for group in crafts(KINDS[kind]).values() for name, craft in group.items()}
 
 
 def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recorder) -> None:
@@ -60,7 +59,8 @@ def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recor
     _, kind_name, craft, seed = name.split(":")
     kind, place = KINDS[kind_name], Place(root)
     place.prepare(pristine(kind_name))
-    with suppress(ValueError, IndexError, TypeError):  # some arrays are too small for a craft
+    # Some arrays are too small for a craft, and some tables cannot hold it.
+    with suppress(ValueError, IndexError, TypeError, sqlite3.IntegrityError):
         _crafts(kind_name)[craft](place.index, random.Random(name + seed), place.outside)
     for seal in (seal_files, seal_rows):
         with suppress(Exception):  # what was crafted may be beyond any checksum
@@ -68,7 +68,7 @@ def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recor
     before = fingerprint(place.outside)
     backup = fingerprint(place.index)
     with kind.policy():
-        _Restoring(kind, place, Recorder(recorder._file, _judge)).play(backup)
+        _Restoring(kind, place, recorder.judging(_judge)).play(backup)
     changed = difference(before, fingerprint(place.outside))
     if changed:
         recorder.fault("outside", "OUTSIDE", changed)
@@ -77,7 +77,8 @@ def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recor
 
 
 def _judge(error: errors.LFM2ColBERTError) -> str | None:
-    return None if isinstance(error, _ABOUT_THE_BACKUP) else "does not blame the backup"
+    known = (*_ABOUT_THE_BACKUP, errors.ConfigError)
+    return None if isinstance(error, known) else "does not blame the backup"
 
 
 class _Restoring:
@@ -128,10 +129,14 @@ class _Restoring:
             for step, function in steps.items():
                 value = self._recorder.attempt(prefix + step, function)
                 if isinstance(value, Failed):
-                    if sound and isinstance(value.error, errors.LFM2ColBERTError):
+                    # An index that keeps no terms, crafted to be so, may say so.
+                    named = isinstance(value.error, errors.LFM2ColBERTError)
+                    if sound and named and not isinstance(value.error, errors.ConfigError):
                         self._unsound(prefix + step, f"{value.error}")
-                elif step == "verify" and sound and value:
-                    self._unsound(prefix + step, value[0])
+                elif step == "verify" and value:
+                    self._recorder.note(Outcome(prefix + step, NAMED, value[0]))
+                    if sound:
+                        self._unsound(prefix + step, value[0])
                 elif (odd := senseless(value)) is not None:
                     self._recorder.fault(prefix + step, "WRONG", odd)
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from lfm2_colbert_rag import errors
 
-from . import play_backups, play_files, play_vectors
+from . import play_backups, play_files, play_harness, play_vectors
 from .child import NOBODY, become, run
 from .damages import Scene
 from .folders import Place, difference, find, fingerprint, holds_secret, open_to_all
@@ -71,6 +71,15 @@ class Nursery:
         """Play an odd dump, and return the outcomes."""
         self._warm()
         return self._play_with(play_files.play_dump, name, "exact")
+
+    def play_harness(self, name: str) -> list[dict[str, Any]]:
+        """Play what the harness itself must see."""
+        expected, made = self.answers("exact"), {"exact": self.made("exact", 1)}
+
+        def alone(root: Path, recorder: Recorder) -> None:
+            play_harness.play(name, made.__getitem__, expected, root, recorder)
+
+        return run(self.new_place(), alone, idle=0.7)
 
     def play_model(self, name: str) -> list[dict[str, Any]]:
         """Play an odd model folder, and return the outcomes."""
@@ -138,9 +147,10 @@ class _Case:
         life = Life(
             kind,
             place,
-            Recorder(recorder._file, self._judge),
+            recorder.judging(self._judge),
             expected,
             replay=lru_cache(maxsize=None)(self._replay),
+            blames=self._blames,
         )
         life.play()
         changed = difference(before, fingerprint(place.outside))
@@ -169,12 +179,17 @@ class _Case:
             path.touch()
         damage.apply(path, scene)
 
+    def _blames(self, text: str) -> str | None:
+        """Say that a message blames the content of what merely may not be read."""
+        wrong = self._damage.way == "unreadable" and _BLAMES_CONTENT.search(text)
+        return "blames the content" if wrong else None
+
     def _judge(self, error: errors.LFM2ColBERTError) -> str | None:
         damage = self._damage
         if damage.way == "unreadable":
             if not isinstance(error, _REFUSED):
                 return "not an error of rights"
-            return "blames the content" if _BLAMES_CONTENT.search(str(error)) else None
+            return self._blames(str(error))
         if damage.role in PLANTED + LOCKS + FOLDERS:
             return None if isinstance(error, errors.StoredIndexError) else "not about the index"
         allowed = _ALTERED + ((errors.IndexExistsError,) if damage.role == CATALOG else ())

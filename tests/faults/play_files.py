@@ -12,8 +12,6 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lfm2_colbert_rag import Retriever, errors, load_encoder
 
 from . import answers, odd_dumps, odd_models
@@ -90,7 +88,7 @@ def play_dump(name: str, pristine: Callable[[str], Path], root: Path, recorder: 
     with suppress(*_TOO_SMALL):
         _dump_changes(layout)[change](dump, random.Random(name), place.outside)
     before = fingerprint(place.outside)
-    recorder = Recorder(recorder._file, _judge_dump)
+    recorder = recorder.judging(_judge_dump)
     with kind.policy(), kind.open(place.index) as retriever:
         state = _state(retriever)
         added = recorder.attempt("import", lambda: retriever.import_dump(dump, passages))
@@ -152,7 +150,7 @@ class Models:
         with suppress(*_TOO_SMALL):
             _model_changes()[change](folder, random.Random(name), place.outside)
         before = fingerprint(place.outside)
-        recorder = Recorder(recorder._file, _judge_model)
+        recorder = recorder.judging(_judge_model)
         encoder = recorder.attempt("load", lambda: load_encoder(folder, engine="torch"))
         if not isinstance(encoder, Failed):
             recorder.right("load")
@@ -163,10 +161,7 @@ class Models:
 
 def _use(encoder: Any, recorder: Recorder) -> None:
     """Encode, and index what comes of it."""
-    query = recorder.attempt("encode_query", lambda: encoder.encode_query(["where is it?"]))
-    if not isinstance(query, Failed) and not np.isfinite(query[0].vectors).all():
-        text = "vectors of a query are not finite"
-        recorder.fault("encode_query", "WRONG", text, "encoders give vectors that are not finite")
+    recorder.attempt("encode_query", lambda: encoder.encode_query(["where is it?"]))
     recorder.attempt("encode_document", lambda: encoder.encode_document(["here it is", "東京"]))
     found = recorder.attempt("index", lambda: _index(encoder))
     if not isinstance(found, Failed) and (odd := senseless(found)):
@@ -175,9 +170,7 @@ def _use(encoder: Any, recorder: Recorder) -> None:
 
 def _index(encoder: Any) -> list[Any]:
     with Retriever.from_texts(["here it is", "東京のテキスト"], model=encoder) as retriever:
-        return [
-            answers.hit_value(hit, evidence=True) for hit in retriever.search("where is it?")
-        ]
+        return [answers.hit_value(hit, evidence=True) for hit in retriever.search("where is it?")]
 
 
 def _judge_model(error: errors.LFM2ColBERTError) -> str | None:

@@ -24,8 +24,6 @@ USED = ("exact", "compressed-4", "compressed-2", "pooled-4")
 TEXTS = ["zebra quagga okapi", "quagga 会議室 w1"]
 
 
-
-
 def names(number: int) -> list[str]:
     """Choose so many cases, the same every time; all that may kill come first."""
     everything = [
@@ -36,7 +34,9 @@ def names(number: int) -> list[str]:
         if side != "maxsim" or kind == USED[0]
     ]
     random.Random(3).shuffle(everything)
-    grave = [f"vectors:{kind}:query {oddity}:0" for kind in USED[:3] for oddity in ("nan", "inf", "3e38")]
+    grave = [
+        f"vectors:{kind}:query {oddity}:0" for kind in USED[:3] for oddity in ("nan", "inf", "3e38")
+    ]
     return list(dict.fromkeys([*grave, *everything]))[:number]
 
 

@@ -37,9 +37,12 @@ def roots(results: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     for result in results:
         faults = [one for one in result["outcomes"] if one["outcome"] in FAULTS]
         for one in {(fault["outcome"], fault["root"]): fault for fault in faults}.values():
+            # Wrong answers have no frame; what was damaged says more than who noticed.
+            wrong = one["outcome"].startswith("WRONG")
+            root = f"{result['case'].split(':')[2]}: {one['root']}" if wrong else one["root"]
             group = found.setdefault(
-                (one["outcome"], one["root"]),
-                {"outcome": one["outcome"], "root": one["root"], "cases": 0, "examples": []},
+                (one["outcome"], root),
+                {"outcome": one["outcome"], "root": root, "cases": 0, "examples": []},
             )
             group["cases"] += 1
             if len(group["examples"]) < 5:

@@ -52,7 +52,10 @@ def seal_rows(index: Path) -> None:
     sums = import_module(_MODULE)
     connection = open_catalog(index)
     with suppress(sqlite3.Error):
-        tables = [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        tables = [
+            row[0]
+            for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        ]
         for table in tables:
             with suppress(sqlite3.Error):
                 _seal_table(connection, table, sums)

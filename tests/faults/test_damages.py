@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from .folders import CODEBOOK, SEGMENT
 from .kinds import CODEBOOK_ARRAYS, KINDS
-from .matrix import chunks, choose, roles, wanted, ways
+from .matrix import MARKS, choose, chunks, roles, wanted, ways
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.subprocess,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="cases are played in forked processes"),
-]
+pytestmark = MARKS
 NAMES = wanted("damage", [damage.name for damage in choose()])
 
 

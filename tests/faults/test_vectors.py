@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
-from .matrix import chunks, in_proportion, wanted
+from .matrix import MARKS, chunks, in_proportion, wanted
 from .play_vectors import names
 
-pytestmark = [
-    pytest.mark.long,
-    pytest.mark.subprocess,
-    pytest.mark.skipif(not hasattr(os, "fork"), reason="cases are played in forked processes"),
-]
+pytestmark = MARKS
 NAMES = wanted("vectors", names(in_proportion(200, least=30)))
 
 
