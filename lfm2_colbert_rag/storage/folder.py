@@ -25,6 +25,7 @@ from .retired import retire
 _PAUSE, _PAUSES = 0.005, 6
 # The catalog, and what SQLite keeps beside it.
 _CATALOG_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm")
+_FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
 _ANCHORED = {os.open, os.stat, os.rename, os.mkdir} <= os.supports_dir_fd
 
 
@@ -249,7 +250,7 @@ def _find(path: Path) -> Identity:
 
 def _open(path: Path) -> int:
     try:
-        return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return os.open(path, _FOLDER)
     except (FileNotFoundError, NotADirectoryError):
         raise gone(path) from None
     except OSError as error:

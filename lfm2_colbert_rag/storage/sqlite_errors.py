@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 import sqlite3
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -172,10 +173,10 @@ def _refused(path: Path, error: Exception, attempt: Callable[[], None]) -> LFM2C
 
 def _limited() -> bool:
     """Tell whether files of this process may not grow beyond a limit."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limit
+    if sys.platform == "win32":  # which has no such limit
         return False
+    import resource
+
     return resource.getrlimit(resource.RLIMIT_FSIZE)[0] != resource.RLIM_INFINITY
 
 

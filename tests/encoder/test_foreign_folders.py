@@ -17,6 +17,7 @@ from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.weights import read_array, stored_tensors
 from lfm2_colbert_rag.errors import ModelFormatError
 
+from ..windows import makes_links
 from .checkpoints import write_checkpoint
 
 WEIGHTS = "model.safetensors"
@@ -40,6 +41,7 @@ def as_in_the_hubs_cache(model: Path, root: Path) -> Path:
     return snapshot
 
 
+@makes_links
 def test_links_of_the_hubs_cache_are_followed(model, tmp_path):
     snapshot = as_in_the_hubs_cache(model, tmp_path / "models--a--b")
     wanted, found = Checkpoint.read(model), Checkpoint.read(snapshot)
@@ -49,6 +51,7 @@ def test_links_of_the_hubs_cache_are_followed(model, tmp_path):
     assert Checkpoint.read(tmp_path / "short").fingerprint == wanted.fingerprint
 
 
+@makes_links
 @pytest.mark.parametrize("name", ["config.json", "1_Dense/config.json", WEIGHTS, "tokenizer.json"])
 def test_links_out_of_the_model_are_refused(model, tmp_path, name):
     snapshot = as_in_the_hubs_cache(model, tmp_path / "models--a--b")
@@ -62,6 +65,7 @@ def test_links_out_of_the_model_are_refused(model, tmp_path, name):
             Checkpoint.read(folder)
 
 
+@makes_links
 def test_links_within_the_model_are_followed(model):
     (model / "config.json").rename(model / "other.json")
     (model / "config.json").symlink_to("other.json")

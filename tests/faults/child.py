@@ -79,7 +79,7 @@ def _again(error: BaseException) -> None:
 
 
 def _limit() -> None:
-    with open("/proc/self/statm") as file:  # noqa: PTH123
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
         mapped = int(file.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (mapped + MEMORY, mapped + MEMORY))
     resource.setrlimit(resource.RLIMIT_FSIZE, (FILE, FILE))
@@ -112,7 +112,7 @@ def _wait(number: int, idle: float) -> int | None:
 
 def _seconds_used(number: int) -> float:
     """Return how long a process has computed."""
-    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 

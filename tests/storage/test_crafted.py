@@ -28,6 +28,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 from ..conftest import CORPUS, METADATA
 from ..grown import add, compress_early
 from ..sealing import tampering
+from ..windows import makes_links
 
 DRAWN = int(os.environ.get("LFM2_COLBERT_CRAFTED", "12"))
 KINDS = ("exact", "plain", "compressed")
@@ -271,6 +272,7 @@ def test_a_name_leads_nowhere(made, victim, tmp_path):
     assert files(victim) == before
 
 
+@makes_links
 @pytest.mark.parametrize("place", ["catalog.sqlite", "segments", "segment", "file", "log"])
 @pytest.mark.parametrize("what", ["link", "fifo"])
 def test_only_files_and_folders_are_read(made, victim, tmp_path, place, what):
@@ -302,6 +304,7 @@ def test_only_files_and_folders_are_read(made, victim, tmp_path, place, what):
     assert files(victim) == before
 
 
+@makes_links
 def test_what_lies_beside_the_index_is_not_taken_along(made, tmp_path):
     folder = tmp_path / "crafted"
     shutil.copytree(made["exact"], folder)

@@ -32,7 +32,7 @@ def count(path: Path) -> tuple[int, int]:
     """Return how many descriptors and how many maps of a file this process has."""
     links = Path("/proc/self/fd").iterdir()
     held = sum(os.path.lexists(one) and one.readlink() == path for one in links)
-    return held, Path("/proc/self/maps").read_text().count(str(path))
+    return held, Path("/proc/self/maps").read_text(encoding="utf-8").count(str(path))
 
 
 @pytest.mark.parametrize("plain", [False, True])

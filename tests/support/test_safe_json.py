@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag._support.regular import IrregularFileError
 from lfm2_colbert_rag._support.safe_json import MAX_DEPTH, JsonError, load_json, parse_json
 
+from ..windows import makes_links
+
 VALUES = st.recursive(
     st.none()
     | st.booleans()
@@ -59,6 +61,7 @@ def test_the_deepest_value_and_pairs_of_surrogates_are_read():
     assert parse_json('"\\ud83d\\ude00\\\\ud800"') == "😀\\ud800"
 
 
+@makes_links
 def test_files_are_read_up_to_a_limit(tmp_path):
     path = tmp_path / "a.json"
     path.write_text("[1, 2]")

@@ -13,3 +13,7 @@ KEEPS_WHAT_IS_IN_USE = os.name == "nt" or bool(os.environ.get(VARIABLE))
 damages_what_is_open = pytest.mark.skipif(
     KEEPS_WHAT_IS_IN_USE, reason="takes away, or replaces, files that are open"
 )
+
+makes_links = pytest.mark.skipif(
+    os.name == "nt", reason="makes links or FIFOs, which Windows lacks or grants to few"
+)

@@ -73,9 +73,7 @@ def _check(event: str, arguments: tuple) -> None:
         if flags & os.O_TRUNC and isinstance(path, (str, bytes)) and os.path.exists(path):
             real = os.path.realpath(os.fsdecode(path))
             if any(_maps(process, real) for process in _relatives()):
-                error = OSError(errno.EINVAL, _MAPPED, path)
-                error.winerror = 1224
-                raise error
+                raise _refusal(errno.EINVAL, _MAPPED, path, 1224)
     elif event == "os.rename":
         source, target, source_folder, target_folder = arguments
         found = _full(source, source_folder), _full(target, target_folder)
@@ -89,9 +87,14 @@ def _check(event: str, arguments: tuple) -> None:
 def _require_unused(*paths: str) -> None:
     for path in paths:
         if next(users(path), None) is not None:
-            error = PermissionError(errno.EACCES, _IN_USE, path)
-            error.winerror = 32
-            raise error
+            raise _refusal(errno.EACCES, _IN_USE, path, 32)
+
+
+def _refusal(number: int, text: str, path: str | bytes, winerror: int) -> OSError:
+    """Make an error, in a frame that is not part of its traceback: else it would keep itself."""
+    error = OSError(number, text, path)
+    error.winerror = winerror
+    return error
 
 
 def _full(path: str | bytes | os.PathLike, folder: int) -> str:

@@ -66,7 +66,9 @@ def export_model(
         try:
             _fill(scratch, checkpoint, dtype)
             scratch.chmod(0o755)
-            scratch.replace(target)
+            if target.exists():
+                target.rmdir()  # Windows puts nothing in the place of a folder, even an empty one
+            scratch.rename(target)
         except BaseException:
             shutil.rmtree(scratch, ignore_errors=True)
             raise

@@ -205,6 +205,7 @@ class Optimizer:
         return queries
 
     def _forget(self, seconds: float) -> None:
+        self._searcher.indexes.forget()  # or Windows would keep the segments that were merged
         held = [live.segment.rows for live in self._store.snapshot().segments]
         rows = np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
         if not self._store.forget(rows, seconds):

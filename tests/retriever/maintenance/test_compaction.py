@@ -36,6 +36,7 @@ from ...grown import (
 )
 from ...inside import segments_of, store_of
 from ...sealing import tampering
+from ...windows import KEEPS_WHAT_IS_IN_USE
 
 pytestmark = pytest.mark.long
 
@@ -142,7 +143,7 @@ def test_a_segment_of_mostly_dead_passages_is_written_anew_at_once(grown):
     first = names(grown)[0]
     assert grown.delete(where={"seed": 0}) == 80
     assert first not in names(grown)
-    assert not (grown.path / "segments" / first).exists()
+    assert KEEPS_WHAT_IS_IN_USE or not (grown.path / "segments" / first).exists()
     assert grown.verify() == []
 
 

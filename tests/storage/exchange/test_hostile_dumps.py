@@ -18,6 +18,7 @@ from lfm2_colbert_rag.errors import InputError
 from lfm2_colbert_rag.storage.exchange.formats import open_dump
 
 from ...conftest import fill
+from ...windows import makes_links
 
 PASSAGES = [Passage("a", "one"), Passage("b", "two")]
 
@@ -111,6 +112,7 @@ def test_safetensors_of_a_dtype_that_numpy_lacks(tmp_path):
         read(tmp_path / "a.safetensors")
 
 
+@makes_links
 @pytest.mark.parametrize("kind", ["link", "fifo"])
 def test_only_files_are_read(export, tmp_path, kind):
     names = ["export.json", "passages.jsonl", "vectors.npy", "windows.npy"]
