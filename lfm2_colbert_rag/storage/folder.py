@@ -25,6 +25,7 @@ from .layout import CATALOG
 _PAUSE, _PAUSES = 0.005, 6
 # The catalog, and what SQLite keeps beside it.
 _CATALOG_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm")
+_REMOVES = shutil.rmtree.avoids_symlink_attacks  # then it takes a descriptor
 _ANCHORED = {os.open, os.stat, os.rename, os.mkdir} <= os.supports_dir_fd
 
 
@@ -203,7 +204,7 @@ class IndexFolder:
         Args:
             name: relative to the folder.
         """
-        if self._handle is None or not shutil.rmtree.avoids_symlink_attacks:
+        if self._handle is None or not _REMOVES:
             shutil.rmtree(self.path / name, ignore_errors=True)
         else:
             shutil.rmtree(name, ignore_errors=True, dir_fd=self._handle)

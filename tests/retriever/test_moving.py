@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -92,6 +94,17 @@ def test_threads_see_one_folder_each_time(two):
             assert set(threads.map(ask, range(100))) == {"steel beam number 7"}
 
 
+def replace(number: int, how: str) -> None:
+    """Put another folder in the place of `live`; a link is turned to and fro."""
+    if how == "link":
+        Path("next").symlink_to("ba"[number % 2])
+        Path("next").replace("live")
+    else:
+        Path("live").rename(f"old-{number}")
+        Path("new").rename("live")
+        shutil.copytree("template", "new")
+
+
 @pytest.mark.parametrize("how", ["rename", "link"])
 def test_a_folder_is_replaced_again_and_again(two, how):
     """No answer is of two indexes, and what was acknowledged is in one of the folders."""
@@ -105,45 +118,34 @@ def test_a_folder_is_replaced_again_and_again(two, how):
     stop = threading.Event()
     retriever = Retriever.open("live")
 
-    def read() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            mode = ("late", "lexical", "hybrid")[number % 3]
+    def read(number: int) -> None:
+        mode = ("late", "lexical", "hybrid")[number % 3]
+        hits = retriever.search("apple pie number 7", k=3, mode=mode)
+        told = {
+            (hit.text.split(" number")[0], hit.metadata["kind"]) for hit in hits if hit.metadata
+        }
+        if told not in ({(word, word)} for word in WORDS):
+            wrong.append(told)
+
+    def write(number: int) -> None:
+        acknowledged.extend(retriever.add([f"extra {number}"], ids=[f"extra-{number}"]))
+
+    def keep(act: Callable[[int], None]) -> None:
+        for number in count():
             try:
-                hits = retriever.search("apple pie number 7", k=3, mode=mode)
+                act(number)
             except IndexGoneError:
-                continue
+                pass
             except BaseException as error:
                 wrong.append(error)
-                return
-            kinds = {hit.text.split(" number")[0] for hit in hits if hit.metadata}
-            if len(kinds) > 1 or kinds != {h.metadata["kind"] for h in hits if h.metadata}:
-                wrong.append([hit.text for hit in hits])
-
-    def write() -> None:
-        number = 0
-        while not stop.is_set():
-            number += 1
-            try:
-                acknowledged.extend(retriever.add([f"extra {number}"], ids=[f"extra-{number}"]))
-            except IndexGoneError:
-                continue
-            except BaseException as error:
-                wrong.append(error)
+            if stop.is_set():
                 return
 
-    threads = [threading.Thread(target=act) for act in (read, read, read, read, write)]
+    threads = [threading.Thread(target=keep, args=(act,)) for act in [read] * 4 + [write]]
     for thread in threads:
         thread.start()
     for number in range(REPLACEMENTS):
-        if how == "link":
-            Path("next").symlink_to("ba"[number % 2])
-            Path("next").replace("live")
-        else:
-            Path("live").rename(f"old-{number}")
-            Path("new").rename("live")
-            shutil.copytree("template", "new")
+        replace(number, how)
     stop.set()
     for thread in threads:
         thread.join()
