@@ -33,6 +33,8 @@ Messages state what was wrong, the offending values, and the remedy.
 
 from __future__ import annotations
 
+import reprlib
+
 __all__ = [
     "AccessDeniedError",
     "ConfigError",
@@ -159,3 +161,15 @@ class ReadOnlyError(StoredIndexError, PermissionError):
 
 class StorageFullError(StoredIndexError, OSError):
     """The disk is full; the index is as it was before the call."""
+
+
+def shown(value: object) -> str:
+    """Return a value as messages show it: short, however large, deep or strange it is."""
+    try:
+        return _SHOWN.repr(value)
+    except Exception:  # what it is made of refuses: integers of 4,300 digits, a repr that raises
+        return f"a {type(value).__name__}"
+
+
+_SHOWN = reprlib.Repr()
+_SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother = 3, 60, 60

@@ -16,6 +16,15 @@ Rules, the same wherever a filter is evaluated:
   across kinds nothing is equal, less or greater.
 * A passage without the field matches only ``$ne``, ``$nin``, ``{"$exists": False}`` and ``$not``
   of what it does not match.
+
+What is larger than the limits below is a :class:`~lfm2_colbert_rag.errors.FilterError`:
+
+==================  ===========================================================================
+``MAX_DEPTH``       mappings within one another, and names of one field: as deep as metadata go
+``MAX_CONDITIONS``  comparisons; of mappings there may be three times as many
+``MAX_OPERANDS``    values of all lists of ``$in`` and ``$nin`` together
+``MAX_CHARACTERS``  of all strings and names together
+==================  ===========================================================================
 """
 
 from __future__ import annotations
@@ -23,10 +32,10 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, TypeAlias
 
-from .errors import FilterError
+from .errors import FilterError, shown
 
 Scalar: TypeAlias = "str | int | float | bool | None"
 Path: TypeAlias = tuple[str, ...]
@@ -39,6 +48,14 @@ ID_PATH: Path = ("$id",)
 """Where the passage's id is found; no field can be named so."""
 LOGIC = ("$and", "$or", "$not")
 MAX_INTEGER = 2**63 - 1
+MAX_DEPTH = 32
+MAX_CONDITIONS = 10_000
+MAX_OPERANDS = 1_000_000
+# Six bytes each as JSON stay below what SQLite takes for a string.
+MAX_CHARACTERS = 50_000_000
+
+# A level of what the user writes gives two nodes at most, such as a negation and what it negates.
+_MOST_NODES_DEEP = 2 * MAX_DEPTH + 2
 
 # What a stored key cannot be reached by, because SQLite's JSON paths have no escape for it.
 _UNREACHABLE = re.compile(r'["\\\x00-\x1f]')
@@ -56,27 +73,53 @@ class Comparison:
     path: Path
     operator: str
     operand: Any
+    size: ClassVar[int] = 1
+    depth: ClassVar[int] = 1
 
 
 @dataclass(frozen=True)
 class And:
-    """All children hold; true without children."""
+    """All children hold; true without children.
+
+    Attributes:
+        children: the parts.
+        size: comparisons in it, at least 1.
+        depth: nodes within one another, itself included.
+
+    Raises:
+        FilterError: it would be nested too deeply.
+    """
 
     children: tuple[Filter, ...]
+    size: int = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _measure(self, self.children)
 
 
 @dataclass(frozen=True)
 class Or:
-    """At least one child holds."""
+    """At least one child holds; see :class:`And`."""
 
     children: tuple[Filter, ...]
+    size: int = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _measure(self, self.children)
 
 
 @dataclass(frozen=True)
 class Not:
-    """The child does not hold."""
+    """The child does not hold; see :class:`And`."""
 
     child: Filter
+    size: int = field(init=False, repr=False, compare=False)
+    depth: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        _measure(self, (self.child,))
 
 
 Filter: TypeAlias = "Comparison | And | Or | Not"
@@ -92,13 +135,14 @@ def parse_where(where: Mapping[str, Any]) -> Filter:
         The tree, with ``$ne`` and ``$nin`` written as negations.
 
     Raises:
-        FilterError: an unknown operator, an operand of the wrong type, or a malformed nesting.
+        FilterError: an unknown operator, an operand of the wrong type, a malformed nesting, or
+            more of something than the limits of this module.
 
     Example:
         >>> parse_where({"year": {"$gte": 2024}})
         Comparison(path=('year',), operator='$gte', operand=2024)
     """
-    return _parse_mapping(where, ())
+    return _Parser().mapping(where, (), 0)
 
 
 def matches(node: Filter, metadata: Mapping[str, Any], id: str = "") -> bool:
@@ -133,8 +177,10 @@ def parse_field(name: object) -> Path:
         ('maker', 'country.code')
     """
     if not isinstance(name, str) or name.startswith("$"):
-        raise FilterError(f"a field is named by a string such as 'maker.country', not {name!r}.")
-    return _split(name)
+        raise FilterError(
+            f"a field is named by a string such as 'maker.country', not {shown(name)}."
+        )
+    return _check_path(_split(name))
 
 
 def field_name(path: Path) -> str:
@@ -182,113 +228,186 @@ def _lookup(metadata: Mapping[str, Any], path: Path) -> Any:
     return value
 
 
-def _parse_mapping(where: object, path: Path) -> Filter:
-    if not isinstance(where, Mapping):
-        raise FilterError(
-            f"a filter must be a mapping such as {{'year': {{'$gte': 2024}}}}, not {where!r}."
-        )
-    children = [
-        _parse_logic(key, value, path) if key in LOGIC else _parse_field(key, value, path)
-        for key, value in where.items()
-    ]
-    return children[0] if len(children) == 1 else And(tuple(children))
+def _measure(node: And | Or | Not, children: tuple[Filter, ...]) -> None:
+    """Note how large a node is: what walks through a tree later need not fear its depth."""
+    depth = 1 + max((child.depth for child in children), default=0)
+    if depth > _MOST_NODES_DEEP:
+        raise FilterError(f"a filter is nested more than {_MOST_NODES_DEEP} nodes deep.")
+    object.__setattr__(node, "size", max(1, sum(child.size for child in children)))
+    object.__setattr__(node, "depth", depth)
 
 
-def _parse_logic(key: str, value: object, path: Path) -> Filter:
-    if key == "$not":
-        return Not(_parse_mapping(value, path))
-    if isinstance(value, str) or not isinstance(value, Sequence) or not value:
-        raise FilterError(f"{key} takes a non-empty list of filters, not {value!r}.")
-    children = tuple(_parse_mapping(child, path) for child in value)
-    return And(children) if key == "$and" else Or(children)
+class _Parser:
+    """Reads one filter, and counts what it consists of."""
 
+    def __init__(self) -> None:
+        self._conditions = self._joints = self._operands = self._characters = 0
 
-def _parse_field(key: object, value: object, parent: Path) -> Filter:
-    if not isinstance(key, str):
-        raise FilterError(f"field names are strings; got {key!r}.")
-    is_id = (*parent, key) == ID_PATH
-    if key.startswith("$") and not is_id:
-        raise FilterError(
-            f"{key!r} is no operator here. Between fields: {' '.join(LOGIC)}; "
-            f"inside a field: {' '.join((*COMPARISONS, '$not'))}; for the passage's id, outside of "
-            f"all fields: {ID_PATH[0]}."
-        )
-    path = ID_PATH if is_id else (*parent, *_split(key))
-    if not isinstance(value, Mapping):
-        return _comparison(path, "$eq", value)
-    if not value:
-        raise FilterError(f"the condition on {key!r} is empty; give a value or an operator.")
-    operators = [isinstance(name, str) and name.startswith("$") for name in value]
-    if is_id and not all(operators):
-        raise FilterError(f"{key} is a string and takes no nested names: {list(value)}.")
-    if not any(operators):
-        return _parse_mapping(value, path)
-    if not all(operators):
-        raise FilterError(
-            f"the condition on {key!r} mixes operators and nested names: {list(value)}."
-        )
-    return _parse_operators(path, value)
+    def mapping(self, where: object, path: Path, depth: int) -> Filter:
+        if not isinstance(where, Mapping):
+            raise FilterError(
+                "a filter must be a mapping such as {'year': {'$gte': 2024}}, not "
+                f"{shown(where)}."
+            )
+        _check_depth(depth)
+        self._joint()
+        children = [
+            self._logic(key, value, path, depth + 1)
+            if isinstance(key, str) and key in LOGIC
+            else self._field(key, value, path, depth + 1)
+            for key, value in where.items()
+        ]
+        return children[0] if len(children) == 1 else And(tuple(children))
 
+    def _logic(self, key: str, value: object, path: Path, depth: int) -> Filter:
+        if key == "$not":
+            return Not(self.mapping(value, path, depth))
+        if isinstance(value, str) or not isinstance(value, Sequence) or not _length(value):
+            raise FilterError(f"{key} takes a non-empty list of filters, not {shown(value)}.")
+        children = tuple(self.mapping(child, path, depth) for child in value)
+        return And(children) if key == "$and" else Or(children)
 
-def _parse_operators(path: Path, operators: Mapping[str, Any]) -> Filter:
-    children: list[Filter] = []
-    for name, operand in operators.items():
-        if name == "$not":
-            if not isinstance(operand, Mapping) or not operand:
-                raise FilterError(f"$not inside a field takes operators, not {operand!r}.")
-            children.append(Not(_parse_operators(path, operand)))
+    def _field(self, key: object, value: object, parent: Path, depth: int) -> Filter:
+        if not isinstance(key, str):
+            raise FilterError(f"field names are strings; got {shown(key)}.")
+        is_id = (*parent, key) == ID_PATH
+        if key.startswith("$") and not is_id:
+            raise FilterError(
+                f"{shown(key)} is no operator here. Between fields: {' '.join(LOGIC)}; "
+                f"inside a field: {' '.join((*COMPARISONS, '$not'))}; for the passage's id, "
+                f"outside of all fields: {ID_PATH[0]}."
+            )
+        self._text(key)
+        path = ID_PATH if is_id else _check_path((*parent, *_split(key)))
+        if not isinstance(value, Mapping):
+            return self._comparison(path, "$eq", value)
+        if not value:
+            raise FilterError(
+                f"the condition on {shown(key)} is empty; give a value or an operator."
+            )
+        operators = [isinstance(name, str) and name.startswith("$") for name in value]
+        if is_id and not all(operators):
+            raise FilterError(f"{key} is a string and takes no nested names: {shown(list(value))}.")
+        if not any(operators):
+            return self.mapping(value, path, depth)
+        if not all(operators):
+            raise FilterError(
+                f"the condition on {shown(key)} mixes operators and nested names: "
+                f"{shown(list(value))}."
+            )
+        return self._operators(path, value, depth)
+
+    def _operators(self, path: Path, operators: Mapping[str, Any], depth: int) -> Filter:
+        _check_depth(depth)
+        self._joint()
+        children: list[Filter] = []
+        for name, operand in operators.items():
+            if name == "$not":
+                if not isinstance(operand, Mapping) or not operand:
+                    raise FilterError(f"$not inside a field takes operators, not {shown(operand)}.")
+                children.append(Not(self._operators(path, operand, depth + 1)))
+            else:
+                children.append(self._comparison(path, name, operand))
+        return children[0] if len(children) == 1 else And(tuple(children))
+
+    def _comparison(self, path: Path, operator: object, operand: Any) -> Filter:
+        if operator not in COMPARISONS or not isinstance(operator, str):
+            raise FilterError(
+                f"unknown operator {shown(operator)} on {shown(field_name(path))}; "
+                f"known: {' '.join((*COMPARISONS, '$not'))}."
+            )
+        self._conditions = _count(self._conditions + 1, MAX_CONDITIONS, "conditions", _ONE_IN)
+        if operator in ("$in", "$nin"):
+            operand = self._list(operator, operand)
+        elif operator == "$exists":
+            if not isinstance(operand, bool):
+                raise FilterError(f"$exists takes True or False, not {shown(operand)}.")
         else:
-            children.append(_comparison(path, name, operand))
-    return children[0] if len(children) == 1 else And(tuple(children))
+            operand = self._operand(operator, operand)
+        if operator in ("$ne", "$nin"):
+            return Not(Comparison(path, {"$ne": "$eq", "$nin": "$in"}[operator], operand))
+        return Comparison(path, operator, operand)
+
+    def _list(self, operator: str, operand: object) -> tuple[Scalar, ...]:
+        if isinstance(operand, str | bytes | bytearray | Mapping) or not isinstance(
+            operand, Sequence
+        ):
+            raise FilterError(f"{operator} takes a list, not {shown(operand)}.")
+        number = self._operands + _length(operand)
+        self._operands = _count(number, MAX_OPERANDS, "values in its lists", "Ask in parts.")
+        return tuple(self._scalar(one, operator) for one in operand)
+
+    def _operand(self, operator: str, value: object) -> Scalar:
+        operand = self._scalar(value, operator)
+        if operator in ("$contains", "$icontains"):
+            if not isinstance(operand, str):
+                raise FilterError(
+                    f"{operator} takes a string, not {shown(operand)}; for others use $eq."
+                )
+            return operand.casefold() if operator == "$icontains" else operand
+        if operator not in ("$eq", "$ne") and kind_of(operand) not in ("number", "string"):
+            raise FilterError(f"{operator} takes a number or a string, not {shown(operand)}.")
+        return operand
+
+    def _scalar(self, value: object, operator: str) -> Scalar:
+        if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
+            return value  # as most of a long list are
+        if isinstance(value, list | tuple | set):
+            raise FilterError(
+                f"{operator} takes a single value, not {shown(value)}; for any of several use $in."
+            )
+        if kind_of(value) is None:
+            raise FilterError(
+                f"{operator} takes a string, a number, a boolean or None, not "
+                f"{type(value).__name__}."
+            )
+        if isinstance(value, float) and not math.isfinite(value):
+            raise FilterError(f"{operator} takes a finite number, not {value!r}.")
+        if isinstance(value, int) and abs(value) > MAX_INTEGER:
+            raise FilterError(f"{operator} takes integers of at most 64 bits, not {shown(value)}.")
+        if isinstance(value, str):
+            self._text(value)
+        return value  # type: ignore[return-value]
+
+    def _text(self, text: str) -> None:
+        number = self._characters + len(text)
+        self._characters = _count(number, MAX_CHARACTERS, "characters", "Ask for less of them.")
+        _require_storable(text)
+
+    def _joint(self) -> None:
+        # One for the filter itself, and one for what each comparison may be wrapped in.
+        most = 3 * MAX_CONDITIONS + 1
+        self._joints = _count(self._joints + 1, most, "mappings", _ONE_IN)
 
 
-def _comparison(path: Path, operator: str, operand: Any) -> Filter:
-    if operator not in COMPARISONS:
+_ONE_IN = "Write alternatives of one field as one $in, or ask in parts."
+
+
+def _count(number: int, most: int, what: str, remedy: str) -> int:
+    if number > most:
+        raise FilterError(f"a filter may have {most:,} {what}; this one has more. {remedy}")
+    return number
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"the filter is nested more than {MAX_DEPTH} levels deep; flatten it.")
+
+
+def _check_path(path: Path) -> Path:
+    if len(path) > MAX_DEPTH:
         raise FilterError(
-            f"unknown operator {operator!r} on {'.'.join(path)!r}; "
-            f"known: {' '.join((*COMPARISONS, '$not'))}."
+            f"a field is named by {len(path):,} names within one another; metadata are nested at "
+            f"most {MAX_DEPTH} levels deep."
         )
-    if operator in ("$in", "$nin"):
-        if isinstance(operand, str | Mapping) or not isinstance(operand, Sequence):
-            raise FilterError(f"{operator} takes a list, not {operand!r}.")
-        operand = tuple(_scalar(one, operator) for one in operand)
-    elif operator == "$exists":
-        if not isinstance(operand, bool):
-            raise FilterError(f"$exists takes True or False, not {operand!r}.")
-    else:
-        operand = _operand(operator, operand)
-    if operator in ("$ne", "$nin"):
-        return Not(Comparison(path, {"$ne": "$eq", "$nin": "$in"}[operator], operand))
-    return Comparison(path, operator, operand)
+    return path
 
 
-def _operand(operator: str, value: object) -> Scalar:
-    operand = _scalar(value, operator)
-    if operator in ("$contains", "$icontains"):
-        if not isinstance(operand, str):
-            raise FilterError(f"{operator} takes a string, not {operand!r}; for others use $eq.")
-        return operand.casefold() if operator == "$icontains" else operand
-    if operator not in ("$eq", "$ne") and kind_of(operand) not in ("number", "string"):
-        raise FilterError(f"{operator} takes a number or a string, not {operand!r}.")
-    return operand
-
-
-def _scalar(value: object, operator: str) -> Scalar:
-    if isinstance(value, list | tuple | set):
-        raise FilterError(
-            f"{operator} takes a single value, not {value!r}; for any of several use $in."
-        )
-    if kind_of(value) is None:
-        raise FilterError(
-            f"{operator} takes a string, a number, a boolean or None, not {type(value).__name__}."
-        )
-    if isinstance(value, float) and not math.isfinite(value):
-        raise FilterError(f"{operator} takes a finite number, not {value!r}.")
-    if isinstance(value, int) and abs(value) > MAX_INTEGER:
-        raise FilterError(f"{operator} takes integers of at most 64 bits, not {value!r}.")
-    if isinstance(value, str):
-        _require_storable(value)
-    return value  # type: ignore[return-value]
+def _length(values: Sequence[Any]) -> int:
+    try:
+        return len(values)
+    except OverflowError:  # a range beyond what the processor counts to
+        return MAX_OPERANDS + 1
 
 
 def _split(name: str) -> Path:
@@ -297,7 +416,7 @@ def _split(name: str) -> Path:
     for part in parts:
         if _UNREACHABLE.search(part):
             raise FilterError(
-                f"the field name {part!r} holds a quote, a backslash or a control character, "
+                f"the field name {shown(part)} holds a quote, a backslash or a control character, "
                 "which filters cannot reach; rename the field."
             )
         _require_storable(part)
@@ -308,6 +427,8 @@ def _require_storable(text: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise FilterError(f"{text!r} holds a lone surrogate; such text is not stored.") from None
+        raise FilterError(
+            f"{shown(text)} holds a lone surrogate; such text is not stored."
+        ) from None
     if "\0" in text:
-        raise FilterError(f"{text!r} holds a NUL character; such metadata is not stored.")
+        raise FilterError(f"{shown(text)} holds a NUL character; such metadata is not stored.")

@@ -256,6 +256,10 @@ class IndexStats:
         drift: how much further new vectors lie from their centroids than those that the codebook
             was made of, in squared length; or what share of them it has no centroid for.
         optimize_due: why ``optimize()`` is called for; None while it is not.
+        forgettable: passages that were deleted or replaced, and of which texts, ids and metadata
+            are still in the catalog.
+        forget_due: from when on ``optimize()`` removes the first of them, in ISO 8601 (UTC); None
+            where there are none.
         lexical_bytes: size of the lexical index; None where the index has none.
         lexical_pending: passages that are not in it yet, at most: the next ``add`` or ``optimize``
             fills them in.
@@ -280,6 +284,8 @@ class IndexStats:
     recall: dict[str, Any] | None = None
     drift: float = 0.0
     optimize_due: str | None = None
+    forgettable: int = 0
+    forget_due: str | None = None
     lexical_bytes: int | None = None
     lexical_pending: int = 0
     pool_distance: float | None = None

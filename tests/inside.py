@@ -7,8 +7,10 @@ from weakref import WeakKeyDictionary
 
 from lfm2_colbert_rag import Passage, Retriever
 from lfm2_colbert_rag.index.base import LiveSegment
+from lfm2_colbert_rag.storage.settings import IndexSettings
 from lfm2_colbert_rag.storage.store import Store
 
+SETTINGS = IndexSettings("hash", 32, {"kind": "hash"}).to_json()
 _opened: WeakKeyDictionary[Retriever, Store] = WeakKeyDictionary()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import tempfile
 from pathlib import Path
 
@@ -10,10 +11,23 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.errors import FilterError, InputError
-from lfm2_colbert_rag.filters import matches, parse_where
+from lfm2_colbert_rag.filters import (
+    MAX_CHARACTERS,
+    MAX_CONDITIONS,
+    MAX_DEPTH,
+    MAX_OPERANDS,
+    And,
+    Not,
+    matches,
+    parse_field,
+    parse_where,
+)
+from lfm2_colbert_rag.storage import matching
 from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.types import Passage
+
+from .inside import SETTINGS
 
 ROUTER = {
     "product": "router",
@@ -189,15 +203,18 @@ filters = st.recursive(
 )
 
 
+def stored_catalog(folder: Path, metadata: list[dict[str, object]]) -> Catalog:
+    catalog = Catalog.create(folder / FILE_NAME, SETTINGS, durable=False)
+    stored = [StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)]
+    catalog.commit(Commit(1, stored))
+    return catalog
+
+
 @settings(max_examples=max(20, settings.default.max_examples * 7 // 10), deadline=None)
 @given(st.lists(objects, min_size=1, max_size=6), st.lists(filters, min_size=1, max_size=8))
 def test_sql_means_the_same_as_the_definition(metadata, wheres):
     with tempfile.TemporaryDirectory() as folder:
-        catalog = Catalog.create(Path(folder) / FILE_NAME, {}, durable=False)
-        stored = [
-            StoredPassage(i, Passage(str(i), "t", one), 1, 1) for i, one in enumerate(metadata)
-        ]
-        catalog.commit(Commit(1, stored))
+        catalog = stored_catalog(Path(folder), metadata)
         for where in wheres:
             node = parse_where(where)
             expected = [i for i, one in enumerate(metadata) if matches(node, one, str(i))]
@@ -205,8 +222,186 @@ def test_sql_means_the_same_as_the_definition(metadata, wheres):
         catalog.close()
 
 
+@settings(max_examples=max(10, settings.default.max_examples * 3 // 10), deadline=None)
+@given(
+    metadata=st.lists(objects, min_size=1, max_size=6),
+    wheres=st.lists(filters, min_size=1, max_size=8),
+    indexed=st.lists(fields, max_size=3),
+    comparisons=st.integers(1, 4),
+    depth=st.integers(1, 3),
+)
+def test_a_filter_answered_in_parts_means_the_same(metadata, wheres, indexed, comparisons, depth):
+    """However little one statement may be asked."""
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(matching, "_COMPARISONS", comparisons)
+        patch.setattr(matching, "_DEPTH", depth)
+        catalog = stored_catalog(Path(folder), metadata)
+        for name in indexed:
+            catalog.create_filter_index(parse_field(name))
+        for where in wheres:
+            node = parse_where(where)
+            expected = [i for i, one in enumerate(metadata) if matches(node, one, str(i))]
+            assert catalog.select(node, 1).tolist() == expected, where
+        catalog.close()
+
+
+def large_filter(source: random.Random, width: int, depth: int) -> dict[str, object]:
+    """Return a filter with about so many conditions side by side, and so many levels."""
+    pick = source.choice
+    field = pick(["a", "b", "c.d"])
+    if not depth:
+        operand = pick([1, 2, 2.5, "x", "y", None, True])
+        ordered = pick([1, 2, "x"])
+        return {
+            field: pick(
+                [
+                    *(operand, {"$ne": operand}, {"$in": [operand, 1]}),
+                    *({"$gt": ordered}, {"$lte": ordered}, {"$exists": pick([True, False])}),
+                ]
+            )
+        }
+    if pick([True, False, False]):
+        return {"$not": large_filter(source, width, depth - 1)}
+    parts = [large_filter(source, 1, 0) for _ in range(width)]
+    parts.append(large_filter(source, max(1, width // 4), depth - 1))
+    source.shuffle(parts)
+    return {pick(["$and", "$or"]): parts}
+
+
+@pytest.mark.parametrize("indexed", [(), ("a", "c.d")], ids=["plain", "indexed"])
+@pytest.mark.parametrize(("width", "depth"), [(2500, 2), (992, 3), (300, 6), (2, 27), (1, 30)])
+def test_large_filters_mean_the_same(tmp_path, width, depth, indexed):
+    values = [1, 2, 3, "x", "y", "z", None, True, [1, "x"], [], {}]
+    source = random.Random(f"{width} {depth}")
+    metadata = [
+        {key: source.choice(values) for key in "ab" if source.random() < 0.8}
+        | ({"c": {"d": source.choice(values)}} if source.random() < 0.8 else {})
+        for _ in range(40)
+    ]
+    catalog = stored_catalog(tmp_path, metadata)
+    for name in indexed:
+        catalog.create_filter_index(parse_field(name))
+    for _ in range(3):
+        node = parse_where(large_filter(source, width, depth))
+        expected = [i for i, one in enumerate(metadata) if matches(node, one, str(i))]
+        assert catalog.select(node, 1).tolist() == expected
+        assert hash(node) == hash(node)
+    catalog.close()
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        {"$or": [{"n": i} for i in range(MAX_CONDITIONS)]},
+        {"$and": [{"n": {"$ne": i + 40}} for i in range(MAX_CONDITIONS)]},
+        {"$or": [{"n": {"$gt": -i, "$lt": i % 9}} for i in range(MAX_CONDITIONS // 2)]},
+        {f"field {i}": {"$exists": False} for i in range(MAX_CONDITIONS)},
+        {"$or": [{}] * MAX_CONDITIONS},
+        {"n": {"$in": range(MAX_OPERANDS)}},
+    ],
+    ids=["or", "and", "ranges", "fields", "empty", "list"],
+)
+def test_a_filter_of_the_largest_size_is_answered(tmp_path, where):
+    metadata = [{"n": i} for i in range(10)]
+    catalog = stored_catalog(tmp_path, metadata)
+    node = parse_where(where)
+    expected = [i for i, one in enumerate(metadata) if matches(node, one)]
+    assert catalog.select(node, 1).tolist() == expected
+    catalog.close()
+
+
+def nested(levels: int, wrap, inner: object) -> object:
+    for _ in range(levels):
+        inner = wrap(inner)
+    return inner
+
+
+def endless(operator: str) -> dict[str, object]:
+    """Return a filter that holds itself."""
+    where: dict[str, object] = {}
+    where[operator] = where if operator == "$not" else [where]
+    return where
+
+
+DEEP = 100_000
+
+
+@pytest.mark.parametrize(
+    ("where", "message"),
+    [
+        (lambda: nested(DEEP, lambda f: {"$not": f}, {"a": 1}), f"more than {MAX_DEPTH} levels"),
+        (lambda: nested(DEEP, lambda f: {"$and": [f]}, {"a": 1}), f"more than {MAX_DEPTH} levels"),
+        (lambda: nested(DEEP, lambda f: {"a": f}, 1), "33 names"),
+        (
+            lambda: {"a": nested(DEEP, lambda f: {"$not": f}, {"$gt": 1})},
+            f"more than {MAX_DEPTH} levels",
+        ),
+        (lambda: endless("$not"), f"more than {MAX_DEPTH} levels"),
+        (lambda: endless("$or"), f"more than {MAX_DEPTH} levels"),
+        (lambda: {"a": nested(DEEP, lambda v: [v], 1)}, "single value"),
+        (lambda: {"a": {"$in": nested(DEEP, lambda v: [v], 1)}}, "single value"),
+        (lambda: {"a": {"$in": nested(DEEP, lambda v: {"b": v}, 1)}}, "takes a list"),
+        (lambda: {"$or": nested(DEEP, lambda v: {"b": v}, 1)}, "non-empty list"),
+        (lambda: nested(DEEP, lambda v: [v], 1), "must be a mapping"),
+        (lambda: {"a": {"$not": nested(DEEP, lambda v: [v], 1)}}, "takes operators"),
+        (lambda: {"$or": [{"n": i} for i in range(MAX_CONDITIONS + 1)]}, "10,000 conditions"),
+        (
+            lambda: nested(40, lambda f: {"$and": [f, f]}, {"a": 1}),
+            f"more than {MAX_DEPTH} levels|conditions|mappings",
+        ),
+        (lambda: nested(30, lambda f: {"$or": [f, f, f]}, {}), "30,001 mappings"),
+        (lambda: {"a": {"$in": range(MAX_OPERANDS + 1)}}, "1,000,000 values"),
+        (lambda: {"a": {"$in": range(10**30)}}, "1,000,000 values"),
+        (
+            lambda: {"$or": [{str(i): {"$in": range(200_000)}} for i in range(6)]},
+            "1,000,000 values",
+        ),
+        (lambda: {"a": "x" * (MAX_CHARACTERS + 1)}, "50,000,000 characters"),
+        (lambda: {".".join("a" * (MAX_DEPTH + 1)): 1}, "33 names"),
+        (lambda: {"a": 10**5000}, "64 bits"),
+        (lambda: {"a": {"$in": [10**5000]}}, "64 bits"),
+        (lambda: {"a": {"$in": b"ab"}}, "takes a list"),
+        (lambda: {"a": float("inf")}, "finite"),
+        (lambda: {10**5000: 1}, "field names are strings"),
+        (lambda: {"$near" * 100_000: 1}, "no operator here"),
+    ],
+)
+def test_what_is_too_large_is_refused_by_name(where, message):
+    with pytest.raises(FilterError, match=message) as caught:
+        parse_where(where())
+    assert len(str(caught.value)) < 400
+
+
+def test_no_tree_is_too_deep_to_be_walked():
+    with pytest.raises(FilterError, match="nodes deep"):
+        nested(DEEP, Not, And(()))
+
+
+@pytest.mark.parametrize("name", [10**4000, ["a"], ".".join("a" * 33), "\ud800"])
+def test_a_field_is_named_within_limits(name):
+    with pytest.raises(FilterError):
+        parse_field(name)
+
+
+@pytest.mark.parametrize(
+    "value", ["\ud7ff", "x" * 1_000_000, "", "'", '"; DROP TABLE passages', 2**63 - 1, 5e-324]
+)
+def test_strange_operands_are_found(tmp_path, value):
+    names = ["", "it's", "a b", "x" * 10_000, "$", "日本"]
+    metadata = [{name: value} for name in names if name != "$"] + [{"other": 1}]
+    catalog = stored_catalog(tmp_path, metadata)
+    for name in names:
+        if name.startswith("$"):
+            continue
+        for where in ({name: value}, {name: {"$in": [value]}}, {name: {"$ne": value}}):
+            node = parse_where(where)
+            expected = [i for i, one in enumerate(metadata) if matches(node, one, str(i))]
+            assert catalog.select(node, 1).tolist() == expected
+    catalog.close()
+
+
 def test_a_long_list_of_operands_is_no_problem(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     stored = [StoredPassage(i, Passage(str(i), "t", {"n": i}), 1, 1) for i in range(10)]
     catalog.commit(Commit(1, stored))
     node = parse_where({"n": {"$in": [*range(3, 50_000), "x", None, True]}})

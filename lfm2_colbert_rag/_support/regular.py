@@ -9,8 +9,8 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
 
 # Opening a FIFO waits for whoever writes it unless told otherwise. Windows knows neither flag.
 _FLAGS = (
@@ -34,7 +34,7 @@ class IrregularFileError(OSError):
     """Something other than a file has its name. Never reaches users: callers say what it means."""
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file for reading, without following a link in place of it.
 
     Args:
@@ -67,6 +67,27 @@ def open_regular(path: Path) -> BinaryIO:
         os.close(handle)
         raise IrregularFileError(f"{path} is {_name(found)}, not a file")
     return os.fdopen(handle, "rb")
+
+
+def write_regular(path: Path, content: bytes) -> None:
+    """Write a small file anew, without following a link or waiting for a FIFO in place of it.
+
+    Raises:
+        IrregularFileError: it is a link, a folder, a FIFO, a device or a socket.
+        OSError: it cannot be written.
+    """
+    try:
+        handle = os.open(path, _FLAGS | os.O_WRONLY | os.O_CREAT, 0o666)
+    except OSError as error:
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a link; a FIFO that nobody reads
+            raise IrregularFileError(f"{path} is not a file") from error
+        raise
+    with os.fdopen(handle, "wb") as file:
+        found = os.fstat(handle).st_mode
+        if not stat.S_ISREG(found):
+            raise IrregularFileError(f"{path} is {_name(found)}, not a file")
+        file.truncate()
+        file.write(content)
 
 
 def kind_of(path: Path) -> str | None:

@@ -10,11 +10,9 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
-from ..errors import ConfigError, InputError
+from ..errors import ConfigError, InputError, shown
 from ..filters import MAX_INTEGER
-from ..types import Metadata, Passage, TokenVectors
+from ..types import Metadata, Passage
 
 _MAX_DEPTH = 32
 _SHOWN = 40
@@ -50,7 +48,7 @@ def check_k(k: object, name: str = "k") -> int:
         InputError: anything else.
     """
     if isinstance(k, bool) or not isinstance(k, int) or k < 1:
-        raise InputError(f"{name} must be a positive integer, not {k!r}.")
+        raise InputError(f"{name} must be a positive integer, not {shown(k)}.")
     return k
 
 
@@ -61,7 +59,7 @@ def check_count(number: object, name: str) -> int:
         ConfigError: it is no positive whole number.
     """
     if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-        raise ConfigError(f"{name} must be a positive whole number, not {number!r}.")
+        raise ConfigError(f"{name} must be a positive whole number, not {shown(number)}.")
     return number
 
 
@@ -174,37 +172,6 @@ def check_text(text: object, what: str) -> str:
     return text
 
 
-def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
-    """Refuse vectors that could not be searched once stored as float16.
-
-    Args:
-        encoded: what an encoder gave for one passage.
-        dim: width of the index's vectors.
-        id: the passage's id, for the message.
-
-    Raises:
-        InputError: another width, no vector at all, NaN or infinity, or not one token id and one
-            span for each.
-    """
-    shape = encoded.vectors.shape
-    if len(shape) != 2 or shape[1] != dim:
-        raise InputError(f"the vectors of {id!r} have shape {shape}; the index holds dim {dim}.")
-    if not shape[0]:
-        raise no_vectors(id)
-    if len(encoded.token_ids) != shape[0] or encoded.spans.shape != (shape[0], 2):
-        raise InputError(
-            f"the encoder gave {shape[0]} vectors for {id!r}, but token ids of shape "
-            f"{encoded.token_ids.shape} and spans of shape {encoded.spans.shape}."
-        )
-    if not (np.abs(encoded.vectors) <= np.finfo(np.float16).max).all():
-        raise InputError(f"the vectors of {id!r} are not finite in float16; check the encoder.")
-
-
-def no_vectors(id: str) -> InputError:
-    """Return the error about a text of which an encoder made nothing."""
-    return InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
-
-
 def _check_passage(text: object, id: str, metadata: object, what: str) -> Passage:
     checked = check_text(text, what)
     if not checked.strip():
@@ -245,7 +212,7 @@ def _check_json(value: object, where: str, depth: int) -> Any:
 
 def _check_key(key: object, where: str) -> str:
     if not isinstance(key, str):
-        raise InputError(f"{where} has the key {key!r}; keys must be strings.")
+        raise InputError(f"{where} has the key {shown(key)}; keys must be strings.")
     return _check_string(key, where)
 
 
@@ -257,7 +224,7 @@ def _check_string(value: str, where: str) -> str:
 
 def _check_integer(value: int, where: str) -> int:
     if abs(value) > MAX_INTEGER:
-        raise InputError(f"{where} is {value}, beyond 64 bits; store it as a string.")
+        raise InputError(f"{where} is {shown(value)}, beyond 64 bits; store it as a string.")
     return value
 
 
@@ -283,6 +250,4 @@ def _check_unique(ids: Sequence[str]) -> None:
 
 
 def _show(value: object) -> str:
-    shown = repr(value)
-    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}..."
-    return f"{type(value).__name__} ({shown})"
+    return f"{type(value).__name__} ({shown(value)})"

@@ -88,7 +88,7 @@ def _rows(path: Path) -> list[dict[str, Any]]:
             continue
         try:
             row = json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise InputError(f"line {number} of {path} is not JSON ({error}).") from None
         if not isinstance(row, dict):
             raise InputError(f"line {number} of {path} is not a JSON object: {line[:60]!r}.")

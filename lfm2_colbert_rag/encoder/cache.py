@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import atexit
 import hashlib
+import logging
 import os
+import shutil
 import tempfile
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
+
+from .._support.system_errors import FULL
+
+logger = logging.getLogger(__name__)
 
 CACHE_VARIABLE = "LFM2_COLBERT_CACHE"
 
@@ -20,6 +28,52 @@ def cache_folder() -> Path:
     """Return where it is: ``$LFM2_COLBERT_CACHE``, or a folder in the user's cache."""
     chosen = os.environ.get(CACHE_VARIABLE)
     return Path(chosen).expanduser() if chosen else user_cache_path("lfm2-colbert")
+
+
+def writable_cache(name: str) -> Path:
+    """Return a folder of the cache that can be written.
+
+    Where the user's cache cannot, and no other was chosen, that is a folder which this process
+    removes at its end, and a warning says so once.
+
+    Args:
+        name: of the folder; made if need be.
+
+    Raises:
+        OSError: the chosen cache cannot be written, or no folder at all.
+    """
+    folder = cache_folder() / name
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return folder
+    except OSError as error:
+        if os.environ.get(CACHE_VARIABLE) or error.errno in FULL:
+            raise
+        folder = _cache_of_this_process(str(folder), error.strerror or str(error)) / name
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+@lru_cache(maxsize=1)
+def _cache_of_this_process(instead_of: str, why: str) -> Path:
+    folder, owner = Path(tempfile.mkdtemp(prefix="lfm2-colbert-cache-")), os.getpid()
+
+    def remove() -> None:
+        if os.getpid() == owner:  # not in a forked child
+            shutil.rmtree(folder, ignore_errors=True)
+
+    atexit.register(remove)
+    logger.warning(
+        "%s cannot be written (%s), so models are converted into %s, for this process only. Set %s "
+        "to a folder that can be written, or export the model once (`lfm2-colbert export-model`) "
+        "and use that folder.",
+        instead_of,
+        why,
+        folder,
+        CACHE_VARIABLE,
+    )
+    return folder
 
 
 def remembered(file: Path, compute: Callable[[], bytes]) -> bytes:

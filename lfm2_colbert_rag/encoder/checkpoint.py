@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from ..errors import ModelFormatError
+from ..errors import LFM2ColBERTError, ModelFormatError
 from .config import (
     BackboneConfig,
     FramingConfig,
@@ -22,6 +22,7 @@ from .config import (
 from .hub import resolve_model
 from .jsonfiles import read_json
 from .layouts import DenseHead, Layout, read_framing, read_modules
+from .model_files import require_file
 from .protocol import Fingerprint
 from .weights import StoredTensor, digest, find_weight_files, stored_tensors
 
@@ -94,7 +95,19 @@ class Checkpoint:
             ModelFormatError: a file is missing or malformed, or asks for what is not supported;
                 the message says which and what to do.
         """
-        folder = Path(folder)
+        try:
+            return cls._read(Path(folder), masked_positions)
+        except LFM2ColBERTError:
+            raise
+        # These files have hundreds of keys, and any of them may be of any type.
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            raise ModelFormatError(
+                f"A configuration file of {folder} holds a value that cannot be "
+                f"({type(error).__name__}: {error}). Download the model again."
+            ) from error
+
+    @classmethod
+    def _read(cls, folder: Path, masked_positions: MaskedPositions | None) -> Checkpoint:
         modules = read_modules(folder)
         framing = read_framing(folder, modules)
         exported = read_json(folder / EXPORT_FILE, required=False)
@@ -111,6 +124,7 @@ class Checkpoint:
             raise ModelFormatError(
                 f"{root} has no tokenizer.json. Save the tokenizer again as a fast tokenizer."
             )
+        require_file(tokenizer_file)
         return cls(
             folder=folder,
             layout=modules.layout,
@@ -247,7 +261,8 @@ def _undescribed_tokens(
     """Guess the special tokens where nothing but ``tokenizer.json`` is there."""
     eos = backbone_config.get("eos_token_id")
     eos = eos[0] if isinstance(eos, list) and eos else eos
-    added = read_json(folder / "tokenizer.json").get("added_tokens") or []
+    added = read_json(folder / "tokenizer.json").get("added_tokens")
+    added = added if isinstance(added, list) else []
     known = {token.get("content") for token in added if isinstance(token, dict)}
     return SpecialTokens(
         mask=next((name for name in ("[MASK]", "<mask>") if name in known), None),

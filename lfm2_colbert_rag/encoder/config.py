@@ -22,6 +22,11 @@ BIDIRECTIONAL_ARCHITECTURES = frozenset({"Lfm2BidirectionalModel"})
 CAUSAL_ARCHITECTURES = frozenset({"Lfm2Model", "Lfm2ForCausalLM"})
 
 
+# Far beyond any model.
+_MOST_LAYERS = 1000
+LONGEST_TEXT = 1 << 20
+
+
 @dataclass(frozen=True, kw_only=True)
 class Lfm2Config:
     """Shape of an LFM2 backbone.
@@ -104,7 +109,7 @@ class Lfm2Config:
             raise ModelFormatError(f"config.json has no {error.args[0]!r}.") from None
         except ModelFormatError:
             raise
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise ModelFormatError(
                 f"config.json has a value of the wrong type: {error}."
             ) from error
@@ -144,6 +149,8 @@ def _layer_types(config: Mapping[str, Any]) -> tuple[LayerKind, ...]:
     if config.get("layer_types"):
         return tuple(config["layer_types"])
     count = config["num_hidden_layers"]
+    if type(count) is not int or not 0 < count <= _MOST_LAYERS:
+        raise ModelFormatError(f"num_hidden_layers must be 1 to {_MOST_LAYERS}, not {count!r:.40}.")
     attention = config.get("full_attn_idxs")
     attention = range(count) if attention is None else attention
     return tuple("full_attention" if i in attention else "conv" for i in range(count))
@@ -277,8 +284,11 @@ class FramingConfig:
     def __post_init__(self) -> None:
         """Refuse lengths that leave no room for text, and unknown options."""
         for name in ("query_length", "document_length"):
-            if getattr(self, name) < 4:
-                raise ModelFormatError(f"{name} must be at least 4, not {getattr(self, name)}.")
+            if not 4 <= getattr(self, name) <= LONGEST_TEXT:
+                raise ModelFormatError(
+                    f"{name} must be at least 4 and at most {LONGEST_TEXT:,}, not "
+                    f"{getattr(self, name)}."
+                )
         if self.masked_positions not in ("kept", "zeroed"):
             raise ModelFormatError(
                 f"masked_positions must be 'kept' or 'zeroed', not {self.masked_positions!r}."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from .._support.safe_json import load_json
 from ..errors import ModelFormatError
+from .model_files import require_file
 
 Value = TypeVar("Value", bool, int, str)
 
@@ -44,11 +45,13 @@ def read_json_list(file: Path) -> list[dict[str, Any]]:
 
 def _load(file: Path, *, required: bool) -> Any:
     try:
-        return json.loads(file.read_text(encoding="utf-8"))
+        return load_json(require_file(file).resolve())
     except FileNotFoundError:
         if not required:
             return None
         raise ModelFormatError(f"{file.parent} is not a model folder: no {file.name}.") from None
+    except ModelFormatError:
+        raise
     except (OSError, ValueError) as error:
         raise ModelFormatError(f"{file} cannot be read: {error}.") from error
 

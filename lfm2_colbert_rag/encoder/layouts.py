@@ -146,7 +146,7 @@ def _module_kind(entry: Mapping[str, Any]) -> str:
 
 def _module_folder(folder: Path, entry: Mapping[str, Any]) -> Path:
     path = Path(option(entry, "path", ""))
-    if path.is_absolute() or ".." in path.parts:
+    if path.anchor or ".." in path.parts or "\0" in str(path):
         raise ModelFormatError(f"modules.json points out of its folder: {str(path)!r}.")
     return folder / path
 
@@ -261,6 +261,8 @@ def _multi_vector_framing(
     expansion = _expansion(transformer.get("query_expansion"))
     query_length = option(expansion or transformer, "length" if expansion else "query_length", 0)
     prompts = config.get("prompts") or {}
+    if not isinstance(prompts, dict):
+        raise ModelFormatError(f"The option 'prompts' must be an object, not {prompts!r:.100}.")
     document_names = ("document", "passage", "corpus")
     return FramingConfig(
         query_prefix=option(prompts, "query", ""),
@@ -297,4 +299,5 @@ def _longest_input(folder: Path, transformer: Mapping[str, Any]) -> int:
         tokenizer.get("model_max_length"),  # 1e30 stands for "no limit"
         backbone.get("max_position_embeddings"),
     )
-    return int(min((limit for limit in limits if limit), default=0))
+    known = [limit for limit in limits if isinstance(limit, int | float) and limit > 0]
+    return int(min(known, default=0))

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
-from .weights import StoredTensor, check_tensors, read_array
+from ..errors import ModelFormatError
+from .weights import StoredTensor, check_tensors, read_array, require_finite
 
 
 def load_tensors(
@@ -30,11 +31,16 @@ def load_tensors(
         dtype: in which precision.
 
     Raises:
-        ModelFormatError: tensors are missing, unexpected, or of the wrong shape.
+        ModelFormatError: tensors are missing, unexpected, of the wrong shape, or not finite.
     """
     wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     check_tensors(stored, wanted, folder)
-    state = _read_tensors(module.state_dict(), stored, device, dtype)
+    try:
+        state = _read_tensors(module.state_dict(), stored, device, dtype)
+    except SafetensorError as error:
+        raise ModelFormatError(
+            f"The weights of {folder} cannot be read ({error}). Download the model again."
+        ) from error
     module.load_state_dict(state, strict=True, assign=True)
 
 
@@ -53,7 +59,15 @@ def _read_tensors(
                     continue
                 if tensor.scale_key is None:
                     value = opened.get_tensor(tensor.key)
+                    require_finite(tensor, is_finite(value))
                 else:
                     value = torch.from_numpy(read_array(tensor))
                 state[name] = value.to(device=device, dtype=dtype)
     return state
+
+
+def is_finite(values: Tensor) -> bool:
+    """Tell whether there is no NaN and no infinity; in one pass, without a copy."""
+    if not values.numel() or not values.is_floating_point():
+        return True
+    return bool(torch.isfinite(torch.stack(torch.aminmax(values))).all())

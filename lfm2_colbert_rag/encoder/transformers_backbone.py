@@ -18,6 +18,7 @@ from .._support.extras import require
 from ..errors import ModelFormatError
 from .config import TransformersConfig
 from .lfm2 import PackedBatch
+from .torch_weights import is_finite
 from .weights import SCALE_SUFFIX
 
 _ADAPTER = "adapter_config.json"
@@ -114,6 +115,13 @@ def _load_model(transformers: Any, config: TransformersConfig, dtype: torch.dtyp
             f"backbone of {config.folder}: {type(error).__name__}: {error}"
         ) from error
     _check_report(report, config.folder)
+    for name, values in model.named_parameters():
+        if not is_finite(values):
+            raise ModelFormatError(
+                f"The tensor {name!r} of {config.folder} holds NaN or infinity, so the model can "
+                "give no vectors. Its training went wrong, or the file is damaged: download it "
+                "again."
+            )
     return model
 
 

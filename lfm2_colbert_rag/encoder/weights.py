@@ -1,22 +1,24 @@
-"""Safetensors files of a checkpoint: which tensors there are, without reading them."""
+"""Safetensors files of a checkpoint: which tensors there are, and their values, block by block."""
 
 from __future__ import annotations
 
 import hashlib
-import json
+import math
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
-from safetensors import SafetensorError, safe_open
 
+from .._support.safe_json import JsonError, parse_json
 from ..errors import ModelFormatError
 from .cache import remembered
 from .jsonfiles import read_json
+from .model_files import require_file
 
 SINGLE_FILE = "model.safetensors"
 SHARD_INDEX = "model.safetensors.index.json"
@@ -30,6 +32,8 @@ to 7 stored as 1 to 15, the lower half first, and ``(rows, groups)`` scales, eac
 neighbouring columns.
 """
 
+# What the safetensors library takes at most, too.
+_LONGEST_HEADER = 100_000_000
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
 
 
@@ -59,7 +63,7 @@ def find_weight_files(folder: Path) -> tuple[Path, ...]:
         ModelFormatError: there are none, a shard is missing, or the weights are pickled.
     """
     if (folder / SINGLE_FILE).is_file():
-        return (folder / SINGLE_FILE,)
+        return (require_file(folder / SINGLE_FILE),)
     if (folder / SHARD_INDEX).is_file():
         return _shards(folder)
     pickled = [name for name in PICKLES if (folder / name).exists()]
@@ -85,7 +89,7 @@ def _shards(folder: Path) -> tuple[Path, ...]:
                 f"{folder / SHARD_INDEX} names the shard {name!r}, which is not in the folder. "
                 "Download the model again."
             )
-    return tuple(folder / name for name in names)
+    return tuple(require_file(folder / name) for name in names)
 
 
 def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
@@ -111,16 +115,19 @@ def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
 
 def _read_header(file: Path) -> list[StoredTensor]:
     try:
-        with safe_open(file, framework="np") as opened:
-            slices = {key: opened.get_slice(key) for key in opened.keys()}  # noqa: SIM118
-            return [
-                StoredTensor(file, key, part.get_dtype(), tuple(part.get_shape()))
-                for key, part in slices.items()
-            ]
-    except (SafetensorError, OSError) as error:
-        raise ModelFormatError(
-            f"{file} cannot be read as safetensors ({error}). Download the model again."
-        ) from error
+        header = _header(file, file.stat().st_mtime_ns)
+    except OSError as error:
+        raise _damaged(file, error) from error
+    return [
+        StoredTensor(file, key, entry["dtype"], tuple(entry["shape"]))
+        for key, entry in header.items()
+    ]
+
+
+def _damaged(file: Path, error: object) -> ModelFormatError:
+    return ModelFormatError(
+        f"{file} cannot be read as safetensors ({error}). Download the model again."
+    )
 
 
 def _with_scales(found: Mapping[str, StoredTensor]) -> dict[str, StoredTensor]:
@@ -245,13 +252,33 @@ def read_rows(tensor: StoredTensor, start: int, stop: int) -> npt.NDArray[np.flo
     Only those rows are held in memory.
 
     Raises:
-        ModelFormatError: the file is damaged.
+        ModelFormatError: the file is damaged, or the rows hold NaN or infinity.
     """
+    values = _read_rows(tensor, start, stop)
+    require_finite(tensor, bool(np.isfinite(values).all()))
+    return values
+
+
+def require_finite(tensor: StoredTensor, finite: bool) -> None:
+    """Refuse a tensor that makes every vector NaN, which nobody would be told of.
+
+    Raises:
+        ModelFormatError: it holds NaN or infinity.
+    """
+    if not finite:
+        raise ModelFormatError(
+            f"The tensor {tensor.key!r} of {tensor.file} holds NaN or infinity, so the model can "
+            "give no vectors. Its training went wrong, or the file is damaged: download it again."
+        )
+
+
+def _read_rows(tensor: StoredTensor, start: int, stop: int) -> npt.NDArray[np.float32]:
     rows = _mapped(tensor.file, tensor.key)[start:stop]
     if tensor.dtype == "BF16":  # numpy knows no bfloat16: it is the upper half of a float32
         return (rows.astype(np.uint32) << 16).view(np.float32)
     if tensor.scale_key is None:
-        return rows.astype(np.float32)
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
+            return rows.astype(np.float32)
     scale = _mapped(tensor.file, tensor.scale_key)[start:stop].astype(np.float32)
     if tensor.dtype == "I8":
         return rows.astype(np.float32) * scale
@@ -268,7 +295,7 @@ def _mapped(file: Path, key: str) -> npt.NDArray[Any]:
 
     The library reads a tensor only whole, and no bfloat16 into numpy.
     """
-    entry = _offsets(file, file.stat().st_mtime_ns)[key]
+    entry = _header(file, file.stat().st_mtime_ns)[key]
     shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
     if begin == end:
         return np.zeros(shape, dtype=_NUMPY_TYPES[entry["dtype"]])
@@ -276,12 +303,42 @@ def _mapped(file: Path, key: str) -> npt.NDArray[Any]:
 
 
 @lru_cache(maxsize=64)
-def _offsets(file: Path, mtime_ns: int) -> dict[str, Any]:
-    """Read where each tensor of a file lies, in bytes from the file's beginning."""
+def _header(file: Path, mtime_ns: int) -> dict[str, Any]:
+    """Read where each tensor of a file lies, in bytes from the file's beginning.
+
+    What the header says is compared with the size of the file before anything is made of it.
+    """
     with file.open("rb") as stream:
+        total = os.fstat(stream.fileno()).st_size
         size = int.from_bytes(stream.read(8), "little")
-        header = json.loads(stream.read(size))
+        if not 0 < size <= min(total - 8, _LONGEST_HEADER):
+            raise _damaged(file, f"its header is said to have {size:,} bytes")
+        try:
+            header = parse_json(stream.read(size))
+        except JsonError as error:
+            raise _damaged(file, f"its header is no JSON: {error}") from error
+    if not isinstance(header, dict):
+        raise _damaged(file, "its header is no JSON object")
     header.pop("__metadata__", None)
-    for entry in header.values():
+    for key, entry in header.items():
+        if not _is_entry(entry, total - 8 - size):
+            raise _damaged(file, f"what it says of the tensor {key!r:.100} cannot be")
         entry["data_offsets"] = [8 + size + offset for offset in entry["data_offsets"]]
-    return dict(header)
+    return header
+
+
+def _is_entry(entry: Any, room: int) -> bool:
+    """Tell whether a header's entry is one, and its tensor has as many bytes as it says."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("dtype"), str):
+        return False
+    shape, offsets = entry.get("shape"), entry.get("data_offsets")
+    if not _are_sizes(shape) or not _are_sizes(offsets) or len(offsets) != 2 or len(shape) > 8:
+        return False
+    begin, end = offsets
+    known = _NUMPY_TYPES.get(entry["dtype"])
+    fits = known is None or math.prod(shape) * np.dtype(known).itemsize == end - begin
+    return bool(begin <= end <= room and fits)
+
+
+def _are_sizes(values: Any) -> TypeGuard[list[int]]:
+    return isinstance(values, list) and all(type(one) is int and one >= 0 for one in values)

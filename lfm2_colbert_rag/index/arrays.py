@@ -6,28 +6,48 @@ What a segment or a codebook is made of on the disk. Files are opened without ``
 from __future__ import annotations
 
 import hashlib
-import mmap
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import suppress
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import IndexCorruptError
+from .._support.mapping import map_bytes, release
+from .._support.regular import open_regular
+from .._support.system_errors import raise_named
+from ..errors import IndexCorruptError, LFM2ColBERTError
+from .described import REMEDY as REMEDY
+from .described import whole, wrong
+from .headers import Header, read_header
 
-REMEDY = "Restore the index from a backup, or build it again from the texts."
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+# Large files of a segment that are together no larger are compared with their checksums whenever
+# they are opened; of larger ones that would be felt. What these hold is checked when it is first
+# searched, and compared by whoever verifies or rewrites them.
+COMPARED_BYTES = 8 << 20
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """Size in bytes and SHA-256 of one file."""
+    """Size in bytes and SHA-256 of one file.
+
+    Raises:
+        IndexCorruptError: neither is one.
+    """
 
     size: int
     sha256: str
+
+    def __post_init__(self) -> None:
+        whole("the bytes of a file", self.size)
+        if not isinstance(self.sha256, str) or not _SHA256.fullmatch(self.sha256):
+            raise wrong("the digits of a checksum", self.sha256)
 
 
 class ArrayFile:
@@ -106,21 +126,36 @@ def describe_arrays(folder: Path) -> dict[str, FileInfo]:
     return {path.stem: _describe(path) for path in sorted(folder.glob("*.npy"))}
 
 
-def open_arrays(folder: Path, files: Mapping[str, FileInfo]) -> dict[str, npt.NDArray[Any]]:
-    """Map arrays read-only after checking that their files are there and of the recorded size.
+def open_arrays(
+    folder: Path, files: Mapping[str, FileInfo], streamed: Collection[str] = ()
+) -> dict[str, npt.NDArray[Any]]:
+    """Read small arrays, and map those that are streamed; all are read-only.
+
+    What is read is compared with its checksum, and so is what is mapped where it is no more than
+    :data:`COMPARED_BYTES` together. No descriptor stays open.
+
+    Args:
+        folder: where the files are.
+        files: what is remembered of them.
+        streamed: names of the arrays that may be large.
 
     Raises:
-        IndexCorruptError: a file is missing, has another size, or is no array.
+        IndexCorruptError: a file is missing, altered, or no array.
+        AccessDeniedError: this user may not read it.
+        IndexUnavailableError: too many open files, no memory, an I/O error.
     """
+    total = sum(info.size for name, info in files.items() if name in streamed)
     arrays = {}
-    for key, expected in files.items():
-        path = folder / f"{key}.npy"
-        _check_size(path, expected)
-        try:
-            arrays[key] = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise IndexCorruptError(f"{path} cannot be read: {error}. {REMEDY}") from error
+    for name, expected in files.items():
+        compared = name not in streamed or total <= COMPARED_BYTES
+        arrays[name] = _open(folder / f"{name}.npy", expected, name in streamed, compared)
     return arrays
+
+
+def map_array(path: Path) -> npt.NDArray[Any]:
+    """Map an array that was written just now."""
+    with path.open("rb") as file:
+        return _mapped(file, read_header(file))
 
 
 def release_pages(arrays: Iterable[npt.NDArray[Any]]) -> None:
@@ -129,46 +164,96 @@ def release_pages(arrays: Iterable[npt.NDArray[Any]]) -> None:
     A process that streams through mapped files would otherwise look, and be billed, as if it held
     them. Where the system cannot do so nothing happens, as with arrays that are not mapped.
     """
-    if not hasattr(mmap, "MADV_DONTNEED"):
-        return
     for array in arrays:
-        pages = getattr(array, "_mmap", None)
-        if pages is not None:
-            pages.madvise(mmap.MADV_DONTNEED)
+        release(array)
 
 
-def verify_arrays(folder: Path, files: Mapping[str, FileInfo]) -> list[str]:
-    """Compare files with their checksums.
+def find_altered(folder: Path, files: Mapping[str, FileInfo]) -> dict[str, str]:
+    """Compare files with their checksums, in bounded memory.
 
     Returns:
-        One sentence for each file that is missing, truncated or altered.
+        One sentence for each array whose file is missing, truncated or altered, by its name.
+
+    Raises:
+        AccessDeniedError: this user may not read a file.
+        IndexUnavailableError: too many open files, no memory, an I/O error.
     """
-    problems = []
-    for key, expected in files.items():
-        path = folder / f"{key}.npy"
+    problems = {}
+    for name, expected in files.items():
+        path = folder / f"{name}.npy"
         try:
-            _check_size(path, expected)
+            with _opened(path, expected) as file:
+                altered = _sha256(file) != expected.sha256
         except IndexCorruptError as error:
-            problems.append(str(error))
+            problems[name] = str(error)
             continue
-        with path.open("rb") as file:
-            if _sha256(file) != expected.sha256:
-                problems.append(f"{path} was altered: its checksum differs. {REMEDY}")
+        if altered:
+            problems[name] = _altered(path)
     return problems
+
+
+def _open(path: Path, expected: FileInfo, mapped: bool, compared: bool) -> npt.NDArray[Any]:
+    with _opened(path, expected) as file:
+        try:
+            header = read_header(file)
+            if header.end != expected.size:
+                raise ValueError(f"its header promises {header.end} bytes, not {expected.size}")
+        except ValueError as error:
+            raise IndexCorruptError(f"{path} cannot be read: {error}. {REMEDY}") from error
+        file.seek(0)
+        held = map_bytes(file, expected.size) if mapped else _read(file, expected.size)
+    if compared and hashlib.sha256(held.data).hexdigest() != expected.sha256:
+        raise IndexCorruptError(_altered(path))
+    return _shaped(held, header)
+
+
+def _read(file: BufferedReader, size: int) -> npt.NDArray[np.uint8]:
+    held = np.zeros(size, np.uint8)
+    file.readinto(held.data)
+    held.setflags(write=False)
+    return held
+
+
+def _mapped(file: BinaryIO, header: Header) -> npt.NDArray[Any]:
+    return _shaped(map_bytes(file, header.end), header)
+
+
+def _shaped(held: npt.NDArray[np.uint8], header: Header) -> npt.NDArray[Any]:
+    return held[header.start :].view(header.dtype).reshape(header.shape)
+
+
+@contextmanager
+def _opened(path: Path, expected: FileInfo) -> Iterator[BufferedReader]:
+    """Open a file of the recorded size.
+
+    Raises:
+        IndexCorruptError: it is missing, no file, or of another size.
+        StoredIndexError: the system refuses it now.
+    """
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != expected.size:
+                raise IndexCorruptError(
+                    f"{path} has {size} bytes instead of {expected.size}. {REMEDY}"
+                )
+            yield file
+    except (FileNotFoundError, NotADirectoryError):
+        raise IndexCorruptError(f"{path} is missing. {REMEDY}") from None
+    except (OSError, MemoryError) as error:
+        raise_named(error, path)
+        if isinstance(error, LFM2ColBERTError):
+            raise
+        raise IndexCorruptError(f"{path} cannot be read: {error}. {REMEDY}") from error
+
+
+def _altered(path: Path) -> str:
+    return f"{path} was altered: its checksum differs. {REMEDY}"
 
 
 def _describe(path: Path) -> FileInfo:
     with path.open("rb") as file:
         return FileInfo(path.stat().st_size, _sha256(file))
-
-
-def _check_size(path: Path, expected: FileInfo) -> None:
-    try:
-        size = path.stat().st_size
-    except FileNotFoundError:
-        raise IndexCorruptError(f"{path} is missing. {REMEDY}") from None
-    if size != expected.size:
-        raise IndexCorruptError(f"{path} has {size} bytes instead of {expected.size}. {REMEDY}")
 
 
 def _sha256(file: BinaryIO) -> str:

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..errors import IndexCorruptError
 from ..types import TokenMatrix
 from .base import Index, LiveSegment, Ranking, run_starts
+from .laws import REMEDY
 from .maxsim import blocks, score_block
-from .segment import ExactSegment
+from .segment import ExactSegment, Segment
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
 BLOCK_TOKENS = 32_768
@@ -67,6 +69,8 @@ class ExactIndex(Index):
         """Yield windows of allowed passages in blocks: rows, vectors end to end, and lengths."""
         for live in self.segments:
             positions = live.within(rows).positions
+            if len(positions):
+                _require_finite(live.segment)
             lengths = live.segment.lengths[positions]
             for part in blocks(lengths, self._block_tokens):
                 yield (
@@ -74,6 +78,15 @@ class ExactIndex(Index):
                     _gather(live, positions[part], lengths[part]),
                     lengths[part],
                 )
+
+
+def _require_finite(segment: Segment) -> None:
+    """Refuse to compare what is no number: it would be passed over, or win, in silence."""
+    assert isinstance(segment, ExactSegment)
+    if not segment.finite:
+        raise IndexCorruptError(
+            f"a vector of segment {segment.info.name} is not finite (NaN or infinity). {REMEDY}"
+        )
 
 
 def _gather(

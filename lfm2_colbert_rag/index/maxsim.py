@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from .._support.token_vectors import check_matrix
 from ..errors import InputError
 from ..types import TokenMatrix
 
@@ -38,7 +39,8 @@ def maxsim(
         ``(len(queries), len(documents))`` float32. A document without vectors scores ``-inf``.
 
     Raises:
-        InputError: the widths differ, or a matrix is not two-dimensional.
+        InputError: the widths differ, or a matrix is not two-dimensional, or holds NaN, infinity
+            or a number beyond those of float16.
 
     Example:
         >>> query = np.array([[1.0, 0.0], [0.0, 1.0]], dtype=np.float32)
@@ -49,6 +51,7 @@ def maxsim(
     scores = np.full((len(queries), len(documents)), -np.inf, dtype=np.float32)
     if not len(queries) or not len(documents):
         return scores
+    queries, documents = _checked(queries, "query"), _checked(documents, "document")
     _require_one_width([*queries, *documents])
     lengths = np.array([len(document) for document in documents])
     filled = np.flatnonzero(lengths)
@@ -73,7 +76,7 @@ def maxsim_pairwise(
         ``(n,)`` float32.
 
     Raises:
-        InputError: the numbers or the widths differ.
+        InputError: the numbers or the widths differ, or see :func:`maxsim`.
     """
     if len(queries) != len(documents):
         raise InputError(f"{len(queries)} queries but {len(documents)} documents; pair them up.")
@@ -125,10 +128,19 @@ def blocks(lengths: npt.NDArray[np.integer], budget: int) -> list[slice]:
     return runs
 
 
+def _checked(matrices: Sequence[TokenMatrix], what: str) -> list[TokenMatrix]:
+    """Return matrices that can be compared; float16 ones as they are, which take half the room."""
+    found = []
+    for number, matrix in enumerate(matrices):
+        checked = check_matrix(matrix, f"the vectors of {what} {number}")
+        half = isinstance(matrix, np.ndarray) and matrix.dtype == np.float16
+        found.append(matrix if half else checked)
+    return found
+
+
 def _require_one_width(matrices: Sequence[TokenMatrix]) -> None:
-    shapes = {np.shape(matrix)[1:] for matrix in matrices}
-    if len(shapes) > 1 or any(len(shape) != 1 for shape in shapes):
+    widths = {matrix.shape[1] for matrix in matrices}
+    if len(widths) > 1:
         raise InputError(
-            "token matrices must be (num_tokens, dim) of one dim; "
-            f"got trailing shapes {sorted(shapes)}."
+            f"token matrices must be (num_tokens, dim) of one dim; got dims {sorted(widths)}."
         )

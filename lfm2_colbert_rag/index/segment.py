@@ -43,8 +43,12 @@ from .arrays import (
     release_pages,
     write_arrays,
 )
+from .described import array_names, one_of, share, whole, wrong
+from .laws import MOST, Laws, all_finite, require_rows, windows_of
 
 EXACT, COMPRESSED = "exact", "compressed"
+# Arrays of an exact segment that have a row a vector, and those that have one a window.
+_A_VECTOR, _A_WINDOW = ("vectors", "token_ids", "spans"), ("offsets", "rows", "windows")
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,9 @@ class SegmentInfo:
         first_row: its lowest row number.
         oov_share: share of its vectors whose vocabulary id the codebook does not know (out of
             vocabulary).
+
+    Raises:
+        IndexCorruptError: a value that cannot be.
     """
 
     name: str
@@ -75,6 +82,18 @@ class SegmentInfo:
     noise: float = 0.0
     first_row: int = 0
     oov_share: float = 0.0
+
+    def __post_init__(self) -> None:
+        one_of("the kinds of segments", self.kind, (EXACT, COMPRESSED))
+        array_names(self.files)
+        whole("the passages of a segment", self.passages)
+        whole("the vectors of a segment", self.vectors)
+        whole("the first rows of segments", self.first_row)
+        share("the residuals of a segment", self.mse)
+        share("the noise values of a segment", self.noise)
+        share("the shares of unknown vectors", self.oov_share, most=1)
+        if self.kind == EXACT and self.codebook is not None:
+            raise wrong("the codebooks of an exact segment", self.codebook)
 
     @property
     def size(self) -> int:
@@ -164,6 +183,11 @@ class ExactSegment(Segment):
     @property
     def _streamed(self) -> Sequence[npt.NDArray[np.generic]]:
         return self.vectors, self.token_ids, self.spans
+
+    @cached_property
+    def finite(self) -> bool:
+        """Whether no vector holds NaN or infinity; looked at once, when it is first searched."""
+        return all_finite(self.vectors)
 
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32."""
@@ -296,10 +320,36 @@ def count_by_row(
     return windows.tolist(), vectors.astype(np.int64).tolist()
 
 
-def open_exact_segment(root: Path, info: SegmentInfo) -> ExactSegment:
-    """Map a segment's files.
+def open_exact_segment(root: Path, info: SegmentInfo, dim: int | None = None) -> ExactSegment:
+    """Open a segment, once what is not a row a vector keeps its laws.
+
+    Args:
+        root: folder of all segments.
+        info: what the catalog knows of it.
+        dim: width of its vectors; whatever it is when None.
 
     Raises:
-        IndexCorruptError: a file is missing or has another size.
+        IndexCorruptError: a file is missing or altered, or an array cannot be so.
+        StoredIndexError: the system refuses to open a file now.
     """
-    return ExactSegment(info, open_arrays(root / info.name, info.files))
+    folder = root / info.name
+    laws = Laws(folder, open_arrays(folder, info.files, _A_VECTOR))
+    laws.named(_A_VECTOR + _A_WINDOW)
+    width = laws.take("vectors", np.float16, None, dim).shape[1]
+    laws.one_a_vector("vectors", np.float16, info.vectors, width)
+    laws.one_a_vector("token_ids", np.int32, info.vectors)
+    laws.one_a_vector("spans", np.int32, info.vectors, 2)
+    rows = laws.numbers("rows", 0, MOST, None, dtype=np.int64)
+    laws.require(
+        laws.arrays["offsets"].shape == (len(rows) + 1,),
+        f"it has {len(rows)} rows, but offsets of shape {laws.arrays['offsets'].shape} and windows "
+        f"of shape {laws.arrays['windows'].shape}.",
+    )
+    require_rows(laws, rows, info.first_row, info.passages)
+    windows_of(laws, len(rows), np.int64)
+    offsets = laws.bounds("offsets", info.vectors, np.int64)
+    laws.require(
+        (np.diff(offsets) > 0).all(),
+        f"its offsets do not ascend from 0 to its {info.vectors} vectors.",
+    )
+    return ExactSegment(info, laws.arrays)

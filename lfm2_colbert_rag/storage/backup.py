@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
@@ -10,12 +11,13 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .._support.progress import ProgressLike, reporting
+from .._support.regular import IrregularFileError, open_regular
 from ..errors import IndexBusyError, IndexCorruptError, IndexNotFoundError, StoredIndexError
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
 from .atomic import is_taken, new_folder
 from .catalog import FILE_NAME, Catalog
-from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
+from .layout import CODEBOOKS, SEGMENTS, require_catalog, require_folders
 from .store import Store
 from .verification import find_damage
 
@@ -62,7 +64,8 @@ def copy_index(store: Store, target: Path, *, progress: ProgressLike = None) -> 
 def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) -> None:
     """Copy a backup to where an index shall be, and verify the copy before it gets its name.
 
-    The backup itself is only read.
+    The backup itself is only read, and of it only what its catalog names: nothing that lies beside
+    that is taken along, and links are not followed.
 
     Args:
         backup: the folder of an index that nobody writes.
@@ -79,74 +82,104 @@ def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) 
     if not is_taken(target) and not Store.is_index(backup):
         raise IndexNotFoundError(f"{backup} holds no index, so there is nothing to restore.")
     with new_folder(target) as folder:
-        _copy_all(backup, folder, progress)
         try:
-            problems = _find_problems(folder, progress)
+            problems = _copy_whole(backup, folder, progress)
         except StoredIndexError as error:  # what is wrong with the copy is wrong with the backup
             raise type(error)(str(error).replace(str(folder), str(backup))) from None
         if problems:
             raise IndexCorruptError(_describe(backup, folder, problems))
 
 
-def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool:
-    """Copy the newest generation; False if a segment of it was removed meanwhile."""
-    segments, codebooks = store.catalog.copy_to(folder / FILE_NAME)
-    (folder / SEGMENTS).mkdir()
-    (folder / CODEBOOKS).mkdir()
-    everything: list[tuple[str, SegmentInfo | CodebookInfo]]
-    everything = [(SEGMENTS, info) for info in segments]
+def _copy_whole(backup: Path, folder: Path, progress: ProgressLike) -> list[str]:
+    """Copy what the catalog names and nothing else, and say what is wrong with it."""
+    require_catalog(backup / FILE_NAME)
+    for name in (FILE_NAME, f"{FILE_NAME}-wal"):  # a log is there if nobody closed the index
+        if (backup / name).exists():
+            _copy_file(backup / name, folder / name, lambda _: None)
+    catalog = Catalog(folder / FILE_NAME, inspected=True)
+    try:
+        problems = catalog.check()
+        if problems:
+            return problems
+        _copy_folders(backup, folder, *catalog.folders(), progress, problems)
+        return problems or find_damage(folder, catalog, progress=progress)
+    finally:
+        catalog.close()
+
+
+def _copy_folders(
+    source: Path,
+    target: Path,
+    segments: Sequence[SegmentInfo],
+    codebooks: Sequence[CodebookInfo],
+    progress: ProgressLike,
+    problems: list[str] | None = None,
+) -> None:
+    """Copy the files of segments and codebooks.
+
+    Where ``problems`` are given, what is wrong with a file goes there; otherwise it is raised.
+    """
+    everything: list[tuple[str, SegmentInfo | CodebookInfo]] = []
+    everything += [(SEGMENTS, info) for info in segments]
     everything += [(CODEBOOKS, info) for info in codebooks]
+    for kind in (SEGMENTS, CODEBOOKS):
+        (target / kind).mkdir()
     total = sum(info.size for _, info in everything) // _BLOCK
     with reporting(progress, total, "copying, in MB") as report:
         for kind, info in everything:
             try:
-                _copy_arrays(store.folder / kind / info.name, folder / kind, info, report)
-            except FileNotFoundError as error:
-                changes = store.catalog.changes_since(-1)
-                names = {one.name for one in changes.segments}
-                if info.name not in names | {one.name for one in changes.codebooks}:
-                    return False
-                raise IndexCorruptError(
-                    f"{error.filename} is missing, so {store.folder} cannot be copied. {_REMEDY}"
-                ) from error
+                _copy_arrays(source, target, kind, info, report)
+            except (FileNotFoundError, IndexCorruptError) as error:
+                if problems is None:
+                    raise
+                missing = isinstance(error, FileNotFoundError)
+                problems.append(f"{error.filename} is missing." if missing else str(error))
+
+
+def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool:
+    """Copy the newest generation; False if a segment of it was removed meanwhile."""
+    segments, codebooks = store.catalog.copy_to(folder / FILE_NAME)
+    try:
+        _copy_folders(store.folder, folder, segments, codebooks, progress)
+    except FileNotFoundError as error:
+        changes = store.catalog.changes_since(-1)
+        names = {info.name for info in changes.segments} | {one.name for one in changes.codebooks}
+        if not names.issuperset([info.name for info in segments]):
+            return False
+        if not names.issuperset([info.name for info in codebooks]):
+            return False
+        raise IndexCorruptError(
+            f"{error.filename} is missing, so {store.folder} cannot be copied. {_REMEDY}"
+        ) from error
     return True
 
 
 def _copy_arrays(
-    source: Path, root: Path, info: SegmentInfo | CodebookInfo, report: _Report
+    source: Path, target: Path, kind: str, info: SegmentInfo | CodebookInfo, report: _Report
 ) -> None:
-    (root / info.name).mkdir()
-    for file in sorted(source.iterdir()):
-        digest = _copy_file(file, root / info.name / file.name, report)
-        expected = info.files.get(file.stem)
-        if expected is not None and expected.sha256 != digest:
+    folder = require_folders(source, kind, info.name)
+    (target / kind / info.name).mkdir()
+    for key, expected in sorted(info.files.items()):
+        file = folder / f"{key}.npy"
+        copy = target / kind / info.name / file.name
+        digest = _copy_file(file, copy, report, expected.size)
+        if expected.sha256 != digest:
             raise IndexCorruptError(
                 f"{file} was altered: its checksum differs, so it cannot be copied. {_REMEDY}"
             )
-    for key in info.files:
-        if not (root / info.name / f"{key}.npy").exists():
-            raise FileNotFoundError(2, "missing", str(source / f"{key}.npy"))
 
 
-def _copy_all(backup: Path, folder: Path, progress: ProgressLike) -> None:
-    files = [path for path in sorted(backup.rglob("*")) if _is_content(path.relative_to(backup))]
-    total = sum(path.stat().st_size for path in files if path.is_file()) // _BLOCK
-    with reporting(progress, total, "copying, in MB") as report:
-        for path in files:
-            target = folder / path.relative_to(backup)
-            if path.is_dir():
-                target.mkdir()
-            else:
-                _copy_file(path, target, report)
-
-
-def _is_content(path: Path) -> bool:
-    return path.parts[0] not in (LOCK, HOLDER, OPTIMIZER, STAGING)
-
-
-def _copy_file(source: Path, target: Path, report: _Report) -> str:
+def _copy_file(source: Path, target: Path, report: _Report, size: int | None = None) -> str:
+    """Copy a file, of a known size if one is given; returns the checksum of what was copied."""
     digest = hashlib.sha256()
-    with source.open("rb") as reading, target.open("wb") as writing:
+    try:
+        reading = open_regular(source)
+    except IrregularFileError as error:
+        raise IndexCorruptError(f"{error}. {_REMEDY}") from None
+    with reading, target.open("wb") as writing:
+        found = os.fstat(reading.fileno()).st_size
+        if size is not None and found != size:
+            raise IndexCorruptError(f"{source} has {found} bytes instead of {size}. {_REMEDY}")
         while block := reading.read(_BLOCK):
             digest.update(block)
             writing.write(block)
@@ -157,14 +190,6 @@ def _copy_file(source: Path, target: Path, report: _Report) -> str:
 def _empty(folder: Path) -> None:
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-
-def _find_problems(folder: Path, progress: ProgressLike) -> list[str]:
-    catalog = Catalog(folder / FILE_NAME)
-    try:
-        return find_damage(folder, catalog, progress=progress)
-    finally:
-        catalog.close()
 
 
 def _describe(backup: Path, folder: Path, problems: Sequence[str]) -> str:

@@ -1,8 +1,9 @@
 """The catalog: one SQLite file that says what an index contains.
 
-SQL is spoken here, and in ``schema`` (tables, rows that describe files), ``rows``, ``filter_sql``
-(filters and their indexes), ``posting_sql`` and ``posting_lists`` (the lexical index), over what
-``connections`` lends; nowhere else.
+SQL is spoken here, and in ``schema`` (tables, settings), ``folder_rows`` (segments and codebooks),
+``passage_rows``, ``rows``, ``filter_sql`` (filters and their indexes), ``posting_sql`` and
+``posting_lists`` (the lexical index), and ``inspection``, over what ``connections`` lends; nowhere
+else.
 
 A *generation* is a number that grows by one with every commit. Rows of passages and segments
 carry the generation in which they were born and, once replaced or deleted, the one in which they
@@ -12,10 +13,10 @@ that takes and whatever is written meanwhile, and needs no long transaction.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import sqlite3
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +25,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import IndexCorruptError, IndexFormatError, IndexNotFoundError
+from ..errors import IndexFormatError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import CodebookInfo
 from ..index.lexical.analyser import VERSION as ANALYSER_VERSION
 from ..index.segment import SegmentInfo
 from ..types import Passage
+from .careful import be_careful
+from .checksums import row_sum
 from .commits import Changes, Commit, Counts, Head
 from .connections import Connections
 from .filter_sql import (
@@ -39,34 +42,47 @@ from .filter_sql import (
     drop_index,
     index_passages,
     indexed_fields,
-    prune_indexes,
-    to_sql,
 )
 from .folder import IndexFolder
-from .layout import CATALOG
+from .folder_rows import (
+    codebook_names,
+    codebooks,
+    dead_rows,
+    drop_codebooks,
+    drop_segments,
+    every_segment,
+    insert_codebook,
+    insert_segment,
+    live_segments,
+    segment_names,
+)
+from .forgetting import Forgetting
+from .inspection import check_opened, inspect
+from .layout import CATALOG, require_catalog
+from .matching import matching_rows
+from .passage_rows import (
+    bury_passages,
+    insert_passages,
+    passage_names,
+    passage_sizes,
+    read_passages,
+    resize_passages,
+)
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
 from .row_cache import RowCache
-from .rows import insert_rows
 from .schema import (
     ALIVE,
     APPLICATION_ID,
     FORMAT_VERSION,
     NEWEST,
     SCHEMA,
-    codebook_names,
-    codebooks,
-    dead_rows,
-    drop_codebooks,
-    drop_segments,
-    insert_codebook,
-    insert_segment,
     last_row,
-    live_segments,
     newest_generation,
     read_settings,
-    resize_passages,
+    stored_value,
     write_settings,
+    write_values,
 )
 from .settings import IndexSettings
 from .sqlite_errors import WRITING, sqlite_errors, translated
@@ -82,14 +98,18 @@ class Catalog:
         folder: the folder that it lies in; found by the path when None.
         durable: wait for the disk at every commit.
         read_only: see :class:`~.connections.Connections`.
+        inspected: whether whoever opens it calls :meth:`check`, so that damage need not be found
+            here.
 
     Raises:
         IndexNotFoundError: the file is missing, or is not a catalog.
+        IndexCorruptError: it is damaged, as far as can be seen at once; see :mod:`~.inspection`.
         IndexFormatError: it was written in another version of the format, or its posting lists by
             another version of the analyser.
 
     Attributes:
         postings: the posting lists.
+        forgetting: drops what is left of dead passages.
     """
 
     def __init__(
@@ -99,15 +119,22 @@ class Catalog:
         folder: IndexFolder | None = None,
         durable: bool = True,
         read_only: bool = False,
+        inspected: bool = False,
     ) -> None:
         if not path.is_file():
             raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
+        require_catalog(path)
         self._connections = Connections(
             path, folder=folder, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
+        self.forgetting = Forgetting(self._connections, self.postings)
         self._rows = RowCache()
-        self._check_format()
+        try:
+            self._check_format(inspected)
+        except BaseException:
+            self._connections.close()
+            raise
 
     @classmethod
     def create(
@@ -139,13 +166,14 @@ class Catalog:
     def _write_new(path: Path, settings: Mapping[str, Any], *, lexical: bool) -> None:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
+            be_careful(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
             connection.executescript(SCHEMA)
             connection.execute("PRAGMA journal_mode = WAL")
             write_settings(connection, settings)
             write_state(connection, LexicalState() if lexical else None)
-            connection.execute("INSERT INTO generations VALUES (0, ?, 0, 0)", (_now(),))
+            _insert_generation(connection, 0, _now(), 0, 0)
         finally:
             connection.close()
 
@@ -222,40 +250,17 @@ class Catalog:
     def segment_names(self) -> set[str]:
         """Return the names of all segments that any generation refers to."""
         with self._connections.reading() as connection:
-            return {name for (name,) in connection.execute("SELECT name FROM segments")}
+            return segment_names(connection)
 
     def codebooks(self) -> tuple[CodebookInfo, ...]:
         """Return all codebooks, the newest last."""
         with self._connections.reading() as connection:
             return codebooks(connection)
 
-    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> int:
-        """Drop what is left of passages that died long ago and that no segment holds.
-
-        Args:
-            held: ascending rows that segments hold.
-            seconds: how long ago they must have died; readers may still be at work in older
-                generations.
-
-        Returns:
-            How many were dropped.
-        """
-        limit = datetime.fromtimestamp(time.time() - seconds, UTC)
-        with self._connections.writing() as connection:
-            dead = connection.execute(
-                "SELECT row FROM passages WHERE died <= "
-                "(SELECT max(generation) FROM generations WHERE created <= ?)",
-                (limit.isoformat(timespec="seconds"),),
-            )
-            gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
-            connection.execute(
-                "DELETE FROM passages WHERE row IN (SELECT value FROM json_each(?))",
-                (json.dumps(gone.tolist()),),
-            )
-            prune_indexes(connection)
-        if len(gone):
-            self.postings.prune()
-        return len(gone)
+    def folders(self) -> tuple[list[SegmentInfo], tuple[CodebookInfo, ...]]:
+        """Return the segments and the codebooks of all generations."""
+        with self._connections.reading_one_state() as connection:
+            return every_segment(connection), codebooks(connection)
 
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""
@@ -270,21 +275,20 @@ class Catalog:
         """Return what was measured on this index, None if nothing was."""
         with self._connections.reading() as connection:
             row = connection.execute(
-                "SELECT value FROM measurements WHERE key = ?", (key,)
+                "SELECT key, value, checksum FROM measurements WHERE key = ?", (key,)
             ).fetchone()
-        return None if row is None else json.loads(row[0])
+        return None if row is None else stored_value("measurement", *row)
 
     def remember(self, key: str, value: Any) -> None:
         """Keep a measurement; no generation is made."""
         with self._connections.writing() as connection:
-            connection.execute(
-                "INSERT OR REPLACE INTO measurements VALUES (?, ?)", (key, json.dumps(value))
-            )
+            write_values(connection, "measurements", {key: value})
 
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
         """Return the ascending live rows whose metadata match a filter; asked again, at once."""
         # By its repr: 1, 1.0 and True are equal and mean three different things.
-        return self._rows.get((repr(where), generation), lambda: self._select(where, generation))
+        digest = hashlib.blake2b(repr(where).encode()).digest()
+        return self._rows.get((digest, generation), lambda: self._select(where, generation))
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata, so that filters on it need not read all passages.
@@ -316,13 +320,18 @@ class Catalog:
         )
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
-        """Return passages by row number, live or dead."""
-        found = self._connections.fetch(
-            "SELECT row, id, text, metadata FROM passages "
-            "WHERE row IN (SELECT value FROM json_each(?))",
-            (json.dumps([int(row) for row in rows]),),
-        )
-        return {row: Passage(id, text, json.loads(metadata)) for row, id, text, metadata in found}
+        """Return passages by row number, live or dead.
+
+        Raises:
+            IndexCorruptError: one is damaged; the message names it.
+        """
+        with self._connections.reading() as connection:
+            return read_passages(connection, rows)
+
+    def passage_names(self, rows: Sequence[int]) -> dict[int, str]:
+        """Return the ids of rows as they are to be shown, even of damaged passages."""
+        with self._connections.reading() as connection:
+            return passage_names(connection, rows)
 
     def commit(self, commit: Commit) -> None:
         """Apply a commit in one transaction: all of it or nothing.
@@ -333,12 +342,10 @@ class Catalog:
         now, rows = _now(), [one.row for one in commit.passages]
         with self._connections.writing() as connection:
             # Rows that die must do so first: at no moment may two live rows share an id.
-            connection.execute(
-                "UPDATE passages SET died = ? WHERE died IS NULL "
-                "AND row IN (SELECT value FROM json_each(?))",
-                (commit.generation, json.dumps([int(row) for row in commit.removed])),
-            )
-            _insert_passages(connection, commit)
+            bury_passages(connection, commit.removed, commit.generation)
+            insert_passages(connection, commit.passages, commit.generation)
+            if rows:
+                index_passages(connection, rows[0])
             add_commit(connection, rows, commit.postings)
             resize_passages(connection, commit.resized)
             drop_segments(connection, commit.retired)
@@ -348,21 +355,12 @@ class Catalog:
                 insert_codebook(connection, commit.codebook, commit.generation)
             drop_codebooks(connection)
             write_settings(connection, commit.settings)
-            connection.execute(
-                "INSERT INTO generations VALUES (?, ?, ?, ?)",
-                (commit.generation, now, len(rows), len(commit.removed)),
-            )
+            _insert_generation(connection, commit.generation, now, len(rows), len(commit.removed))
 
     def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
         """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
         with self._connections.reading() as connection:
-            found = connection.execute(
-                f"SELECT row, windows, tokens, text FROM passages WHERE {ALIVE} ORDER BY row",
-                {"generation": generation},
-            )
-            # Not SQL's length(), which stops at a NUL.
-            sizes = ((row, windows, tokens, len(text)) for row, windows, tokens, text in found)
-            return np.fromiter(sizes, dtype=np.dtype((np.int64, 4)))
+            return passage_sizes(connection, generation)
 
     def copy_to(self, path: Path) -> tuple[tuple[SegmentInfo, ...], tuple[CodebookInfo, ...]]:
         """Write a consistent copy of the catalog, while others read and write this one.
@@ -373,6 +371,7 @@ class Catalog:
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
         try:
+            be_careful(target)
             with self._connections.reading() as connection:
                 _copy(connection, target, path)
             target.execute("PRAGMA journal_mode = DELETE")
@@ -381,35 +380,26 @@ class Catalog:
             target.close()
 
     def check(self) -> list[str]:
-        """Let SQLite check its own file; returns one sentence a problem."""
-        try:
-            with self._connections.reading() as connection:
-                found = [text for (text,) in connection.execute("PRAGMA integrity_check")]
-        except IndexCorruptError as error:
-            found = [str(error)]
-        return [] if found == ["ok"] else [f"{self._connections.path}: {text}" for text in found]
+        """Look at every row, and let SQLite check its own file; returns one sentence a problem."""
+        path = self._connections.path
+        with self._connections.reading_one_state() as connection:
+            return [f"{path}: {text}" for text in inspect(connection)]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
-        parameters: dict[str, Any] = {"generation": generation}
         with self._connections.reading_one_state() as connection:
-            condition = to_sql(where, parameters, indexed_fields(connection))
-            rows = connection.execute(
-                f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row",
-                parameters,
-            )
-            return np.fromiter((row for (row,) in rows), dtype=np.int64)
+            return matching_rows(connection, where, generation)
 
-    def _check_format(self) -> None:
-        """Refuse what is no catalog, or one that another version of the library wrote."""
+    def _check_format(self, inspected: bool) -> None:
+        """Refuse what is no catalog, is damaged, or was written by another version."""
         path = self._connections.path
-        try:
-            with self._connections.reading() as connection:
-                application = connection.execute("PRAGMA application_id").fetchone()[0]
-                version = connection.execute("PRAGMA user_version").fetchone()[0]
-                ours = application == APPLICATION_ID and version == FORMAT_VERSION
-                lexical = read_state(connection) if ours else None
-        except IndexCorruptError as error:
-            raise IndexCorruptError(f"{path} cannot be read as a catalog: {error}") from error
+        lexical = None
+        with self._connections.reading_one_state() as connection:
+            application = connection.execute("PRAGMA application_id").fetchone()[0]
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if application == APPLICATION_ID and version == FORMAT_VERSION:
+                lexical = read_state(connection)
+                if not inspected:
+                    check_opened(connection)
         if application != APPLICATION_ID:
             raise IndexNotFoundError(f"{path} is not a catalog of this library.")
         analyser = ANALYSER_VERSION if lexical is None else lexical.analyser
@@ -436,20 +426,5 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _insert_passages(connection: sqlite3.Connection, commit: Commit) -> None:
-    rows = [
-        (
-            stored.row,
-            stored.passage.id,
-            stored.passage.text,
-            json.dumps(stored.passage.metadata, ensure_ascii=False, allow_nan=False),
-            stored.windows,
-            stored.tokens,
-            commit.generation,
-            None,
-        )
-        for stored in commit.passages
-    ]
-    insert_rows(connection, "INSERT INTO passages", rows)
-    if rows:
-        index_passages(connection, rows[0][0])
+def _insert_generation(connection: sqlite3.Connection, *row: int | str) -> None:
+    connection.execute("INSERT INTO generations VALUES (?, ?, ?, ?, ?)", (*row, row_sum(*row)))

@@ -13,6 +13,7 @@ from typing import Any
 
 from .._support.forking import NO_FORK, abandon, renew_in_child
 from ..errors import ReadOnlyError, RetrieverClosedError, StoredIndexError
+from .careful import be_careful
 from .folder import IndexFolder, OpenFile, open_catalogs
 from .sqlite_errors import sqlite_errors
 
@@ -20,9 +21,6 @@ from .sqlite_errors import sqlite_errors
 _CACHE_KIB = 16 << 10
 # Opening the file is tried so often.
 _TRIES = 3
-# What every connection is told. A file from elsewhere may hold triggers and views, which must not
-# call functions of ours; what was deleted must not stay readable; a damaged page must be noticed.
-_PRAGMAS = ("trusted_schema = OFF", "secure_delete = ON", "cell_size_check = ON")
 
 
 class _Connecting:
@@ -172,6 +170,18 @@ class Connections:
             yield connection
             connection.execute("COMMIT")
 
+    @contextmanager
+    def outside_transactions(self) -> Iterator[sqlite3.Connection]:
+        """Give a connection for what writes without one, such as ``VACUUM``.
+
+        Raises:
+            ReadOnlyError: the file may only be read.
+            StorageFullError: the disk is full; nothing was changed.
+        """
+        self.require_writable()
+        with self.reading() as connection:
+            yield connection
+
     def _borrow(self) -> sqlite3.Connection:
         self.require_open()
         if self._protected:
@@ -233,7 +243,7 @@ class Connections:
         try:
             self._set_up(connection)
             self._require_own(before)
-        except BaseException:
+        except BaseException:  # Windows keeps a file as long as it is open, a broken one too
             connection.close()
             raise
         return connection
@@ -257,8 +267,7 @@ class Connections:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
-        for pragma in _PRAGMAS:
-            connection.execute(f"PRAGMA {pragma}")
+        be_careful(connection)
         self._prepare(connection)
         connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()  # opens the log
 

@@ -17,8 +17,9 @@ from filelock import FileLock as PortableLock
 from filelock import Timeout
 
 from .._support.forking import renew_in_child
+from .._support.regular import IrregularFileError, kind_of
 
-__all__ = ["FileLock", "Timeout"]
+__all__ = ["FileLock", "Timeout", "give_up", "require_lockable", "try_lock"]
 
 _PAUSE = 0.02  # seconds between two attempts
 
@@ -115,3 +116,37 @@ else:
         def release(self) -> None:
             """Give the lock back."""
             self._lock.release()
+
+
+def try_lock(path: Path) -> FileLock | None:
+    """Lock a file, making it if need be; None if somebody else holds it.
+
+    Raises:
+        IrregularFileError: it is a link, a folder, a FIFO or a device.
+        OSError: it cannot be made or opened.
+    """
+    require_lockable(path)
+    lock = FileLock(path)
+    with suppress(Timeout):
+        lock.acquire(0)
+        return lock
+    return None
+
+
+def give_up(lock: FileLock) -> None:
+    """Release a lock whose file nobody will need again."""
+    lock.release()
+    with suppress(PermissionError):  # Windows: whoever looks for it right now has it open
+        lock.path.unlink(missing_ok=True)
+
+
+def require_lockable(path: Path) -> None:
+    """Refuse to lock what is no file: to open it might wait for ever, or empty what a link names.
+
+    Raises:
+        IrregularFileError: it is a link, a folder, a FIFO or a device.
+    """
+    with suppress(FileNotFoundError):
+        kind = kind_of(path)
+        if kind is not None:
+            raise IrregularFileError(f"{path} is {kind}, not a file")

@@ -9,7 +9,6 @@ descriptors of folders, files are moved and removed by these, wherever the name 
 from __future__ import annotations
 
 import os
-import shutil
 import time
 import weakref
 from collections.abc import Iterator
@@ -20,12 +19,12 @@ from pathlib import Path
 from .._support.system_errors import gone, raise_named
 from ..errors import IndexGoneError, LFM2ColBERTError
 from .layout import CATALOG
+from .retired import retire
 
 # Who puts another folder in the place of one renames twice; between, the path names nothing.
 _PAUSE, _PAUSES = 0.005, 6
 # The catalog, and what SQLite keeps beside it.
 _CATALOG_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm")
-_REMOVES = shutil.rmtree.avoids_symlink_attacks  # then it takes a descriptor
 _ANCHORED = {os.open, os.stat, os.rename, os.mkdir} <= os.supports_dir_fd
 
 
@@ -198,16 +197,16 @@ class IndexFolder:
             os.mkdir(Path(target).parent, dir_fd=self._handle)
         os.rename(source, target, src_dir_fd=self._handle, dst_dir_fd=self._handle)
 
-    def remove(self, name: str) -> None:
-        """Remove a folder here, whole; what cannot be removed stays.
+    def retire(self, name: str) -> bool:
+        """Remove a folder here that no commit names; see :func:`~.retired.retire`.
 
         Args:
             name: relative to the folder.
+
+        Returns:
+            Whether it is gone.
         """
-        if self._handle is None or not _REMOVES:
-            shutil.rmtree(self.path / name, ignore_errors=True)
-        else:
-            shutil.rmtree(name, ignore_errors=True, dir_fd=self._handle)
+        return retire(self.root / name)
 
     def names(self, room: str) -> list[str]:
         """Return the names of what lies in a folder here; none where there is no such folder.

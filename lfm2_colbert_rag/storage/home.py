@@ -96,6 +96,7 @@ class Home:
     def close(self) -> None:
         """Let go of files and connections."""
         self.catalog.close()
+        self.opener.keep_only(())
         self._snapshot = Snapshot(-1, self.settings, (), LiveSegments(()), self.folder)
 
     def require_model_of(self, other: Home) -> None:

@@ -15,13 +15,17 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .._support.forking import renew_in_child
-from .._support.system_errors import raise_named, system_errors
-from ..errors import IndexLockedError
-from .file_lock import FileLock, Timeout
+from .._support.regular import IrregularFileError, kind_of, open_regular, write_regular
+from .._support.system_errors import raise_named
+from ..errors import IndexLockedError, IndexUnavailableError
+from .file_lock import FileLock, Timeout, give_up, require_lockable, try_lock
 from .folder import IndexFolder
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
+from .retired import is_retired
 
 logger = logging.getLogger(__name__)
+
+_HOLDER_BYTES = 4096  # of what a writer says of itself
 
 
 class FolderLocks:
@@ -73,18 +77,20 @@ class FolderLocks:
             self._writing.release()
 
     def _acquire(self, timeout: float) -> None:
-        with system_errors(self.folder):
+        with _refusals(self.folder):
+            require_lockable(self._home.root / LOCK)
             self._file_lock.acquire(timeout)
 
     def _write_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         with suppress(OSError):  # the lock counts; who holds it is only told in its error
-            (self._home.root / HOLDER).write_text(json.dumps(holder))
+            write_regular(self._home.root / HOLDER, json.dumps(holder).encode())
 
     def _locked(self) -> IndexLockedError:
         who = "another writer"
-        with suppress(OSError, ValueError, KeyError):
-            holder = json.loads((self._home.root / HOLDER).read_text())
+        with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+            with open_regular(self._home.root / HOLDER) as file:
+                holder = json.loads(file.read(_HOLDER_BYTES))
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
             who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
         return IndexLockedError(
@@ -103,7 +109,8 @@ class FolderLocks:
         """
         lock = FileLock(self._home.root / OPTIMIZER)
         try:
-            with system_errors(self.folder):
+            with _refusals(self.folder):
+                require_lockable(self._home.root / OPTIMIZER)
                 lock.acquire(timeout)
         except Timeout:
             raise IndexLockedError(
@@ -119,52 +126,69 @@ class FolderLocks:
     def stage(self) -> Iterator[Path]:
         """Give a folder for a segment in the making, which nobody takes for an orphan."""
         lock = None
-        try:
-            (self._home.root / STAGING).mkdir(exist_ok=True)
+        with _refusals(self.folder):
+            _make_real_folder(self._home.root / STAGING)
             while lock is None:  # whoever removes orphans may get at the new lock file first
-                lock = _try_lock(self._home.root / STAGING / f"{secrets.token_hex(8)}.lock")
-        except OSError as error:
-            raise_named(error, self.folder)
-            raise
+                lock = try_lock(self._home.root / STAGING / f"{secrets.token_hex(8)}.lock")
         folder = lock.path.with_suffix("")
         try:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-            _give_up(lock)
+            give_up(lock)
 
-    def remove_orphans(self, named: Collection[str]) -> None:
+    def remove_orphans(self, named: Collection[str]) -> bool:
         """Remove what killed writers left behind; to be called while :meth:`writing`.
 
         Args:
             named: the segments and codebooks that are in use.
+
+        Returns:
+            False if some is still there, because readers have it open.
         """
+        gone = True
         for room in (SEGMENTS, CODEBOOKS):
             for name in self._home.names(room):
                 if name not in named:
-                    self._remove_orphan(f"{room}/{name}")
+                    gone &= self._remove_orphan(f"{room}/{name}")
         for name in self._home.names(STAGING):
             if not name.endswith(".lock"):
                 continue
-            lock = _try_lock(self._home.root / STAGING / name)
+            lock = None
+            with suppress(OSError):  # what cannot be locked stays
+                lock = try_lock(self._home.root / STAGING / name)
             if lock is not None:  # else somebody is writing it right now
-                self._remove_orphan(f"{STAGING}/{name.removesuffix('.lock')}")
-                _give_up(lock)
+                gone &= self._remove_orphan(f"{STAGING}/{name.removesuffix('.lock')}")
+                give_up(lock)
+        return gone
 
-    def _remove_orphan(self, name: str) -> None:
-        logger.info("removing %s, left behind by a write that never finished", self.folder / name)
-        self._home.remove(name)
-
-
-def _try_lock(path: Path) -> FileLock | None:
-    lock = FileLock(path)
-    with suppress(Timeout):
-        lock.acquire(0)
-        return lock
-    return None
+    def _remove_orphan(self, name: str) -> bool:
+        if not is_retired(self._home.root / name):
+            logger.info(
+                "removing %s, left behind by a write that never finished", self.folder / name
+            )
+        return self._home.retire(name)
 
 
-def _give_up(lock: FileLock) -> None:
-    """Release a lock whose file nobody will need again."""
-    lock.release()
-    lock.path.unlink(missing_ok=True)
+def _make_real_folder(path: Path) -> None:
+    with suppress(FileExistsError):
+        path.mkdir()
+    kind = kind_of(path)
+    if kind != "a folder":
+        raise IrregularFileError(f"{path} is {kind or 'a file'}, not a folder")
+
+
+@contextmanager
+def _refusals(folder: Path) -> Iterator[None]:
+    """Raise what keeps a lock from being taken as an error that names it."""
+    try:
+        yield
+    except Timeout:
+        raise
+    except IrregularFileError as error:
+        raise IndexUnavailableError(
+            f"{folder} cannot be written: {error}. Nothing of the index is kept there; remove it."
+        ) from error
+    except OSError as error:
+        raise_named(error, folder)
+        raise

@@ -9,6 +9,7 @@ term      a term of the analyser; the empty one for the lengths of passages
 first     the first row of a block of the term's list
 last      its last row
 entries   its bytes: see :mod:`lfm2_colbert_rag.index.lexical.blocks`
+checksum  of all these: see :mod:`~.checksums`
 ========  =================================================================================
 
 The lists of the newest passages are kept apart in ``recent_postings``, a row a commit, until they
@@ -24,17 +25,24 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import numpy as np
 
+from ..errors import IndexCorruptError
+from ..index.described import whole
 from ..index.lexical.analyser import VERSION
-from ..index.lexical.blocks import BLOCK_BYTES, Block, Ends, Numbers, pack, unpack
+from ..index.lexical.blocks import BLOCK_BYTES, Block, Ends, Numbers, damaged, pack, unpack
 from ..index.lexical.postings import LENGTHS, Postings
+from .checksums import block_sum, list_seed
+from .passage_rows import read_passages
 from .rows import insert_columns, insert_rows
+from .schema import REMEDY, stored_value, write_values
 
 SETTING = "lexical"
-STATE = f"SELECT value FROM settings WHERE key = '{SETTING}'"
+STATE = f"SELECT value, checksum FROM settings WHERE key = '{SETTING}'"
+_BLOCKS = "term, first, last, entries, checksum"
 # Passages that are kept apart at most. Whoever reads holds their lists in memory.
 RECENT = 256
 
@@ -47,11 +55,19 @@ class LexicalState:
         analyser: version of the analyser that made them.
         next: the first row that may be missing.
         last: the last row that may be missing; below ``next`` when all are there.
+
+    Raises:
+        IndexCorruptError: one is no whole number.
     """
 
     analyser: int = VERSION
     next: int = 1
     last: int = 0
+
+    def __post_init__(self) -> None:
+        whole("the versions of the analyser", self.analyser)
+        whole("the rows that the lexical index may lack", self.next)
+        whole("the rows that the lexical index may lack", self.last)
 
     @property
     def is_complete(self) -> bool:
@@ -68,18 +84,24 @@ def read_state(connection: sqlite3.Connection) -> LexicalState | None:
     return parse_state(connection.execute(STATE).fetchall())
 
 
-def parse_state(rows: Sequence[tuple[str]]) -> LexicalState | None:
-    """Read what :data:`STATE` selects."""
-    value = json.loads(rows[0][0]) if rows else None
-    return None if value is None else LexicalState(**value)
+def parse_state(rows: Sequence[tuple[Any, ...]]) -> LexicalState | None:
+    """Read what :data:`STATE` selects.
+
+    Raises:
+        IndexCorruptError: it is damaged, or no such state.
+    """
+    value = stored_value("setting", SETTING, *rows[0]) if rows else None
+    if value is None:
+        return None
+    if not isinstance(value, dict) or set(value) != {one.name for one in fields(LexicalState)}:
+        raise IndexCorruptError(f"the catalog's setting {SETTING!r} is {value!a:.100}. {REMEDY}")
+    return LexicalState(**value)
 
 
 def write_state(connection: sqlite3.Connection, state: LexicalState | None) -> None:
     """Say how complete the lists are."""
     value = None if state is None else state.to_dict()
-    connection.execute(
-        "INSERT OR REPLACE INTO settings VALUES (?, ?)", (SETTING, json.dumps(value))
-    )
+    write_values(connection, "settings", {SETTING: value})
 
 
 def add(connection: sqlite3.Connection, parts: Sequence[Postings]) -> None:
@@ -121,13 +143,21 @@ def recent_span(connection: sqlite3.Connection) -> tuple[int, int] | None:
 def recent(connection: sqlite3.Connection, above: int = -1) -> list[Postings]:
     """Return the postings that are kept apart, ascending, of commits with rows above one."""
     found = connection.execute(
-        "SELECT lists FROM recent_postings WHERE last > ? ORDER BY last", (above,)
-    )
-    return [Postings.from_bytes(lists) for (lists,) in found]
+        "SELECT last, first, lists, checksum FROM recent_postings WHERE last > ? ORDER BY last",
+        (above,),
+    ).fetchall()
+    return [_recent(*row) for row in found]
+
+
+def _recent(last: int, first: Any, lists: Any, checksum: Any) -> Postings:
+    return Postings.from_bytes(_block(0, first, last, lists, checksum).entries)
 
 
 def _insert_recent(connection: sqlite3.Connection, parts: Sequence[Postings]) -> None:
-    rows = [(int(part.rows.max()), int(part.rows.min()), part.to_bytes()) for part in parts]
+    rows = []
+    for part in parts:
+        first, last, lists = int(part.rows.min()), int(part.rows.max()), part.to_bytes()
+        rows.append((last, first, lists, block_sum(0, first, last, lists)))
     insert_rows(connection, "INSERT INTO recent_postings", rows)
 
 
@@ -135,15 +165,18 @@ def _append(connection: sqlite3.Connection, postings: Postings) -> None:
     """Extend lists; all last blocks are looked up in one statement, in the order of the table."""
     ends = Ends(len(postings.terms))
     found = connection.execute(
-        "SELECT terms.key, first, last, entries FROM json_each(?) AS terms JOIN postings ON "
+        "SELECT terms.key, first, last, entries, checksum "
+        "FROM json_each(?) AS terms JOIN postings ON "
         "term = terms.value AND first = (SELECT max(first) FROM postings WHERE term = terms.value) "
         "WHERE length(entries) < ?",
         (json.dumps(postings.terms, ensure_ascii=False), BLOCK_BYTES),
     )
-    for place, first, last, entries in found:
-        ends.firsts[place], ends.lasts[place], ends.entries[place] = first, last, entries
+    seeds = list(map(list_seed, postings.terms))
+    for place, *block in found:
+        ends.firsts[place], ends.lasts[place], ends.entries[place] = _block(seeds[place], *block)
     ends.extend(postings.starts, postings.rows, postings.counts)
-    columns = postings.terms, ends.firsts, ends.lasts, ends.entries
+    sums = list(map(block_sum, seeds, ends.firsts, ends.lasts, ends.entries))
+    columns = postings.terms, ends.firsts, ends.lasts, ends.entries, sums
     insert_columns(connection, "INSERT OR REPLACE INTO postings", columns)
 
 
@@ -174,13 +207,44 @@ def read(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, list
     """Return the blocks of each term that has some, ascending."""
     found: dict[str, list[Block]] = {}
     rows = connection.execute(
-        "SELECT term, first, last, entries FROM postings "
+        f"SELECT {_BLOCKS} FROM postings "
         "WHERE term IN (SELECT value FROM json_each(?)) ORDER BY term, first",
         (json.dumps(list(terms), ensure_ascii=False),),
     )
-    for term, first, last, entries in rows:
-        found.setdefault(term, []).append(Block(first, last, entries))
+    seeds = {term: list_seed(term) for term in terms}
+    for term, *block in rows:
+        found.setdefault(term, []).append(_block(seeds[term], *block))
     return found
+
+
+def _block(seed: int, first: Any, last: Any, entries: Any, checksum: Any) -> Block:
+    """Return a block that agrees with its checksum."""
+    try:
+        sound = checksum == block_sum(seed, first, last, entries)
+    except TypeError:
+        sound = False
+    if not sound:
+        raise damaged()
+    return Block(first, last, entries)
+
+
+def check_sums(connection: sqlite3.Connection) -> None:
+    """Compare every block and all that is kept apart with its checksum.
+
+    Raises:
+        IndexCorruptError: one differs.
+    """
+    blocks = connection.execute(f"SELECT {_BLOCKS} FROM postings")
+    try:  # all in one expression: there are tens of thousands of them in an index that is small
+        sound = all(
+            checksum == block_sum(list_seed(term), first, last, entries)
+            for term, first, last, entries, checksum in blocks
+        )
+    except (TypeError, AttributeError):
+        sound = False
+    if not sound:
+        raise damaged()
+    recent(connection)
 
 
 def pending(connection: sqlite3.Connection, limit: int) -> list[tuple[int, str]]:
@@ -189,10 +253,11 @@ def pending(connection: sqlite3.Connection, limit: int) -> list[tuple[int, str]]
     if state is None:
         return []
     rows = connection.execute(
-        "SELECT row, text FROM passages WHERE row BETWEEN ? AND ? ORDER BY row LIMIT ?",
+        "SELECT row FROM passages WHERE row BETWEEN ? AND ? ORDER BY row LIMIT ?",
         (state.next, state.last, limit),
-    )
-    return rows.fetchall()
+    ).fetchall()
+    passages = read_passages(connection, [row for (row,) in rows])
+    return [(row, passages[row].text) for (row,) in rows]
 
 
 def prune(
@@ -230,14 +295,16 @@ def _prune_term(connection: sqlite3.Connection, term: str, held: Numbers, newest
     if kept.all():
         return
     connection.execute("DELETE FROM postings WHERE term = ?", (term,))
-    blocks = [(term, *block) for block in pack(rows[kept], counts[kept])]
+    seed = list_seed(term)
+    blocks = [(term, *block, block_sum(seed, *block)) for block in pack(rows[kept], counts[kept])]
     insert_rows(connection, "INSERT INTO postings", blocks)
 
 
 def every_list(connection: sqlite3.Connection) -> Iterator[tuple[str, Numbers, Numbers]]:
     """Yield rows and counts of all terms, a term as often as there are pieces of its list."""
-    found = connection.execute("SELECT term, first, last, entries FROM postings")
-    for term, first, last, entries in found:
-        yield term, *unpack([Block(first, last, entries)])
+    for term, *block in connection.execute(f"SELECT {_BLOCKS} FROM postings"):
+        if not isinstance(term, str):
+            raise damaged()
+        yield term, *unpack([_block(list_seed(term), *block)])
     for part in recent(connection):
         yield from part

@@ -1,57 +1,77 @@
-"""The tables of the catalog, and the rows that describe files."""
+"""The tables of the catalog, and its settings.
+
+The columns ``checksum``, ``content`` and ``state`` are those of :mod:`~.checksums`.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
-from ..index.arrays import FileInfo
-from ..index.compressed.codebook import CodebookInfo
-from ..index.segment import SegmentInfo
+from .._support.safe_json import JsonError, parse_json
+from ..errors import IndexCorruptError
+from .checksums import row_sum
+from .filter_sql import TABLES as FILTER_TABLES
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
 SCHEMA = """
-CREATE TABLE settings (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE settings (
+    key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE generations (
     generation INTEGER PRIMARY KEY, created TEXT NOT NULL,
-    added INTEGER NOT NULL, removed INTEGER NOT NULL
+    added INTEGER NOT NULL, removed INTEGER NOT NULL, checksum INTEGER NOT NULL
 );
 CREATE TABLE segments (
     name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
     files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER,
-    description TEXT NOT NULL
+    description TEXT NOT NULL, checksum INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
     metadata TEXT NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
-    born INTEGER NOT NULL, died INTEGER
+    born INTEGER NOT NULL, died INTEGER, content INTEGER NOT NULL, state INTEGER NOT NULL
 );
 CREATE INDEX passages_by_id ON passages (id);
 CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
 CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
 CREATE TABLE codebooks (
-    name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL
+    name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL,
+    checksum INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE measurements (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE measurements (
+    key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE postings (
     term TEXT NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL, entries BLOB NOT NULL,
-    PRIMARY KEY (term, first)
+    checksum INTEGER NOT NULL, PRIMARY KEY (term, first)
 ) WITHOUT ROWID;
 CREATE TABLE recent_postings (
-    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, lists BLOB NOT NULL
+    last INTEGER PRIMARY KEY, first INTEGER NOT NULL, lists BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 );"""
 NEWEST = "SELECT max(generation) FROM generations"
 ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
 
 
+REMEDY = "Restore the index from a backup, or build it again from the texts."
+
+
 def newest_generation(connection: sqlite3.Connection) -> int:
-    """Return the newest generation."""
-    return int(connection.execute(NEWEST).fetchone()[0])
+    """Return the newest generation.
+
+    Raises:
+        IndexCorruptError: there is none.
+    """
+    newest = connection.execute(NEWEST).fetchone()[0]
+    if type(newest) is not int:
+        raise IndexCorruptError(f"the catalog has no generation, but {newest!r}. {REMEDY}")
+    return newest
 
 
 def last_row(connection: sqlite3.Connection) -> int:
@@ -61,125 +81,86 @@ def last_row(connection: sqlite3.Connection) -> int:
 
 
 def read_settings(connection: sqlite3.Connection) -> dict[str, Any]:
-    """Return all settings by name."""
-    rows = connection.execute("SELECT key, value FROM settings").fetchall()
-    return {key: json.loads(value) for key, value in rows}
+    """Return all settings by name.
+
+    Raises:
+        IndexCorruptError: one is damaged.
+    """
+    rows = connection.execute("SELECT key, value, checksum FROM settings").fetchall()
+    return {key: stored_value("setting", key, value, found) for key, value, found in rows}
 
 
 def write_settings(connection: sqlite3.Connection, settings: Mapping[str, Any]) -> None:
     """Write settings, over those of the same name."""
+    write_values(connection, "settings", settings)
+
+
+def write_values(connection: sqlite3.Connection, table: str, values: Mapping[str, Any]) -> None:
+    """Write JSON values under their keys, over those of the same key."""
+    rows = [(key, json.dumps(value)) for key, value in values.items()]
     connection.executemany(
-        "INSERT OR REPLACE INTO settings VALUES (?, ?)",
-        [(key, json.dumps(value)) for key, value in settings.items()],
+        f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?)",
+        [(*row, row_sum(*row)) for row in rows],
     )
 
 
-def live_segments(connection: sqlite3.Connection, generation: int) -> tuple[SegmentInfo, ...]:
-    """Return the segments of a generation, in the order of their rows."""
-    rows = connection.execute(
-        f"SELECT name, passages, tokens, files, description FROM segments WHERE {ALIVE} "
-        "ORDER BY json_extract(description, '$.first_row'), born, name",
-        {"generation": generation},
-    )
-    return tuple(
-        SegmentInfo(name, passages, vectors, _read_files(files), **json.loads(description))
-        for name, passages, vectors, files, description in rows
-    )
-
-
-def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation: int) -> None:
-    """Add a segment that is born in a generation."""
-    known = ("name", "passages", "vectors", "files")
-    description = {key: value for key, value in vars(info).items() if key not in known}
-    connection.execute(
-        "INSERT INTO segments (name, passages, tokens, files, born, description) "
-        "VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            info.name,
-            info.passages,
-            info.vectors,
-            _write_files(info.files),
-            generation,
-            json.dumps(description),
-        ),
-    )
-
-
-def drop_segments(connection: sqlite3.Connection, names: Sequence[str]) -> None:
-    """Forget segments."""
-    connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in names])
-
-
-def dead_rows(connection: sqlite3.Connection, generation: int, newest: int) -> list[int]:
-    """Return the dead rows that a reader must know who moves to a newer generation.
+def stored_value(kind: str, key: Any, value: Any, checksum: Any) -> Any:
+    """Return what :func:`write_values` wrote.
 
     Args:
-        connection: within a transaction.
-        generation: where the reader is.
-        newest: the newest generation.
+        kind: what it is, for the message.
+        key: its key.
+        value: its JSON.
+        checksum: of both.
 
-    Returns:
-        Ascending: those that died meanwhile, and, of segments that were born meanwhile, those that
-        were dead before. A segment may be made of others whose rows died while it was written.
+    Raises:
+        IndexCorruptError: it is damaged.
     """
-    found = connection.execute(
-        "SELECT row FROM passages WHERE died > :generation AND died <= :newest UNION "
-        "SELECT row FROM passages WHERE died <= :newest AND row >= (SELECT "
-        "min(json_extract(description, '$.first_row')) FROM segments WHERE born > :generation) "
-        "ORDER BY row",
-        {"generation": generation, "newest": newest},
-    )
-    return [row for (row,) in found]
+    if checksum != row_sum(key, value):
+        raise damaged_row(f"the {kind} {key!r}")
+    return stored_json(f"the {kind} {key!r}", value)
 
 
-def codebooks(connection: sqlite3.Connection) -> tuple[CodebookInfo, ...]:
-    """Return all codebooks, the newest last."""
-    rows = connection.execute("SELECT name, description, files FROM codebooks ORDER BY born, name")
-    return tuple(
-        CodebookInfo(name=name, **json.loads(description), files=_read_files(files))
-        for name, description, files in rows
-    )
+def stored_json(what: str, value: Any) -> Any:
+    """Read JSON of a column; what it is says the message of the IndexCorruptError."""
+    if not isinstance(value, str):
+        raise IndexCorruptError(f"{what} in the catalog is {type(value).__name__}. {REMEDY}")
+    try:
+        return parse_json(value)
+    except JsonError as error:
+        raise IndexCorruptError(f"{what} in the catalog is no JSON ({error}). {REMEDY}") from None
 
 
-def codebook_names(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return the names of all codebooks, the newest last."""
-    names = connection.execute("SELECT name FROM codebooks ORDER BY born, name").fetchall()
-    return tuple([name for (name,) in names])
+def damaged_row(what: str) -> IndexCorruptError:
+    """Return the error that says that a row does not agree with its checksum."""
+    return IndexCorruptError(f"{what} in the catalog was altered: its checksum differs. {REMEDY}")
 
 
-def insert_codebook(connection: sqlite3.Connection, info: CodebookInfo, generation: int) -> None:
-    """Add a codebook that is born in a generation."""
-    description = {key: value for key, value in vars(info).items() if key not in ("name", "files")}
-    connection.execute(
-        "INSERT INTO codebooks VALUES (?, ?, ?, ?)",
-        (info.name, json.dumps(description), _write_files(info.files), generation),
-    )
+def foreign_parts(connection: sqlite3.Connection) -> Iterator[str]:
+    """Name what the catalog's schema holds that this library does not write, or lacks of it.
 
-
-def drop_codebooks(connection: sqlite3.Connection) -> None:
-    """Forget codebooks that no segment names, but the newest two.
-
-    The last but one may be in use by a writer that has not come to its commit yet.
+    A trigger that somebody else put there would run with every write, and a view in place of a
+    table may answer whatever it likes.
     """
-    connection.execute(
-        "DELETE FROM codebooks WHERE name NOT IN (SELECT name FROM codebooks "
-        "ORDER BY born DESC LIMIT 2) AND name NOT IN (SELECT json_extract(description, "
-        "'$.codebook') FROM segments WHERE json_extract(description, '$.codebook') NOT NULL)"
-    )
+    found = set(connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"))
+    plain, indexed = _parts(False), _parts(True)
+    # The tables of filter indexes come and go together.
+    expected = indexed if found & (indexed - plain) else plain
+    for what, parts in (("an unknown", found - expected), ("no", expected - found)):
+        for kind, name, table, _ in sorted(parts, key=str):
+            on = f" of {table!a}" if kind in ("trigger", "index") else ""
+            yield f"the catalog has {what} {kind!s:.20} {name!a:.100}{on:.100}"
 
 
-def resize_passages(connection: sqlite3.Connection, sizes: Sequence[tuple[int, int, int]]) -> None:
-    """Change the numbers of windows and vectors of passages, given behind their rows."""
-    connection.executemany(
-        "UPDATE passages SET windows = ?, tokens = ? WHERE row = ?",
-        [(windows, tokens, row) for row, windows, tokens in sizes],
-    )
-
-
-def _write_files(files: Mapping[str, FileInfo]) -> str:
-    return json.dumps({key: asdict(file) for key, file in files.items()})
-
-
-def _read_files(files: str) -> dict[str, FileInfo]:
-    parsed: dict[str, Any] = json.loads(files)
-    return {key: FileInfo(**value) for key, value in parsed.items()}
+@cache
+def _parts(filter_indexes: bool) -> frozenset[tuple[str, str, str, str | None]]:
+    """Return what SQLite says of a catalog's schema, with or without the filter indexes."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        connection.executescript(SCHEMA)
+        for statement in FILTER_TABLES if filter_indexes else ():
+            connection.execute(statement)
+        rows = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master")
+        return frozenset(rows.fetchall())
+    finally:
+        connection.close()

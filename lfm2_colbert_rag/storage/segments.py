@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._support.forking import renew_in_child
 from ..errors import IndexCorruptError
-from ..index.arrays import verify_arrays
+from ..index.arrays import find_altered
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
 from ..index.compressed.segment import open_compressed_segment
 from ..index.compressed.writer import CompressedSegmentWriter
@@ -20,7 +20,7 @@ from ..index.segment import (
     WindowWriter,
     open_exact_segment,
 )
-from .layout import CODEBOOKS, SEGMENTS
+from .layout import CODEBOOKS, SEGMENTS, require_folders
 
 
 class SegmentOpener:
@@ -35,6 +35,7 @@ class SegmentOpener:
         self._folder = folder
         self._dim = dim
         self._known: dict[str, Codebook] = {}
+        self._compared: dict[str, str] = {}
         self._opening = threading.Lock()
         renew_in_child(self)
 
@@ -50,6 +51,7 @@ class SegmentOpener:
         """
         with self._opening:
             if info.name not in self._known:
+                require_folders(self._folder, CODEBOOKS, info.name)
                 self._known[info.name] = open_codebook(self._folder / CODEBOOKS, info, self._dim)
             return self._known[info.name]
 
@@ -60,8 +62,9 @@ class SegmentOpener:
             IndexCorruptError: a file, or its codebook, is missing or truncated.
         """
         root = self._folder / SEGMENTS
+        require_folders(self._folder, SEGMENTS, info.name)
         if info.kind != COMPRESSED:
-            return open_exact_segment(root, info)
+            return open_exact_segment(root, info, self._dim)
         for codebook in codebooks:
             if codebook.name == info.codebook:
                 return open_compressed_segment(root, info, self.codebook(codebook))
@@ -69,6 +72,26 @@ class SegmentOpener:
             f"{root / info.name} needs codebook {info.codebook}, which the catalog does not name. "
             "Restore the index from a backup, or build it again from the texts."
         )
+
+    def find_altered(self, info: SegmentInfo) -> dict[str, str]:
+        """Compare a segment's files with their checksums: one sentence for each that is altered.
+
+        Raises:
+            StoredIndexError: the system refuses to open a file now.
+        """
+        return find_altered(self._folder / SEGMENTS / info.name, info.files)
+
+    def require_whole(self, info: SegmentInfo) -> None:
+        """Compare a segment's files with their checksums, once while it is open.
+
+        Raises:
+            IndexCorruptError: a file is missing or altered.
+            StoredIndexError: the system refuses to open a file now.
+        """
+        if info.name not in self._compared:
+            self._compared[info.name] = " ".join(self.find_altered(info).values())
+        if self._compared[info.name]:
+            raise IndexCorruptError(self._compared[info.name])
 
     def keep_only(self, codebooks: Sequence[CodebookInfo]) -> None:
         """Let go of codebooks that are no longer in use."""
@@ -86,5 +109,5 @@ def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool)
 
 def verify_files(folder: Path, info: SegmentInfo | CodebookInfo) -> list[str]:
     """Compare the files of a segment or a codebook with their checksums."""
-    root = folder / (SEGMENTS if isinstance(info, SegmentInfo) else CODEBOOKS)
-    return verify_arrays(root / info.name, info.files)
+    kind = SEGMENTS if isinstance(info, SegmentInfo) else CODEBOOKS
+    return list(find_altered(require_folders(folder, kind, info.name), info.files).values())

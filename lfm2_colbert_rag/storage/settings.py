@@ -11,6 +11,8 @@ from ..types import Storage
 
 STORAGES: tuple[str, ...] = get_args(Storage)
 NBITS = (2, 4)
+# Far beyond any model and any text.
+_WIDEST, _MOST = 1 << 16, 1 << 31
 
 
 @dataclass(frozen=True)
@@ -53,14 +55,25 @@ class IndexSettings:
     fusion: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        sizes = (self.dim, self.pool_factor, self.window_overlap + 1)
-        if not all(isinstance(size, int) and size >= 1 for size in sizes):
+        sizes = (
+            (self.dim, 1, _WIDEST),
+            (self.pool_factor, 1, _MOST),
+            (self.window_overlap, 0, _MOST),
+        )
+        if not all(type(size) is int and low <= size <= high for size, low, high in sizes):
             raise _corrupt(
-                f"dim, pool_factor and window_overlap are {self.dim!r}, "
-                f"{self.pool_factor!r} and {self.window_overlap!r}"
+                f"dim, pool_factor and window_overlap are {self.dim!r:.40}, "
+                f"{self.pool_factor!r:.40} and {self.window_overlap!r:.40}"
             )
-        if self.storage not in STORAGES or self.nbits not in NBITS:
-            raise _corrupt(f"storage is {self.storage!r} and nbits {self.nbits!r}")
+        if not (isinstance(self.storage, str) and self.storage in STORAGES) or not (
+            type(self.nbits) is int and self.nbits in NBITS
+        ):
+            raise _corrupt(f"storage is {self.storage!r:.40} and nbits {self.nbits!r:.40}")
+        if not isinstance(self.model, str) or not isinstance(self.fingerprint, Mapping):
+            raise _corrupt(f"model is {self.model!r:.40}, of {self.fingerprint!r:.40}")
+        for name in ("pooling_rule", "pool_fit", "fusion"):
+            if not isinstance(getattr(self, name), Mapping | None):
+                raise _corrupt(f"{name} is {getattr(self, name)!r:.40}")
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> IndexSettings:

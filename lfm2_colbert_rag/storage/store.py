@@ -14,12 +14,16 @@ brings a :class:`~.commits.Draft`.
 
 from __future__ import annotations
 
+import os
 import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from .._support.disk import sync_folder
 from .._support.forking import renew_in_child
@@ -33,13 +37,14 @@ from ..errors import (
 from ..filters import Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import Codebook, CodebookInfo
-from .atomic import is_taken
+from .atomic import is_taken, refusals
 from .catalog import Catalog
 from .commits import Commit, Draft, Head, StaleDraftError, StoredPassage
 from .folder import FolderReplacedError, IndexFolder
 from .home import Home, Snapshot
 from .layout import CATALOG, CODEBOOKS, SEGMENTS, STAGING
 from .locks import FolderLocks
+from .scratch import made_folder
 from .segments import SegmentOpener, new_writer
 from .settings import IndexSettings
 from .staging import StagedSegment
@@ -119,24 +124,32 @@ class Store:
 
         Raises:
             IndexExistsError: the folder is not empty.
+            InputError: no folder can have this name.
+            AccessDeniedError: this user may not make it.
+            StorageFullError: the disk is full; nothing is left behind.
         """
         if is_taken(folder):
             raise IndexExistsError(
                 f"{folder} exists and is not empty; name a new folder for the index."
             )
-        with system_errors(folder):
-            (folder / SEGMENTS).mkdir(parents=True, exist_ok=True)
-            Catalog.create(
-                folder / CATALOG, settings.to_json(), lexical=lexical, durable=durable
-            ).close()
-            if durable:
-                sync_folder(folder)
+        with refusals(folder), made_folder(folder / SEGMENTS):
+            try:
+                Catalog.create(
+                    folder / CATALOG, settings.to_json(), lexical=lexical, durable=durable
+                ).close()
+                if durable:
+                    sync_folder(folder)
+            except BaseException:
+                for unfinished in folder.glob(f".tmp-{os.getpid()}-*"):
+                    unfinished.unlink(missing_ok=True)
+                raise
         return cls(folder, lock_timeout=lock_timeout, durable=durable)
 
     @staticmethod
     def is_index(folder: Path) -> bool:
         """Tell whether a folder holds an index, of whatever format version."""
-        return (folder / CATALOG).is_file()
+        with refusals(folder / CATALOG):
+            return (folder / CATALOG).is_file()
 
     @property
     def home(self) -> Home:
@@ -364,7 +377,7 @@ class Store:
             self._publish(staged, commit)
             # While nobody else can write, or whoever verifies would take them for orphans.
             for name in retired:
-                self.home.folder.remove(f"{SEGMENTS}/{name}")
+                self.home.swept &= self.home.folder.retire(f"{SEGMENTS}/{name}")
         return True
 
     def add_codebook(self, codebook: Codebook) -> CodebookInfo:
@@ -385,7 +398,7 @@ class Store:
                 named = {one.name for one in self.catalog.codebooks()}
                 for name in self.home.folder.names(CODEBOOKS):
                     if name not in named:
-                        self.home.folder.remove(f"{CODEBOOKS}/{name}")
+                        self.home.swept &= self.home.folder.retire(f"{CODEBOOKS}/{name}")
         return info
 
     def create_filter_index(self, path: FieldPath) -> None:
@@ -397,6 +410,30 @@ class Store:
         """Forget the index of a field; see ``Retriever.drop_filter_index``."""
         with self._writing():
             self.catalog.drop_filter_index(path)
+
+    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> bool:
+        """Remove every byte of passages that died so long ago and that no segment holds.
+
+        Args:
+            held: ascending rows that segments hold.
+            seconds: readers may still be at work in generations of later.
+
+        Returns:
+            False if readers kept the catalog's log all the time, so that some of it may be left.
+
+        Raises:
+            IndexLockedError: another writer held the index for too long; the next time goes on
+                from here.
+            StorageFullError: the disk is full; likewise.
+        """
+        forgetting = self.catalog.forgetting
+        forgetting.drop(held, seconds)
+        remains = forgetting.has_remains()
+        if remains:
+            forgetting.prune()
+        self.home.swept = False  # others may have been killed meanwhile
+        with self._writing():
+            return forgetting.scrub() if remains else True
 
     def size(self) -> int:
         """Return the bytes of all files in the folder."""
@@ -460,9 +497,12 @@ class Store:
             home = self.home
             home.folder.require_named()
             if not home.swept:
-                home.locks.remove_orphans(self._named())
-                home.swept = True
-            yield home.catalog.head()
+                home.swept = home.locks.remove_orphans(self._named())
+            try:
+                yield home.catalog.head()
+            except BaseException:  # a second Ctrl-C, say, may have kept it from tidying up
+                home.swept = False
+                raise
             home.folder.require_named()
 
     def _replaced(self, draft: Draft, head: Head) -> Mapping[str, int]:
@@ -500,14 +540,16 @@ class Store:
     def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
         """Move a finished segment to its place and name it, or leave everything as it was."""
         name = None if commit.segment is None else commit.segment.name
-        if staged is not None and name is not None:
-            self._place(staged.folder, f"{SEGMENTS}/{name}")
         try:
+            if staged is not None and name is not None:
+                self._place(staged.folder, f"{SEGMENTS}/{name}")
             self.catalog.commit(commit)
         except BaseException:
-            # The transaction may have gone through before, say, a keyboard interrupt arrived.
-            if name is not None and name not in self.catalog.segment_names():
-                self.home.folder.remove(f"{SEGMENTS}/{name}")
+            # The transaction may have gone through before, say, a keyboard interrupt arrived. Where
+            # not even that can be asked, on a full disk, whoever writes next tidies up.
+            with suppress(Exception):
+                if name is not None and name not in self.catalog.segment_names():
+                    self.home.folder.retire(f"{SEGMENTS}/{name}")
             raise
 
     def _named(self) -> set[str]:

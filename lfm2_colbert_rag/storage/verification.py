@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,14 +13,17 @@ import numpy.typing as npt
 from .._support.progress import ProgressLike, reporting
 from ..errors import IndexCorruptError
 from ..index.base import run_starts
+from ..index.compressed.codebook import CodebookInfo
 from ..index.compressed.segment import CompressedSegment
 from ..index.segment import Segment, SegmentInfo
 from ..types import Window
 from .catalog import FILE_NAME, Catalog
 from .file_lock import FileLock, Timeout
 from .layout import CODEBOOKS, LOCK, SEGMENTS, STAGING
+from .retired import is_retired
 from .segments import SegmentOpener, verify_files
 
+Opened = TypeVar("Opened")
 _Sizes: TypeAlias = npt.NDArray[np.int64]
 
 # What looks broken while others write may only have been replaced meanwhile: look again so often.
@@ -43,7 +47,7 @@ def verify_folder(folder: Path, *, progress: ProgressLike = None) -> list[str]:
         IndexFormatError: it is in another version of the format.
     """
     try:
-        catalog = Catalog(folder / FILE_NAME)
+        catalog = Catalog(folder / FILE_NAME, inspected=True)
     except IndexCorruptError as error:
         return [str(error)]
     try:
@@ -66,17 +70,16 @@ def verify_index(folder: Path, catalog: Catalog, *, progress: ProgressLike = Non
     """
     # Nothing that a damaged catalog says can be relied on, so that nothing else is looked at.
     return catalog.check() or [
-        *_look(folder, catalog, progress),
+        *find_damage(folder, catalog, progress=progress),
         *_find_orphans(folder, catalog),
     ]
 
 
 def find_damage(folder: Path, catalog: Catalog, *, progress: ProgressLike = None) -> list[str]:
-    """Do what :func:`verify_index` does, and leave out what is merely left over."""
-    return catalog.check() or _look(folder, catalog, progress)
+    """Do what :func:`verify_index` does once the catalog itself was found whole.
 
-
-def _look(folder: Path, catalog: Catalog, progress: ProgressLike) -> list[str]:
+    What is merely left over is not told.
+    """
     problems: list[str] = []
     for _ in range(_LOOKS):
         generation = catalog.generation()
@@ -102,25 +105,22 @@ class _Inspection:
         self._sizes = self._catalog.passage_sizes(self._generation)
         self._characters = dict(self._sizes[:, [0, 3]].tolist())
         segments, self._codebooks = changes.segments, changes.codebooks
-        for codebook in self._codebooks:
-            problems += verify_files(self._folder, codebook)
         self._opener = SegmentOpener(self._folder, self._dim)
+        for codebook in self._codebooks:
+            problems += self._open(codebook, partial(self._opener.codebook, codebook))[1]
         held: list[_Sizes] = []
         with reporting(progress, sum(info.passages for info in segments), "verifying") as report:
             for info in segments:
                 problems += self._inspect(info, held, report)
         problems += self._compare(held, complete=len(held) == len(segments))
+        problems = list(dict.fromkeys(problems))  # a codebook is told of by each of its segments
         return problems + self._catalog.postings.check(self._sizes[:, 0])
 
     def _inspect(
         self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]
     ) -> list[str]:
         root = self._folder / SEGMENTS
-        try:
-            problems = verify_files(self._folder, info)
-            segment = None if problems else self._opener.segment(info, self._codebooks)
-        except OSError as error:  # gone between two looks
-            problems, segment = [str(error)], None
+        segment, problems = self._open(info, lambda: self._opener.segment(info, self._codebooks))
         if segment is not None:
             found = list(_check_layout(segment))
             if isinstance(segment, CompressedSegment):
@@ -131,6 +131,16 @@ class _Inspection:
             problems = [f"{root / info.name}: {text} {_REMEDY}" for text in found]
         report(info.passages)
         return problems
+
+    def _open(
+        self, info: SegmentInfo | CodebookInfo, opened: Callable[[], Opened]
+    ) -> tuple[Opened | None, list[str]]:
+        """Compare a folder's files with their checksums, then open it; or say why not."""
+        try:
+            problems = verify_files(self._folder, info)
+            return (None, problems) if problems else (opened(), [])
+        except (FileNotFoundError, IndexCorruptError) as error:  # gone between two looks, or wrong
+            return None, [str(error)]
 
     def _check_windows(self, segment: Segment) -> Iterator[str]:
         """Read every window of a segment whose layout is sound."""
@@ -169,10 +179,8 @@ class _Inspection:
 
     def _name(self, rows: Sequence[int]) -> str:
         several = list(dict.fromkeys(rows))
-        passages = self._catalog.passages(several[:_NAMED])
-        names = ", ".join(
-            repr(passages[row].id) if row in passages else f"row {row}" for row in several[:_NAMED]
-        )
+        known = self._catalog.passage_names(several[:_NAMED])
+        names = ", ".join(known.get(row, f"row {row}") for row in several[:_NAMED])
         more = f" and {len(several) - _NAMED:,} more" if len(several) > _NAMED else ""
         return f"{'passage' if len(several) == 1 else 'each of the passages'} {names}{more}"
 
@@ -237,7 +245,7 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
             "or optimize removes it."
             for parent in (SEGMENTS, CODEBOOKS, STAGING)
             for path in _folders(folder / parent)
-            if path.name not in named and not _is_staged(path)
+            if path.name not in named and not is_retired(path) and not _is_staged(path)
         ]
     finally:
         lock.release()

@@ -21,7 +21,7 @@ from lfm2_colbert_rag.storage.filter_sql import prune_indexes
 from lfm2_colbert_rag.types import Passage
 
 from ..conftest import CORPUS, fill
-from ..inside import store_of
+from ..inside import SETTINGS, store_of
 from ..test_filters import fields, filters, objects
 
 
@@ -44,7 +44,7 @@ def test_an_index_changes_no_result(before, after, wheres, indexed, dropped):
     """Some passages are there when a field is indexed, others come later, one dies."""
     metadata = [*before, *after]
     with tempfile.TemporaryDirectory() as folder:
-        catalog = Catalog.create(Path(folder) / FILE_NAME, {}, durable=False)
+        catalog = Catalog.create(Path(folder) / FILE_NAME, SETTINGS, durable=False)
         catalog.commit(Commit(1, stored(0, before)))
         for name in indexed:
             catalog.create_filter_index(parse_field(name))
@@ -90,7 +90,7 @@ def test_an_index_changes_no_result(before, after, wheres, indexed, dropped):
     ],
 )
 def test_kinds_are_kept_apart(tmp_path, value, where):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     catalog.create_filter_index(("v",))
     catalog.commit(Commit(1, stored(1, [{"v": value}, {}])))
     node = parse_where(where)
@@ -143,7 +143,7 @@ def test_searches_use_it_through_every_change(retriever):
 
 def test_the_plan_uses_it(tmp_path):
     """The condition is answered from the values; no passage's metadata is read."""
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     catalog.commit(Commit(1, stored(1, [{"lang": "en"}, {"lang": "es"}])))
     catalog.create_filter_index(("lang",))
     connection = sqlite3.connect(tmp_path / FILE_NAME)
@@ -171,7 +171,7 @@ def test_the_last_index_leaves_the_catalog_as_it_was(retriever):
 
 
 def test_values_of_forgotten_rows_can_be_pruned(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     catalog.create_filter_index(("lang",))
     catalog.commit(Commit(1, stored(1, [{"lang": "en"}, {"lang": "es"}])))
     connection = sqlite3.connect(tmp_path / FILE_NAME)
@@ -232,7 +232,7 @@ def test_a_repeated_filter_is_answered_from_memory(retriever, monkeypatch):
 
 
 def test_equal_numbers_of_different_kinds_are_not_confused_in_memory(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     catalog.commit(Commit(1, stored(1, [{"v": 1}, {"v": True}, {"v": 0}, {"v": False}])))
     for value, expected in ((1, [1]), (True, [2]), (1.0, [1]), (0, [3]), (False, [4])):
         assert catalog.select(parse_where({"v": value}), 1).tolist() == expected
@@ -240,7 +240,7 @@ def test_equal_numbers_of_different_kinds_are_not_confused_in_memory(tmp_path):
 
 
 def test_what_is_remembered_cannot_be_changed(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     catalog.commit(Commit(1, stored(1, [{"v": 1}])))
     rows = catalog.select(parse_where({}), 1)
     with pytest.raises(ValueError, match="read-only"):

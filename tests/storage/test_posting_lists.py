@@ -13,6 +13,8 @@ from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.storage.posting_sql import RECENT
 from lfm2_colbert_rag.types import Passage
 
+from ..inside import SETTINGS
+
 
 def texts(number: int) -> list[str]:
     return [f"common word{n} about{n % 7} Häuser-{n % 50}" for n in range(number)]
@@ -38,7 +40,7 @@ def check(catalog: Catalog, reader: Catalog, several: list[str]) -> None:
 
 def test_lists_hold_every_commit_however_large(tmp_path):
     """Also what is kept apart, what is merged, and what another process has read before."""
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     reader = Catalog(tmp_path / FILE_NAME)
     everything = texts(4 * RECENT)
     end = 0
@@ -53,7 +55,7 @@ def test_lists_hold_every_commit_however_large(tmp_path):
 
 
 def test_lists_that_were_dropped_can_be_filled_again_in_other_pieces(tmp_path):
-    catalog = Catalog.create(tmp_path / FILE_NAME, {}, durable=False)
+    catalog = Catalog.create(tmp_path / FILE_NAME, SETTINGS, durable=False)
     reader = Catalog(tmp_path / FILE_NAME)
     everything = texts(60)
     commit(catalog, everything[:40])

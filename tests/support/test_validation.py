@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag._support.validation import check_ids, check_k, check_passages, check_text
 from lfm2_colbert_rag.errors import (
     FilterError,
     InputError,
@@ -215,3 +216,40 @@ def test_whatever_is_passed_is_either_stored_whole_or_refused_by_name(texts, ids
         passages = retriever.get(added)
         assert [p.text for p in passages] == texts
         assert ids is None or [p.id for p in passages] == ids
+
+
+def nested(levels: int) -> list[object]:
+    inner: list[object] = []
+    for _ in range(levels):
+        inner = [inner]
+    return inner
+
+
+class Unshowable:
+    def __repr__(self) -> str:
+        raise OSError("no")
+
+
+STRANGE = {
+    "deep": nested(100_000),
+    "huge": 10**5000,
+    "unshowable": Unshowable(),
+    "long": "x" * 10**6,
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_no_value_is_too_strange_to_be_named(name):
+    """The error is about what was passed, not about showing it."""
+    value = STRANGE[name]
+    for check in (
+        lambda: check_passages(value),
+        lambda: check_passages(["a"], metadata=[{"a": {"b": value, "c": Unshowable()}}]),
+        lambda: check_passages(["a"], metadata=[{(1, type(value)): value}]),
+        lambda: check_ids([Unshowable(), value]),
+        lambda: check_k(-value if isinstance(value, int) else value),
+        lambda: check_text(Unshowable(), "it"),
+    ):
+        with pytest.raises(InputError) as caught:
+            check()
+        assert len(str(caught.value)) < 400

@@ -14,7 +14,8 @@ from langchain_core.structured_query import (
     Visitor,
 )
 
-from lfm2_colbert_rag.errors import FilterError
+from lfm2_colbert_rag.errors import FilterError, shown
+from lfm2_colbert_rag.filters import MAX_DEPTH
 
 _LOGIC = {Operator.AND: "$and", Operator.OR: "$or"}
 _COMPARISONS = {
@@ -51,7 +52,12 @@ class LFM2ColBERTTranslator(Visitor):
     )
 
     def visit_operation(self, operation: Operation) -> dict[str, Any]:
-        """Translate ``and``, ``or`` and ``not``, which is none of its arguments."""
+        """Translate ``and``, ``or`` and ``not``, which is none of its arguments.
+
+        Raises:
+            FilterError: operations are nested too deeply.
+        """
+        _require_shallow(operation)
         parts = [argument.accept(self) for argument in operation.arguments]
         if operation.operator == Operator.NOT:
             return {"$not": parts[0] if len(parts) == 1 else {"$or": parts}}
@@ -80,6 +86,18 @@ class LFM2ColBERTTranslator(Visitor):
         return structured_query.query, {"filter": structured_query.filter.accept(self)}
 
 
+def _require_shallow(operation: Operation) -> None:
+    """Refuse what is deeper than any filter may be, without going as deep."""
+    level: list[Any] = [operation]
+    for _ in range(MAX_DEPTH):
+        within = [one.arguments for one in level if isinstance(one, Operation)]
+        level = list({id(part): part for parts in within for part in parts}.values())
+    if level:
+        raise FilterError(
+            f"the filter is nested more than {MAX_DEPTH} levels deep; ask with fewer operations."
+        )
+
+
 def _value(value: Any) -> Any:
     """Take dates out of the wrapping in which the query parser gives them."""
     if isinstance(value, dict) and value.get("type") in ("date", "datetime"):
@@ -93,7 +111,7 @@ def _pattern(attribute: str, value: Any) -> str:
     text = str(value).strip("%")
     if "%" in text:
         raise FilterError(
-            f"the pattern {value!r} on {attribute!r} has a % in the middle; this store looks for "
-            "one piece of text. Combine two with and."
+            f"the pattern {shown(value)} on {attribute!r} has a % in the middle; this store looks "
+            "for one piece of text. Combine two with and."
         )
     return text

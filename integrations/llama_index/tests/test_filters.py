@@ -10,6 +10,7 @@ from llama_index.core.vector_stores import (
     MetadataFilters,
 )
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
+from llama_index.retrievers.lfm2_colbert.filters import to_where
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import FilterError
@@ -173,3 +174,23 @@ class TestOtherConstraints:
     async def test_apply_before_the_best_are_chosen(self, unchanging, constraint, ask):
         narrowed = LFM2ColBERTRetriever(unchanging.retriever, similarity_top_k=1, **constraint)
         assert [found.node.node_id for found in await ask(narrowed)] == ["warranty"]
+
+
+def test_groups_are_nested_within_limits(matching):
+    """However deep: never the interpreter's own error."""
+    for levels, fits in ((20, True), (40, False), (20_000, False)):
+        nested = group(FilterCondition.AND, one("year", 2025))
+        for _ in range(levels):
+            # Not checked as it is made: checks would go as deep.
+            nested = MetadataFilters.model_construct(
+                filters=[nested], condition=FilterCondition.AND
+            )
+        if fits:
+            assert matching(filters=nested) == {"guest", "warranty"}
+        else:
+            with pytest.raises(FilterError, match="more than 32 levels"):
+                to_where(nested)
+    wide = group(
+        FilterCondition.OR, *(one("year", 2025 - i, FilterOperator.GT) for i in range(1200))
+    )
+    assert matching(filters=wide) == EVERYTHING

@@ -5,19 +5,20 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 from filelock import FileLock
 
+from ..._support.disk import sync_file
 from ..._support.progress import reporting
 from ...errors import ConfigError
-from ..cache import CACHE_VARIABLE, cache_folder
+from ..cache import CACHE_VARIABLE, cache_folder, writable_cache
 from ..checkpoint import Checkpoint
 from .dtypes import ONNX_DTYPES, OnnxDType
 
@@ -42,16 +43,18 @@ def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:
 
     Raises:
         ModelFormatError: the backbone has no graph, or the weights do not fit it.
-        ConfigError: no such dtype, or the cache folder cannot be written.
+        ConfigError: no such dtype, or the cache folder has no room, or was chosen and cannot be
+            written.
     """
     exported = exported_graph(checkpoint.folder, checkpoint, dtype)
     if exported is not None:
         return exported
     folder = cache_folder() / "onnx" / graph_key(checkpoint, dtype)
-    if (folder / GRAPH_FILE).is_file():
-        return folder / GRAPH_FILE
+    with suppress(OSError):  # a cache that may not be searched
+        if (folder / GRAPH_FILE).is_file():
+            return folder / GRAPH_FILE
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder = writable_cache("onnx") / folder.name
         # Two processes that start together convert once; the second waits for the first.
         with FileLock(folder.with_suffix(".lock")):
             if not (folder / GRAPH_FILE).is_file():
@@ -129,8 +132,7 @@ def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
                 output=(VECTORS, "float32", (*shape, checkpoint.dim)),
             )
         for file in scratch.iterdir():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync_file(file)
         scratch.chmod(0o755)
         scratch.rename(folder)
     except BaseException:

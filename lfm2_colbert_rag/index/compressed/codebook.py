@@ -18,23 +18,27 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._support.disk import sync_folder
-from ...errors import IndexCorruptError
 from ..array_types import FloatArray, IntArray
 from ..arrays import (
-    REMEDY,
     FileInfo,
     describe_arrays,
     narrow,
     open_arrays,
     write_arrays,
 )
-from .codec import CHUNK, LENGTHS, STEPS, Codec, unit_vectors
+from ..described import array_names, one_of, share, whole, wrong
+from ..laws import Laws
+from .codec import CHUNK, LENGTHS, MAX_CENTROIDS, STEPS, Codec, unit_vectors
 from .structs import Choices, CoarseGroups, Grouped, Source, Store
 
 # Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.
 UNKNOWN_TOKEN = -1
 # Coordinates of centroids are whole numbers of at most this size, by the bits of the residuals.
 LARGEST = {4: 127, 2: 7}
+# Beside what rounding adds: coordinates of unit vectors, the scale of a centroid, and how far a
+# rotation's rows are from unit vectors at right angles.
+_UNIT, _LARGEST_SCALE, _ROUNDING = 1.01, 6e4, 1e-3
+_FILES = ("bounds", "centroids", "groups", "pivots", "rotation", "scales", "tokens")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,10 @@ class CodebookInfo:
         mse: mean squared length of their residuals.
         keeps_norms: whether vectors are kept with the lengths they have, none above 1, rather than
             as directions with lengths aside. Means of unit vectors are, as pooling makes them.
-        files: size and checksum of each array's file, by array name.
+        files: size and checksum of each array's file, by array name; empty before it is written.
+
+    Raises:
+        IndexCorruptError: a value that cannot be.
     """
 
     name: str
@@ -59,6 +66,16 @@ class CodebookInfo:
     mse: float
     keeps_norms: bool = False
     files: Mapping[str, FileInfo] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        one_of("the bits of a codebook", self.nbits, LARGEST)
+        whole("the centroids of a codebook", self.centroids, most=1 << 24)
+        whole("the vectors of a codebook", self.vectors)
+        share("the residuals of a codebook", self.mse)
+        if type(self.keeps_norms) is not bool:
+            raise wrong("the lengths that a codebook keeps", self.keeps_norms)
+        if self.files:
+            array_names(self.files)
 
     @property
     def size(self) -> int:
@@ -264,25 +281,66 @@ class Codebook:
 
 
 def open_codebook(root: Path, info: CodebookInfo, dim: int) -> Codebook:
-    """Map a codebook's files.
+    """Read a codebook, once its arrays keep their laws.
 
     Raises:
-        IndexCorruptError: a file is missing or truncated, or contradicts the catalog.
+        IndexCorruptError: a file is missing or altered, or an array cannot be so.
+        StoredIndexError: the system refuses to open a file now.
     """
-    arrays = open_arrays(root / info.name, info.files)
+    folder = root / info.name
+    laws = Laws(folder, open_arrays(folder, info.files))
+    laws.named(_FILES)
+    laws.require(info.nbits in LARGEST, f"it has {info.nbits!r} bits a coordinate.")
+    laws.require(
+        0 < info.centroids <= MAX_CENTROIDS,
+        f"it has {info.centroids!r} centroids by the catalog.",
+    )
     codec = Codec(dim, info.nbits)
-    # Searched all the time, and small: held in memory rather than mapped.
-    centroids = Centroids.read(arrays)
-    if centroids.values.shape != (info.centroids, codec.padded):
-        raise IndexCorruptError(
-            f"{root / info.name} holds centroids of shape {centroids.values.shape} instead of "
-            f"{(info.centroids, codec.padded)}. {REMEDY}"
-        )
+    centroids = read_centroids(laws, codec)
+    laws.require(
+        len(centroids) == info.centroids,
+        f"it holds {len(centroids)} centroids instead of {info.centroids}.",
+    )
+    groups = laws.floats("groups", np.float16, _UNIT, None, codec.padded)
+    bounds = laws.bounds("bounds", info.centroids)
+    laws.require(
+        len(groups) and len(bounds) == len(groups) + 1,
+        f"it has {len(groups)} groups, but bounds of {len(bounds) - 1}.",
+    )
     return Codebook(
         info,
         codec,
-        np.array(arrays["rotation"]),
+        _rotation(laws, codec.padded),
         centroids,
-        CoarseGroups(arrays["groups"].astype(np.float32), arrays["bounds"].astype(np.int64)),
-        np.array(arrays["pivots"]),
+        CoarseGroups(groups.astype(np.float32), bounds.astype(np.int64)),
+        np.array(laws.floats("pivots", np.float32, _UNIT, None, codec.padded)),
     )
+
+
+def read_centroids(laws: Laws, codec: Codec, prefix: str = "") -> Centroids:
+    """Return the centroids of a codebook or a segment, once they keep their laws."""
+    wide = LARGEST[codec.nbits] < 8  # two coordinates a byte
+    kind, width = (np.uint8, codec.padded // 2) if wide else (np.int8, codec.padded)
+    laws.take(f"{prefix}centroids", kind, None, width)
+    scales = laws.floats(f"{prefix}scales", np.float16, _LARGEST_SCALE, None)
+    laws.require((scales > 0).all(), f"its {prefix}scales are not all above 0.")
+    least, most = np.iinfo(np.int32).min, np.iinfo(np.int32).max
+    laws.numbers(f"{prefix}tokens", least, most, len(scales))
+    found = Centroids.read(laws.arrays, prefix)
+    laws.require(
+        len(found.values) == len(scales),
+        f"it has {len(found.values)} {prefix}centroids, but {len(scales)} scales of them.",
+    )
+    largest = LARGEST[codec.nbits]
+    laws.require(
+        not found.values.size or (-largest <= found.values.min() and found.values.max() <= largest),
+        f"its {prefix}centroids do not lie between {-largest} and {largest}.",
+    )
+    return found
+
+
+def _rotation(laws: Laws, padded: int) -> FloatArray:
+    rotation = np.array(laws.floats("rotation", np.float32, _UNIT, padded, padded))
+    error = np.abs(rotation @ rotation.T - np.eye(padded, dtype=np.float32)).max(initial=0.0)
+    laws.require(error <= _ROUNDING, "its rotation is not orthogonal.")
+    return rotation

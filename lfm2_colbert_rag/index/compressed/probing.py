@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...types import TokenMatrix
+from ..array_types import FloatArray
 from .codec import CHUNK
 from .probes import Probes
 from .structs import Probed, Query, Shape
@@ -14,6 +15,9 @@ from .workers import even_parts, in_parallel, thread_count
 
 if TYPE_CHECKING:
     from .codebook import Codebook
+
+# Lengths so near to 1 are those of unit vectors.
+_UNIT, _SMALLEST = 0.01, np.float32(1e-12)
 
 
 def rotate_query(codebook: Codebook, query: TokenMatrix) -> TokenMatrix:
@@ -43,14 +47,29 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, limit), np.int32), np.zeros((rows, limit), np.float32)
     near = Probed(ids, sims, np.zeros(rows, np.int64))
     whole = _in_bytes(query, codebook.codec.shape)
+    # The kernel sorts cosines. Vectors of other lengths are compared at unit length.
+    norms = np.sqrt(np.einsum("ij,ij->i", query, query))
+    unlike = bool((np.abs(norms - 1) > _UNIT).any())
+    factors = np.maximum(norms, _SMALLEST) if unlike else None
+    units = query if factors is None else query / factors[:, None]
+    asked = whole if factors is None else _shorter(whole, factors)
     in_parallel(
         kernels.probe,
         [
-            (query[a:b], whole.take(a, b), codebook.grouped, wanted, near.take(a, b))
+            (units[a:b], asked.take(a, b), codebook.grouped, wanted, near.take(a, b))
             for a, b in even_parts(rows, thread_count())
         ],
     )
+    if factors is not None:
+        sims *= factors[:, None]
     return Probes(query, whole, near)
+
+
+def _shorter(query: Query, factors: FloatArray) -> Query:
+    """Return a query in whole numbers with each of its rows divided by a factor."""
+    units = query.units.copy()
+    units[: len(factors)] /= factors
+    return Query(query.whole, units)
 
 
 def _in_bytes(query: TokenMatrix, shape: Shape) -> Query:

@@ -31,6 +31,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,22 @@ import numpy.typing as npt
 
 from ...errors import IndexCorruptError
 from ...types import TokenMatrix
-from ..arrays import REMEDY, open_arrays, release_pages
+from ..arrays import open_arrays, release_pages
+from ..laws import MOST, REMEDY, Laws, require_rows, windows_of
 from ..segment import Segment, SegmentInfo
-from .codebook import Centroids, Codebook
-from .codec import unpack_centroids, unpack_codes
+from .codebook import Centroids, Codebook, read_centroids
+from .codec import CODE_BYTES, MAX_CENTROIDS, unpack_centroids, unpack_codes
 from .structs import Lists, Source, Store
 
 BLOCK_WINDOWS = 65_536
+# Arrays that grow with the vectors and are mapped, and those that are held in memory.
+STREAMED = ("codes", "packed", "norms", "spans", "listed")
+_SMALL = (
+    "span_sizes", "lengths", "row_steps", "windows", "list_bounds", "list_steps", "list_sizes",
+    "extra_centroids", "extra_scales", "extra_tokens",
+)  # fmt: skip
+# Made anew whenever a segment is rewritten, so that damage to them is repaired by it.
+REPAIRED = frozenset({"list_bounds", "list_steps", "list_sizes", "listed"})
 
 
 class CompressedSegment(Segment):
@@ -82,12 +92,24 @@ class CompressedSegment(Segment):
 
     @cached_property
     def source(self) -> Source:
-        """What kernels need to decode the segment's vectors."""
+        """What kernels need to decode the segment's vectors, once these name known centroids.
+
+        Raises:
+            IndexCorruptError: there is none of a name.
+        """
+        from . import kernels
+
+        if not kernels.codes_below(self.store.codes, len(self.codebook) + len(self.extra)):
+            raise self._corrupt("its codes name centroids that there are not.")
         return self.codebook.source(self.store, self.extra)
 
     @cached_property
     def lists(self) -> list[Lists]:
-        """The inverted lists, block by block."""
+        """The inverted lists, block by block.
+
+        Raises:
+            IndexCorruptError: they hold windows that there are not.
+        """
         arrays, found, entry = self._arrays, [], 0
         codes = len(self.codebook) + len(self.extra)
         for number, (start, end) in enumerate(
@@ -101,11 +123,15 @@ class CompressedSegment(Segment):
             np.cumsum(starts, out=starts)
             first = number * BLOCK_WINDOWS
             size = min(BLOCK_WINDOWS, len(self.rows) - first)
-            found.append(
-                Lists(first, size, starts, arrays["listed"][entry : entry + int(starts[-1])])
-            )
+            listed = arrays["listed"][entry : entry + int(starts[-1])]
+            if len(listed) and int(listed.max()) >= size:
+                raise self._corrupt("its inverted lists hold windows that there are not.")
+            found.append(Lists(first, size, starts, listed))
             entry += int(starts[-1])
         return found
+
+    def _corrupt(self, what: str) -> IndexCorruptError:
+        return IndexCorruptError(f"segment {self.info.name}: {what} {REMEDY}")
 
     def decode(self, start: int, end: int) -> TokenMatrix:
         """Decode consecutive vectors, rotated as they are stored, ``(end - start, padded)``."""
@@ -140,7 +166,9 @@ class CompressedSegment(Segment):
 
         out = np.empty((int(self.lengths[position]), 2), np.int32)
         start, end = self.span_offsets[position : position + 2].tolist()
-        kernels.decode_spans(self.spans[start:end], int(self.windows[position, 0]), out)
+        begin = int(self.windows[position, 0])
+        if not kernels.decode_spans(self.spans[start:end], begin, out):
+            raise self._corrupt("its spans cannot be unpacked.")
         return out
 
     def check(self) -> list[str]:
@@ -180,18 +208,79 @@ class CompressedSegment(Segment):
 
 
 def open_compressed_segment(root: Path, info: SegmentInfo, codebook: Codebook) -> CompressedSegment:
-    """Map a compressed segment's files.
+    """Open a compressed segment, once what is not a row a vector keeps its laws.
 
     Raises:
-        IndexCorruptError: a file is missing or truncated, or does not fit the codebook.
+        IndexCorruptError: a file is missing or altered, or an array cannot be so.
+        StoredIndexError: the system refuses to open a file now.
     """
-    segment = CompressedSegment(info, codebook, open_arrays(root / info.name, info.files))
-    if segment.store.packed.shape != (info.vectors, codebook.codec.width):
-        raise IndexCorruptError(
-            f"{root / info.name} holds residuals of shape {segment.store.packed.shape} instead of "
-            f"{(info.vectors, codebook.codec.width)}. {REMEDY}"
+    folder = root / info.name
+    laws = Laws(folder, open_arrays(folder, info.files, STREAMED))
+    laws.named(STREAMED + _SMALL)
+    _check_windows(laws, info)
+    _check_vectors(laws, info, codebook.codec.width)
+    extra = read_centroids(laws, codebook.codec, "extra_")
+    codes = len(codebook) + len(extra)
+    laws.require(codes <= MAX_CENTROIDS, f"it has {codes} centroids, more than there may be.")
+    _check_lists(laws, codes)
+    return CompressedSegment(info, codebook, laws.arrays)
+
+
+def _check_windows(laws: Laws, info: SegmentInfo) -> None:
+    """Check what has a row a window."""
+    lengths = laws.numbers("lengths", 1, MOST, None)
+    count = len(lengths)
+    laws.require(
+        float(lengths.sum(dtype=np.float64)) == info.vectors,
+        f"its windows do not cover its {info.vectors} vectors.",
+    )
+    steps = laws.numbers("row_steps", 0, MOST, count)
+    laws.require(
+        float(steps.sum(dtype=np.float64)) + info.first_row <= MOST, "its row_steps are too large."
+    )
+    rows = info.first_row + np.cumsum(steps, dtype=np.int64)
+    require_rows(laws, rows, info.first_row, info.passages)
+    windows_of(laws, count)
+    sizes = laws.numbers("span_sizes", 1, MOST, count)
+    spans = laws.take("spans", np.uint8, None)
+    laws.require(
+        float(sizes.sum(dtype=np.float64)) == len(spans), "its windows do not cover its spans."
+    )
+
+
+def _check_vectors(laws: Laws, info: SegmentInfo, width: int) -> None:
+    """Check the shapes of what has a row a vector."""
+    laws.one_a_vector("codes", np.uint8, info.vectors, CODE_BYTES)
+    laws.one_a_vector("packed", np.uint8, info.vectors, width)
+    norms = laws.take("norms", np.uint8, None)
+    laws.require(
+        len(norms) in (0, info.vectors),
+        f"it has {len(norms)} lengths for its {info.vectors} vectors.",
+    )
+
+
+def _check_lists(laws: Laws, codes: int) -> None:
+    """Check whose the inverted lists are, and where they lie."""
+    steps = laws.numbers("list_steps", 0, MAX_CENTROIDS, None)
+    windows = len(laws.arrays["lengths"])
+    bounds = laws.bounds("list_bounds", len(steps), np.int64)
+    laws.require(
+        len(bounds) == 1 - (-windows // BLOCK_WINDOWS),
+        f"it has inverted lists of {len(bounds) - 1} blocks for its {windows} windows.",
+    )
+    sizes = laws.numbers("list_sizes", 1, BLOCK_WINDOWS, len(steps))
+    listed = laws.take("listed", np.uint16, None)
+    laws.require(
+        int(sizes.sum(dtype=np.int64)) == len(listed), "its list_sizes do not cover its lists."
+    )
+    for start, end in pairwise(bounds.tolist()):
+        part = steps[start:end]
+        laws.require(
+            not len(part) or ((part[1:] > 0).all() and int(part.sum(dtype=np.int64)) < codes),
+            "its list_steps name centroids twice, or some that there are not.",
         )
-    return segment
+        entries = int(sizes[start:end].sum(dtype=np.int64))
+        laws.require(entries < 1 << 31, f"it has {entries} entries in a block of lists.")
 
 
 def invert(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..._support.disk import sync_folder
 from ...types import Window
 from ..array_types import FloatArray, IntArray
-from ..arrays import ArrayFile, describe_arrays, narrow, write_arrays
+from ..arrays import ArrayFile, describe_arrays, map_array, narrow, write_arrays
 from ..segment import COMPRESSED, SegmentInfo, count_by_row
 from .codebook import Codebook
 from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
@@ -140,7 +140,7 @@ class CompressedSegmentWriter:
             for file in self._files.values():
                 file.finish(durable=self._durable)
         lengths = np.array(self._lengths, dtype=np.uint32)
-        codes = np.load(self._files["codes"].path, mmap_mode="r")
+        codes = map_array(self._files["codes"].path)
         write_arrays(
             self._folder,
             {

@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from ..._support.token_vectors import check_results
 from ...encoder import Encoder
 from ...types import TokenVectors, Window
 from .pooler import Pooler
@@ -85,7 +86,10 @@ class PassageEncoder:
         progress: Callable[[int], None] | None,
     ) -> dict[_Cut, TokenVectors]:
         pieces = [texts[place][slice(*span)] for place, span in cuts]
-        encoded = self.encoder.encode_document(pieces, progress=progress) if pieces else []
+        if not pieces:
+            return {}
+        encoded = self.encoder.encode_document(pieces, progress=progress)
+        encoded = check_results(encoded, len(pieces), self.encoder)
         return {cut: _moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
 
 

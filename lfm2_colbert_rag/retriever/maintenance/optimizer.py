@@ -13,6 +13,7 @@ from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
 from ...index.compressed import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
+from ...storage.catalog import FILE_NAME
 from ...storage.commits import StaleDraftError
 from ...types import TokenMatrix
 from ..ingest.lexical import fill_posting_lists
@@ -66,6 +67,7 @@ class Optimizer:
         """Bring the index to its best; see ``Retriever.optimize``."""
         store = self._store
         store.require_writable()
+        _check_seconds(forget_after)
         settings = store.snapshot().settings
         encoder = self._ingestor.passage_encoder(settings) if reencode_texts else None
         steps = 2 if encoder is None else 3
@@ -74,12 +76,14 @@ class Optimizer:
             store.locks.optimizing(timeout=0),
             reporting(progress, steps * store.snapshot().segments.passages, "optimizing") as report,
         ):
+            self._compactor.soundness.begin(anew=True)
             if encoder is not None:
-                reencode(store, encoder, report)
+                reencode(store, encoder, self._compactor.soundness, report)
             self._renew(report, reencoded=encoder is not None)
             self._compactor.merge_due(report)
             self._compactor.merge_all(report)
             self._forget(forget_after)
+        self._compactor.soundness.raise_found()
         snapshot = store.snapshot()
         if isinstance(self._searcher.indexes.get(snapshot), CompressedIndex):
             self._measure(snapshot, SAMPLE, SECONDS)
@@ -203,4 +207,15 @@ class Optimizer:
     def _forget(self, seconds: float) -> None:
         held = [live.segment.rows for live in self._store.snapshot().segments]
         rows = np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
-        self._store.catalog.forget(rows, seconds)
+        if not self._store.forget(rows, seconds):
+            logger.warning(
+                "what was deleted may still lie in the log of %s, which others were reading; "
+                "optimize it again",
+                self._store.folder / FILE_NAME,
+            )
+
+
+def _check_seconds(forget_after: object) -> None:
+    number = isinstance(forget_after, int | float) and not isinstance(forget_after, bool)
+    if not number or not forget_after >= 0:  # type: ignore[operator]
+        raise ConfigError(f"forget_after must be seconds, 0 or more, not {forget_after!r}.")

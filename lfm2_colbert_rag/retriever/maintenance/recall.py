@@ -24,7 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...index import Index, LiveSegment, Ranking, SearchSettings
-from ...index.compressed import CompressedIndex
+from ...index.compressed.search import CompressedIndex
 from ...index.compressed.segment import CompressedSegment
 from ...index.settings import PRESETS
 from ...types import TokenMatrix

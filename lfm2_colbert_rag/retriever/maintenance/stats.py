@@ -10,6 +10,7 @@ from ...types import IndexStats
 from .recall import drift
 
 if TYPE_CHECKING:
+    from ...storage.forgetting import Forgettable, Forgetting
     from ...storage.store import Snapshot, Store
     from .compaction import Compactor
 
@@ -37,6 +38,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
     held = sum(info.vectors for info in infos)
     compressed = any(info.kind == COMPRESSED for info in infos)
     lists = catalog.postings.state()
+    waiting = catalog.forgetting.waiting()
     return IndexStats(
         path=path,
         model=settings.model,
@@ -56,7 +58,10 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
         nbits=settings.nbits if compressed else None,
         recall=catalog.measurement("recall"),
         drift=drift(snapshot.segments),
-        optimize_due=what_is_due(snapshot, compactor, counts.deleted, counts.passages),
+        optimize_due=what_is_due(snapshot, compactor, counts.deleted, counts.passages)
+        or forgetting_due(catalog.forgetting, waiting),
+        forgettable=0 if waiting is None else waiting.passages,
+        forget_due=None if waiting is None else waiting.since.isoformat(),
         lexical_bytes=None if lists is None else catalog.postings.bytes(),
         lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
         pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
@@ -87,4 +92,14 @@ def what_is_due(
         return f"{deleted:,} of {deleted + passages:,} stored passages are deleted"
     if compactor.wants_compression(snapshot):
         return "it has grown to the size at which compression pays"
+    return None
+
+
+def forgetting_due(forgetting: Forgetting, waiting: Forgettable | None) -> str | None:
+    """Say why something of deleted passages should be forgotten; None while it need not be."""
+    if waiting is not None and waiting.due:
+        since = waiting.since.strftime("%Y-%m-%d %H:%M UTC")
+        return f"{waiting.due:,} deleted or replaced passages can be forgotten since {since}"
+    if forgetting.has_remains():
+        return "something of forgotten passages may be left in the catalog's files"
     return None

@@ -9,7 +9,10 @@ from functools import partial
 
 import numpy as np
 
+from ..._support.token_vectors import check_query_spans
+from ...errors import IndexCorruptError
 from ...index.base import Index, Ranking
+from ...index.laws import REMEDY
 from ...index.lexical.bm25 import LexicalRanking
 from ...index.maxsim import maxsim, similarities
 from ...types import Hit, Leg, Match, Passage, TokenVectors, Window
@@ -133,7 +136,7 @@ def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Expla
     """Explain the score of one live row."""
     ranking = index.search([query.encoded.vectors], 1, rows=np.array([row]))[0]
     hit = ranked_hits(query, ranking, index, {row: passage}, 1)[0]
-    window = index.segments.window(row, int(ranking.windows[0]))
+    window = _within(index.segments.window(row, int(ranking.windows[0])), passage)
     best = similarities(query.encoded.vectors, window.encoded.vectors).max(axis=1)
     spans = query.encoded.spans
     total = best.sum()
@@ -154,6 +157,15 @@ def _relevances(query: Query, scores: Sequence[float]) -> list[float]:
     return relevances(scores, len(query.encoded), query.baseline)
 
 
+def _within(window: Window, passage: Passage) -> Window:
+    """Refuse a window of other characters than its passage has."""
+    if not window.fits(len(passage.text)):
+        raise IndexCorruptError(
+            f"a span of passage {passage.id!r} lies outside of its text. {REMEDY}"
+        )
+    return window
+
+
 def _same(window: Window) -> Window:
     return window
 
@@ -168,7 +180,9 @@ def _make_hit(
     legs: Mapping[str, Leg] | None = None,
 ) -> Hit:
     def find_evidence() -> tuple[Match, ...]:
-        return find_matches(query.encoded, query.text, get_window(), passage.text)
+        check_query_spans(query.encoded, query.text)
+        window = _within(get_window(), passage)
+        return find_matches(query.encoded, query.text, window, passage.text)
 
     return Hit(
         passage.id,

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.system_errors import system_errors
+from ..._support.token_vectors import check_query_vectors, check_vectors
 from ..._support.validation import check_passages
 from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed import CompressedIndex
@@ -26,8 +28,9 @@ from .relevance import Baselines
 if TYPE_CHECKING:
     from ...encoder.lazy import LazyEncoder
     from ...filters import Filter
-    from ...index.base import Ranking
+    from ...index.base import Index, Ranking
     from ...index.lexical.bm25 import LexicalRanking
+    from ...storage.settings import IndexSettings
     from ...storage.store import Snapshot, Store
     from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix, TokenVectors
     from .explanation import Explanation
@@ -59,12 +62,13 @@ class Searcher:
         self.legs = Legs(store, self.indexes, self._baselines)
 
     def encode(self, queries: Sequence[str]) -> list[TokenVectors]:
-        """Encode queries.
+        """Encode queries; what comes back can be compared with every index of this width.
 
         Raises:
             ModelNotFoundError: the model is no longer where it was.
+            ModelError: the encoder gave vectors that cannot be compared.
         """
-        return list(self._encoder.get().encode_query(list(queries)))
+        return _encode(self._encoder, queries, self._store.settings.dim)
 
     def search_many(
         self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
@@ -105,6 +109,9 @@ class Searcher:
         query = self._query(snapshot, text, self.encode([text])[0])
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
         windows = list(encoder.encode([one.text for one in checked]))
+        for place, window in windows:
+            if len(window.encoded):
+                check_vectors(window.encoded, snapshot.settings.dim, candidates[place].id)
         return reranked_hits(query, candidates, windows, k)
 
     def explain(self, text: str, id: str) -> Explanation:
@@ -143,9 +150,26 @@ class Searcher:
     def _answer(
         self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
     ) -> tuple[Snapshot, list[list[Hit]]]:
-        """Answer queries, and say in which generation."""
+        """Answer queries, and say in which generation.
+
+        Raises:
+            IndexBusyError: what was found was forgotten meanwhile, several times in a row.
+            IndexUnavailableError: there was not enough memory for so many hits, or too many files
+                are open.
+        """
         encoded = [] if mode == "lexical" else self.encode(texts)
         self.asked.extend(one.vectors for one in encoded)
+        with system_errors(self._store.folder):
+            return self._found(texts, encoded, k, where, mode)
+
+    def _found(
+        self,
+        texts: Sequence[str],
+        encoded: Sequence[TokenVectors],
+        k: int,
+        where: Filter | None,
+        mode: Mode,
+    ) -> tuple[Snapshot, list[list[Hit]]]:
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
             rows = self._allowed(snapshot, where)
@@ -209,14 +233,11 @@ class Searcher:
         passages = self._passages(rankings)
         if passages is None:
             return None
-        known, index = passages, self.indexes.get(snapshot)
-
-        def find_evidence(text: str, row: int) -> tuple[Match, ...]:
-            query = Query(text, self.encode([text])[0])
-            return explain_row(query, row, known[row], index).matches
-
+        find_evidence = partial(
+            _find_evidence, passages, self.indexes.get(snapshot), self._encoder, snapshot.settings
+        )
         return [
-            lexical_hits(ranking, known, k, partial(find_evidence, text))
+            lexical_hits(ranking, passages, k, partial(find_evidence, text))
             for text, ranking in zip(texts, rankings, strict=True)
         ]
 
@@ -225,3 +246,21 @@ class Searcher:
         rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
         passages = self._store.catalog.passages(rows.tolist())
         return passages if len(passages) == len(rows) else None
+
+
+def _encode(encoder: LazyEncoder, queries: Sequence[str], dim: int) -> list[TokenVectors]:
+    model = encoder.get()
+    return check_query_vectors(model.encode_query(list(queries)), queries, dim, model)
+
+
+def _find_evidence(
+    passages: Mapping[int, Passage],
+    index: Index,
+    encoder: LazyEncoder,
+    settings: IndexSettings,
+    text: str,
+    row: int,
+) -> tuple[Match, ...]:
+    """Explain a hit of BM25. It knows no store, so that kept hits keep no connections open."""
+    query = Query(text, _encode(encoder, [text], settings.dim)[0])
+    return explain_row(query, row, passages[row], index).matches

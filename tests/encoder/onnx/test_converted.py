@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -14,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lfm2_colbert_rag.encoder import cache as cache_rooms
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
@@ -24,6 +24,8 @@ from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 
 from ..checkpoints import edit_json, write_checkpoint
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -109,7 +111,7 @@ def test_a_killed_conversion_leaves_nothing_that_is_taken_for_a_model(
     while not (tmp_path / "halfway").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate(timeout=10)
     encoder = OnnxEncoder(Checkpoint.read(model))
     assert len(encoder.encode_query(["Where?"])[0]) == 16
@@ -132,6 +134,23 @@ def test_a_cache_that_cannot_be_written(tmp_path: Path, model: Path, monkeypatch
     ) as caught:
         OnnxEncoder(Checkpoint.read(model))
     assert "lfm2-colbert export-model" in str(caught.value)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the cache is not found by HOME there")
+def test_a_user_without_a_cache_gets_one_for_the_process(
+    tmp_path: Path, model: Path, monkeypatch, caplog
+) -> None:
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.delenv(CACHE_VARIABLE)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    first = find_or_convert(Checkpoint.read(model), "int8")
+    assert find_or_convert(Checkpoint.read(model), "int8") == first
+    (warning,) = [one for one in caplog.records if one.levelname == "WARNING"]
+    assert "lfm2-colbert export-model" in warning.getMessage()
+    assert CACHE_VARIABLE in warning.getMessage()
+    cache_rooms._cache_of_this_process.cache_clear()
+    shutil.rmtree(first.parents[2])
 
 
 def test_a_damaged_graph_names_its_file(cache: Path, model: Path) -> None:

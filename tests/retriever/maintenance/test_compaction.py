@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -36,6 +35,7 @@ from ...grown import (
     set_policy,
 )
 from ...inside import segments_of, store_of
+from ...sealing import tampering
 
 pytestmark = pytest.mark.long
 
@@ -257,10 +257,8 @@ def test_texts_are_forgotten_only_after_a_while(grown):
     grown.optimize()
     assert len(catalog.passages(rows)) == 80
     late = datetime.now().astimezone() - timedelta(hours=2)
-    connection = sqlite3.connect(grown.path / "catalog.sqlite")
-    connection.execute("UPDATE generations SET created = ?", (late.isoformat(),))
-    connection.commit()
-    connection.close()
+    with tampering(grown.path) as connection:
+        connection.execute("UPDATE generations SET created = ?", (late.isoformat(),))
     grown.optimize()
     assert len(catalog.passages(rows)) == 0
     assert catalog.head().next_row == 141

@@ -88,3 +88,22 @@ def test_patterns_with_a_gap_are_refused(matching):
 
 def test_no_filter_is_no_filter(matching):
     assert len(matching(None)) == 4
+
+
+def test_operations_are_nested_within_limits(matching):
+    """However deep: never the interpreter's own error."""
+    for levels, fits in ((20, True), (40, False), (20_000, False)):
+        condition = comparison("eq", "year", 2025)
+        for _ in range(levels):
+            # Not checked as it is made: checks would go as deep.
+            condition = Operation.model_construct(operator=Operator.AND, arguments=[condition])
+        query = StructuredQuery.model_construct(query="password", filter=condition, limit=None)
+        if fits:
+            assert matching(condition) == {"guest", "warranty"}
+        else:
+            with pytest.raises(FilterError, match="more than 32 levels"):
+                LFM2ColBERTTranslator().visit_structured_query(query)
+    wide = Operation(
+        operator=Operator.OR, arguments=[comparison("gt", "year", 2025 - i) for i in range(1200)]
+    )
+    assert matching(wide) == {"reset", "guest", "descale", "warranty"}

@@ -12,6 +12,7 @@ import logging
 from pathlib import Path
 
 from .clusters import cluster
+from .codes import codes_below
 from .coding import decode_many, encode
 from .probing import multiply, probe, to_bytes
 from .refining import centroid_similarities, clear_near, mark_near, refine_windows
@@ -26,6 +27,7 @@ __all__ = [
     "centroid_similarities",
     "clear_near",
     "cluster",
+    "codes_below",
     "decode_many",
     "decode_spans",
     "encode",

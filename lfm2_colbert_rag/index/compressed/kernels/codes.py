@@ -6,7 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..codec import BENDS
-from .compiling import part
+from .compiling import kernel, part
 
 BENDS_OF_4, BENDS_OF_2 = BENDS[4], BENDS[2]
 CODE_MASK = (1 << 19) - 1
@@ -29,3 +29,12 @@ def value_of(place, bend):
 def joint_at(codes, at):
     """Code and step of one vector, still together."""
     return np.int64(codes[at, 0]) | (np.int64(codes[at, 1]) << 8) | (np.int64(codes[at, 2]) << 16)
+
+
+@kernel
+def codes_below(codes, limit):
+    """Tell whether all vectors name one of so many centroids."""
+    largest = np.int64(-1)
+    for t in range(len(codes)):
+        largest = max(largest, joint_at(codes, t) & CODE_MASK)
+    return largest < limit

@@ -6,6 +6,9 @@ it widens the factor that stays the same before the loop, and narrows it again i
 functions say instead which vector instructions are meant. On processors that lack them (and without
 x86) they become ordinary vector code of the same meaning.
 
+They go through memory by address, so numba's own look at bounds (``NUMBA_BOUNDSCHECK=1``) would not
+see them. Then :func:`row_of` looks itself.
+
 A row is of int16, or of bytes. Of the left row's bytes each has OFFSET added (uint8): so wants it
 the instruction that multiplies and adds four pairs of bytes at once. ``chunks`` is a tuple as long
 as a row has chunks; rows are as long as that at least.
@@ -41,12 +44,13 @@ def keep_best(typingctx, a, i, b, factors, best, chunks):
     """
 
     def codegen(context, builder, signature, args):
-        left = row_of(context, builder, a, *args[:2])
-        rows = rows_of(context, builder, b, args[2], I64(0))
+        width = CHUNK * len(chunks)
+        left = row_of(context, builder, a, *args[:2], width)
+        rows = rows_of(context, builder, b, args[2], I64(0), width)
         found = builder.sitofp(_with_rows(context, builder, left, rows, chunks), _FLOATS)
-        factor = context.make_array(factors)(context, builder, args[3]).data
+        factor = row_of(context, builder, factors, args[3], I64(0), TOGETHER)
         found = builder.fmul(found, numbers_at(builder, factor, 0, TOGETHER))
-        target = row_of(context, builder, best, args[4], args[1])
+        target = row_of(context, builder, best, args[4], args[1], TOGETHER)
         before = numbers_at(builder, target, 0, TOGETHER)
         higher = builder.fcmp_ordered(">", found, before)
         store(builder, builder.select(higher, found, before), target, 0)
@@ -63,14 +67,16 @@ def similar(typingctx, a, i, units, b, scales, j, out, chunks):
     """
 
     def codegen(context, builder, signature, args):
-        left = row_of(context, builder, a, *args[:2])
-        rows = rows_of(context, builder, b, args[3], args[5])
-        unit = builder.load(row_of(context, builder, units, args[2], args[1]))
-        scale = numbers_at(builder, row_of(context, builder, scales, args[4], args[5]), 0, TOGETHER)
+        width = CHUNK * len(chunks)
+        left = row_of(context, builder, a, *args[:2], width)
+        rows = rows_of(context, builder, b, args[3], args[5], width)
+        unit = builder.load(row_of(context, builder, units, args[2], args[1], 1))
+        scale = row_of(context, builder, scales, args[4], args[5], TOGETHER)
+        scale = numbers_at(builder, scale, 0, TOGETHER)
         scale = builder.fmul(scale, everywhere(builder, unit, TOGETHER))
         found = builder.sitofp(_with_rows(context, builder, left, rows, chunks), _FLOATS)
         found = builder.fmul(found, scale)
-        store(builder, found, context.make_array(out)(context, builder, args[6]).data, 0)
+        store(builder, found, row_of(context, builder, out, args[6], I64(0), TOGETHER), 0)
         kind = ir.FunctionType(ir.FloatType(), [_FLOATS])
         largest = cgutils.get_or_insert_function(
             builder.module, kind, "llvm.vector.reduce.fmax.v8f32"
@@ -85,13 +91,14 @@ def dots_with(typingctx, a, i, b, j, out, chunks):
     """Products of rows i to i + 7 of ``a`` and row j of ``b``, into ``out[:8]`` (int32)."""
 
     def codegen(context, builder, signature, args):
-        right = pieces(builder, row_of(context, builder, b, *args[2:4]), chunks)
+        width = CHUNK * len(chunks)
+        right = pieces(builder, row_of(context, builder, b, *args[2:4], width), chunks)
         start = correction(context, builder, right)
-        rows = rows_of(context, builder, a, *args[:2])
+        rows = rows_of(context, builder, a, *args[:2], width)
         sums = [
             product_sums(context, builder, pieces(builder, r, chunks), right, start) for r in rows
         ]
-        target = context.make_array(out)(context, builder, args[4]).data
+        target = row_of(context, builder, out, args[4], I64(0), TOGETHER)
         store(builder, summed(builder, sums), target, 0)
         return context.get_dummy_value()
 
@@ -103,8 +110,9 @@ def dot(typingctx, a, i, b, j, chunks):
     """int32 product of row i of ``a`` and row j of ``b``."""
 
     def codegen(context, builder, signature, args):
-        left = pieces(builder, row_of(context, builder, a, *args[:2]), chunks)
-        right = pieces(builder, row_of(context, builder, b, *args[2:4]), chunks)
+        width = CHUNK * len(chunks)
+        left = pieces(builder, row_of(context, builder, a, *args[:2], width), chunks)
+        right = pieces(builder, row_of(context, builder, b, *args[2:4], width), chunks)
         return total_of(builder, product_sums(context, builder, left, right))
 
     return types.int32(a, i, b, j, chunks), codegen
@@ -132,19 +140,27 @@ def has(context, features):
     return any(feature in known for feature in features)
 
 
-def row_of(context, builder, kind, value, row):
-    """Where a row of a C-contiguous array starts, or one number of an array without rows."""
+def row_of(context, builder, kind, value, row, numbers=None):
+    """Where a row of a C-contiguous array starts, or one number of an array without rows.
+
+    So many ``numbers`` of the row, or from that number on, are read or written; None where nothing
+    is. Where numba is told to look at bounds they must be there.
+    """
     array = context.make_array(kind)(context, builder, value)
+    lengths = cgutils.unpack_tuple(builder, array.shape)
+    if numbers is not None and context.enable_boundscheck:
+        cgutils.do_boundscheck(context, builder, row, lengths[0])
+        last = I64(numbers - 1) if kind.ndim == 2 else builder.add(row, row.type(numbers - 1))
+        cgutils.do_boundscheck(context, builder, last, lengths[-1])
     if kind.ndim == 1:
         return builder.gep(array.data, [row])
-    width = cgutils.unpack_tuple(builder, array.shape)[1]
-    return builder.gep(array.data, [builder.mul(row, width)])
+    return builder.gep(array.data, [builder.mul(row, lengths[1])])
 
 
-def rows_of(context, builder, kind, value, first):
-    """Where so many rows as are taken TOGETHER start."""
+def rows_of(context, builder, kind, value, first, numbers):
+    """Where so many rows as are taken TOGETHER start; ``numbers``: see :func:`row_of`."""
     return [
-        row_of(context, builder, kind, value, builder.add(first, first.type(n)))
+        row_of(context, builder, kind, value, builder.add(first, first.type(n)), numbers)
         for n in range(TOGETHER)
     ]
 

@@ -41,13 +41,15 @@ def nearly_sort(values, size, histogram, order):
     scale = _f(BUCKETS - 1) / max(highest - lowest, _f(1e-6))
     histogram[:] = 0
     for n in range(size):
-        histogram[np.int64((highest - values[n]) * scale)] += 1
+        order[n] = n
+        histogram[whole_below((highest - values[n]) * scale, BUCKETS)] += 1
     before = 0
     for bucket in range(BUCKETS):
         before, histogram[bucket] = before + histogram[bucket], before
     for n in range(size):
-        bucket = np.int64((highest - values[n]) * scale)
-        order[histogram[bucket]] = n
+        # Should rounding give another bucket than before, places are still those of values.
+        bucket = whole_below((highest - values[n]) * scale, BUCKETS)
+        order[min(histogram[bucket], size - 1)] = n
         histogram[bucket] += 1
 
 
@@ -66,4 +68,10 @@ def sort_out(values, size, order):
 @part
 def bucket_of(similarity):
     """Place of a cosine in a histogram of BUCKETS equal parts of -1 to 1."""
-    return min(max(np.int64((similarity + _f(1)) * _f(BUCKETS / 2)), 0), BUCKETS - 1)
+    return whole_below((similarity + _f(1)) * _f(BUCKETS / 2), BUCKETS)
+
+
+@part
+def whole_below(value, limit):
+    """A number as a place in an array of so many, whatever it is: also if it is none (NaN)."""
+    return min(max(np.int64(value), 0), limit - 1)

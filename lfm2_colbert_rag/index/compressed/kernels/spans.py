@@ -7,6 +7,8 @@ import numpy as np
 
 from .compiling import kernel, part
 
+LONGEST = 35  # bits of the longest number that is written
+
 
 @part
 def write_number(value, out, at):
@@ -49,9 +51,14 @@ def encode_spans(spans, begin, out):
 
 @kernel
 def decode_spans(packed, begin, out):
-    """Undo :func:`encode_spans`."""
-    at, last = 0, begin
+    """Undo :func:`encode_spans`.
+
+    Returns whether all of ``packed`` was used and nothing beyond it; else ``out`` means nothing.
+    """
+    at, last, end = 0, begin, len(packed)
     for t in range(len(out)):
+        if at >= end:
+            return False
         head = np.int64(packed[at])
         at += 1
         gap, length = head >> 4, head & 15
@@ -63,10 +70,12 @@ def decode_spans(packed, begin, out):
             if (gap if field == 0 else length) != 15:
                 continue
             value, shift = np.int64(0), 0
-            while packed[at] > 127:
+            while at < end and packed[at] > 127 and shift < LONGEST:
                 value |= np.int64(packed[at] & 127) << shift
                 shift += 7
                 at += 1
+            if at >= end:
+                return False
             value |= np.int64(packed[at]) << shift
             at += 1
             if field == 0:
@@ -77,3 +86,4 @@ def decode_spans(packed, begin, out):
         out[t, 0] = start
         out[t, 1] = start + length
         last = start + length
+    return at == end

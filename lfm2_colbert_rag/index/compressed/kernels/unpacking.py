@@ -54,16 +54,18 @@ def compare(typingctx, packed, t, query, units, near, slot, step, norm, best, sh
         start = correction(context, builder, levels, small=True)
         kept = context.make_array(best)(context, builder, args[8])
         rows = cgutils.unpack_tuple(builder, kept.shape)[0]
-        beside = row_of(context, builder, near, *args[4:6])
+        beside = row_of(context, builder, near, *args[4:6], TOGETHER)
         unit = context.make_array(units)(context, builder, args[3]).data
         step, norm = (everywhere(builder, value, TOGETHER) for value in args[6:8])
         count = rows.type(TOGETHER)
         with cgutils.for_range_slice(builder, rows.type(0), rows, count) as (first, _):
+            for kind, array in ((units, args[3]), (best, args[8])):
+                row_of(context, builder, kind, array, first, TOGETHER)
             sums = [
                 product_sums(
                     context, builder, pieces(builder, row, chunks), levels, start, small=True
                 )
-                for row in rows_of(context, builder, query, args[2], first)
+                for row in rows_of(context, builder, query, args[2], first, CHUNK * len(chunks))
             ]
             places = [builder.gep(place, [first]) for place in (unit, beside, kept.data)]
             factor, known, before = (numbers_at(builder, p, 0, TOGETHER) for p in places)
@@ -88,9 +90,10 @@ def rebuild(typingctx, packed, t, centroids, c, near, far, whole, k, shape):
 
     def codegen(context, builder, signature, args):
         nbits = 8 // len(shape.types[1])
-        source = row_of(context, builder, packed, *args[:2])
-        centroid = row_of(context, builder, centroids, *args[2:4])
-        target = row_of(context, builder, whole, *args[6:8])
+        dim = len(shape.types[0]) * len(shape.types[1])
+        source = row_of(context, builder, packed, *args[:2], len(shape.types[0]))
+        centroid = row_of(context, builder, centroids, *args[2:4], dim)
+        target = row_of(context, builder, whole, *args[6:8], dim)
         for at, levels in runs_of(builder, source, shape):
             words = ir.VectorType(I16, levels.type.count)
             middle = builder.sext(numbers_at(builder, centroid, at, words.count), words)
@@ -109,7 +112,8 @@ def squared_norm(typingctx, whole, k, shape):
     """float32 product of row k of ``whole`` (int16) and itself."""
 
     def codegen(context, builder, signature, args):
-        row = pieces(builder, row_of(context, builder, whole, *args[:2]), shape.types[2])
+        width = CHUNK * len(shape.types[2])
+        row = pieces(builder, row_of(context, builder, whole, *args[:2], width), shape.types[2])
         sums = product_sums(context, builder, row, row)
         return total_of(builder, builder.sitofp(sums, ir.VectorType(ir.FloatType(), TOGETHER)))
 
@@ -127,7 +131,7 @@ def _levels_of(context, builder, packed, array, t, shape):
     start = builder.bitcast(room, I8.as_pointer())
     for at in range(len(lanes) * len(planes), CHUNK * len(chunks)):
         builder.store(I8(0), builder.gep(start, [I64(at)]))
-    source = row_of(context, builder, packed, array, t)
+    source = row_of(context, builder, packed, array, t, len(lanes))
     for at, levels in runs_of(builder, source, shape):
         values = values_of(context, builder, levels, 8 // len(planes), wide=False)
         store(builder, values, start, at)

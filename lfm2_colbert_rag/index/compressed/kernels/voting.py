@@ -8,7 +8,7 @@ import numpy as np
 from . import simd
 from .compiling import kernel
 from .compiling import number as _f
-from .sorting import BUCKETS
+from .sorting import BUCKETS, whole_below
 
 AHEAD = 8  # lists that are fetched before they are walked
 SHORT = (None,)  # chunks within a line
@@ -49,7 +49,7 @@ def select(votes, limit, highest, windows, gains):
     scale = _f(BUCKETS) / max(highest, _f(1e-6))
     for w in range(len(votes)):
         if votes[w] > 0:
-            histogram[min(np.int64(votes[w] * scale), BUCKETS - 1)] += 1
+            histogram[whole_below(votes[w] * scale, BUCKETS)] += 1
     kept, above, floor = 0, 0, BUCKETS
     while floor > 0 and kept < limit:
         floor -= 1
@@ -58,8 +58,8 @@ def select(votes, limit, highest, windows, gains):
     at, spare = 0, len(windows) - above
     for w in range(len(votes)):
         if votes[w] > 0:
-            bucket = min(np.int64(votes[w] * scale), BUCKETS - 1)
-            if bucket > floor or (bucket == floor and spare > 0):
+            bucket = whole_below(votes[w] * scale, BUCKETS)
+            if at < len(windows) and (bucket > floor or (bucket == floor and spare > 0)):
                 windows[at] = w
                 gains[at] = votes[w]
                 at += 1

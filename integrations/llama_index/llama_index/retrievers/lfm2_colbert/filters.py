@@ -12,8 +12,8 @@ from llama_index.core.vector_stores.types import (
     MetadataFilters,
 )
 
-from lfm2_colbert_rag.errors import FilterError
-from lfm2_colbert_rag.filters import parse_where
+from lfm2_colbert_rag.errors import FilterError, shown
+from lfm2_colbert_rag.filters import MAX_DEPTH, parse_where
 
 from .nodes import NODE_KEY
 
@@ -78,14 +78,21 @@ def to_where(filters: MetadataFilters) -> Condition:
         The same condition as a ``where`` of :meth:`lfm2_colbert_rag.Retriever.search`.
 
     Raises:
-        FilterError: an operator has no counterpart, or its value is of the wrong kind.
+        FilterError: an operator has no counterpart, its value is of the wrong kind, or groups are
+            nested too deeply.
 
     Example:
         >>> to_where(MetadataFilters(filters=[MetadataFilter(key="year", value=2025)]))
         {'$and': [{'year': {'$eq': 2025}}]}
     """
+    return _group(filters, 1)
+
+
+def _group(filters: MetadataFilters, depth: int) -> Condition:
+    if depth > MAX_DEPTH:
+        raise FilterError(f"the filters are nested more than {MAX_DEPTH} levels deep; flatten them")
     parts = [
-        to_where(part) if isinstance(part, MetadataFilters) else _translate(part)
+        _group(part, depth + 1) if isinstance(part, MetadataFilters) else _translate(part)
         for part in filters.filters
     ]
     if not parts:
@@ -108,12 +115,12 @@ def _translate(filter_: MetadataFilter) -> Condition:
     if filter_.operator in _TEXT_MATCHES and not isinstance(filter_.value, str):
         raise FilterError(
             f"the filter on {filter_.key!r} uses {filter_.operator.name} and therefore needs a "
-            f"string as its value, not {filter_.value!r}"
+            f"string as its value, not {shown(filter_.value)}"
         )
     if filter_.operator in _NEED_A_LIST and not isinstance(filter_.value, list):
         raise FilterError(
             f"the filter on {filter_.key!r} uses {filter_.operator.name} and therefore needs a "
-            f"list as its value, not {filter_.value!r}"
+            f"list as its value, not {shown(filter_.value)}"
         )
     return translate(filter_)
 

@@ -1,0 +1,51 @@
+"""Catalogs that say something else with checksums that agree, as somebody might write them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from lfm2_colbert_rag.storage.checksums import (
+    block_sum,
+    content_sum,
+    list_seed,
+    row_sum,
+    state_sql,
+)
+
+# Columns in the order in which their checksums take them.
+_ROWS = {
+    "settings": "key, value",
+    "measurements": "key, value",
+    "generations": "generation, created, added, removed",
+    "segments": "name, passages, tokens, files, born, died, description",
+    "codebooks": "name, description, files, born",
+}
+
+
+@contextmanager
+def tampering(folder: Path, *, sealed: bool = True) -> Iterator[sqlite3.Connection]:
+    """Give a connection to a folder's catalog; afterwards all rows agree with their checksums."""
+    with closing(sqlite3.connect(folder / "catalog.sqlite", isolation_level=None)) as connection:
+        yield connection
+        if sealed:
+            seal(connection)
+
+
+def seal(connection: sqlite3.Connection) -> None:
+    """Write the checksums that the rows of a catalog have to have."""
+    for name, function in (
+        ("row_sum", row_sum),
+        ("content_sum", content_sum),
+        ("block_sum", lambda term, *block: block_sum(list_seed(term) if term else 0, *block)),
+    ):
+        connection.create_function(name, -1, function)
+    for table, columns in _ROWS.items():
+        connection.execute(f"UPDATE {table} SET checksum = row_sum({columns})")
+    connection.execute(
+        f"UPDATE passages SET content = content_sum(row, id, text, metadata), state = {state_sql()}"
+    )
+    connection.execute("UPDATE postings SET checksum = block_sum(term, first, last, entries)")
+    connection.execute("UPDATE recent_postings SET checksum = block_sum('', first, last, lists)")
