@@ -105,6 +105,19 @@ def ids(folder: Path) -> set[str]:
         return {passage.id for passage in retriever.passages()}
 
 
+def keep(act: Callable[[int], None], stop: threading.Event, wrong: list[object]) -> None:
+    """Go on until told to stop; that the folder is gone for a moment may be said."""
+    for number in count():
+        try:
+            act(number)
+        except IndexGoneError:
+            pass
+        except BaseException as error:
+            wrong.append(error)
+        if stop.is_set():
+            return
+
+
 def replace(number: int, how: str) -> None:
     """Put another folder in the place of `live`; a link is turned to and fro."""
     if how == "link":
@@ -138,18 +151,9 @@ def test_a_folder_is_replaced_again_and_again(two, how):
     def write(number: int) -> None:
         acknowledged.extend(retriever.add([f"extra {number}"], ids=[f"extra-{number}"]))
 
-    def keep(act: Callable[[int], None]) -> None:
-        for number in count():
-            try:
-                act(number)
-            except IndexGoneError:
-                pass
-            except BaseException as error:
-                wrong.append(error)
-            if stop.is_set():
-                return
-
-    threads = [threading.Thread(target=keep, args=(act,)) for act in [read] * 4 + [write]]
+    threads = [
+        threading.Thread(target=keep, args=(act, stop, wrong)) for act in [read] * 4 + [write]
+    ]
     for thread in threads:
         thread.start()
     for number in range(REPLACEMENTS):
