@@ -7,39 +7,43 @@ BIN    := $(VENV)/bin
 INSTALL := pip --disable-pip-version-check --quiet install --no-compile
 PIP    := $(BIN)/$(INSTALL)
 PYTEST := $(BIN)/python -m pytest
-# Test processes side by side.
+# Test processes side by side. Each begins with a half of its own, so that what a file makes once is
+# made once, and takes over some of another's when it is done.
 WORKERS ?= 2
+SPREAD := -n $(WORKERS) --dist worksteal
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
 ADAPTERS := -e integrations/langchain -e integrations/llama_index
 
 .PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-minimum \
         test-crash test-slow agreement agreement-pylate agreement-st \
-        lint lint-ruff lint-core lint-langchain lint-llama-index format \
+        lint lint-ruff lint-core lint-langchain lint-llama-index lint-win32 lint-darwin format \
         bench bench-encode install install-dev install-base install-docs docs dist \
         notebooks clean
 
 demo: install
 	$(BIN)/lfm2-colbert demo
 
-test: install-dev test-core test-langchain test-llama-index test-base
+# The adapters' suites and that of the base installation are short: one process for each.
+test: install-dev install-base test-core
+	$(MAKE) -j $(WORKERS) --output-sync WORKERS=0 test-langchain test-llama-index test-base
 
 test-core:
-	$(PYTEST) -q -n $(WORKERS) -m "not slow"
+	$(PYTEST) -q $(SPREAD) -m "not slow"
 
 # What is worth running at every turn; all else is in `make test`.
 .PHONY: test-fast
 test-fast: install-dev
-	$(PYTEST) -q -n $(WORKERS) --hypothesis-profile fast \
+	$(PYTEST) -q $(SPREAD) --hypothesis-profile fast \
 	    -m "not slow and not long and not crash and not benchmark and not notebook and not subprocess"
 
 LANGCHAIN   := -c integrations/langchain/pyproject.toml --rootdir integrations/langchain integrations/langchain/tests
 LLAMA_INDEX := -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index integrations/llama_index/tests
 
 test-langchain:
-	$(PYTEST) -q -n $(WORKERS) $(LANGCHAIN)
+	$(PYTEST) -q $(SPREAD) $(LANGCHAIN)
 
 test-llama-index:
-	$(PYTEST) -q -n $(WORKERS) $(LLAMA_INDEX)
+	$(PYTEST) -q $(SPREAD) $(LLAMA_INDEX)
 
 # The same tests with the oldest frameworks that the adapters' lower bounds allow, laid over the
 # newest. -W: what these warn of is theirs.
@@ -49,20 +53,35 @@ test-adapters-min: install-dev $(MINIMUM)/.installed
 	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LANGCHAIN)
 	PYTHONPATH=$(MINIMUM) $(PYTEST) -q -n $(WORKERS) $(OLDEST) $(LLAMA_INDEX)
 
+# What the store and the retriever do where files that are in use cannot be removed, renamed or
+# replaced: on Linux, see tests/windows.
+.PHONY: test-windows-rules
+WINDOWS := tests/storage tests/retriever tests/contract tests/crash
+test-windows-rules: install-dev
+	LFM2_COLBERT_WINDOWS_RULES=1 $(PYTEST) -q $(SPREAD) -m "not slow" $(WINDOWS)
+
 # What users get without extras: no torch anywhere.
 BASE := tests/cli tests/retriever/test_facade.py tests/project/test_install.py \
         tests/project/test_public_surface.py tests/project/test_readme.py
 test-base: install-base
 	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null
-	$(VENV)-base/bin/python -m pytest -q -n $(WORKERS) $(BASE)
+	$(VENV)-base/bin/python -m pytest -q $(SPREAD) -m "not long" $(BASE)
 
 # The same with the oldest versions that the lower bounds allow, the small extras included.
 OLDEST_PYTHON ?= python3.11
 test-minimum: $(VENV)-minimum/.installed
-	$(VENV)-minimum/bin/python -m pytest -q -n $(WORKERS) $(BASE)
+	$(VENV)-minimum/bin/python -m pytest -q $(SPREAD) $(BASE)
 
 test-crash: install-dev
 	$(PYTEST) -q tests/crash
+
+# The index with every read and write of its kernels compared with the bounds of the arrays. Numba's
+# cache does not tell such kernels from others, so they have a folder of their own.
+BOUNDS ?= build/boundscheck
+.PHONY: test-boundscheck
+test-boundscheck: install-dev
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(abspath $(BOUNDS)) \
+	    $(PYTEST) -q -n $(WORKERS) tests/index tests/contract
 
 # Thousands of damaged files, crafted backups and odd vectors, and a table of what became of them:
 # half an hour. FAULTS says how many damages there are; the others are in proportion.
@@ -86,10 +105,12 @@ agreement-st: $(VENV)-agreement-st/.installed
 	    tests/agreement/test_sentence_transformers.py
 
 # `make -j 2 lint` looks at two of them side by side.
-lint: lint-ruff lint-core lint-langchain lint-llama-index
+lint: lint-ruff lint-core lint-langchain lint-llama-index lint-win32 lint-darwin
 
+# PLW1514: text files without an encoding are read as something else on Windows.
 lint-ruff: install-dev
 	$(BIN)/ruff check $(PATHS)
+	$(BIN)/ruff check --preview --select PLW1514 lfm2_colbert_rag tests integrations
 	$(BIN)/ruff format --check $(PATHS)
 
 lint-core: install-dev
@@ -100,6 +121,11 @@ lint-langchain: install-dev
 
 lint-llama-index: install-dev
 	cd integrations/llama_index && ../../$(BIN)/mypy
+
+# The three distributions as the other platforms see them, each with a cache of its own.
+lint-win32 lint-darwin: lint-%: install-dev
+	$(BIN)/mypy --config-file .ci/platforms.ini --platform $* --cache-dir .mypy_cache/$* \
+	    -p lfm2_colbert_rag -p langchain_lfm2_colbert -p llama_index.retrievers.lfm2_colbert
 
 # The site, into site/. Nothing is fetched once its tools are installed.
 docs: $(VENV)-docs/.installed

@@ -170,7 +170,10 @@ async def _in_thread(work: Callable[[], T]) -> T:
     try:
         return await asyncio.to_thread(work)
     except LFM2ColBERTError as error:
-        raise ToolError(str(error)) from error
+        raise ToolError(" ".join(str(error).split())) from error
+    except (OSError, MemoryError, RecursionError) as error:
+        said = " ".join(str(error).split()) or type(error).__name__
+        raise ToolError(f"the index cannot be searched now ({said}); try again later.") from error
 
 
 def _search(

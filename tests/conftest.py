@@ -11,6 +11,12 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
 
+from .windows import sitecustomize as windows_rules
+
+# `make test-windows-rules`: also for the processes that tests start.
+if os.environ.get(windows_rules.VARIABLE):
+    windows_rules.install()
+
 # `make test-fast` draws fewer examples where a law does not say how many it needs.
 with suppress(ModuleNotFoundError):  # the environments of tests/agreement do without
     from hypothesis import settings

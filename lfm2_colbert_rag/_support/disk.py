@@ -6,6 +6,12 @@ import os
 from pathlib import Path
 
 
+def sync_file(path: Path) -> None:
+    """Flush what was written to a closed file to the disk."""
+    with path.open("r+b") as file:  # Windows flushes only what may be written
+        os.fsync(file.fileno())
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to the disk, where the system can do so."""
     if os.name == "nt":  # Windows has no handle to a folder that could be flushed

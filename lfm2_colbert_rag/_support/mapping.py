@@ -19,6 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 _FAILED = ctypes.c_void_p(-1).value
+# Windows has neither such maps nor names for these.
+_READ, _SHARED = getattr(mmap, "PROT_READ", 0), getattr(mmap, "MAP_SHARED", 0)
 
 
 def _system() -> ctypes.CDLL | None:
@@ -54,7 +56,7 @@ class _Pages:
     """
 
     def __init__(self, system: ctypes.CDLL, file: BinaryIO, size: int) -> None:
-        address = system.mmap(None, size, mmap.PROT_READ, mmap.MAP_SHARED, file.fileno(), 0)
+        address = system.mmap(None, size, _READ, _SHARED, file.fileno(), 0)
         if address == _FAILED:
             number = ctypes.get_errno()
             raise OSError(number, os.strerror(number), file.name)
@@ -101,5 +103,5 @@ def release(array: npt.NDArray[Any]) -> None:
         owner = owner.obj
     if isinstance(owner, _Pages):
         owner.release()
-    elif isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
-        owner.madvise(mmap.MADV_DONTNEED)
+    elif sys.platform != "win32" and isinstance(owner, mmap.mmap):
+        owner.madvise(getattr(mmap, "MADV_DONTNEED", mmap.MADV_NORMAL))

@@ -32,6 +32,9 @@ UNAVAILABLE = {
     getattr(errno, "ESTALE", errno.EIO): "The network file system lost the file; mount it again.",
 }
 
+# Windows: somebody has the file open, locked, or mapped. Their errno says something else.
+_IN_USE = frozenset({32, 33, 1224})
+
 
 def named(error: OSError | MemoryError, path: Path) -> StoredIndexError | None:
     """Return the error that says what the system refused, and of which file or folder.
@@ -53,6 +56,11 @@ def named(error: OSError | MemoryError, path: Path) -> StoredIndexError | None:
     if isinstance(error, MemoryError):
         return IndexUnavailableError(
             f"there was not enough memory for {path}. {UNAVAILABLE[errno.ENOMEM]}"
+        )
+    if getattr(error, "winerror", None) in _IN_USE:
+        return IndexUnavailableError(
+            f"{error.filename or path} cannot be used now ({error.strerror}). "
+            f"{UNAVAILABLE[errno.EBUSY]} The index itself is not blamed."
         )
     if error.errno in FULL:
         return StorageFullError(

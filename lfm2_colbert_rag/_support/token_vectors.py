@@ -183,8 +183,11 @@ def _is_sound(vectors: object, dim: int) -> bool:
     if vectors.ndim != 2 or vectors.shape[1] != dim or not vectors.flags.c_contiguous:
         return False
     flat = vectors.reshape(-1)
-    # The sum of squares is below this only if all are finite and none is larger.
-    return len(flat) <= _GLANCE and bool(flat.dot(flat) <= LARGEST)
+    if len(flat) > _GLANCE:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        # The sum of squares is below this only if all are finite and none is larger.
+        return bool(flat.dot(flat) <= LARGEST)
 
 
 def _find_fault(encoded: TokenVectors, vectors: int) -> str | None:

@@ -16,6 +16,8 @@ def main(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code: 0 done, 1 an error the library names, 2 a wrong command line, 130 Ctrl-C.
     """
-    from .app import run
-
+    try:
+        from .app import run
+    except KeyboardInterrupt:  # a slow disk takes seconds to load it
+        return 130
     return run(args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -98,7 +99,8 @@ def run(args: Sequence[str] | None = None) -> int:
             prog_name="lfm2-colbert",
             standalone_mode=False,
         )
-        sys.stdout.flush()  # a closed pipe must show here, not when the interpreter exits
+        if sys.stdout is not None:
+            sys.stdout.flush()  # a closed pipe must show here, not when the interpreter exits
     except LFM2ColBERTError as error:
         return _fail(str(error), 1)
     except _UsageError as error:
@@ -106,16 +108,23 @@ def run(args: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _fail("interrupted", INTERRUPTED)
     except BrokenPipeError:
-        return _leave_closed_pipe()
+        _drop_output()
+        return BROKEN_PIPE
     except OSError as error:
+        _drop_output()  # it may be what is written to, such as a full disk
         return _fail(_describe(error), 1)
+    except MemoryError:
+        return _fail("there was not enough memory; free some, or do less at once.", 1)
+    except RecursionError:
+        return _fail("what was given is nested too deeply to be read.", 1)
     if code == INTERRUPTED:  # newer typer catches Ctrl-C itself
         return _fail("interrupted", INTERRUPTED)
     return code if isinstance(code, int) else 0
 
 
 def _fail(message: str, code: int) -> int:
-    typer.echo("error: " + " ".join(message.split()), err=True)
+    with suppress(OSError):  # nobody reads errors any more
+        typer.echo("error: " + " ".join(message.split()), err=True)
     return code
 
 
@@ -130,13 +139,20 @@ def _fail_usage(error: Any) -> int:
 
 
 def _describe(error: OSError) -> str:
-    if error.filename is None:
+    if error.filename is None or error.strerror is None:
         return str(error)
     return f"{error.filename}: {error.strerror}"
 
 
-def _leave_closed_pipe() -> int:
-    # Whoever read our output has left (``| head``). What is still buffered goes nowhere, or the
-    # interpreter would complain about it while it exits.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return BROKEN_PIPE
+def _drop_output() -> None:
+    """Let what is still buffered go nowhere if stdout takes no more, as after ``| head``.
+
+    The interpreter would complain about it while it exits.
+    """
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with suppress(OSError):  # a stdout without a descriptor
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except AttributeError:  # there is no stdout at all
+        return

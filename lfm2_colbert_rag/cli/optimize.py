@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from .options import IndexFolder, JsonFlag
-from .output import echo_json, make_console
+from .output import echo_json, make_console, note
 from .stats import show_value
 
 if TYPE_CHECKING:
@@ -53,6 +53,11 @@ def optimize(
         echo_json({"before": before, "after": after})
     else:
         make_console().print(_table(before, after))
+    if after["forgettable"]:
+        note(
+            f"{after['forgettable']:,} deleted or replaced passages stay readable in the files; "
+            f"the first can be removed from {after['forget_due']} on, by optimizing again."
+        )
 
 
 def _table(before: dict[str, Any], after: dict[str, Any]) -> Table:

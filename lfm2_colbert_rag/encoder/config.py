@@ -286,7 +286,8 @@ class FramingConfig:
         for name in ("query_length", "document_length"):
             if not 4 <= getattr(self, name) <= LONGEST_TEXT:
                 raise ModelFormatError(
-                    f"{name} must be 4 to {LONGEST_TEXT:,}, not {getattr(self, name):,}."
+                    f"{name} must be at least 4 and at most {LONGEST_TEXT:,}, not "
+                    f"{getattr(self, name)}."
                 )
         if self.masked_positions not in ("kept", "zeroed"):
             raise ModelFormatError(

@@ -192,11 +192,6 @@ def find_altered(folder: Path, files: Mapping[str, FileInfo]) -> dict[str, str]:
     return problems
 
 
-def verify_arrays(folder: Path, files: Mapping[str, FileInfo]) -> list[str]:
-    """Do what :func:`find_altered` does; returns one sentence a file."""
-    return list(find_altered(folder, files).values())
-
-
 def _open(path: Path, expected: FileInfo, mapped: bool, compared: bool) -> npt.NDArray[Any]:
     with _opened(path, expected) as file:
         try:

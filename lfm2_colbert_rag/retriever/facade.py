@@ -277,6 +277,7 @@ class Retriever:
 
     def close(self) -> None:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
+        self._searcher.indexes.forget()
         self._store.close()
         if self._in_memory:
             discard(self._store)
@@ -793,9 +794,10 @@ class Retriever:
                 disk as they are until all are encoded, 256 bytes each at 128 dimensions. Vectors
                 that were given by :meth:`add_vectors` cannot be told from others, and are replaced
                 by what the model makes of their texts.
-            forget_after: texts of passages that were deleted or replaced so many seconds ago are
-                removed from the disk; readers at work in an older generation may need younger
-                ones.
+            forget_after: every byte of passages that were deleted or replaced so many seconds ago
+                is removed from the folder; readers at work in an older generation may need
+                younger ones. Where there are any, writers wait about two seconds for each 100 MB
+                of the catalog.
             progress: see :meth:`add`; it counts passages.
 
         Returns:
@@ -803,6 +805,8 @@ class Retriever:
 
         Raises:
             IndexLockedError: somebody else is optimizing.
+            IndexCorruptError: some segments are damaged, which the message names. They were left as
+                they are; all else was done.
             StorageFullError: the disk is full; what was finished until then stays.
             ModelNotFoundError: texts are to be encoded, and the model is not there.
             ReadOnlyError: the index may only be read.

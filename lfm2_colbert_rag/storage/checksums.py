@@ -13,6 +13,7 @@ from typing import Any
 from zlib import crc32
 
 # Numbers of a row's state, each times a number of its own; the sums stay within 64 bits.
+_BELOW_32_BITS = (1 << 32) - 5  # a prime, so that every bit of a larger number counts
 _PRIME = (1 << 31) - 1
 _FACTORS = (265443577, 40503551, 224682251, 326648991, 66826527)
 
@@ -56,5 +57,9 @@ def list_seed(term: str) -> int:
 
 
 def block_sum(seed: int, first: int, last: int, entries: bytes) -> int:
-    """Return the checksum of a block of a posting list; see :func:`list_seed`."""
-    return crc32(entries, (seed + first * 0x9E3779B1 + last * 0x85EBCA6B) & 0xFFFFFFFF)
+    """Return the checksum of a block of a posting list; see :func:`list_seed`.
+
+    Raises:
+        TypeError: an argument is of another type, as what comes from a damaged row may be.
+    """
+    return crc32(entries, (seed ^ first ^ last << 13) % _BELOW_32_BITS)

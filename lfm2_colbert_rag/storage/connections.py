@@ -139,6 +139,14 @@ class Connections:
         connection = sqlite3.connect(
             self._uri(), uri=True, isolation_level=None, check_same_thread=False, timeout=60
         )
+        try:
+            self._set_up(connection)
+        except BaseException:  # Windows keeps a file as long as it is open, a broken one too
+            connection.close()
+            raise
+        return connection
+
+    def _set_up(self, connection: sqlite3.Connection) -> None:
         if self.read_only:
             connection.execute("PRAGMA query_only = ON")
         else:
@@ -146,7 +154,6 @@ class Connections:
             connection.execute(f"PRAGMA synchronous = {'FULL' if self._durable else 'OFF'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
         self._prepare(connection)
-        return connection
 
     def _drop_stale(self) -> None:
         """Close connections to a file that somebody else has changed since it was opened.

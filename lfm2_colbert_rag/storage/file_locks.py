@@ -28,7 +28,8 @@ def try_lock(path: Path) -> BaseFileLock | None:
 def give_up(lock: BaseFileLock) -> None:
     """Release a lock whose file nobody will need again."""
     lock.release()
-    Path(lock.lock_file).unlink(missing_ok=True)
+    with suppress(PermissionError):  # Windows: whoever looks for it right now has it open
+        Path(lock.lock_file).unlink(missing_ok=True)
 
 
 def require_lockable(path: Path) -> None:

@@ -33,6 +33,10 @@ _JSON_TYPES = {
     "number": "'integer', 'real'",
     "string": "'text'",
 }
+_DISAGREE = (
+    "the filter indexes in the catalog disagree with the metadata of the passages. Restore the "
+    "index from a backup, or build it again from the texts."
+)
 _SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 # The passages are called ``new`` in both uses: the trigger's own name for the row just added.
@@ -105,7 +109,7 @@ def indexed_fields(connection: sqlite3.Connection) -> dict[Path, int]:
     if not _have_tables(connection):
         return {}
     rows = connection.execute("SELECT path, field FROM filter_indexes ORDER BY path")
-    return {tuple(re.findall(r'\."([^"]*)"', path)): field for path, field in rows}
+    return {_fields(str(path)): field for path, field in rows}
 
 
 def create_index(connection: sqlite3.Connection, path: Path) -> None:
@@ -143,16 +147,16 @@ def damaged_indexes(connection: sqlite3.Connection) -> list[str]:
     """Compare the values of indexed fields with the metadata that they are copied from."""
     if not _have_tables(connection):
         return []
+    paths = connection.execute("SELECT path FROM filter_indexes").fetchall()
+    if not all(isinstance(path, str) and path == _json_path(_fields(path)) for (path,) in paths):
+        return [_DISAGREE]
     meant = f"SELECT * FROM ({_VALUES.format(passages='passages AS new,', fields='')})"
     held = "SELECT field, kind, value, row FROM filter_values"
     lacking = connection.execute(f"SELECT 1 FROM ({meant} EXCEPT {held}) LIMIT 1").fetchone()
     extra = connection.execute(f"SELECT 1 FROM ({held} EXCEPT {meant}) LIMIT 1").fetchone()
     if lacking is None and extra is None:
         return []
-    return [
-        "the filter indexes in the catalog disagree with the metadata of the passages. Make them "
-        "again: drop_filter_index and create_filter_index for each field."
-    ]
+    return [_DISAGREE]
 
 
 def _casefold(value: str | int | float | None) -> str | int | float | None:
@@ -225,6 +229,11 @@ def _is_among(
 
 def _json_path(path: Path) -> str:
     return "$" + "".join(f'."{name}"' for name in path)
+
+
+def _fields(path: str) -> Path:
+    """Undo :func:`_json_path`."""
+    return tuple(re.findall(r'\."([^"]*)"', path))
 
 
 def _bind(parameters: dict[str, Any], value: Any) -> str:

@@ -142,7 +142,8 @@ def _newest(connection: sqlite3.Connection, seconds: float) -> int:
     if seconds <= 0:  # whatever the clock says
         limit = "9999"
     else:
-        limit = datetime.fromtimestamp(time.time() - seconds, UTC).isoformat(timespec="seconds")
+        then = datetime.fromtimestamp(max(0.0, time.time() - seconds), UTC)
+        limit = then.isoformat(timespec="seconds")
     (newest,) = connection.execute(
         "SELECT max(generation) FROM generations WHERE created <= ?", (limit,)
     ).fetchone()

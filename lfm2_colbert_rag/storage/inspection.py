@@ -11,7 +11,7 @@ from . import posting_sql
 from .checksums import row_sum
 from .filter_sql import damaged_indexes
 from .folder_rows import codebooks, every_segment
-from .passage_rows import damaged_passages
+from .passage_rows import damaged_passages, senseless_passages
 from .schema import (
     REMEDY,
     foreign_parts,
@@ -22,8 +22,8 @@ from .schema import (
 )
 from .settings import IndexSettings
 
-# Of a catalog of so many bytes every row is read when it is opened: a few milliseconds.
-OPENING_BUDGET = 4 << 20
+# Of a catalog of so many bytes every row is read when it is opened: 15 milliseconds at most.
+OPENING_BUDGET = 1 << 19
 
 
 def check_opened(connection: sqlite3.Connection) -> None:
@@ -59,6 +59,7 @@ def inspect(connection: sqlite3.Connection) -> list[str]:
             _shape(connection, "integrity_check")
             or _essentials(connection)
             or _contents(connection)
+            or senseless_passages(connection)
         )
     except (sqlite3.Error, UnicodeError) as error:
         return [f"the catalog cannot be read ({error}). {REMEDY}"]

@@ -21,6 +21,7 @@ from .._support.system_errors import raise_named
 from ..errors import IndexLockedError, IndexUnavailableError
 from .file_locks import give_up, require_lockable, try_lock
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
+from .retired import is_retired, retire
 
 logger = logging.getLogger(__name__)
 
@@ -125,27 +126,33 @@ class FolderLocks:
             shutil.rmtree(folder, ignore_errors=True)
             give_up(lock)
 
-    def remove_orphans(self, named: Collection[str]) -> None:
+    def remove_orphans(self, named: Collection[str]) -> bool:
         """Remove what killed writers left behind; to be called while :meth:`writing`.
 
         Args:
             named: the segments and codebooks that are in use.
+
+        Returns:
+            False if some is still there, because readers have it open.
         """
+        gone = True
         for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
             if path.name not in named:
-                _remove_orphan(path)
+                gone &= _remove_orphan(path)
         for path in self.folder.glob(f"{STAGING}/*.lock"):
             lock = None
             with suppress(OSError):  # what cannot be locked stays
                 lock = try_lock(path)
             if lock is not None:  # else somebody is writing it right now
-                _remove_orphan(path.with_suffix(""))
+                gone &= _remove_orphan(path.with_suffix(""))
                 give_up(lock)
+        return gone
 
 
-def _remove_orphan(folder: Path) -> None:
-    logger.info("removing %s, left behind by a write that never finished", folder)
-    shutil.rmtree(folder, ignore_errors=True)
+def _remove_orphan(folder: Path) -> bool:
+    if not is_retired(folder):
+        logger.info("removing %s, left behind by a write that never finished", folder)
+    return retire(folder)
 
 
 def _make_real_folder(path: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .._support.disk import sync_folder
+from .._support.disk import sync_file, sync_folder
 from .file_locks import try_lock
 
 # No name of a target is in it, which may be as long as the system takes.
@@ -140,6 +140,5 @@ def _sync_tree(folder: Path) -> None:
         if path.is_dir():
             sync_folder(path)
             continue
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
+        sync_file(path)
     sync_folder(folder)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import IndexCorruptError
-from ..index.arrays import verify_arrays
+from ..index.arrays import find_altered
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
 from ..index.compressed.segment import open_compressed_segment
 from ..index.compressed.writer import CompressedSegmentWriter
@@ -34,6 +34,7 @@ class SegmentOpener:
         self._folder = folder
         self._dim = dim
         self._known: dict[str, Codebook] = {}
+        self._compared: dict[str, str] = {}
         self._opening = threading.Lock()
 
     def codebook(self, info: CodebookInfo) -> Codebook:
@@ -66,6 +67,26 @@ class SegmentOpener:
             "Restore the index from a backup, or build it again from the texts."
         )
 
+    def find_altered(self, info: SegmentInfo) -> dict[str, str]:
+        """Compare a segment's files with their checksums: one sentence for each that is altered.
+
+        Raises:
+            StoredIndexError: the system refuses to open a file now.
+        """
+        return find_altered(self._folder / SEGMENTS / info.name, info.files)
+
+    def require_whole(self, info: SegmentInfo) -> None:
+        """Compare a segment's files with their checksums, once while it is open.
+
+        Raises:
+            IndexCorruptError: a file is missing or altered.
+            StoredIndexError: the system refuses to open a file now.
+        """
+        if info.name not in self._compared:
+            self._compared[info.name] = " ".join(self.find_altered(info).values())
+        if self._compared[info.name]:
+            raise IndexCorruptError(self._compared[info.name])
+
     def keep_only(self, codebooks: Sequence[CodebookInfo]) -> None:
         """Let go of codebooks that are no longer in use."""
         names = {info.name for info in codebooks}
@@ -83,4 +104,4 @@ def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool)
 def verify_files(folder: Path, info: SegmentInfo | CodebookInfo) -> list[str]:
     """Compare the files of a segment or a codebook with their checksums."""
     kind = SEGMENTS if isinstance(info, SegmentInfo) else CODEBOOKS
-    return verify_arrays(require_folders(folder, kind, info.name), info.files)
+    return list(find_altered(require_folders(folder, kind, info.name), info.files).values())

@@ -40,6 +40,7 @@ from .catalog import FILE_NAME, Catalog
 from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
 from .layout import CODEBOOKS, SEGMENTS
 from .locks import FolderLocks
+from .retired import retire
 from .scratch import made_folder
 from .segments import SegmentOpener, new_writer
 from .settings import IndexSettings
@@ -167,6 +168,7 @@ class Store:
     def close(self) -> None:
         """Let go of files and connections; a later call raises RetrieverClosedError."""
         self.catalog.close()
+        self.opener.keep_only(())
         self._snapshot = Snapshot(-1, self._snapshot.settings, (), LiveSegments(()))
 
     def snapshot(self) -> Snapshot:
@@ -325,7 +327,7 @@ class Store:
             self._publish(staged, commit)
             # While nobody else can write, or whoever verifies would take them for orphans.
             for name in retired:
-                shutil.rmtree(self.folder / SEGMENTS / name, ignore_errors=True)
+                self._swept &= retire(self.folder / SEGMENTS / name)
         return True
 
     def add_codebook(self, codebook: Codebook) -> CodebookInfo:
@@ -346,7 +348,7 @@ class Store:
                 named = {one.name for one in self.catalog.codebooks()}
                 for path in (self.folder / CODEBOOKS).iterdir():
                     if path.name not in named:
-                        shutil.rmtree(path, ignore_errors=True)
+                        self._swept &= retire(path)
         return info
 
     def create_filter_index(self, path: FieldPath) -> None:
@@ -401,8 +403,7 @@ class Store:
         self.require_writable()
         with self.locks.writing():
             if not self._swept:
-                self.locks.remove_orphans(self._named())
-                self._swept = True
+                self._swept = self.locks.remove_orphans(self._named())
             try:
                 yield self.catalog.head()
             except BaseException:  # a second Ctrl-C, say, may have kept it from tidying up
@@ -444,9 +445,11 @@ class Store:
                 self._place(staged.folder, root / name)
             self.catalog.commit(commit)
         except BaseException:
-            # The transaction may have gone through before, say, a keyboard interrupt arrived.
-            if name is not None and name not in self.catalog.segment_names():
-                shutil.rmtree(root / name, ignore_errors=True)
+            # The transaction may have gone through before, say, a keyboard interrupt arrived. Where
+            # not even that can be asked, on a full disk, whoever writes next tidies up.
+            with suppress(Exception):
+                if name is not None and name not in self.catalog.segment_names():
+                    shutil.rmtree(root / name, ignore_errors=True)
             raise
 
     def _named(self) -> set[str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -13,14 +14,16 @@ from filelock import FileLock, Timeout
 from .._support.progress import ProgressLike, reporting
 from ..errors import IndexCorruptError
 from ..index.base import run_starts
-from ..index.compressed.codebook import Codebook, CodebookInfo
+from ..index.compressed.codebook import CodebookInfo
 from ..index.compressed.segment import CompressedSegment
 from ..index.segment import Segment, SegmentInfo
 from ..types import Window
 from .catalog import FILE_NAME, Catalog
 from .layout import CODEBOOKS, LOCK, SEGMENTS, STAGING
+from .retired import is_retired
 from .segments import SegmentOpener, verify_files
 
+Opened = TypeVar("Opened")
 _Sizes: TypeAlias = npt.NDArray[np.int64]
 
 # What looks broken while others write may only have been replaced meanwhile: look again so often.
@@ -104,7 +107,7 @@ class _Inspection:
         segments, self._codebooks = changes.segments, changes.codebooks
         self._opener = SegmentOpener(self._folder, self._dim)
         for codebook in self._codebooks:
-            problems += self._open(codebook)[1]
+            problems += self._open(codebook, partial(self._opener.codebook, codebook))[1]
         held: list[_Sizes] = []
         with reporting(progress, sum(info.passages for info in segments), "verifying") as report:
             for info in segments:
@@ -117,8 +120,8 @@ class _Inspection:
         self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]
     ) -> list[str]:
         root = self._folder / SEGMENTS
-        segment, problems = self._open(info)
-        if isinstance(segment, Segment):
+        segment, problems = self._open(info, lambda: self._opener.segment(info, self._codebooks))
+        if segment is not None:
             found = list(_check_layout(segment))
             if isinstance(segment, CompressedSegment):
                 found += segment.check()
@@ -130,16 +133,12 @@ class _Inspection:
         return problems
 
     def _open(
-        self, info: SegmentInfo | CodebookInfo
-    ) -> tuple[Segment | Codebook | None, list[str]]:
+        self, info: SegmentInfo | CodebookInfo, opened: Callable[[], Opened]
+    ) -> tuple[Opened | None, list[str]]:
         """Compare a folder's files with their checksums, then open it; or say why not."""
         try:
             problems = verify_files(self._folder, info)
-            if problems:
-                return None, problems
-            if isinstance(info, CodebookInfo):
-                return self._opener.codebook(info), []
-            return self._opener.segment(info, self._codebooks), []
+            return (None, problems) if problems else (opened(), [])
         except (FileNotFoundError, IndexCorruptError) as error:  # gone between two looks, or wrong
             return None, [str(error)]
 
@@ -246,7 +245,7 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
             "or optimize removes it."
             for parent in (SEGMENTS, CODEBOOKS, STAGING)
             for path in _folders(folder / parent)
-            if path.name not in named and not _is_staged(path)
+            if path.name not in named and not is_retired(path) and not _is_staged(path)
         ]
     finally:
         lock.release()

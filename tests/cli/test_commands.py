@@ -233,3 +233,36 @@ def test_starting_loads_nothing_heavy() -> None:
     )
     outcome = _start("-c", code)
     assert outcome.stdout.splitlines()[1] == ""
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+@pytest.mark.subprocess
+@pytest.mark.parametrize("where", ["/dev/full", "&-"])
+def test_an_output_that_takes_nothing(index: str, where: str) -> None:
+    command = f"{sys.executable} -m lfm2_colbert_rag.cli stats --json {index} >{where}"
+    process = subprocess.run(command, shell=True, capture_output=True, text=True)
+    lines = process.stderr.splitlines()
+    assert not any("Traceback" in line or "Exception ignored" in line for line in lines)
+    if where == "/dev/full":
+        assert process.returncode == 1
+        assert lines == ["error: [Errno 28] No space left on device"]
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (MemoryError(), "there was not enough memory; free some, or do less at once."),
+        (RecursionError("x"), "what was given is nested too deeply to be read."),
+        (OSError(5, "Input/output error"), "[Errno 5] Input/output error"),
+        (OSError("several\nlines"), "several lines"),
+    ],
+)
+def test_what_nobody_foresaw_is_one_line(
+    run: Run, index: str, monkeypatch: pytest.MonkeyPatch, error: BaseException, said: str
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("lfm2_colbert_rag.Retriever.stats", fail)
+    outcome = run("stats", index)
+    assert (outcome.code, outcome.err) == (1, f"error: {said}\n")

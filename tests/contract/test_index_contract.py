@@ -42,7 +42,7 @@ windows_of_a_passage = st.lists(
 corpora = st.lists(st.lists(windows_of_a_passage, min_size=1, max_size=5), min_size=1, max_size=4)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=settings.default.max_examples * 3 // 2, deadline=None)
 @given(data=st.data(), shape=corpora, k=st.integers(1, 12), query_seed=st.integers(0, 9))
 def test_agrees_with_a_dictionary(data, shape, k, query_seed):
     kind = INDEXES[data.draw(st.sampled_from(sorted(INDEXES)))]

@@ -22,7 +22,12 @@ from lfm2_colbert_rag import Retriever
 from ..grown import set_policy
 from ..inside import store_of
 
-pytestmark = pytest.mark.crash
+pytestmark = [
+    pytest.mark.crash,
+    pytest.mark.skipif(
+        not hasattr(os, "fork"), reason="its writers are forked, and killed by signal"
+    ),
+]
 
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 WRITER = Path(__file__).parent / "writer.py"

@@ -52,6 +52,7 @@ def weights_of(backbone: Lfm2Backbone) -> dict[str, Any]:
     return {name: tensor.double().numpy() for name, tensor in backbone.state_dict().items()}
 
 
+@pytest.mark.long
 def test_causal_backbone_equals_transformers() -> None:
     """On a padded batch of unequal texts, at every position."""
     cosine, difference = worst_difference(random_backbone(small_config()), LENGTHS)

@@ -23,6 +23,8 @@ from lfm2_colbert_rag.types import TokenVectors
 from .checkpoints import DIM, edit_json, random_backbone, small_config, write_checkpoint
 from .plain import plain_hidden_states
 
+pytestmark = pytest.mark.long
+
 TEXTS = [
     "the quick brown fox",
     "",

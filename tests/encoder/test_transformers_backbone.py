@@ -23,6 +23,8 @@ from lfm2_colbert_rag.errors import MissingExtraError, ModelFormatError
 from .checkpoints import DIM, edit_json, write_checkpoint
 from .foreign import FOREIGN, HIDDEN, foreign_model, write_backbone, write_foreign
 
+pytestmark = pytest.mark.long
+
 TEXTS = [
     "What is the capital of France?",
     "",

@@ -13,7 +13,7 @@ from lfm2_colbert_rag.index.arrays import describe_arrays, open_arrays, release_
 
 def file_pages() -> int:
     """Resident pages of files, of this process."""
-    return int(Path("/proc/self/statm").read_text().split()[2])
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[2])
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")

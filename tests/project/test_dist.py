@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import zipfile
 from pathlib import Path
@@ -104,7 +105,7 @@ def test_first_example_of_the_readme_runs(name, tmp_path):
 
 
 def test_the_command_is_installed(tmp_path):
-    command = Path(PYTHON).parent / "lfm2-colbert"
+    command = shutil.which("lfm2-colbert", path=Path(PYTHON).parent)
     done = subprocess.run([command, "--version"], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert only("lfm2_colbert_rag-*.whl").name.split("-")[1] in done.stdout

@@ -17,6 +17,7 @@ PAGES = sorted((ROOT / "docs").glob("**/*.md"))
 OTHERS = [*ROOT.glob("*.md"), *ROOT.glob("integrations/*/README.md"), *ROOT.glob("recipes/*/*.md")]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page_runs(page, tmp_path, monkeypatch, capsys):
     """The blocks of a page tell one story: they share their names and their folder."""

@@ -6,6 +6,8 @@ import doctest
 import importlib
 import pkgutil
 
+import pytest
+
 import lfm2_colbert_rag
 
 MODULES = sorted(
@@ -15,6 +17,7 @@ MODULES = sorted(
 )
 
 
+@pytest.mark.long
 def test_examples_run_and_give_what_they_say(tmp_path, monkeypatch, capsys):
     """All of them, before any failure is told; what went wrong is printed by doctest."""
     monkeypatch.chdir(tmp_path)

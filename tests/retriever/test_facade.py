@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 
 import numpy as np
@@ -268,10 +269,9 @@ def test_explain_shows_words_and_shares(retriever):
     assert "<mark" in explanation._repr_html_()
     from rich.console import Console
 
-    console = Console(record=True, width=100, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    console = Console(record=True, width=100, file=io.StringIO())
     console.print(explanation)
     assert "router" in console.export_text()
-    console.file.close()
 
 
 def test_explanations_escape_html(folder):

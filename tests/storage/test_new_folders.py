@@ -218,7 +218,7 @@ def put(path: Path, kind: str, precious: Path) -> None:
     elif kind == "fifo":
         os.mkfifo(path)
     else:
-        path.write_text("")
+        path.write_text("", encoding="utf-8")
 
 
 @POSIX

@@ -20,6 +20,7 @@ from lfm2_colbert_rag.storage.verification import verify_folder
 from ..conftest import CORPUS
 from ..inside import store_of
 from ..sealing import tampering
+from ..windows import KEEPS_WHAT_IS_IN_USE
 
 
 def rewrite(retriever: Retriever, name: str, change) -> Path:
@@ -27,6 +28,8 @@ def rewrite(retriever: Retriever, name: str, change) -> Path:
     path = next(retriever.path.glob(f"segments/*/{name}.npy"))
     array = np.load(path)
     changed = change(array)
+    if KEEPS_WHAT_IS_IN_USE:
+        pytest.skip("replaces a file that is mapped")
     path.unlink()  # the old one may still be mapped
     np.save(path, array if changed is None else changed)
     file = _describe(path)
@@ -85,14 +88,14 @@ def put(position: tuple[int, ...], value: float):
         ("spans", put((0, 1), 10_000), "a span outside of the text in passage 'reset'"),
         ("spans", put((0, 0), -1), "a span outside of the text in passage 'reset'"),
         ("windows", put((1, 1), 10_000), "a span outside of the text in passage 'reinicio'"),
-        ("windows", lambda a: a[:-1], "offsets of shape"),
+        ("windows", lambda a: a[:-1], "windows have another shape than 5 by 2"),
         ("offsets", put((0,), 1), "its offsets do not ascend from 0"),
         ("offsets", put((2,), 10_000), "its offsets do not ascend from 0"),
         ("offsets", put((-1,), 10_000), "its offsets do not ascend from 0"),
         ("offsets", lambda a: a[:-1], "offsets of shape"),
         ("rows", lambda a: a[::-1].copy(), "its rows do not ascend"),
         ("rows", put((1,), 1), "it holds 4 passages; the catalog says 5"),
-        ("rows", lambda a: a + 1, "passage 'reset' has no vectors in any segment"),
+        ("rows", lambda a: a + 1, "its rows begin at 2; the catalog says 1"),
     ],
 )
 def test_arrays_that_contradict_one_another(retriever, name, change, said):
@@ -114,7 +117,7 @@ def test_arrays_that_contradict_one_another(retriever, name, change, said):
             "each of the passages 'reset', 'reinicio', 'kaffee' and 2",
         ),
         ("UPDATE segments SET passages = 6", "it holds 5 passages; the catalog says 6"),
-        ("UPDATE segments SET tokens = tokens + 1", "do not ascend from 0"),
+        ("UPDATE segments SET tokens = tokens + 1", "vectors by the catalog"),
     ],
 )
 def test_a_catalog_that_contradicts_the_segments(retriever, statement, said):

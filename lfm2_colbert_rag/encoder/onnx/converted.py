@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 import shutil
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from ..._support.disk import sync_file
 from ..._support.progress import reporting
 from ...errors import ConfigError
 from ..cache import CACHE_VARIABLE, cache_folder, writable_cache
@@ -132,8 +132,7 @@ def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
                 output=(VECTORS, "float32", (*shape, checkpoint.dim)),
             )
         for file in scratch.iterdir():
-            with file.open("rb") as stream:
-                os.fsync(stream.fileno())
+            sync_file(file)
         scratch.chmod(0o755)
         scratch.rename(folder)
     except BaseException:

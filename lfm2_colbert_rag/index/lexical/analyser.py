@@ -29,13 +29,14 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 from zlib import crc32
 
-from .normalisation import marks, normalise
+from .normalisation import normalise
+from .runs import find_runs
+from .strings import strings
 
 VERSION = 1
 """Changes whenever a text may get other terms; an index of another version cannot be read."""
@@ -49,25 +50,15 @@ _PARTS = re.compile(
     rf"|(?P<katakana>[{_KATAKANA}]+)|(?P<hangul>[{_HANGUL}]+)"
     rf"|(?P<word>[^{_UNSPACED}{_HAN}{_HIRAGANA}{_KATAKANA}{_HANGUL}]+)"
 )
-_WITHIN = r"\u00ad\u200c\u200d\u2060\ufeff"  # not seen, and no end of a word
-_LETTER = rf"[^\W_]|[{re.escape(marks())}{_WITHIN}]"
-# Words; codes such as RT-AX88U a second time as one; names of languages; single symbols.
-_RUNS = re.compile(
-    rf"(?P<code>(?=[A-Za-z0-9./_-]*[0-9])(?=[0-9./_-]*[A-Za-z])[A-Za-z0-9]+(?:[-./_][A-Za-z0-9]+)+)"
-    rf"|(?P<sharp>\b[A-Za-z](?:\+\+|\#))"
-    rf"|(?P<run>(?:{_LETTER})+)"
-    r"|(?P<symbol>[\u2190-\u2bff\u3012\U0001f1e6-\U0001f1ff]{1,2}?"
-    r"|[\U0001f000-\U0001f3fa\U0001f400-\U0001faff])"
-)
 _GRAM = 4
 _HEAD = 4  # letters of a word that its pairs have
 _BEGINNING = 5
 _PREFIXING = ("\u0590", "\u0780")  # scripts that write articles together with the word
 # What beginnings count beside whole words, and whole words without their accents.
 _OF_BEGINNINGS, _OF_PLAIN = 0.7, 0.5
-EDGES = ".,;:!?()[]{}\"'"
-"""Characters that have no terms, nor change those of what stands between them."""
-_LONG = 64  # longer strings are not worth caching
+_LONG = 64  # longer runs are no words of any language
+# Strings that are not longer are worth caching; so many, that mischief fills some ten megabytes.
+_CACHED, _KEPT = 32, 1 << 15
 
 
 class Token(NamedTuple):
@@ -99,43 +90,44 @@ def analyse(text: str) -> list[str]:
         >>> analyse("東京へ")
         ['東', '京', '東京', 'へ']
     """
-    terms: list[str] = []
+    return list(iterate_terms(text))
+
+
+def iterate_terms(text: str) -> Iterator[str]:
+    """Yield the terms of a text one by one; see :func:`analyse`."""
     seed: int | None = None
-    for string in text.split():
-        if (token := read_token(string.strip(EDGES))) is None:
+    for string in strings(text):
+        if (token := read_token(string)) is None:
             continue
         if seed is not None and token.head:
-            terms += token.terms[: token.joint]
-            terms.append(pair_term(_pair_number(seed, token.head)))
-            terms += token.terms[token.joint :]
+            yield from token.terms[: token.joint]
+            yield pair_term(pair_number(seed, token.head))
+            yield from token.terms[token.joint :]
         else:
-            terms += token.terms
+            yield from token.terms
         seed = token.seed
-    return terms
 
 
 def read_token(string: str) -> Token | None:
     """Analyse what stands between two blanks; no term reaches over a blank, except pairs.
 
     Args:
-        string: without blanks; :data:`EDGES` around it change nothing.
+        string: as :func:`~.strings.strings` gives it.
 
     Returns:
         None where nothing is in it that has terms, as in a dash.
     """
-    return _cached_token(string) if len(string) <= _LONG else _token(string)
+    return _cached_token(string) if len(string) <= _CACHED else _token(string)
 
 
 def _token(string: str) -> Token | None:
     if string.isascii() and string.isalpha():  # one run, as most are
-        whole, head = (
-            _terms(string) if len(string) <= _LONG else (tuple(_cut(normalise(string))), "")
-        )
-        return Token(whole, len(whole), head.encode(), _seed(head) if head else None)
+        whole, head = _terms(string)
+        return Token(tuple(whole), len(whole), head.encode(), _seed(head) if head else None)
     terms: list[str] = []
     heads: list[str] = []
     joint = 0
-    for found in _RUNS.finditer(string):
+    for found in find_runs(string):
         own, head = _read_run(found)
         terms += own
         joint = joint if heads else len(terms)
@@ -147,14 +139,14 @@ def _token(string: str) -> Token | None:
     return Token(tuple(terms), joint, heads[0].encode(), _seed(heads[-1]) if heads[-1] else None)
 
 
-_cached_token = lru_cache(maxsize=1 << 16)(_token)
+_cached_token = lru_cache(maxsize=_KEPT)(_token)
 
 
 def _read_run(found: re.Match[str]) -> tuple[Sequence[str], str]:
     """Return the terms of a match, and how it begins if it is one word."""
     run = found.group()
     if found.lastgroup == "run":
-        return _terms(run) if len(run) <= _LONG else (_cut(normalise(run)), "")
+        return _terms(run)
     if found.lastgroup == "code":
         parts = [term for part in re.split(r"[-./_]", run) for term in _terms(part)[0]]
         return [*parts, f"_{re.sub(r'[-./_]', '', run).lower()}_"], ""
@@ -170,7 +162,7 @@ def weigh(query: str) -> dict[str, float]:
         >>> weigh("fox 東")
         {'_fox_': 1.7, '_fox': 1.0, 'fox_': 1.0, '東': 1.0}
     """
-    times = Counter(analyse(query))
+    times = Counter(iterate_terms(query))
     spelled = {term[1:] for term in times if term[0] == "="}
     accented = {f"_{normalise(word)}_" for word in spelled}
     return {term: count * _weight(term, term in accented) for term, count in times.items()}
@@ -202,16 +194,17 @@ def pair(head: str, next_head: str) -> str:
     There are four times as many pairs as other terms, most of them met once, and each list that a
     commit touches costs time. Under 65,536 names next to nothing of what pairs are worth is lost.
     """
-    return pair_term(_pair_number(_seed(head), next_head.encode()))
+    return pair_term(pair_number(_seed(head), next_head.encode()))
 
 
-def pair_numbers(tokens: Sequence[Token]) -> list[int]:
-    """Return the numbers of the pairs that neighbouring tokens make, see :func:`pair_term`."""
-    return [
-        crc32(token.head, before.seed) >> 16  # as _pair_number does; a call each costs more
-        for before, token in pairwise(tokens)
-        if before.seed is not None and token.head
-    ]
+def pair_number(seed: int, next_head: bytes) -> int:
+    """Return the number of the pair that two neighbouring tokens make, see :func:`pair_term`.
+
+    Args:
+        seed: that of the first.
+        next_head: how the second begins.
+    """
+    return crc32(next_head, seed) >> 16
 
 
 def pair_term(number: int) -> str:
@@ -219,17 +212,18 @@ def pair_term(number: int) -> str:
     return f"~{number:04x}"
 
 
-def _pair_number(seed: int, next_head: bytes) -> int:
-    return crc32(next_head, seed) >> 16
-
-
 def _seed(head: str) -> int:
     return crc32(f"{head} ".encode())
 
 
-@lru_cache(maxsize=1 << 16)
-def _terms(run: str) -> tuple[tuple[str, ...], str]:
+def _terms(run: str) -> tuple[Sequence[str], str]:
     """Return the terms of a run, and how it begins if it is one word of a script with blanks."""
+    if len(run) <= _CACHED:
+        return _cached_terms(run)
+    return _read_word(run) if len(run) <= _LONG else (_cut(normalise(run)), "")
+
+
+def _read_word(run: str) -> tuple[tuple[str, ...], str]:
     word = normalise(run)
     if run.isascii():
         return tuple(_of_word(word)), word[:_HEAD]
@@ -237,6 +231,9 @@ def _terms(run: str) -> tuple[tuple[str, ...], str]:
     if found is None or found.lastgroup != "word":
         return tuple(_cut(word)), ""
     return (*_of_word(word), *_spelled(run, word)), word[:_HEAD]
+
+
+_cached_terms = lru_cache(maxsize=_KEPT)(_read_word)
 
 
 def _spelled(run: str, word: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 
 # Letters that no decomposition takes apart, and forms that writers use for one another.
 _SAME = {
@@ -57,6 +57,7 @@ def normalise(text: str) -> str:
     return unicodedata.normalize("NFC", "".join(kept).translate(_TABLE))
 
 
+@lru_cache(maxsize=4096)
 def _is_accent(mark: str, base: str) -> bool:
     if mark in _ALWAYS:
         return True

@@ -17,8 +17,8 @@ from .occurrences import find_occurrences
 LENGTHS = ""
 """The term under which the numbers of terms of all passages are kept."""
 
-# Texts that are analysed together.
-_PART = 1000
+# Texts that are analysed together, and their characters.
+_PART, _CHARACTERS = 1000, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,19 +46,14 @@ class Postings:
             >>> {term: counts.tolist() for term, _, counts in postings}[""]
             [7, 7]
         """
-        terms, ranks, places = find_occurrences(texts)
-        lengths = np.bincount(places, minlength=len(texts))
-        # Sorted by term, then by place; one number for both sorts faster than two.
-        keys = ranks * len(texts) + places
-        keys.sort()
-        begins = np.flatnonzero(np.diff(keys, prepend=-1))
-        ranked, places = np.divmod(keys[begins], max(1, len(texts)))
-        sizes = np.bincount(ranked, minlength=len(terms))
+        found = find_occurrences(texts)
+        lengths = np.bincount(found.places, weights=found.counts, minlength=len(texts))
+        sizes = np.bincount(found.ranks, minlength=len(found.terms))
         return cls(
-            [LENGTHS, *terms],
-            np.cumsum([0, len(texts), *sizes]),
-            np.concatenate((np.arange(len(texts)), places)) + first,
-            np.concatenate((lengths, np.diff(begins, append=len(keys)))),
+            [LENGTHS, *found.terms],
+            np.cumsum(np.concatenate(([0, len(texts)], sizes))),
+            np.concatenate((np.arange(len(texts)), found.places)) + first,
+            np.concatenate((lengths.astype(np.int64), found.counts)),
         )
 
     def at(self, rows: Numbers) -> Postings:
@@ -137,9 +132,18 @@ class Postings:
 
 def in_parts(texts: Sequence[str]) -> list[Postings]:
     """Return the postings of texts, some of them at a time, which needs less memory."""
-    return [
-        Postings.of(texts[first : first + _PART], first) for first in range(0, len(texts), _PART)
-    ]
+    return [Postings.of(texts[start:end], start) for start, end in _parts(texts)]
+
+
+def _parts(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
+    start, characters = 0, 0
+    for place, text in enumerate(texts):
+        characters += len(text)
+        if place > start and (place - start == _PART or characters > _CHARACTERS):
+            yield start, place
+            start, characters = place, len(text)
+    if start < len(texts):
+        yield start, len(texts)
 
 
 def _narrow(column: Numbers) -> npt.NDArray[np.unsignedinteger]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy.typing as npt
@@ -10,7 +12,7 @@ import numpy.typing as npt
 from ..._support.progress import ProgressLike, reporting
 from ..._support.token_vectors import check_vectors, no_vectors
 from ..._support.validation import check_streamed
-from ...errors import IndexLockedError, LFM2ColBERTError
+from ...errors import IndexCorruptError, IndexLockedError, LFM2ColBERTError
 from ...index.lexical.postings import Postings, in_parts
 from ...storage.commits import Draft, StaleDraftError
 from ...storage.exchange.given_vectors import GivenVectors, given_windows
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from ...types import Passage, Window
 
 __all__ = ["TEXTS", "Ingestor"]
+
+logger = logging.getLogger(__name__)
 
 
 class Ingestor:
@@ -135,7 +139,7 @@ class Ingestor:
         """Commit passages, encoding only texts that are not stored under their id already."""
         snapshot = self._store.snapshot()
         rows, stored = self._stored(passages, snapshot)
-        plan = UpsertPlan.make(passages, stored)
+        plan = UpsertPlan.make(passages, stored, partial(self._is_whole, snapshot))
         if not plan.changed:
             return
         texts = plan.texts_to_encode()
@@ -155,6 +159,16 @@ class Ingestor:
                     fitted=encoder.pooler.fitted if encoder else {},
                 )
                 self._store.commit_passages(draft)
+
+    def _is_whole(self, snapshot: Snapshot, row: int) -> bool:
+        """Tell whether the vectors of a row are as they were written, and may be copied."""
+        segment, _ = snapshot.segments.find(row)
+        try:
+            self._store.opener.require_whole(segment.info)
+        except IndexCorruptError as error:
+            logger.warning("a stored text is encoded again, for its vectors are damaged: %s", error)
+            return False
+        return True
 
     def _stored(
         self, passages: Sequence[Passage], snapshot: Snapshot

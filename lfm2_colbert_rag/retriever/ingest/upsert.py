@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -28,17 +28,28 @@ class UpsertPlan:
 
     @classmethod
     def make(
-        cls, passages: Sequence[Passage], stored: Mapping[str, tuple[int, Passage]]
+        cls,
+        passages: Sequence[Passage],
+        stored: Mapping[str, tuple[int, Passage]],
+        is_whole: Callable[[int], bool],
     ) -> UpsertPlan:
-        """Compare passages with what is stored, by id, as row and passage."""
+        """Compare passages with what is stored.
+
+        Args:
+            passages: what to store.
+            stored: rows and passages, by id.
+            is_whole: tells whether the vectors of a row are as they were written; those that are
+                not are made anew of the text.
+        """
         plan = cls([], {}, {})
         for passage in passages:
             row, known = stored.get(passage.id, (0, None))
             if known is not None and known.text == passage.text:
-                plan.relied_on[passage.id] = row
                 if json.dumps(known.metadata) == json.dumps(passage.metadata):
+                    plan.relied_on[passage.id] = row
                     continue
-                plan.reused[passage.id] = row
+                if is_whole(row):
+                    plan.relied_on[passage.id] = plan.reused[passage.id] = row
             plan.changed.append(passage)
         return plan
 

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import IndexLockedError
+from ...errors import IndexCorruptError, IndexLockedError
 from ...index.compressed.clustering import train_codebook
 from ...index.compressed.codebook import Centroids, Codebook
 from ...index.compressed.codebook_reuse import Known
 from ...index.compressed.codec import Codec
 from ...index.compressed.segment import CompressedSegment
 from ...index.compressed.writer import CompressedSegmentWriter
+from ...index.laws import REMEDY
 from ...storage.commits import StaleDraftError
+from .soundness import Soundness
 
 if TYPE_CHECKING:
     from ...index.base import LiveSegment
@@ -73,11 +75,15 @@ class Compactor:
     Args:
         store: the index.
         policy: when and how much; :data:`DEFAULT_POLICY` when None.
+
+    Attributes:
+        soundness: which segments are whole; damaged ones are left as they are.
     """
 
     def __init__(self, store: Store, policy: CompactionPolicy | None = None) -> None:
         self._store = store
         self._given = policy
+        self.soundness = Soundness(store)
 
     @property
     def _policy(self) -> CompactionPolicy:
@@ -91,6 +97,7 @@ class Compactor:
             if not self.wants_compression(snapshot) and not self._find_mergers(snapshot):
                 return
             with store.locks.optimizing(timeout=0):
+                self.soundness.begin()
                 if self.wants_compression():
                     self.compress()
                 self.merge_due()
@@ -175,12 +182,16 @@ class Compactor:
         """Return segments to be merged, side by side and of one kind; empty when all is well."""
         segments = list(snapshot.segments)
         for live in segments:
-            if live.live is not None and live.live.mean() < 1 - self._policy.dead_share:
+            few = live.live is not None and live.live.mean() < 1 - self._policy.dead_share
+            if few and not (live.passages and self.soundness.is_damaged(live)):
                 return [live]
         run: list[LiveSegment] = []
         for live in segments:
             if run and self._class_of(run[-1]) != self._class_of(live):
                 run = []
+            if self.soundness.is_damaged(live):
+                run = []
+                continue
             run.append(live)
             if len(run) == self._policy.fan_in:
                 return run
@@ -190,26 +201,47 @@ class Compactor:
         """Write one segment for several of one kind, without their dead rows and as they are."""
         first = segments[0].segment
         codebook = first.codebook if isinstance(first, CompressedSegment) else None
-        return self._rewrite(segments, codebook, report)
+        return self._rewrite(segments, codebook, report, alone=False)
 
     def _rewrite(
-        self, segments: Sequence[LiveSegment], codebook: Codebook | None, report: Report | None
+        self,
+        segments: Sequence[LiveSegment],
+        codebook: Codebook | None,
+        report: Report | None,
+        *,
+        alone: bool = True,
     ) -> bool:
         """Write the live windows of segments into one, of a codebook or exact.
+
+        Damaged ones stay where they are, and what lies on either side of them becomes one each.
+
+        Args:
+            segments: side by side.
+            codebook: what to compress with; None for an exact segment.
+            report: see :meth:`compress`.
+            alone: whether it pays to write one anew that has no dead rows and no others beside it.
 
         Returns:
             False if one of them was replaced by somebody else meanwhile.
         """
-        store = self._store
-        retired = [live.segment.info.name for live in segments]
         if not any(live.passages for live in segments):
-            return store.replace_segments(retired, None)
+            return self._store.replace_segments(_names(segments), None)
+        runs = self.soundness.runs(segments)
+        wanted = [run for run in runs if alone or len(run) > 1 or run[0].live is not None]
+        return all(self._write(run, codebook, report) for run in wanted)
+
+    def _write(
+        self, segments: Sequence[LiveSegment], codebook: Codebook | None, report: Report | None
+    ) -> bool:
+        store = self._store
+        if not any(live.passages for live in segments):
+            return store.replace_segments(_names(segments), None)
         with store.stage(codebook) as staged:
             for live in segments:
                 self._move(live, staged)
                 if report is not None:
                     report(live.passages)
-            return store.replace_segments(retired, staged)
+            return store.replace_segments(_names(segments), staged)
 
     def _move(self, live: LiveSegment, staged: StagedSegment) -> None:
         """Write a segment's live windows: as they are where that is possible."""
@@ -244,7 +276,10 @@ class Compactor:
         store = self._store
         snapshot = store.snapshot()
         codec = Codec(snapshot.settings.dim, snapshot.settings.nbits)
-        vectors, tokens, total = self._sample(list(snapshot.segments), codec.dim)
+        segments = self.soundness.whole(snapshot.segments)
+        if not any(live.passages for live in segments):
+            raise IndexCorruptError(f"no segment of {store.folder} is whole. {REMEDY}")
+        vectors, tokens, total = self._sample(segments, codec.dim)
         codebook = train_codebook(
             store.new_name(), vectors, tokens, codec, total=total, known=known
         )
@@ -291,6 +326,10 @@ class Compactor:
         info = live.segment.info
         size = max(1, info.vectors / self._policy.smallest_tier)
         return info.kind, info.codebook, int(np.log(size) / np.log(self._policy.fan_in))
+
+
+def _names(segments: Sequence[LiveSegment]) -> list[str]:
+    return [live.segment.info.name for live in segments]
 
 
 def _stored_vectors(segments: Sequence[LiveSegment]) -> int:

@@ -67,6 +67,7 @@ class Optimizer:
         """Bring the index to its best; see ``Retriever.optimize``."""
         store = self._store
         store.require_writable()
+        _check_seconds(forget_after)
         settings = store.snapshot().settings
         encoder = self._ingestor.passage_encoder(settings) if reencode_texts else None
         steps = 2 if encoder is None else 3
@@ -75,12 +76,14 @@ class Optimizer:
             store.locks.optimizing(timeout=0),
             reporting(progress, steps * store.snapshot().segments.passages, "optimizing") as report,
         ):
+            self._compactor.soundness.begin(anew=True)
             if encoder is not None:
-                reencode(store, encoder, report)
+                reencode(store, encoder, self._compactor.soundness, report)
             self._renew(report, reencoded=encoder is not None)
             self._compactor.merge_due(report)
             self._compactor.merge_all(report)
             self._forget(forget_after)
+        self._compactor.soundness.raise_found()
         snapshot = store.snapshot()
         if isinstance(self._searcher.indexes.get(snapshot), CompressedIndex):
             self._measure(snapshot, SAMPLE, SECONDS)
@@ -210,3 +213,9 @@ class Optimizer:
                 "optimize it again",
                 self._store.folder / FILE_NAME,
             )
+
+
+def _check_seconds(forget_after: object) -> None:
+    number = isinstance(forget_after, int | float) and not isinstance(forget_after, bool)
+    if not number or not forget_after >= 0:  # type: ignore[operator]
+        raise ConfigError(f"forget_after must be seconds, 0 or more, not {forget_after!r}.")

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..._support.token_vectors import check_vectors
+from ...errors import IndexCorruptError
 from ..ingest.passage_encoder import TEXTS, PassageEncoder
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from ...storage.staging import StagedSegment
     from ...storage.store import Snapshot, Store
     from ...types import Passage, Window
+    from .soundness import Soundness
 
 Report = Callable[[int], None]
 
@@ -30,14 +32,18 @@ Report = Callable[[int], None]
 GROUP_VECTORS = 2_000_000
 
 
-def reencode(store: Store, encoder: PassageEncoder, report: Report | None = None) -> None:
+def reencode(
+    store: Store, encoder: PassageEncoder, soundness: Soundness, report: Report | None = None
+) -> None:
     """Replace all segments by exact ones of vectors that were encoded just now.
 
-    A text of which the encoder makes no vector keeps those that it has.
+    A text of which the encoder makes no vector keeps those that it has; where these are damaged,
+    what they lie in is left as it is, and noted.
 
     Args:
         store: an index, locked for optimizing.
         encoder: encodes passages as this index stores them.
+        soundness: is told of damage.
         report: called with the number of passages just encoded.
 
     Raises:
@@ -46,7 +52,10 @@ def reencode(store: Store, encoder: PassageEncoder, report: Report | None = None
     """
     snapshot = store.snapshot()
     for group in _groups(snapshot.segments):
-        _replace(store, snapshot, group, encoder, report)
+        try:
+            _replace(store, snapshot, group, encoder, report)
+        except IndexCorruptError as error:
+            soundness.note(error)
 
 
 def _groups(segments: Iterable[LiveSegment]) -> Iterator[list[LiveSegment]]:
@@ -79,9 +88,15 @@ def _replace(
             passages = store.catalog.passages(part)
             texts = [passages[row] for row in part]
             for row, windows in zip(part, _encode(texts, encoder, report), strict=True):
-                kept = windows or list(snapshot.segments.windows(row))
+                kept = windows or _stored(store, snapshot, row)
                 sizes.append(_write(staged, row, kept, passages[row].id, snapshot.settings.dim))
         store.replace_segments(retired, staged, sizes, encoder.pooler.fitted)
+
+
+def _stored(store: Store, snapshot: Snapshot, row: int) -> list[Window]:
+    segment, positions = snapshot.segments.find(row)
+    store.opener.require_whole(segment.info)
+    return [segment.window(position) for position in positions]
 
 
 def _encode(

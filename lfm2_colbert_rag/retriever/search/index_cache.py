@@ -35,6 +35,10 @@ class IndexCache:
         self._settings = settings
         self._last = None
 
+    def forget(self) -> None:
+        """Let go of the snapshot, whose files are mapped."""
+        self._last = None
+
     def _make(self, snapshot: Snapshot) -> Index:
         segments = snapshot.segments
         if any(live.segment.info.kind == COMPRESSED for live in segments):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_query_vectors, check_vectors
 from ..._support.validation import check_passages
 from ...errors import IndexBusyError, PassageNotFoundError
@@ -149,9 +150,26 @@ class Searcher:
     def _answer(
         self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
     ) -> tuple[Snapshot, list[list[Hit]]]:
-        """Answer queries, and say in which generation."""
+        """Answer queries, and say in which generation.
+
+        Raises:
+            IndexBusyError: what was found was forgotten meanwhile, several times in a row.
+            IndexUnavailableError: there was not enough memory for so many hits, or too many files
+                are open.
+        """
         encoded = [] if mode == "lexical" else self.encode(texts)
         self.asked.extend(one.vectors for one in encoded)
+        with system_errors(self._store.folder):
+            return self._found(texts, encoded, k, where, mode)
+
+    def _found(
+        self,
+        texts: Sequence[str],
+        encoded: Sequence[TokenVectors],
+        k: int,
+        where: Filter | None,
+        mode: Mode,
+    ) -> tuple[Snapshot, list[list[Hit]]]:
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
             rows = self._allowed(snapshot, where)

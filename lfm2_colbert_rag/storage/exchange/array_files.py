@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -12,11 +13,14 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import safe_open
 
+from ..._support.regular import open_regular
 from ...errors import InputError
+from .array_headers import read_member
 from .dump import Dump, load_array, load_json, readable, to_offsets
 from .given_vectors import GivenVectors
 
 SUFFIXES = (".npz", ".safetensors", ".npy")
+_MEMBER = ".npy"
 _VECTORS = ("vectors", "embeddings")
 _LENGTHS = ("token_counts", "lengths", "doclens")
 _NUMBERED = re.compile(r"doclens\.(\d+)\.json")
@@ -33,6 +37,8 @@ def open_by_id(path: Path) -> Dump:
         ids = _npz_ids(path) if read is _npz else _safetensors_ids(path)
         if not ids:
             raise InputError(f"{path} holds no arrays; each passage has one under its id.")
+        if len(set(ids)) < len(ids):
+            raise InputError(f"{path} holds two arrays under one id; write it again.")
         first = np.asarray(next(read(path, ids)))
     if first.ndim != 2:
         raise InputError(
@@ -115,18 +121,19 @@ def _slices(
 
 
 def _npz_ids(path: Path) -> list[str]:
-    # NumPy would leave a file open that is no archive.
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-        return list(arrays.files)
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        return [name.removesuffix(_MEMBER) for name in archive.namelist()]
 
 
 def _npz(path: Path, ids: list[str]) -> Iterator[GivenVectors]:
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+    with open_regular(path) as file, zipfile.ZipFile(file) as archive:
+        names = {name.removesuffix(_MEMBER): name for name in archive.namelist()}
         for id in ids:
-            yield arrays[id]
+            yield read_member(archive, archive.getinfo(names[id]))
 
 
 def _safetensors_ids(path: Path) -> list[str]:
+    open_regular(path).close()  # safetensors would wait for a FIFO
     with safe_open(path, framework="numpy") as tensors:
         return list(tensors.keys())
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,11 +15,32 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
-from ...errors import InputError
+from ..._support.regular import open_regular
+from ..._support.safe_json import load_json as load_safely
+from ..._support.system_errors import raise_named
+from ...errors import InputError, LFM2ColBERTError
 from ...types import Passage
+from .array_headers import map_array
 from .given_vectors import GivenVectors
 
 _SHOWN = 3
+_MOST_VECTORS = 1 << 48
+# What NumPy, zipfile, zlib, json and safetensors say of files that somebody else made.
+_UNREADABLE = (
+    OSError,
+    MemoryError,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+    SafetensorError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 
 
 @dataclass(frozen=True)
@@ -97,19 +119,13 @@ def readable(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except InputError:
+    except LFM2ColBERTError:
         raise
     except FileNotFoundError as error:
         raise InputError(f"{error.filename or path} is missing; copy the dump again.") from error
-    except (
-        OSError,
-        ValueError,  # what NumPy and json say
-        KeyError,
-        TypeError,
-        EOFError,
-        SafetensorError,
-        zipfile.BadZipFile,
-    ) as error:
+    except _UNREADABLE as error:
+        if isinstance(error, OSError | MemoryError):
+            raise_named(error, path)
         raise InputError(
             f"{path} cannot be read ({type(error).__name__}: {error}). It is truncated, or not in "
             "the layout that its name promises; dump the vectors again."
@@ -128,7 +144,8 @@ def load_array(path: Path, kinds: str, shape: tuple[int | None, ...]) -> npt.NDA
         InputError: the file is missing, unreadable, or holds something else.
     """
     with readable(path):
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        with open_regular(path) as file:
+            array = map_array(file)
         fits = len(array.shape) == len(shape) and all(
             wanted in (None, found) for wanted, found in zip(shape, array.shape, strict=True)
         )
@@ -145,10 +162,10 @@ def load_json(path: Path) -> Any:
     """Read a JSON file.
 
     Raises:
-        InputError: the file is missing or no JSON.
+        InputError: the file is missing, no file, or no JSON to be used.
     """
     with readable(path):
-        return json.loads(path.read_text(encoding="utf-8"))
+        return load_safely(path)
 
 
 def to_offsets(lengths: npt.ArrayLike, path: Path) -> npt.NDArray[np.int64]:
@@ -164,10 +181,12 @@ def to_offsets(lengths: npt.ArrayLike, path: Path) -> npt.NDArray[np.int64]:
     Raises:
         InputError: something else than a list of numbers from 0.
     """
-    numbers = np.asarray(lengths)
+    with readable(path):
+        numbers = np.asarray(lengths)
     if not numbers.size:
         numbers = np.empty(0, dtype=np.int64)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers < 0).any():
+    fits = numbers.ndim == 1 and numbers.dtype.kind in "iu" and not (numbers < 0).any()
+    if not fits or numbers.sum(dtype=np.float64) > _MOST_VECTORS:
         raise InputError(f"{path} must hold one number of vectors a passage, as a flat list.")
     return np.concatenate(([0], np.cumsum(numbers, dtype=np.int64)))
 

@@ -61,6 +61,8 @@ def given_windows(
 
 def _to_windows(given: Any, token_ids: Any, passage: Passage) -> Sequence[Window]:
     if isinstance(given, Sequence) and given and isinstance(given[0], Window):
+        for window in given:
+            _check_ids(window.encoded.token_ids, passage.id)
         return given
     vectors = _to_matrix(given, passage.id)
     if not len(vectors):
@@ -96,12 +98,16 @@ def _to_ids(given: Any, number: int, id: str) -> npt.NDArray[np.int32]:
             f"the token ids of {id!r} must be {number} integers, one a vector, not {ids.dtype} of "
             f"shape {ids.shape}."
         )
-    if ids.max() > np.iinfo(np.int32).max or ids.min() < UNKNOWN_TOKEN:
+    _check_ids(ids, id)
+    return ids.astype(np.int32)
+
+
+def _check_ids(ids: npt.NDArray[np.integer], id: str) -> None:
+    if len(ids) and (ids.max() > np.iinfo(np.int32).max or ids.min() < UNKNOWN_TOKEN):
         raise InputError(
             f"the token ids of {id!r} run from {ids.min()} to {ids.max()}; they must fit into 32 "
             f"bits, and {UNKNOWN_TOKEN} is for what is unknown."
         )
-    return ids.astype(np.int32)
 
 
 def _next(entries: Iterator[Any], what: str, place: int, passages: Sequence[Passage]) -> Any:

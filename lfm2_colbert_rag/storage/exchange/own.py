@@ -16,7 +16,7 @@ export.json    an object                    model, width and number of everythin
 
 from __future__ import annotations
 
-import json
+import io
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.regular import open_regular
+from ..._support.safe_json import parse_json
 from ..._support.validation import check_passages
 from ...errors import InputError
 from ...types import Passage, TokenVectors, Window
@@ -75,8 +77,8 @@ def open_export(path: Path) -> Dump:
 
 
 def _read_passages(path: Path) -> list[Passage]:
-    with path.open(encoding="utf-8", newline="\n") as lines:
-        fields = [json.loads(line) for line in lines]
+    with io.TextIOWrapper(open_regular(path), encoding="utf-8", newline="\n") as lines:
+        fields = [parse_json(line) for line in lines]
     return check_passages(
         [one["text"] for one in fields],
         [one["id"] for one in fields],
@@ -91,11 +93,21 @@ def _load_arrays(path: Path, expected: dict[str, int], dim: int) -> dict[str, np
         name: load_array(path / f"{name}.npy", "f" if name == "vectors" else "iu", shape)
         for name, shape in zip(ARRAYS, shapes, strict=True)
     }
-    places, counts = arrays["windows"][:, 0], arrays["windows"][:, 3]
-    if (np.diff(places) < 0).any() or to_offsets(counts, path / "windows.npy")[-1] != vectors:
+    # Unsigned numbers would make a step back one far ahead.
+    arrays["windows"] = table = arrays["windows"].astype(np.int64)
+    places, counts = table[:, 0], table[:, 3]
+    ascend = not (np.diff(places, prepend=0, append=expected["passages"]) < 0).any()
+    if not ascend or to_offsets(counts, path / "windows.npy")[-1] != vectors:
         raise InputError(
             f"{path / 'windows.npy'} does not cover the {vectors:,} vectors passage by passage; "
             "export the index again."
+        )
+    held = np.bincount(places, counts, expected["passages"])
+    if (held[: expected["passages"]] != arrays["token_counts"]).any() or len(held) > len(
+        arrays["token_counts"]
+    ):
+        raise InputError(
+            f"{path / 'token_counts.npy'} and windows.npy disagree; export the index again."
         )
     return arrays
 
@@ -115,8 +127,18 @@ def _read(arrays: dict[str, npt.NDArray[Any]], passages: int) -> Iterator[GivenV
 
 
 def _encoded(arrays: dict[str, npt.NDArray[Any]], part: slice) -> TokenVectors:
+    with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused then
+        vectors = arrays["vectors"][part].astype(np.float32)
     return TokenVectors(
-        arrays["vectors"][part].astype(np.float32),
-        np.array(arrays["token_ids"][part], dtype=np.int32),
-        np.array(arrays["spans"][part], dtype=np.int32),
+        vectors, _narrowed(arrays, "token_ids", part), _narrowed(arrays, "spans", part)
     )
+
+
+def _narrowed(arrays: dict[str, npt.NDArray[Any]], name: str, part: slice) -> npt.NDArray[np.int32]:
+    values = arrays[name][part]
+    limits = np.iinfo(np.int32)
+    if values.size and not limits.min <= values.min() <= values.max() <= limits.max:
+        raise InputError(
+            f"{name}.npy holds {values.min()} and {values.max()}; they must fit into 32 bits."
+        )
+    return values.astype(np.int32)

@@ -99,13 +99,14 @@ class _Codec:
         with readable(path / "metadata.json"):
             nbits = load_json(path / "metadata.json")["nbits"]
         centroids = load_array(path / "centroids.npy", "f", (None, None))
-        if nbits not in _BITS or centroids.shape[1] * nbits % 8:
+        if type(nbits) is not int or nbits not in _BITS or centroids.shape[1] * nbits % 8:
             raise InputError(
                 f"{path} keeps residuals of {nbits!r} bits at {centroids.shape[1]} dimensions, "
                 f"which fill no whole bytes; known are {', '.join(map(str, _BITS))} bits."
             )
         weights = load_array(path / "bucket_weights.npy", "f", (2**nbits,))
-        return cls(path, centroids.astype(np.float32), _byte_table(weights, nbits))
+        with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused then
+            return cls(path, centroids.astype(np.float32), _byte_table(weights, nbits))
 
     def decode(self, codes: npt.NDArray[Any], residuals: npt.NDArray[np.uint8]) -> TokenMatrix:
         """Return ``(n, dim)`` unit vectors."""
@@ -114,9 +115,10 @@ class _Codec:
                 f"{self.path} refers to centroid {codes.max()} (or {codes.min()}), but has "
                 f"{len(self.centroids):,}. Its files do not belong together."
             )
-        vectors = self.centroids[codes] + self.table[residuals].reshape(len(codes), self.dim)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+        with np.errstate(over="ignore", invalid="ignore"):  # refused by whoever takes them
+            vectors = self.centroids[codes] + self.table[residuals].reshape(len(codes), self.dim)
+            lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+            return vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
 
 
 def _byte_table(weights: npt.NDArray[Any], nbits: int) -> npt.NDArray[np.float32]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import signal
 import subprocess
 import sys
 import textwrap
@@ -25,6 +24,8 @@ from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 
 from ..checkpoints import edit_json, write_checkpoint
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture
@@ -110,7 +111,7 @@ def test_a_killed_conversion_leaves_nothing_that_is_taken_for_a_model(
     while not (tmp_path / "halfway").exists():
         assert time.monotonic() < deadline
         time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
+    process.kill()
     process.communicate(timeout=10)
     encoder = OnnxEncoder(Checkpoint.read(model))
     assert len(encoder.encode_query(["Where?"])[0]) == 16

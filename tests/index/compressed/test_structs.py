@@ -21,7 +21,7 @@ def first(struct):
 
 def load(path: Path, more: str = ""):
     """Write a kernel's file, and import it anew."""
-    path.write_text(KERNEL.format(more=more))
+    path.write_text(KERNEL.format(more=more), encoding="utf-8")
     spec = importlib.util.spec_from_file_location("kernel_of_a_release", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)

@@ -22,6 +22,8 @@ from lfm2_colbert_rag.index.compressed.kernels.unpacking import (
 
 from .instructions import LACKING, compiled_for
 
+pytestmark = pytest.mark.long
+
 # Two products with bytes of no more than this size fit 16 bits, which the quick way relies on.
 SMALL = 63
 SHAPES = [(128, 4), (128, 2), (48, 4), (20, 2), (6, 4)]

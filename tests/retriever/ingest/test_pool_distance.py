@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -259,6 +260,7 @@ def test_a_commit_that_fails_fits_nothing(folder, monkeypatch):
 
 
 @pytest.mark.crash
+@pytest.mark.skipif(os.name == "nt", reason="killed by signal")
 def test_killed_it_has_fitted_nothing(folder):
     outcome = subprocess.run([sys.executable, str(FITTER), str(folder)], check=False)
     assert outcome.returncode == SIGKILL

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.storage import catalog as catalogs
 from lfm2_colbert_rag.storage import forgetting
 from lfm2_colbert_rag.storage.checksums import row_sum
@@ -296,3 +297,15 @@ def test_no_time_is_no_time_whatever_the_clock_says(retriever):
     retriever.delete(where={})
     age(retriever, -7200)  # the clock was two hours ahead when that was committed
     assert retriever.optimize(forget_after=0).forgettable == 0
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), "1", None, True])
+def test_seconds_that_are_none(retriever, seconds):
+    with pytest.raises(ConfigError, match="forget_after must be seconds"):
+        retriever.optimize(forget_after=seconds)
+
+
+@pytest.mark.parametrize("seconds", [1e9, 1e300, float("inf")])
+def test_longer_than_anything_is_remembered(retriever, seconds):
+    retriever.delete(where={})
+    assert retriever.optimize(forget_after=seconds).forgettable

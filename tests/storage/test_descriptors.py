@@ -1,0 +1,132 @@
+"""Open segments and kept hits hold no files; what the system refuses is not called damage."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import os
+import shutil
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import AccessDeniedError, IndexCorruptError, IndexUnavailableError
+
+from ..grown import add, set_policy
+
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+
+
+def descriptors(folder: Path) -> list[str]:
+    """Name the files of an index that this process has open."""
+    found = []
+    for link in Path("/proc/self/fd").iterdir():
+        if os.path.lexists(link) and str(folder) in (name := str(link.readlink())):
+            found.append(name)
+    return found
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("made") / "made.index"
+    with Retriever.open(folder, model="hash") as retriever:
+        add(retriever, 3)
+    return folder
+
+
+@linux
+def test_many_segments_and_threads_need_few_descriptors(folder, monkeypatch):
+    set_policy(monkeypatch, fan_in=1_000)
+    with Retriever.open(folder, model="hash") as retriever:
+        for seed in range(100):
+            add(retriever, 1, seed)
+        assert retriever.stats().segments == 100
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda n: retriever.search(f"w{n}", k=3)[0].evidence, range(64)))
+        assert len(descriptors(folder)) <= 64
+        assert not any("/segments/" in name for name in descriptors(folder))
+
+
+@linux
+@pytest.mark.parametrize("mode", ["late", "hybrid", "lexical"])
+def test_kept_hits_hold_no_files_and_still_have_evidence(made, mode):
+    kept = [Retriever.open(made).search("w1 w2 w3 w4 w5 w6", k=1, mode=mode) for _ in range(60)]
+    gc.collect()
+    assert descriptors(made) == []
+    assert all(hits == kept[0] for hits in kept)
+    for hits in kept[:2]:
+        assert [hit.evidence for hit in hits] == [hit.evidence for hit in kept[-1]]
+    assert descriptors(made) == []
+
+
+LIMITED = """
+    import resource
+    from lfm2_colbert_rag import Retriever
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, 256))
+    kept = [Retriever.open({folder!r}).search("w1 w2", k=1) for _ in range(60)]
+    assert len(kept) == 60
+"""
+
+
+@linux
+@pytest.mark.subprocess
+def test_kept_hits_within_a_low_limit(made):
+    code = textwrap.dedent(LIMITED.format(folder=str(made)))
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert run.returncode == 0, run.stderr
+
+
+def refuse(monkeypatch, number: int) -> None:
+    """Let the system refuse to open any array."""
+    opening = os.open
+
+    def refusing(path, flags, *rest, **more):
+        if str(path).endswith(".npy"):
+            raise OSError(number, os.strerror(number), str(path))
+        return opening(path, flags, *rest, **more)
+
+    monkeypatch.setattr(os, "open", refusing)
+
+
+@pytest.mark.parametrize(
+    ("number", "meant"),
+    [
+        (errno.EMFILE, IndexUnavailableError),
+        (errno.ENFILE, IndexUnavailableError),
+        (errno.EIO, IndexUnavailableError),
+        (errno.ENOMEM, IndexUnavailableError),
+        (errno.EACCES, AccessDeniedError),
+        (errno.ENOENT, IndexCorruptError),
+        (errno.ENOTDIR, IndexCorruptError),
+        (errno.ELOOP, IndexCorruptError),
+        (errno.ENAMETOOLONG, IndexCorruptError),
+    ],
+)
+def test_what_the_system_refuses_is_not_called_damage(made, number, meant, monkeypatch):
+    refuse(monkeypatch, number)
+    with pytest.raises(meant, match=r"\.npy") as raised:
+        Retriever.open(made)
+    assert ("backup" in str(raised.value)) == (meant is IndexCorruptError)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs")
+@pytest.mark.parametrize("what", ["a link", "a FIFO", "a folder"])
+def test_what_is_no_file_is_named(made, folder, what):
+    shutil.copytree(made, folder)
+    (path,) = folder.glob("segments/*/rows.npy")
+    data = path.read_bytes()
+    path.unlink()
+    if what == "a link":
+        path.with_name("elsewhere").write_bytes(data)
+        path.symlink_to(path.with_name("elsewhere"))
+    elif what == "a FIFO":
+        os.mkfifo(path)
+    else:
+        path.mkdir()
+    with pytest.raises(IndexCorruptError, match=rf"rows\.npy is {what}, not a file"):
+        Retriever.open(folder)
