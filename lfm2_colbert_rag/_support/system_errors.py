@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import (
     AccessDeniedError,
+    IndexGoneError,
     IndexUnavailableError,
     LFM2ColBERTError,
     StorageFullError,
@@ -91,6 +92,14 @@ def raise_named(error: OSError | MemoryError, path: Path) -> None:
     meant = named(error, path)
     if meant is not None:
         raise meant from error
+
+
+def gone(folder: Path) -> IndexGoneError:
+    """Return the error about an index whose folder is no longer there."""
+    return IndexGoneError(
+        f"{folder} holds no index any more: it was removed or moved since it was opened. Open it "
+        "where it is now, or restore it from a backup."
+    )
 
 
 @contextmanager

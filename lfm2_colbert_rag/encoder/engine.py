@@ -6,7 +6,8 @@ An engine only has to turn a batch of framed texts into vectors.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -59,6 +60,24 @@ class CheckpointEncoder(ABC):
         self._batch_tokens = batch_tokens
         self._framing = Framing.from_checkpoint(checkpoint)
         self._batcher = QueryBatcher(query_cache)
+        self.made_by: tuple[Callable[..., CheckpointEncoder], tuple[Any, ...]] | None = None
+
+    def __reduce__(self) -> tuple[Callable[..., CheckpointEncoder], tuple[Any, ...]]:
+        """Let another process load the model by itself: weights do not travel.
+
+        Raises:
+            ConfigError: the encoder was not made by ``load_encoder``.
+        """
+        if self.made_by is None:
+            raise ConfigError(
+                f"the encoder of {self.name!r} cannot be given to another process, since it was "
+                "made by its class. Make it with load_encoder(), or name the model instead."
+            )
+        return self.made_by
+
+    def __deepcopy__(self, memo: object) -> CheckpointEncoder:
+        """Return the encoder itself, which nobody can change."""
+        return self
 
     @property
     def name(self) -> str:

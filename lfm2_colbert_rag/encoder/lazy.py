@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import TypeAlias
 
+from .._support.forking import renew_in_child
 from ..errors import IndexMismatchError
 from . import load_encoder
 from .protocol import Encoder, Fingerprint
@@ -28,6 +29,11 @@ class LazyEncoder:
         self._expected = expected
         self._loading = threading.Lock()
         self._encoder: Encoder | None = None
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
+        self._loading = threading.Lock()
 
     @property
     def loaded(self) -> bool:

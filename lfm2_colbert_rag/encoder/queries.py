@@ -10,6 +10,7 @@ from dataclasses import fields
 import numpy as np
 from cachetools import LRUCache
 
+from .._support.forking import renew_in_child
 from ..types import TokenVectors
 
 Compute = Callable[[Sequence[str]], list[TokenVectors]]
@@ -31,7 +32,13 @@ class QueryBatcher:
     """
 
     def __init__(self, cache_size: int) -> None:
-        self._cache: LRUCache[str, TokenVectors] = LRUCache(cache_size)
+        self._cache_size = cache_size
+        self.renew_after_fork()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin anew: threads of the parent that encode, or wait, are not in the child."""
+        self._cache: LRUCache[str, TokenVectors] = LRUCache(self._cache_size)
         self._pending: dict[str, Future[TokenVectors]] = {}
         self._busy = False  # whether some thread encodes
         self._state = threading.Condition()  # guards all of the above, held for an instant

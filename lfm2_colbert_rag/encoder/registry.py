@@ -9,6 +9,7 @@ from typing import Any, Literal, get_args
 from weakref import WeakValueDictionary
 
 from .._support.extras import require
+from .._support.forking import NO_FORK, renew_in_child
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
 from .config import Lfm2Config, MaskedPositions
@@ -49,7 +50,21 @@ class Options:
 
 
 _loaded: WeakValueDictionary[Any, CheckpointEncoder] = WeakValueDictionary()
-_loading = threading.Lock()
+
+
+class _Loading:
+    """Lets one thread of the process load at a time."""
+
+    def __init__(self) -> None:
+        self.renew_after_fork()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
+        self.lock = threading.Lock()
+
+
+_loading = _Loading()
 
 
 def shared_encoder(folder: Path, name: str, options: Options) -> CheckpointEncoder:
@@ -66,10 +81,11 @@ def shared_encoder(folder: Path, name: str, options: Options) -> CheckpointEncod
     checkpoint = Checkpoint.read(folder, masked_positions=options.masked_positions)
     # The fingerprint is part of the key: a folder that was written anew is another model.
     key = (name, folder, tuple(sorted(checkpoint.fingerprint.items())), options)
-    with _loading:
+    with NO_FORK, _loading.lock:
         encoder = _loaded.get(key)
         if encoder is None:
             _loaded[key] = encoder = _load(checkpoint, name, options)
+            encoder.made_by = shared_encoder, (folder, name, options)
     return encoder
 
 

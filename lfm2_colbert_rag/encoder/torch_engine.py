@@ -11,7 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..errors import ConfigError
+from .._support.forking import NO_FORK, renew_in_child
+from ..errors import ConfigError, ForkedProcessError
 from .checkpoint import Checkpoint
 from .config import TransformersConfig
 from .engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
@@ -86,9 +87,36 @@ class TorchEncoder(CheckpointEncoder):
         super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
         self._device = _device(device)
         self._model = load_embedder(checkpoint, device=self._device, dtype=dtype)
+        self._forked = False
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Remember that torch's threads, and what it has on other devices, are the parent's."""
+        self._forked = True
 
     @torch.inference_mode()
     def _vectors(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
+        if self._forked:
+            self._require_no_device()
+        with NO_FORK:
+            return self._compute(batch)
+
+    def _require_no_device(self) -> None:
+        """Go on in a forked child, on one thread, if all is in the memory of the process.
+
+        Raises:
+            ForkedProcessError: the model is on another device.
+        """
+        if self._device.type != "cpu":
+            raise ForkedProcessError(
+                f"a model on {self._device} cannot be used in a process that was forked from the "
+                "one that loaded it. Load it in the child, or start the child with the start "
+                "method 'spawn'."
+            )
+        torch.set_num_threads(1)  # the child has none of the threads that the parent has started
+        self._forked = False
+
+    def _compute(self, batch: Sequence[FramedText]) -> npt.NDArray[np.float32]:
         ids, attention, keep = (
             torch.from_numpy(np.concatenate(arrays)).to(self._device)
             for arrays in zip(

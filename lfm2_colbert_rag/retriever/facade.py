@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
@@ -13,6 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from .._support.paths import PathLike, absolute_path
 from .._support.progress import ProgressLike
 from .._support.validation import (
     check_count,
@@ -31,6 +32,7 @@ from ..storage.backup import copy_index, restore_index
 from ..storage.exchange.export import ExportDType, export_index
 from ..storage.exchange.formats import open_dump
 from ..storage.exchange.given_vectors import GivenVectors
+from ..storage.memory import MemoryFolder
 from ..storage.store import Store
 from ..storage.verification import verify_index
 from ..types import Hit, IndexStats, Metadata, Mode, Passage, TokenMatrix, Where
@@ -39,7 +41,7 @@ from .maintenance.compaction import Compactor
 from .maintenance.optimizer import SAMPLE, Optimizer
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
-from .opening import PathLike, create_temporary, discard, open_index
+from .opening import Reopening, create_temporary, discard, open_index
 from .options import IndexOptions, check_mode, check_options
 from .reading import Reader
 from .search.diversity import check_diversity
@@ -74,20 +76,27 @@ class Retriever:
     """
 
     def __init__(
-        self, store: Store, encoder: LazyEncoder, *, in_memory: bool = False, mode: Mode = "late"
+        self,
+        store: Store,
+        encoder: LazyEncoder,
+        memory: MemoryFolder | None = None,
+        *,
+        mode: Mode = "late",
+        reopening: Reopening | None = None,
     ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
         self._encoder = encoder
-        self._in_memory = in_memory
+        self._memory = memory
         self._mode: Mode = mode
+        self._reopening = reopening
         self._reader = Reader(store)
         self._searcher = Searcher(store, encoder)
         self._compactor = Compactor(store)
         self._ingestor = Ingestor(store, encoder, self._compactor.auto_compact)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
-        if in_memory:
-            weakref.finalize(self, discard, store)
+        if memory is not None:
+            weakref.finalize(self, discard, store, memory)
 
     @classmethod
     def open(
@@ -128,10 +137,10 @@ class Retriever:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
         chosen, mode = check_options(options), check_mode(mode)
-        parts = open_index(
-            Path(path), model, chosen, read_only=read_only, lock_timeout=lock_timeout
-        )
-        retriever = cls(*parts, mode=mode)
+        folder = absolute_path(path)
+        parts = open_index(folder, model, chosen, read_only=read_only, lock_timeout=lock_timeout)
+        again = Reopening(folder, model, mode, read_only, target_recall, lock_timeout)
+        retriever = cls(*parts, mode=mode, reopening=again)
         if target_recall is not None:
             try:
                 retriever._optimizer.search_for(target_recall)
@@ -172,7 +181,7 @@ class Retriever:
         """
         passages = check_passages(texts, ids, metadata)  # before a model is loaded for nothing
         chosen, mode = check_options(options), check_mode(mode)
-        retriever = cls(*create_temporary(model, chosen), in_memory=True, mode=mode)
+        retriever = cls(*create_temporary(model, chosen), mode=mode)
         try:
             retriever._ingestor.add(passages, progress)
         except BaseException:
@@ -213,17 +222,18 @@ class Retriever:
         Example:
             >>> retriever = Retriever.restore("support.backup", "support.index")  # doctest: +SKIP
         """
-        restore_index(Path(backup), Path(path), progress=progress)
+        target = absolute_path(path)
+        restore_index(absolute_path(backup), target, progress=progress)
         try:
-            return cls.open(path, model=model, lock_timeout=lock_timeout)
+            return cls.open(target, model=model, lock_timeout=lock_timeout)
         except BaseException:
-            shutil.rmtree(path, ignore_errors=True)  # made just now, and of no use like this
+            shutil.rmtree(target, ignore_errors=True)  # made just now, and of no use like this
             raise
 
     @property
     def path(self) -> Path | None:
         """The index folder; None for an index in memory."""
-        return None if self._in_memory else self._store.folder
+        return None if self._memory else self._store.folder
 
     @property
     def model(self) -> str:
@@ -255,12 +265,34 @@ class Retriever:
 
     def __contains__(self, id: object) -> bool:
         """Tell whether a live passage has an id."""
-        return isinstance(id, str) and self._reader.has(id)
+        return isinstance(id, str) and self._store.whole(lambda: self._reader.has(id))
 
     def __repr__(self) -> str:
         """Say where the index is, and which model reads it."""
-        where = "in memory" if self._in_memory else repr(str(self._store.folder))
-        return f"<Retriever {where}, model {self.model!r}>"
+        where = "in memory" if self._memory else repr(str(self._store.folder))
+        closed = ", closed" if self._store.closed else ""
+        return f"<Retriever {where}, model {self.model!r}{closed}>"
+
+    def __reduce__(self) -> tuple[Callable[..., Retriever], tuple[Any, ...]]:
+        """Let another process open the same folder in the same way: the index does not travel.
+
+        Raises:
+            InputError: the index is in memory, or its encoder cannot be pickled.
+        """
+        if self._reopening is None:
+            raise InputError(
+                "a retriever in memory cannot be given to another process. Keep it with backup(), "
+                "and open the copy there."
+            )
+        return _reopen, self._reopening.arguments()
+
+    def __copy__(self) -> Retriever:
+        """Return the retriever itself; to open the folder a second time, use :meth:`open`."""
+        return self
+
+    def __deepcopy__(self, memo: object) -> Retriever:
+        """Return the retriever itself, so that copies of what holds it share one index."""
+        return self
 
     def __enter__(self) -> Retriever:
         """Use the retriever in a ``with`` block, which closes it."""
@@ -279,8 +311,8 @@ class Retriever:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
         self._searcher.indexes.forget()
         self._store.close()
-        if self._in_memory:
-            discard(self._store)
+        if self._memory is not None:
+            self._memory.remove()
 
     def search(
         self,
@@ -320,15 +352,17 @@ class Retriever:
         """
         text, check = check_query(query), check_mode(mode, self._mode)
         condition = None if where is None else parse_where(where)
+        limit, searcher = check_k(k), self._searcher
         if diversity is None:
-            return self._searcher.search_many([text], check_k(k), condition, check)[0]
-        return self._searcher.search_diverse(
-            text,
-            check_k(k),
-            condition,
-            check,
-            weight=check_diversity(diversity),
-            fetch_k=4 * k if fetch_k is None else check_k(fetch_k),
+            return self._store.whole(
+                lambda: searcher.search_many([text], limit, condition, check)[0]
+            )
+        weight = check_diversity(diversity)
+        among = 4 * limit if fetch_k is None else check_k(fetch_k)
+        return self._store.whole(
+            lambda: searcher.search_diverse(
+                text, limit, condition, check, weight=weight, fetch_k=among
+            )
         )
 
     def search_many(
@@ -342,9 +376,8 @@ class Retriever:
         """Answer several queries in one pass over the index; see :meth:`search`."""
         texts = check_queries(queries)
         condition = None if where is None else parse_where(where)
-        return self._searcher.search_many(
-            texts, check_k(k), condition, check_mode(mode, self._mode)
-        )
+        limit, check = check_k(k), check_mode(mode, self._mode)
+        return self._store.whole(lambda: self._searcher.search_many(texts, limit, condition, check))
 
     async def asearch(
         self,
@@ -393,7 +426,8 @@ class Retriever:
             for place, one in enumerate(candidates)
         ]
         limit = len(passages) if k is None else check_k(k)
-        return self._searcher.rerank(check_query(query), passages, limit)
+        text = check_query(query)
+        return self._store.whole(lambda: self._searcher.rerank(text, passages, limit))
 
     def explain(self, query: str, id: str) -> Explanation:
         """Show which words of a passage answered a query, by late interaction.
@@ -408,7 +442,8 @@ class Retriever:
         Raises:
             PassageNotFoundError: no live passage has this id.
         """
-        return self._searcher.explain(check_query(query), check_ids([id])[0])
+        text, (wanted,) = check_query(query), check_ids([id])
+        return self._store.whole(lambda: self._searcher.explain(text, wanted))
 
     def plan(
         self,
@@ -434,9 +469,8 @@ class Retriever:
             ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
         """
         condition = None if where is None else parse_where(where)
-        return self._searcher.plan(
-            check_query(query), check_k(k), condition, check_mode(mode, self._mode)
-        )
+        text, limit, check = check_query(query), check_k(k), check_mode(mode, self._mode)
+        return self._store.whole(lambda: self._searcher.plan(text, limit, condition, check))
 
     def add(
         self,
@@ -475,7 +509,7 @@ class Retriever:
             ['reset']
         """
         passages = check_passages(texts, ids, metadata)
-        self._ingestor.add(passages, progress)
+        self._store.whole(lambda: self._ingestor.add(passages, progress))
         return [passage.id for passage in passages]
 
     async def aadd(
@@ -530,9 +564,9 @@ class Retriever:
             >>> retriever.add_stream(lines)
             3000
         """
-        return self._ingestor.add_stream(
-            check_stream(passages), batch=check_count(batch, "batch"), progress=progress
-        )
+        stream, size = check_stream(passages), check_count(batch, "batch")
+        with self._store.pinned():  # a stream cannot be asked for twice
+            return self._ingestor.add_stream(stream, batch=size, progress=progress)
 
     def add_vectors(
         self,
@@ -575,7 +609,8 @@ class Retriever:
             ['reset', 'library']
         """
         passages = check_passages(texts, ids, metadata)
-        self._ingestor.add_vectors(passages, vectors, token_ids, progress)
+        with self._store.pinned():  # what an iterator gave cannot be asked for twice
+            self._ingestor.add_vectors(passages, vectors, token_ids, progress)
         return [passage.id for passage in passages]
 
     def import_dump(
@@ -607,7 +642,7 @@ class Retriever:
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
         """
-        dump = open_dump(Path(path))
+        dump = open_dump(absolute_path(path))
         matched = dump.match(passages)
         return self.add_vectors(
             dump.vectors(),
@@ -636,10 +671,9 @@ class Retriever:
         """
         if (ids is None) == (where is None):
             raise InputError("delete takes either ids or where; give exactly one of them.")
-        deleted = self._store.delete(
-            ids=None if ids is None else check_ids(ids),
-            where=None if where is None else parse_where(where),
-        )
+        checked = None if ids is None else check_ids(ids)
+        condition = None if where is None else parse_where(where)
+        deleted = self._store.whole(lambda: self._store.delete(ids=checked, where=condition))
         self._compactor.auto_compact()
         return deleted
 
@@ -653,7 +687,8 @@ class Retriever:
         Raises:
             InputError: ids that are no list of strings.
         """
-        return self._reader.get(check_ids(ids))
+        wanted = check_ids(ids)
+        return self._store.whole(lambda: self._reader.get(wanted))
 
     def count(self, where: Where | None = None) -> int:
         """Count the live passages, or those that match a filter.
@@ -666,7 +701,10 @@ class Retriever:
             ...                      model="hash").count({"n": {"$gt": 1}})
             1
         """
-        return len(self) if where is None else self._reader.count(parse_where(where))
+        if where is None:
+            return len(self)
+        condition = parse_where(where)
+        return self._store.whole(lambda: self._reader.count(condition))
 
     def passages(
         self, where: Where | None = None, *, limit: int | None = None
@@ -688,7 +726,8 @@ class Retriever:
             ['reset']
         """
         condition = parse_where({} if where is None else where)
-        return self._reader.passages(condition, None if limit is None else check_k(limit, "limit"))
+        most = None if limit is None else check_k(limit, "limit")
+        return self._store.whole(lambda: self._reader.passages(condition, most))
 
     def vectors(self, ids: Sequence[str]) -> list[list[TokenMatrix]]:
         """Return the vectors of passages by id, in the order asked.
@@ -704,9 +743,10 @@ class Retriever:
             >>> retriever.vectors(["reset"])[0][0].shape  # doctest: +SKIP
             (11, 128)
         """
+        wanted = check_ids(ids)
         return [
             [np.asarray(window.encoded.vectors, np.float32) for window in windows]
-            for windows in self._reader.windows(check_ids(ids))
+            for windows in self._store.whole(lambda: self._reader.windows(wanted))
         ]
 
     def create_filter_index(self, field: str) -> None:
@@ -730,7 +770,8 @@ class Retriever:
             >>> retriever.filter_indexes()  # doctest: +SKIP
             ['lang']
         """
-        self._store.create_filter_index(parse_field(field))
+        path = parse_field(field)
+        self._store.whole(lambda: self._store.create_filter_index(path))
 
     def drop_filter_index(self, field: str) -> None:
         """Forget what :meth:`create_filter_index` made; nothing happens if there is nothing.
@@ -740,16 +781,19 @@ class Retriever:
             IndexLockedError: another writer held the index for too long; nothing was changed.
             ReadOnlyError: the index may only be read.
         """
-        self._store.drop_filter_index(parse_field(field))
+        path = parse_field(field)
+        self._store.whole(lambda: self._store.drop_filter_index(path))
 
     def filter_indexes(self) -> list[str]:
         """Return the fields whose filters are quick, sorted."""
-        return sorted(map(field_name, self._store.catalog.filter_indexes()))
+        return sorted(
+            map(field_name, self._store.whole(lambda: self._store.catalog.filter_indexes()))
+        )
 
     def stats(self) -> IndexStats:
         """Count what the index holds; nothing is measured and nothing written; needs no model."""
         shown = None if self.path is None else str(self.path)
-        return collect_stats(self._store, self._compactor, path=shown)
+        return self._store.whole(lambda: collect_stats(self._store, self._compactor, path=shown))
 
     def measure_recall(
         self, queries: Sequence[str] | None = None, *, sample: int = SAMPLE
@@ -772,7 +816,7 @@ class Retriever:
             >>> retriever.measure_recall().recall
             1.0
         """
-        return self._optimizer.measure_recall(queries, sample)
+        return self._store.whole(lambda: self._optimizer.measure_recall(queries, sample))
 
     def optimize(
         self,
@@ -811,10 +855,11 @@ class Retriever:
             ModelNotFoundError: texts are to be encoded, and the model is not there.
             ReadOnlyError: the index may only be read.
         """
-        self._optimizer.optimize(
-            reencode_texts=reencode, forget_after=forget_after, progress=progress
-        )
-        return self.stats()
+        with self._store.pinned():
+            self._optimizer.optimize(
+                reencode_texts=reencode, forget_after=forget_after, progress=progress
+            )
+            return self.stats()
 
     def tune_fusion(
         self,
@@ -844,7 +889,9 @@ class Retriever:
             >>> retriever.tune_fusion({"q1": "reset the router", ...},
             ...                       {"q1": {"reset": 1}, ...})  # doctest: +SKIP
         """
-        return tune_fusion(self._store, self._searcher, queries, qrels, folds)
+        return self._store.whole(
+            lambda: tune_fusion(self._store, self._searcher, queries, qrels, folds)
+        )
 
     def verify(self, *, progress: ProgressLike = None) -> list[str]:
         """Check every file against its checksum, and that catalog and vectors belong together.
@@ -855,7 +902,9 @@ class Retriever:
         Returns:
             One sentence a problem; empty when all is well.
         """
-        return verify_index(self._store.folder, self._store.catalog, progress=progress)
+        return self._store.whole(
+            lambda: verify_index(self._store.folder, self._store.catalog, progress=progress)
+        )
 
     def backup(self, path: PathLike, *, progress: ProgressLike = None) -> None:
         """Write a copy of one whole generation into a new folder; readers and writers go on.
@@ -875,7 +924,8 @@ class Retriever:
         Example:
             >>> retriever.backup("support.backup")  # doctest: +SKIP
         """
-        copy_index(self._store, Path(path), progress=progress)
+        target = absolute_path(path)
+        self._store.whole(lambda: copy_index(self._store, target, progress=progress))
 
     def export(
         self, path: PathLike, *, dtype: ExportDType = "float16", progress: ProgressLike = None
@@ -899,4 +949,26 @@ class Retriever:
             IndexExistsError: the folder is not empty.
             StorageFullError: the disk is full; the partial export was removed.
         """
-        return export_index(self._store, Path(path), dtype=dtype, progress=progress)
+        target = absolute_path(path)
+        return self._store.whole(
+            lambda: export_index(self._store, target, dtype=dtype, progress=progress)
+        )
+
+
+def _reopen(
+    path: Path,
+    model: ModelLike | None,
+    mode: Mode,
+    read_only: bool,
+    target_recall: float | None,
+    lock_timeout: float,
+) -> Retriever:
+    """Open an index as it was opened in the process that gave it to this one."""
+    return Retriever.open(
+        path,
+        model=model,
+        mode=mode,
+        read_only=read_only,
+        target_recall=target_recall,
+        lock_timeout=lock_timeout,
+    )

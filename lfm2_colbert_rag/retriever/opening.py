@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
+import pickle
 from collections.abc import Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..encoder import DEFAULT_MODEL, load_encoder, read_fingerprint
 from ..encoder.lazy import LazyEncoder, ModelLike, require_same_model
-from ..errors import IndexExistsError, IndexNotFoundError, ReadOnlyError
+from ..errors import IndexExistsError, IndexNotFoundError, InputError, ReadOnlyError
 from ..storage.atomic import is_taken
+from ..storage.memory import MemoryFolder, new_memory_folder
 from ..storage.store import Store
+from ..types import Mode
 from .options import new_settings, require_same
 
-PathLike: TypeAlias = "str | os.PathLike[str]"
+
+@dataclass(frozen=True)
+class Reopening:
+    """How an index was opened, so that another process can do the same.
+
+    Attributes:
+        path: the folder; absolute.
+        model: what named the model, or the encoder; None where the index knows it.
+        mode: how it is searched.
+        read_only: whether writes are refused.
+        target_recall: what was asked for.
+        lock_timeout: seconds that writes wait.
+    """
+
+    path: Path
+    model: ModelLike | None
+    mode: Mode
+    read_only: bool
+    target_recall: float | None
+    lock_timeout: float
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return all of it, in order, as far as it can be pickled.
+
+        Raises:
+            InputError: the encoder cannot be pickled.
+        """
+        if not isinstance(self.model, str | os.PathLike | None):
+            try:
+                pickle.dumps(self.model)
+            except Exception as error:  # an encoder of the user's own raises whatever it likes
+                raise InputError(
+                    f"{self.path} was opened with an encoder that cannot be given to another "
+                    f"process ({error}). Name the model, or open the index there."
+                ) from error
+        return tuple(getattr(self, one.name) for one in fields(self))
 
 
 def open_index(
@@ -47,20 +84,20 @@ def open_index(
 
 def create_temporary(
     model: ModelLike | None, options: Mapping[str, Any]
-) -> tuple[Store, LazyEncoder]:
+) -> tuple[Store, LazyEncoder, MemoryFolder]:
     """Make an empty index in a temporary folder; see ``Retriever.from_texts``."""
-    folder = Path(tempfile.mkdtemp(prefix="lfm2-colbert-"))
+    folder = new_memory_folder()
     try:
-        return _create(folder, model, options, durable=False)
+        return (*_create(folder.index, model, options, durable=False), folder)
     except BaseException:
-        shutil.rmtree(folder, ignore_errors=True)
+        folder.remove()
         raise
 
 
-def discard(store: Store) -> None:
-    """Close an index and remove its folder."""
+def discard(store: Store, memory: MemoryFolder) -> None:
+    """Close an index in memory and remove its folder."""
     store.close()
-    shutil.rmtree(store.folder, ignore_errors=True)
+    memory.remove()
 
 
 def _require_creatable(folder: Path, model: ModelLike | None, *, read_only: bool) -> None:

@@ -11,6 +11,7 @@ from ..errors import PassageNotFoundError
 
 if TYPE_CHECKING:
     from ..filters import Filter
+    from ..storage.catalog import Catalog
     from ..storage.store import Store
     from ..types import Passage, Window
 
@@ -20,7 +21,7 @@ _READ_AT_ONCE = 1000
 
 
 class Reader:
-    """Reads the passages of one index.
+    """Reads the passages of one index, in calls of ``Store.whole``.
 
     Args:
         store: the index.
@@ -35,8 +36,9 @@ class Reader:
 
     def get(self, ids: Sequence[str]) -> list[Passage]:
         """Return the passages that have these ids, in the order asked; others are left out."""
-        rows = self._store.catalog.rows_by_id(ids, self._generation())
-        passages = self._store.catalog.passages(list(rows.values()))
+        catalog = self._store.catalog
+        rows = catalog.rows_by_id(ids, catalog.generation())
+        passages = catalog.passages(list(rows.values()))
         return [passages[rows[id]] for id in ids if id in rows and rows[id] in passages]
 
     def count(self, where: Filter) -> int:
@@ -53,7 +55,7 @@ class Reader:
         rows = self._store.catalog.select(where, self._generation())
         if limit is not None and len(rows) > limit:
             rows = np.array([part[0] for part in np.array_split(rows, limit)])
-        return self._read(rows.tolist())
+        return _read(self._store.catalog, rows.tolist())
 
     def windows(self, ids: Sequence[str]) -> list[list[Window]]:
         """Return the windows of passages by id, in the order asked.
@@ -73,8 +75,9 @@ class Reader:
     def _generation(self) -> int:
         return self._store.catalog.generation()
 
-    def _read(self, rows: Sequence[int]) -> Iterator[Passage]:
-        for start in range(0, len(rows), _READ_AT_ONCE):
-            part = rows[start : start + _READ_AT_ONCE]
-            found = self._store.catalog.passages(part)
-            yield from (found[row] for row in part if row in found)
+
+def _read(catalog: Catalog, rows: Sequence[int]) -> Iterator[Passage]:
+    for start in range(0, len(rows), _READ_AT_ONCE):
+        part = rows[start : start + _READ_AT_ONCE]
+        found = catalog.passages(part)
+        yield from (found[row] for row in part if row in found)

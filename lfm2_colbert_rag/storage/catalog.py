@@ -32,11 +32,18 @@ from ..index.compressed.codebook import CodebookInfo
 from ..index.lexical.analyser import VERSION as ANALYSER_VERSION
 from ..index.segment import SegmentInfo
 from ..types import Passage
-from .careful import be_careful, unreadable_files
+from .careful import be_careful
 from .checksums import row_sum
 from .commits import Changes, Commit, Counts, Head
 from .connections import Connections
-from .filter_sql import create_index, define_functions, drop_index, indexed_fields
+from .filter_sql import (
+    create_index,
+    define_functions,
+    drop_index,
+    index_passages,
+    indexed_fields,
+)
+from .folder import IndexFolder
 from .folder_rows import (
     codebook_names,
     codebooks,
@@ -51,7 +58,7 @@ from .folder_rows import (
 )
 from .forgetting import Forgetting
 from .inspection import check_opened, inspect
-from .layout import require_catalog
+from .layout import CATALOG, require_catalog
 from .matching import matching_rows
 from .passage_rows import (
     bury_passages,
@@ -78,8 +85,9 @@ from .schema import (
     write_values,
 )
 from .settings import IndexSettings
+from .sqlite_errors import WRITING, sqlite_errors, translated
 
-FILE_NAME = "catalog.sqlite"
+FILE_NAME = CATALOG
 
 
 class Catalog:
@@ -87,6 +95,7 @@ class Catalog:
 
     Args:
         path: the SQLite file; it must exist.
+        folder: the folder that it lies in; found by the path when None.
         durable: wait for the disk at every commit.
         read_only: see :class:`~.connections.Connections`.
         inspected: whether whoever opens it calls :meth:`check`, so that damage need not be found
@@ -107,12 +116,16 @@ class Catalog:
         self,
         path: Path,
         *,
+        folder: IndexFolder | None = None,
         durable: bool = True,
         read_only: bool = False,
         inspected: bool = False,
     ) -> None:
+        if not path.is_file():
+            raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
+        require_catalog(path)
         self._connections = Connections(
-            path, durable=durable, prepare=define_functions, read_only=read_only
+            path, folder=folder, durable=durable, prepare=define_functions, read_only=read_only
         )
         self.postings = PostingLists(self._connections)
         self.forgetting = Forgetting(self._connections, self.postings)
@@ -144,7 +157,14 @@ class Catalog:
         """
         temporary = path.with_name(f".tmp-{os.getpid()}-{path.name}")
         temporary.unlink(missing_ok=True)
-        connection = sqlite3.connect(temporary, isolation_level=None)
+        with sqlite_errors(temporary):
+            cls._write_new(temporary, settings, lexical=lexical)
+        temporary.replace(path)
+        return cls(path, durable=durable)
+
+    @staticmethod
+    def _write_new(path: Path, settings: Mapping[str, Any], *, lexical: bool) -> None:
+        connection = sqlite3.connect(path, isolation_level=None)
         try:
             be_careful(connection)
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
@@ -156,8 +176,6 @@ class Catalog:
             _insert_generation(connection, 0, _now(), 0, 0)
         finally:
             connection.close()
-        temporary.replace(path)
-        return cls(path, durable=durable)
 
     def close(self) -> None:
         """Close the file; whoever asks later gets a RetrieverClosedError."""
@@ -167,6 +185,19 @@ class Catalog:
     def read_only(self) -> bool:
         """Whether writes are refused."""
         return self._connections.read_only
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._connections.closed
+
+    def require_open(self) -> None:
+        """Refuse what comes after :meth:`close`.
+
+        Raises:
+            RetrieverClosedError: the catalog was closed.
+        """
+        self._connections.require_open()
 
     def require_writable(self) -> None:
         """Refuse what would write.
@@ -313,6 +344,8 @@ class Catalog:
             # Rows that die must do so first: at no moment may two live rows share an id.
             bury_passages(connection, commit.removed, commit.generation)
             insert_passages(connection, commit.passages, commit.generation)
+            if rows:
+                index_passages(connection, rows[0])
             add_commit(connection, rows, commit.postings)
             resize_passages(connection, commit.resized)
             drop_segments(connection, commit.retired)
@@ -340,7 +373,7 @@ class Catalog:
         try:
             be_careful(target)
             with self._connections.reading() as connection:
-                connection.backup(target)
+                _copy(connection, target, path)
             target.execute("PRAGMA journal_mode = DELETE")
             return live_segments(target, newest_generation(target)), codebooks(target)
         finally:
@@ -349,7 +382,7 @@ class Catalog:
     def check(self) -> list[str]:
         """Look at every row, and let SQLite check its own file; returns one sentence a problem."""
         path = self._connections.path
-        with unreadable_files(path), self._connections.reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             return [f"{path}: {text}" for text in inspect(connection)]
 
     def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
@@ -359,11 +392,8 @@ class Catalog:
     def _check_format(self, inspected: bool) -> None:
         """Refuse what is no catalog, is damaged, or was written by another version."""
         path = self._connections.path
-        if not path.is_file():
-            raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
-        require_catalog(path)
         lexical = None
-        with unreadable_files(path), self._connections.reading_one_state() as connection:
+        with self._connections.reading_one_state() as connection:
             application = connection.execute("PRAGMA application_id").fetchone()[0]
             version = connection.execute("PRAGMA user_version").fetchone()[0]
             if application == APPLICATION_ID and version == FORMAT_VERSION:
@@ -380,6 +410,16 @@ class Catalog:
                 f"{FORMAT_VERSION} with analyser {ANALYSER_VERSION}. Use the version that wrote "
                 "it, or index the texts again in a new folder."
             )
+
+
+def _copy(source: sqlite3.Connection, target: sqlite3.Connection, path: Path) -> None:
+    """Copy a database; what only writing can meet is said of the target's path."""
+    try:
+        source.backup(target)
+    except sqlite3.Error as error:
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF in WRITING:
+            raise translated(error, path) from error
+        raise
 
 
 def _now() -> str:

@@ -1,9 +1,9 @@
 """Filters as SQL, and the indexes that answer them without reading every passage's metadata.
 
 An indexed field has a row in ``filter_indexes``, and one in ``filter_values`` for each scalar that
-a passage holds there: the value itself, or the elements of a list. A trigger writes them, so they
-belong to the transaction that adds a passage, whoever writes it. Both tables appear with the first
-index and go with the last.
+a passage holds there: the value itself, or the elements of a list. They are written in the
+transaction that adds a passage, not by a trigger, since a catalog from elsewhere must not bring
+statements of its own. Both tables appear with the first index and go with the last.
 
 =========  =======================================================================================
 column     content
@@ -39,24 +39,21 @@ _DISAGREE = (
 )
 _SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
-# The passages are called ``new`` in both uses: the trigger's own name for the row just added.
 _VALUES = """
-    SELECT f.field, 'other', 0, new.row FROM {passages} filter_indexes AS f
-    WHERE {fields} json_type(new.metadata, f.path) IN ('array', 'object')
+    SELECT f.field, 'other', 0, new.row FROM passages AS new, filter_indexes AS f
+    WHERE {chosen} AND json_type(new.metadata, f.path) IN ('array', 'object')
     UNION ALL
     SELECT f.field, CASE e.type WHEN 'null' THEN 'null' WHEN 'text' THEN 'string'
         WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean' ELSE 'number' END,
         coalesce(e.atom, 0), new.row
-    FROM {passages} filter_indexes AS f, json_each(new.metadata, f.path) AS e
-    WHERE {fields} json_type(new.metadata, f.path) <> 'object'
+    FROM passages AS new, filter_indexes AS f, json_each(new.metadata, f.path) AS e
+    WHERE {chosen} AND json_type(new.metadata, f.path) <> 'object'
         AND e.type NOT IN ('array', 'object')"""
 TABLES = (
     "CREATE TABLE IF NOT EXISTS filter_indexes (field INTEGER PRIMARY KEY, path TEXT UNIQUE)",
     """CREATE TABLE IF NOT EXISTS filter_values (
         field INTEGER, kind TEXT, value, row INTEGER, PRIMARY KEY (field, kind, value, row)
     ) WITHOUT ROWID""",
-    f"""CREATE TRIGGER IF NOT EXISTS filter_values_of_new AFTER INSERT ON passages BEGIN
-        INSERT OR IGNORE INTO filter_values {_VALUES.format(passages="", fields="")}; END""",
 )
 
 
@@ -119,9 +116,16 @@ def create_index(connection: sqlite3.Connection, path: Path) -> None:
     if path in indexed_fields(connection):
         return
     connection.execute("INSERT INTO filter_indexes (path) VALUES (?)", (_json_path(path),))
-    fill = _VALUES.format(passages="passages AS new,", fields="f.field = :field AND")
+    values = _VALUES.format(chosen="f.field = :field")
     field = indexed_fields(connection)[path]
-    connection.execute(f"INSERT OR IGNORE INTO filter_values {fill}", {"field": field})
+    connection.execute(f"INSERT OR IGNORE INTO filter_values {values}", {"field": field})
+
+
+def index_passages(connection: sqlite3.Connection, first: int) -> None:
+    """Note in the indexes what passages hold that were just added, from a row on."""
+    if _have_tables(connection):
+        values = _VALUES.format(chosen="new.row >= :first")
+        connection.execute(f"INSERT OR IGNORE INTO filter_values {values}", {"first": first})
 
 
 def drop_index(connection: sqlite3.Connection, path: Path) -> None:
@@ -132,7 +136,6 @@ def drop_index(connection: sqlite3.Connection, path: Path) -> None:
     connection.execute("DELETE FROM filter_values WHERE field = ?", (field,))
     connection.execute("DELETE FROM filter_indexes WHERE field = ?", (field,))
     if not indexed_fields(connection):
-        connection.execute("DROP TRIGGER filter_values_of_new")
         connection.execute("DROP TABLE filter_values")
         connection.execute("DROP TABLE filter_indexes")
 

@@ -9,12 +9,14 @@ from pathlib import Path
 from .._support.regular import kind_of
 from ..errors import IndexCorruptError
 
+CATALOG = "catalog.sqlite"
 SEGMENTS = "segments"
 CODEBOOKS = "codebooks"
 STAGING = "staging"
 LOCK = "writer.lock"
 HOLDER = "writer.json"
 OPTIMIZER = "optimizer.lock"
+MAKER = "maker.lock"
 
 _REMEDY = "Restore the index from a backup, or build it again from the texts."
 _NAME = re.compile(r"[0-9a-f-]{1,64}")

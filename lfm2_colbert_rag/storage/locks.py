@@ -14,14 +14,14 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
+from .._support.forking import renew_in_child
 from .._support.regular import IrregularFileError, kind_of, open_regular, write_regular
 from .._support.system_errors import raise_named
 from ..errors import IndexLockedError, IndexUnavailableError
-from .file_locks import give_up, require_lockable, try_lock
+from .file_lock import FileLock, Timeout, give_up, require_lockable, try_lock
+from .folder import IndexFolder
 from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
-from .retired import is_retired, retire
+from .retired import is_retired
 
 logger = logging.getLogger(__name__)
 
@@ -31,16 +31,27 @@ _HOLDER_BYTES = 4096  # of what a writer says of itself
 class FolderLocks:
     """The locks of one index folder; the system frees them when their holder dies.
 
+    A forked child holds none of its parent's.
+
     Args:
         folder: the index.
         timeout: seconds to wait for another writer.
     """
 
-    def __init__(self, folder: Path, timeout: float) -> None:
-        self.folder = folder
+    def __init__(self, folder: IndexFolder, timeout: float) -> None:
+        self.folder = folder.path
+        self._home = folder
         self._timeout = timeout
+        self._make_locks()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the locks anew, which another thread of the parent may hold."""
+        self._make_locks()
+
+    def _make_locks(self) -> None:
         # Not a singleton and not thread-local: two stores, or two threads, exclude each other.
-        self._file_lock = FileLock(folder / LOCK, thread_local=False)
+        self._file_lock = FileLock(self._home.root / LOCK)
         self._writing = threading.Lock()
 
     @contextmanager
@@ -67,18 +78,18 @@ class FolderLocks:
 
     def _acquire(self, timeout: float) -> None:
         with _refusals(self.folder):
-            require_lockable(self.folder / LOCK)
-            self._file_lock.acquire(timeout=timeout)
+            require_lockable(self._home.root / LOCK)
+            self._file_lock.acquire(timeout)
 
     def _write_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": socket.gethostname(), "since": time.time()}
         with suppress(OSError):  # the lock counts; who holds it is only told in its error
-            write_regular(self.folder / HOLDER, json.dumps(holder).encode())
+            write_regular(self._home.root / HOLDER, json.dumps(holder).encode())
 
     def _locked(self) -> IndexLockedError:
         who = "another writer"
         with suppress(OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
-            with open_regular(self.folder / HOLDER) as file:
+            with open_regular(self._home.root / HOLDER) as file:
                 holder = json.loads(file.read(_HOLDER_BYTES))
             since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(holder["since"]))
             who = f"process {holder['pid']} on {holder['host']} (writing since {since})"
@@ -96,11 +107,11 @@ class FolderLocks:
         Raises:
             IndexLockedError: somebody else is at it.
         """
-        lock = FileLock(self.folder / OPTIMIZER, thread_local=False)
+        lock = FileLock(self._home.root / OPTIMIZER)
         try:
             with _refusals(self.folder):
-                require_lockable(self.folder / OPTIMIZER)
-                lock.acquire(timeout=timeout)
+                require_lockable(self._home.root / OPTIMIZER)
+                lock.acquire(timeout)
         except Timeout:
             raise IndexLockedError(
                 f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
@@ -116,10 +127,10 @@ class FolderLocks:
         """Give a folder for a segment in the making, which nobody takes for an orphan."""
         lock = None
         with _refusals(self.folder):
-            _make_real_folder(self.folder / STAGING)
+            _make_real_folder(self._home.root / STAGING)
             while lock is None:  # whoever removes orphans may get at the new lock file first
-                lock = try_lock(self.folder / STAGING / f"{secrets.token_hex(8)}.lock")
-        folder = Path(lock.lock_file).with_suffix("")
+                lock = try_lock(self._home.root / STAGING / f"{secrets.token_hex(8)}.lock")
+        folder = lock.path.with_suffix("")
         try:
             yield folder
         finally:
@@ -136,23 +147,27 @@ class FolderLocks:
             False if some is still there, because readers have it open.
         """
         gone = True
-        for path in [*self.folder.glob(f"{SEGMENTS}/*"), *self.folder.glob(f"{CODEBOOKS}/*")]:
-            if path.name not in named:
-                gone &= _remove_orphan(path)
-        for path in self.folder.glob(f"{STAGING}/*.lock"):
+        for room in (SEGMENTS, CODEBOOKS):
+            for name in self._home.names(room):
+                if name not in named:
+                    gone &= self._remove_orphan(f"{room}/{name}")
+        for name in self._home.names(STAGING):
+            if not name.endswith(".lock"):
+                continue
             lock = None
             with suppress(OSError):  # what cannot be locked stays
-                lock = try_lock(path)
+                lock = try_lock(self._home.root / STAGING / name)
             if lock is not None:  # else somebody is writing it right now
-                gone &= _remove_orphan(path.with_suffix(""))
+                gone &= self._remove_orphan(f"{STAGING}/{name.removesuffix('.lock')}")
                 give_up(lock)
         return gone
 
-
-def _remove_orphan(folder: Path) -> bool:
-    if not is_retired(folder):
-        logger.info("removing %s, left behind by a write that never finished", folder)
-    return retire(folder)
+    def _remove_orphan(self, name: str) -> bool:
+        if not is_retired(self._home.root / name):
+            logger.info(
+                "removing %s, left behind by a write that never finished", self.folder / name
+            )
+        return self._home.retire(name)
 
 
 def _make_real_folder(path: Path) -> None:

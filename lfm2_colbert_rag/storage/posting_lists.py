@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from .._support.forking import renew_in_child
 from ..errors import IndexCorruptError
 from ..index.lexical.blocks import Numbers, unpack_lists
 from ..index.lexical.postings import LENGTHS, Postings
@@ -194,6 +195,11 @@ class _RecentPostings:
     """
 
     def __init__(self) -> None:
+        self.renew_after_fork()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin anew: another thread of the parent may have been in the midst of loading."""
         self._changing = threading.Lock()
         self._span: tuple[int, int] | None = None
         self._held: dict[str, tuple[list[int], list[int]]] = {}

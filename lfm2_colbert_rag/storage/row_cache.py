@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from cachetools import LRUCache
 
+from .._support.forking import renew_in_child
+
 Rows = npt.NDArray[np.int64]
 
 # Bytes of a key and of what Python keeps around an array, about.
@@ -28,7 +30,13 @@ class RowCache:
     """
 
     def __init__(self, limit: int = 64 << 20) -> None:
-        self._kept: LRUCache[Hashable, Rows] = LRUCache(limit, getsizeof=_size)
+        self._limit = limit
+        self.renew_after_fork()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin anew: another thread of the parent may have been about to change the cache."""
+        self._kept: LRUCache[Hashable, Rows] = LRUCache(self._limit, getsizeof=_size)
         self._changing = threading.Lock()
 
     def __len__(self) -> int:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .._support.disk import sync_file, sync_folder
-from .file_locks import try_lock
+from .file_lock import try_lock
 
 # No name of a target is in it, which may be as long as the system takes.
 _PREFIX = ".tmp-lfm2-colbert-"

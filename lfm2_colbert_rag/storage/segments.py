@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from pathlib import Path
 
+from .._support.forking import renew_in_child
 from ..errors import IndexCorruptError
 from ..index.arrays import find_altered
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
@@ -35,6 +36,11 @@ class SegmentOpener:
         self._dim = dim
         self._known: dict[str, Codebook] = {}
         self._compared: dict[str, str] = {}
+        self._opening = threading.Lock()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
         self._opening = threading.Lock()
 
     def codebook(self, info: CodebookInfo) -> Codebook:

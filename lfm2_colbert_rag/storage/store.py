@@ -16,62 +16,55 @@ from __future__ import annotations
 
 import os
 import secrets
-import shutil
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from .._support.disk import sync_folder
+from .._support.forking import renew_in_child
 from .._support.system_errors import raise_named, system_errors
-from ..errors import IndexCorruptError, IndexExistsError, IndexMismatchError, IndexNotFoundError
+from ..errors import (
+    IndexExistsError,
+    IndexMismatchError,
+    IndexNotFoundError,
+    IndexUnavailableError,
+)
 from ..filters import Filter
 from ..filters import Path as FieldPath
-from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import Codebook, CodebookInfo
-from ..index.segment import SegmentInfo
 from .atomic import is_taken, refusals
-from .catalog import FILE_NAME, Catalog
-from .commits import Changes, Commit, Draft, Head, StaleDraftError, StoredPassage
-from .layout import CODEBOOKS, SEGMENTS
+from .catalog import Catalog
+from .commits import Commit, Draft, Head, StaleDraftError, StoredPassage
+from .folder import FolderReplacedError, IndexFolder
+from .home import Home, Snapshot
+from .layout import CATALOG, CODEBOOKS, SEGMENTS, STAGING
 from .locks import FolderLocks
-from .retired import retire
 from .scratch import made_folder
 from .segments import SegmentOpener, new_writer
 from .settings import IndexSettings
 from .staging import StagedSegment
 
-# A reader that finds a segment gone looks at the catalog again so often.
-_TRIES = 5
+__all__ = ["Snapshot", "Store"]
 
+_T = TypeVar("_T")
 
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """One generation of an index, whole; it stays usable however much is written meanwhile.
-
-    Attributes:
-        generation: its number.
-        settings: its settings.
-        codebooks: its codebooks, the newest last.
-        segments: its segments, and the passages that live in them.
-    """
-
-    generation: int
-    settings: IndexSettings
-    codebooks: tuple[CodebookInfo, ...]
-    segments: LiveSegments
+# What meets a folder that is replaced meanwhile is asked again of the new one, so often at most.
+_TRIES = 10
 
 
 class Store:
     """An index folder.
 
+    Where its path comes to name another folder, calls that begin later go there, the model being
+    the same; a call that has begun keeps to the folder in which it began, see :meth:`whole`.
+
     Args:
-        folder: where the index lives; :meth:`create` makes one.
+        folder: where the index lives, an absolute path; :meth:`create` makes one.
         lock_timeout: seconds to wait for another writer.
         durable: wait for the disk at every commit.
         read_only: refuse to write. Taken by itself where the folder cannot be written.
@@ -95,22 +88,20 @@ class Store:
                 f"{folder} is no folder, so it holds no index. Make one by naming its model: "
                 f"Retriever.open({str(folder)!r}, model=...)."
             )
-        self.folder = folder
+        if not self.is_index(folder):
+            raise IndexNotFoundError(f"{folder} holds no index: {CATALOG} is missing.")
+        self.folder = folder.absolute()
         self.durable = durable
-        self.locks = FolderLocks(folder, lock_timeout)
-        self.catalog = Catalog(folder / FILE_NAME, durable=durable, read_only=read_only)
-        self.read_only = self.catalog.read_only
-        self._swept = False
-        self._refreshing = threading.Lock()
-        self._seen = -1
-        try:
-            changes = self.catalog.changes_since(-1)
-            self.opener = SegmentOpener(folder, changes.settings.dim)
-            self._snapshot = Snapshot(-1, changes.settings, (), LiveSegments(()))
-            self.snapshot()
-        except BaseException:
-            self.catalog.close()
-            raise
+        self._lock_timeout = lock_timeout
+        self._read_only = read_only
+        self._changing = threading.Lock()
+        self._call = threading.local()  # the home that a call of this thread keeps to
+        self._newest = self._open()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
+        self._changing = threading.Lock()
 
     @classmethod
     def create(
@@ -144,7 +135,7 @@ class Store:
         with refusals(folder), made_folder(folder / SEGMENTS):
             try:
                 Catalog.create(
-                    folder / FILE_NAME, settings.to_json(), lexical=lexical, durable=durable
+                    folder / CATALOG, settings.to_json(), lexical=lexical, durable=durable
                 ).close()
                 if durable:
                     sync_folder(folder)
@@ -157,34 +148,93 @@ class Store:
     @staticmethod
     def is_index(folder: Path) -> bool:
         """Tell whether a folder holds an index, of whatever format version."""
-        with refusals(folder / FILE_NAME):
-            return (folder / FILE_NAME).is_file()
+        with refusals(folder / CATALOG):
+            return (folder / CATALOG).is_file()
+
+    @property
+    def home(self) -> Home:
+        """What is open of the folder: of that to which a call keeps, or else of the newest."""
+        pinned: Home | None = getattr(self._call, "home", None)
+        return self._newest if pinned is None else pinned
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog."""
+        return self.home.catalog
+
+    @property
+    def locks(self) -> FolderLocks:
+        """The locks."""
+        return self.home.locks
+
+    @property
+    def opener(self) -> SegmentOpener:
+        """What opens segments and codebooks."""
+        return self.home.opener
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self.catalog.read_only
 
     @property
     def settings(self) -> IndexSettings:
         """The settings of the generation that was read last; see :meth:`snapshot`."""
-        return self._snapshot.settings
+        return self.home.settings
+
+    @property
+    def closed(self) -> bool:
+        """Whether :meth:`close` was called."""
+        return self._newest.catalog.closed
 
     def close(self) -> None:
         """Let go of files and connections; a later call raises RetrieverClosedError."""
-        self.catalog.close()
-        self.opener.keep_only(())
-        self._snapshot = Snapshot(-1, self._snapshot.settings, (), LiveSegments(()))
+        with self._changing:
+            self._newest.close()
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Keep to one folder in this thread for as long as the block lasts.
+
+        Everything that is asked within it is answered by the folder that the path names at the
+        beginning, or is refused. Blocks may be nested; the outermost counts.
+
+        Raises:
+            RetrieverClosedError: the store was closed.
+            IndexGoneError: the path names no index.
+            FolderReplacedError: the path names another folder by now, where this matters.
+            IndexMismatchError: it names an index of another model.
+        """
+        if getattr(self._call, "home", None) is not None:
+            yield
+            return
+        self._call.home = home = self._follow()
+        try:
+            with home.folder.errors():
+                yield
+        finally:
+            self._call.home = None
+
+    def whole(self, ask: Callable[[], _T]) -> _T:
+        """Ask in a :meth:`pinned` block, and once more where the folder was replaced meanwhile.
+
+        Args:
+            ask: may be called several times; what it answers is of one folder.
+        """
+        if getattr(self._call, "home", None) is not None:
+            return ask()
+        for _ in range(_TRIES - 1):
+            try:
+                with self.pinned():
+                    return ask()
+            except FolderReplacedError:
+                continue
+        with self.pinned():
+            return ask()
 
     def snapshot(self) -> Snapshot:
         """Return the newest generation, opening only what is new in it."""
-        if self.catalog.generation() == self._snapshot.generation:
-            return self._snapshot
-        with self._refreshing:
-            for attempt in range(_TRIES):
-                try:
-                    self._refresh()
-                    break
-                except IndexCorruptError:
-                    # Another process may have replaced segments since the catalog was read.
-                    if attempt + 1 == _TRIES or self.catalog.generation() == self._seen:
-                        raise
-            return self._snapshot
+        return self.whole(lambda: self.home.snapshot())
 
     def require_writable(self) -> None:
         """Refuse what would write.
@@ -230,7 +280,7 @@ class Store:
         name = None if codebook is None else codebook.info.name
         with self.locks.stage() as folder:
             try:
-                writer = new_writer(folder, self._snapshot.settings.dim, codebook, self.durable)
+                writer = new_writer(folder, self.settings.dim, codebook, self.durable)
             except OSError as error:
                 raise_named(error, self.folder)
                 raise
@@ -327,7 +377,7 @@ class Store:
             self._publish(staged, commit)
             # While nobody else can write, or whoever verifies would take them for orphans.
             for name in retired:
-                self._swept &= retire(self.folder / SEGMENTS / name)
+                self.home.swept &= self.home.folder.retire(f"{SEGMENTS}/{name}")
         return True
 
     def add_codebook(self, codebook: Codebook) -> CodebookInfo:
@@ -343,12 +393,12 @@ class Store:
             with self._writing() as head:
                 if head.settings.storage == "exact":
                     raise StaleDraftError("another process wants exact vectors.")
-                self._place(folder, self.folder / CODEBOOKS / info.name)
+                self._place(folder, f"{CODEBOOKS}/{info.name}")
                 self.catalog.commit(Commit(head.generation + 1, codebook=info))
                 named = {one.name for one in self.catalog.codebooks()}
-                for path in (self.folder / CODEBOOKS).iterdir():
-                    if path.name not in named:
-                        self._swept &= retire(path)
+                for name in self.home.folder.names(CODEBOOKS):
+                    if name not in named:
+                        self.home.swept &= self.home.folder.retire(f"{CODEBOOKS}/{name}")
         return info
 
     def create_filter_index(self, path: FieldPath) -> None:
@@ -381,7 +431,7 @@ class Store:
         remains = forgetting.has_remains()
         if remains:
             forgetting.prune()
-        self._swept = False  # others may have been killed meanwhile
+        self.home.swept = False  # others may have been killed meanwhile
         with self._writing():
             return forgetting.scrub() if remains else True
 
@@ -397,18 +447,63 @@ class Store:
         """Return a name for a segment or a codebook that no other has."""
         return _new_name(self.catalog.generation() + 1)
 
+    def _open(self) -> Home:
+        """Open the folder that the path names now."""
+        for attempt in range(_TRIES):
+            try:
+                folder = IndexFolder(self.folder)
+                catalog = Catalog(
+                    self.folder / CATALOG,
+                    folder=folder,
+                    durable=self.durable,
+                    read_only=self._read_only,
+                )
+                with folder.errors():
+                    return Home(folder, catalog, self._lock_timeout)
+            except FolderReplacedError:
+                if attempt + 1 == _TRIES:
+                    raise
+        raise AssertionError("unreachable")
+
+    def _follow(self) -> Home:
+        """Return what is open of the folder that the path names now, opening it if need be."""
+        newest = self._newest
+        newest.catalog.require_open()
+        if newest.folder.is_named():
+            return newest
+        with self._changing:
+            old = self._newest
+            old.catalog.require_open()
+            if not old.folder.is_named():
+                home = self._open()
+                try:
+                    home.require_model_of(old)
+                except BaseException:
+                    home.close()
+                    raise
+                old.folder.left = True
+                self._newest = home  # the old one is closed once nobody is at work in it
+            return self._newest
+
     @contextmanager
     def _writing(self) -> Iterator[Head]:
-        """Keep other writers out, and say what they left; orphans go before the first write."""
+        """Keep other writers out, and say what they left; orphans go before the first write.
+
+        The folder has to have the path's name when the writing begins, and still when it is done:
+        what was committed to one that is no longer found under it is not acknowledged.
+        """
         self.require_writable()
-        with self.locks.writing():
-            if not self._swept:
-                self._swept = self.locks.remove_orphans(self._named())
+        with self.pinned(), self.locks.writing():
+            home = self.home
+            home.folder.require_named()
+            if not home.swept:
+                home.swept = home.locks.remove_orphans(self._named())
             try:
-                yield self.catalog.head()
+                yield home.catalog.head()
             except BaseException:  # a second Ctrl-C, say, may have kept it from tidying up
-                self._swept = False
+                home.swept = False
                 raise
+            home.folder.require_named()
 
     def _replaced(self, draft: Draft, head: Head) -> Mapping[str, int]:
         """Return the live rows that a draft's passages replace."""
@@ -425,58 +520,41 @@ class Store:
         if not _suits(staged, head):
             raise StaleDraftError("another process changed how vectors are kept.")
 
-    def _place(self, staged: Path, target: Path) -> None:
+    def _place(self, staged: Path, target: str) -> None:
         """Move a finished folder to its place, and wait for the disk if that is wanted."""
+        home = self.home
         try:
-            target.parent.mkdir(exist_ok=True)
-            staged.replace(target)
+            home.folder.move(f"{STAGING}/{staged.name}", target)
             if self.durable:
-                sync_folder(target.parent)
+                sync_folder((home.folder.root / target).parent)
+        except FileNotFoundError as error:
+            home.folder.require_named()  # else it was staged in another folder
+            raise IndexUnavailableError(
+                f"{staged} was removed by somebody else before it was finished; nothing was "
+                "changed. Repeat the call."
+            ) from error
         except OSError as error:
             raise_named(error, self.folder)
             raise
 
     def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
         """Move a finished segment to its place and name it, or leave everything as it was."""
-        root = self.folder / SEGMENTS
         name = None if commit.segment is None else commit.segment.name
         try:
             if staged is not None and name is not None:
-                self._place(staged.folder, root / name)
+                self._place(staged.folder, f"{SEGMENTS}/{name}")
             self.catalog.commit(commit)
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived. Where
             # not even that can be asked, on a full disk, whoever writes next tidies up.
             with suppress(Exception):
                 if name is not None and name not in self.catalog.segment_names():
-                    shutil.rmtree(root / name, ignore_errors=True)
+                    self.home.folder.retire(f"{SEGMENTS}/{name}")
             raise
 
     def _named(self) -> set[str]:
         """Names of all segments and codebooks that the catalog knows."""
         return self.catalog.segment_names() | {info.name for info in self.catalog.codebooks()}
-
-    def _refresh(self) -> None:
-        old = self._snapshot
-        changes = self.catalog.changes_since(old.generation)
-        self._seen = changes.generation
-        if changes.generation == old.generation:
-            return
-        known = {live.segment.info.name: live for live in old.segments}
-        opened = [self._live_segment(info, known, changes) for info in changes.segments]
-        if changes.codebooks != old.codebooks:
-            self.opener.keep_only(changes.codebooks)
-        self._snapshot = Snapshot(
-            changes.generation, changes.settings, changes.codebooks, LiveSegments(opened)
-        )
-
-    def _live_segment(
-        self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes
-    ) -> LiveSegment:
-        live = known.get(info.name)
-        if live is None:
-            live = LiveSegment(self.opener.segment(info, changes.codebooks))
-        return live.without(changes.dead_rows) if len(changes.dead_rows) else live
 
 
 def _suits(staged: StagedSegment, head: Head) -> bool:

@@ -9,7 +9,6 @@ from typing import TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock, Timeout
 
 from .._support.progress import ProgressLike, reporting
 from ..errors import IndexCorruptError
@@ -19,6 +18,7 @@ from ..index.compressed.segment import CompressedSegment
 from ..index.segment import Segment, SegmentInfo
 from ..types import Window
 from .catalog import FILE_NAME, Catalog
+from .file_lock import FileLock, Timeout
 from .layout import CODEBOOKS, LOCK, SEGMENTS, STAGING
 from .retired import is_retired
 from .segments import SegmentOpener, verify_files
@@ -233,9 +233,9 @@ def _fault(window: Window, shape: tuple[int, int], characters: int | None) -> st
 
 def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
     """Name what no commit refers to, unless somebody is writing and may be about to."""
-    lock = FileLock(folder / LOCK, thread_local=False)
+    lock = FileLock(folder / LOCK)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(0)
     except (Timeout, OSError):
         return []
     try:
@@ -260,9 +260,9 @@ def _is_staged(path: Path) -> bool:
     file = path.with_suffix(".lock")
     if not file.exists():
         return False
-    lock = FileLock(file, thread_local=False)
+    lock = FileLock(file)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(0)
     except Timeout:
         return True
     lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
+from ..._support.forking import NO_FORK, abandon, renew_in_child
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import Checkpoint
 from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
@@ -53,7 +55,21 @@ class OnnxEncoder(CheckpointEncoder):
         graph: Path | None = None,
     ) -> None:
         super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
-        self._session = open_session(graph or find_or_convert(checkpoint, dtype), threads)
+        self._graph, self._threads = graph or find_or_convert(checkpoint, dtype), threads
+        self._session: onnxruntime.InferenceSession | None = None
+        self.renew_after_fork()
+        self._get_session()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Leave the session to the parent, whose threads it has; another is made when it is used.
+
+        To let go of it here would wait for these threads for ever.
+        """
+        if self._session is not None:
+            abandon(self._session)
+        self._session = None
+        self._opening = threading.Lock()
 
     def _batches(self, lengths: Sequence[int]) -> Iterator[list[int]]:
         by_length: defaultdict[int, list[int]] = defaultdict(list)
@@ -69,8 +85,16 @@ class OnnxEncoder(CheckpointEncoder):
             "input_ids": np.stack([text.input_ids for text in batch]),
             "attention_mask": np.stack([text.attention_mask for text in batch]),
         }
-        vectors: npt.NDArray[np.float32] = self._session.run(["vectors"], inputs)[0]
+        with NO_FORK:
+            vectors: npt.NDArray[np.float32] = self._get_session().run(["vectors"], inputs)[0]
         return vectors[np.stack([text.keep for text in batch])]
+
+    def _get_session(self) -> onnxruntime.InferenceSession:
+        if self._session is None:
+            with NO_FORK, self._opening:
+                if self._session is None:
+                    self._session = open_session(self._graph, self._threads)
+        return self._session
 
 
 def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSession:

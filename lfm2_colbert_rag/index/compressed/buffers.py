@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.forking import renew_in_child
+
 
 class BufferPool:
     """Arrays that a search needs for a moment, kept for the next one; safe to share.
@@ -21,6 +23,11 @@ class BufferPool:
     """
 
     def __init__(self) -> None:
+        self.renew_after_fork()
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Begin anew: another thread of the parent may hold the lock."""
         self._free: dict[tuple[int, str], list[npt.NDArray[Any]]] = {}
         self._lock = threading.Lock()
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.forking import renew_in_child
 from ...errors import ConfigError
 from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
@@ -104,7 +105,12 @@ class Legs:
     def __init__(self, store: Store, indexes: IndexCache, baselines: Baselines) -> None:
         self._store, self._indexes, self._baselines = store, indexes, baselines
         self._making = threading.Lock()
-        self._made: tuple[int, Bm25] | None = None
+        self._made: tuple[Snapshot, Bm25] | None = None
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
+        self._making = threading.Lock()
 
     def lexical(
         self,
@@ -193,11 +199,11 @@ class Legs:
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
-            if self._made is None or self._made[0] != snapshot.generation:
+            if self._made is None or self._made[0] is not snapshot:
                 none = np.empty(0, dtype=np.int64)
                 lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
                 rows = snapshot.segments.rows
-                self._made = snapshot.generation, Bm25(rows, lengths)
+                self._made = snapshot, Bm25(rows, lengths)
             return self._made[1]
 
 

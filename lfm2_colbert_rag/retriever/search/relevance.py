@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.forking import renew_in_child
 from ...index.maxsim import score_block
 
 if TYPE_CHECKING:
@@ -156,21 +157,28 @@ class Baselines:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._generation = -1
+        self._of: tuple[object, int] | None = None
         self._windows = 0
         self._sample: BaselineSample | None = None
+        renew_in_child(self)
+
+    def renew_after_fork(self) -> None:
+        """Make the lock anew, which another thread of the parent may hold."""
+        self._lock = threading.Lock()
 
     def of(self, snapshot: Snapshot) -> BaselineSample | None:
         """Return the sample of a generation, or a former one of about the same size."""
-        if snapshot.generation == self._generation:
+        wanted = snapshot.folder, snapshot.generation
+        if wanted == self._of:
             return self._sample
         with self._lock:
             windows = sum(live.windows for live in snapshot.segments)
-            known = self._sample is not None
+            before = None if self._of is None else self._of[0]
+            known = self._sample is not None and before is snapshot.folder
             if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
                 self._sample = sample_windows(snapshot.segments)
                 self._windows = windows
-            self._generation = snapshot.generation
+            self._of = wanted
             return self._sample
 
 

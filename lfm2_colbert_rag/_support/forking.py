@@ -1,0 +1,140 @@
+"""What a fork does to this process, and how the child is kept from harm by it.
+
+A child has one thread. What other threads of its parent were at stays as it was, half done: locks
+that nobody will release, in Python as well as in C libraries that know nothing of forks. So the
+parent forks only while no thread is inside such a library (:data:`NO_FORK`), the child makes its
+Python locks and caches anew (:func:`renew_in_child`), and what belongs to the parent alone is never
+touched in the child, not even to be closed (:func:`abandon`).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+from typing import Protocol
+from weakref import WeakSet
+
+# A fork waits so long, in seconds, for threads inside; after it, it takes place all the same.
+PATIENCE = 30.0
+
+
+class Renewable(Protocol):
+    """What has locks, or other things of one process."""
+
+    def renew_after_fork(self) -> None:
+        """Make them anew; called in the child, before anything else runs there."""
+
+
+class ForkGate:
+    """Keeps forks away from blocks of code; costs about a microsecond a block.
+
+    Blocks may be nested. Within one, no thread may wait for another that might enter one.
+
+    Example:
+        >>> gate = ForkGate()
+        >>> with gate:
+        ...     pass  # no thread of this process forks here
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._inside: dict[int, int] = {}
+        self._forks = 0
+
+    def __enter__(self) -> None:
+        """Wait for a fork that has begun, and keep others waiting."""
+        me = threading.get_ident()
+        with self._changed:
+            while self._forks and me not in self._inside:
+                self._changed.wait()
+            self._inside[me] = self._inside.get(me, 0) + 1
+
+    def enter_now(self) -> bool:
+        """Enter without waiting, as a finalizer must, which may run in the midst of anything.
+
+        Returns:
+            False where a fork is under way; then there is nothing to leave.
+        """
+        me = threading.get_ident()
+        with self._changed:
+            if self._forks and me not in self._inside:
+                return False
+            self._inside[me] = self._inside.get(me, 0) + 1
+            return True
+
+    def __exit__(self, *_: object) -> None:
+        """Let forks go on."""
+        me = threading.get_ident()
+        with self._changed:
+            left = self._inside.get(me, 1) - 1
+            if left:
+                self._inside[me] = left
+            else:
+                self._inside.pop(me, None)
+            if self._forks:
+                self._changed.notify_all()
+
+    def before_fork(self) -> None:
+        """Keep threads out from now on, and wait for those that are inside."""
+        me = threading.get_ident()
+        with self._changed:
+            self._forks += 1
+            self._changed.wait_for(lambda: not set(self._inside) - {me}, timeout=PATIENCE)
+
+    def after_fork(self) -> None:
+        """Let threads in again, in the parent."""
+        with self._changed:
+            self._forks -= 1
+            self._changed.notify_all()
+
+    def renew_after_fork(self) -> None:
+        """Forget all threads but the one that the child has."""
+        me = threading.get_ident()
+        mine = self._inside.get(me)
+        self._changed = threading.Condition()
+        self._inside = {} if mine is None else {me: mine}
+        self._forks = 0
+
+
+NO_FORK = ForkGate()
+"""Entered around every call of a library that a fork would leave locked in the child."""
+
+_renewed: WeakSet[Renewable] = WeakSet()
+_abandoned: list[object] = []
+
+
+def renew_in_child(owner: Renewable) -> None:
+    """Have an object make anew, in every forked child, what it may not share with its parent.
+
+    Args:
+        owner: held weakly; hashable by its identity.
+    """
+    _renewed.add(owner)
+
+
+def abandon(*things: object) -> None:
+    """Keep what belongs to the parent process for ever, so that nothing of it is ever run here.
+
+    To close a connection, or to end a pool of threads, is an action as well, and would be done to
+    the parent's files, or wait for threads that this process does not have.
+    """
+    _abandoned.extend(things)
+    if sys.implementation.name == "cpython":  # else the list alone, which lasts until the exit
+        for thing in things:
+            ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _in_child() -> None:
+    NO_FORK.renew_after_fork()
+    for owner in list(_renewed):
+        owner.renew_after_fork()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=NO_FORK.before_fork,
+        after_in_parent=NO_FORK.after_fork,
+        after_in_child=_in_child,
+    )
