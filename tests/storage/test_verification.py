@@ -160,7 +160,7 @@ def test_a_damaged_catalog(retriever):
     assert problems
     assert all(str(path) in problem for problem in problems)
     path.write_bytes(b"no database" * 100)
-    assert "cannot be read as a catalog" in verify_folder(retriever.path)[0]
+    assert "is damaged" in verify_folder(retriever.path)[0]
 
 
 def test_no_index_and_another_format(retriever, tmp_path):
