@@ -213,7 +213,7 @@ def test_a_broken_backup_is_refused_by_name(backup, tmp_path, how):
 def test_a_backup_with_a_broken_catalog_is_refused(backup, tmp_path):
     path = backup / "catalog.sqlite"
     path.write_bytes(b"no database" * 1000)
-    with pytest.raises(IndexCorruptError, match="cannot be read as a catalog") as caught:
+    with pytest.raises(IndexCorruptError, match="is damaged") as caught:
         Retriever.restore(backup, tmp_path / "new")
     assert str(path) in str(caught.value)
     assert not list(tmp_path.glob("*new*"))

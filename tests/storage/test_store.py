@@ -263,7 +263,7 @@ def test_a_damaged_catalog_is_an_error_of_ours(retriever):
     retriever.close()
     path = retriever.path / "catalog.sqlite"
     path.write_bytes(b"not a database at all" * 500)
-    with pytest.raises(IndexCorruptError, match="cannot be read as a catalog"):
+    with pytest.raises(IndexCorruptError, match="is damaged"):
         Retriever.open(retriever.path)
 
 

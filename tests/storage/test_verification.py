@@ -160,7 +160,7 @@ def test_a_damaged_catalog(retriever):
     assert problems
     assert all(str(path) in problem for problem in problems)
     path.write_bytes(b"no database" * 100)
-    assert "cannot be read as a catalog" in verify_folder(retriever.path)[0]
+    assert "is damaged" in verify_folder(retriever.path)[0]
 
 
 def test_no_index_and_another_format(retriever, tmp_path):
@@ -224,7 +224,7 @@ def test_segments_that_were_merged_are_never_taken_for_orphans(retriever, monkey
 
     for number in range(3):
         retriever.add([f"text {number}"], ids=[f"more {number}"])
-    monkeypatch.setattr("lfm2_colbert_rag.storage.folder.shutil.rmtree", look_first)
+    monkeypatch.setattr("lfm2_colbert_rag.storage.retired.shutil.rmtree", look_first)
     retriever.optimize(progress=False)
     assert len(seen) > 2
     assert not any(seen)
