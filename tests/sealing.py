@@ -36,16 +36,24 @@ def tampering(folder: Path, *, sealed: bool = True) -> Iterator[sqlite3.Connecti
 
 def seal(connection: sqlite3.Connection) -> None:
     """Write the checksums that the rows of a catalog have to have."""
+    define_sums(connection)
+    for statement in SEALING:
+        connection.execute(statement)
+
+
+def define_sums(connection: sqlite3.Connection) -> None:
+    """Let SQL call the functions that :data:`SEALING` needs."""
     for name, function in (
         ("row_sum", row_sum),
         ("content_sum", content_sum),
         ("block_sum", lambda term, *block: block_sum(list_seed(term) if term else 0, *block)),
     ):
         connection.create_function(name, -1, function)
-    for table, columns in _ROWS.items():
-        connection.execute(f"UPDATE {table} SET checksum = row_sum({columns})")
-    connection.execute(
-        f"UPDATE passages SET content = content_sum(row, id, text, metadata), state = {state_sql()}"
-    )
-    connection.execute("UPDATE postings SET checksum = block_sum(term, first, last, entries)")
-    connection.execute("UPDATE recent_postings SET checksum = block_sum('', first, last, lists)")
+
+
+SEALING = (
+    *(f"UPDATE {table} SET checksum = row_sum({columns})" for table, columns in _ROWS.items()),
+    f"UPDATE passages SET content = content_sum(row, id, text, metadata), state = {state_sql()}",
+    "UPDATE postings SET checksum = block_sum(term, first, last, entries)",
+    "UPDATE recent_postings SET checksum = block_sum('', first, last, lists)",
+)

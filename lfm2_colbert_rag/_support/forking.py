@@ -13,6 +13,7 @@ import ctypes
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Protocol
 from weakref import WeakSet
 
@@ -124,6 +125,19 @@ def abandon(*things: object) -> None:
     if sys.implementation.name == "cpython":  # else the list alone, which lasts until the exit
         for thing in things:
             ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def end_without_handlers() -> None:
+    """Have this forked child end, once Python is done, without the exit handlers of C libraries.
+
+    They were registered by the parent, and would wait for threads that the child does not have.
+    Nothing happens where the C library has no ``on_exit``.
+    """
+    with suppress(AttributeError, OSError, TypeError):
+        library = ctypes.CDLL(None)
+        register, leave = library.on_exit, ctypes.cast(library._exit, ctypes.c_void_p)
+        register.argtypes = [ctypes.c_void_p, ctypes.c_void_p]
+        register(leave, None)  # called with the status, as the first of all that are registered
 
 
 def _in_child() -> None:

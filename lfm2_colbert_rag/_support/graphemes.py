@@ -22,6 +22,10 @@ A grapheme cluster (UAX #29), with all its combining marks, and with the consona
 with it in any script. It has to be matched from a border of characters onwards.
 """
 
+# Characters that are looked at on either side of one: no word or character is longer, but mischief.
+_REACH = 4096
+_CHUNK = 1 << 16  # characters that are replaced in one go, in which no other thread runs
+
 JOINING = (
     rf"{_EXTEND}{_PREPEND}\p{{Regional_Indicator}}\p{{Extended_Pictographic}}\r\n"
     r"\p{Grapheme_Cluster_Break=L}\p{Grapheme_Cluster_Break=V}\p{Grapheme_Cluster_Break=T}"
@@ -66,7 +70,7 @@ def widen(
     pieces: regex.Pattern[str],
     border: regex.Pattern[str],
 ) -> tuple[int, int]:
-    """Widen a span so that it cuts no piece of a text in two.
+    """Widen a span so that it cuts no piece of a text in two, or of longer pieces some thousands.
 
     Args:
         text: any text.
@@ -82,14 +86,25 @@ def widen(
     start, end = (max(low, min(edge, high)) for edge in span)
     if start >= end:
         return start, start
-    known = border.search(text, 0, start + 1)
-    left, right = start, end
-    for piece in pieces.finditer(text, known.start() if known else 0):
-        if piece.end() > start:
-            left, right = min(left, piece.start()), max(right, piece.end())
-            if right > end or piece.end() == end:
-                break
-    return max(low, left), min(high, right)
+    left, right = _piece_at(text, start, pieces, border)
+    if right < end:
+        right = _piece_at(text, end - 1, pieces, border)[1]
+    return max(low, min(start, left)), min(high, max(end, right))
+
+
+def _piece_at(
+    text: str, place: int, pieces: regex.Pattern[str], border: regex.Pattern[str]
+) -> tuple[int, int]:
+    """Return where the piece around a character begins and ends, as far as one looks."""
+    # From an even place, as most rows of flags begin at one: halves of two flags are none.
+    low, high = max(0, place - _REACH) & ~1, min(len(text), place + _REACH)
+    known = border.search(text, low, place + 1)
+    found = (place, place + 1)
+    for piece in pieces.finditer(text, known.start() if known else low, high):
+        found = piece.span()
+        if found[1] > place:
+            break
+    return found
 
 
 def plain(text: str) -> str:
@@ -98,4 +113,5 @@ def plain(text: str) -> str:
     Line breaks and tabs become spaces; other control characters (an escape sequence in a stored
     text, say) become the replacement character.
     """
-    return text.translate(_PLAIN)
+    parts = range(0, len(text), _CHUNK)
+    return "".join([text[start : start + _CHUNK].translate(_PLAIN) for start in parts])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,8 @@ from .checkpoint import Checkpoint, SpecialTokens
 from .config import FramingConfig
 from .head_tokenizer import HeadTokenizer, Tokens
 from .layouts import Layout
+
+_TOGETHER = 1 << 17  # characters that are tokenized in one call
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,8 +189,19 @@ class Framing:
             InputError: a text is no string, or not valid Unicode.
         """
         check_texts(texts)
-        encoded = self._tokens.encode([text.strip() for text in texts], sys.maxsize)
-        return [_spans(tokens.offsets, text) for tokens, text in zip(encoded, texts, strict=True)]
+        found: list[list[npt.NDArray[np.int32]]] = [[] for _ in texts]
+        for group in _groups(self._pieces(texts)):
+            encoded = self._tokens.encode([piece for _, _, piece in group], sys.maxsize)
+            for (place, start, piece), tokens in zip(group, encoded, strict=True):
+                found[place].append(_spans(tokens.offsets, piece) + np.int32(start))
+        return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in found]
+
+    def _pieces(self, texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
+        """Yield texts in pieces, each with the place of its text and where it begins in it."""
+        for place, text in enumerate(texts):
+            shift = len(text) - len(text.lstrip())
+            for start, piece in self._tokens.pieces(text.strip()):
+                yield place, start + shift, piece
 
     def _room(self, length: int, marker: int | None) -> int:
         return length - len(self._leading) - len(self._trailing) - (marker is not None)
@@ -225,6 +238,22 @@ class Framing:
         spans = np.zeros((length, 2), dtype=np.int32)
         spans[:used] = text.spans
         return FramedText(ids, attention, np.ones(length, dtype=np.bool_), spans)
+
+
+def _groups(
+    pieces: Iterable[tuple[int, int, str]],
+) -> Iterator[list[tuple[int, int, str]]]:
+    """Yield some pieces at a time: what a tokenizer says of one takes many times its memory."""
+    group: list[tuple[int, int, str]] = []
+    characters = 0
+    for one in pieces:
+        if group and characters + len(one[2]) > _TOGETHER:
+            yield group
+            group, characters = [], 0
+        group.append(one)
+        characters += len(one[2])
+    if group:
+        yield group
 
 
 def check_texts(texts: Sequence[str]) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from ..types import TokenMatrix, TokenVectors
 from .protocol import Fingerprint, Progress
 
 _WORD = re.compile(r"\w+|[^\w\s]")
+_SHORT = 32  # characters of a word that is worth remembering
 
 
 class HashEncoder:
@@ -74,11 +77,11 @@ class HashEncoder:
 
     def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return the character spans of all words of each text."""
-        return [_spans(list(_WORD.finditer(text))) for text in texts]
+        return [_spans(_WORD.finditer(text)) for text in texts]
 
     def _encode(self, text: str) -> TokenVectors:
-        words = list(_WORD.finditer(text))[: self._document_length]
-        hashes = [_word_hash(word.group().casefold()) for word in words]
+        words = list(islice(_WORD.finditer(text), self._document_length))
+        hashes = [_word_hash(word.group()) for word in words]
         vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
         return TokenVectors(
             vectors.reshape(-1, self._dim),
@@ -87,12 +90,23 @@ class HashEncoder:
         )
 
 
-def _spans(words: Sequence[re.Match[str]]) -> npt.NDArray[np.int32]:
-    return np.array([word.span() for word in words], dtype=np.int32).reshape(-1, 2)
+def _spans(words: Iterable[re.Match[str]]) -> npt.NDArray[np.int32]:
+    edges = array("i")
+    for word in words:
+        edges.extend(word.span())
+    return np.array(edges, dtype=np.int32).reshape(-1, 2)
 
 
 def _word_hash(word: str) -> int:
-    return int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "little")
+    return _short_hash(word) if len(word) <= _SHORT else _hash(word)
+
+
+def _hash(word: str) -> int:
+    folded = word.casefold().encode()
+    return int.from_bytes(hashlib.blake2b(folded, digest_size=8).digest(), "little")
+
+
+_short_hash = lru_cache(maxsize=1 << 16)(_hash)
 
 
 @lru_cache(maxsize=65_536)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from tokenizers import Tokenizer
@@ -16,6 +16,10 @@ _PROBES = ("a{}b", "Z9{}9z", "é{}ß", "你{}好", "カ{}タ", "в{}я", "ب{}ت
 
 # Characters read for each token wanted, at first; European text has 3 to 5 a token.
 _CHARACTERS_PER_TOKEN = 8
+
+# A piece of a long text, and how far behind it a place is looked for where it does no harm to cut.
+# No text but mischief has none so far: it is cut anywhere, for its tokens would hold up everything.
+_PIECE, _FARTHEST = 1 << 14, 1 << 16
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,7 @@ class HeadTokenizer:
 
     Equal to tokenizing the whole text and dropping the rest, but of a long text only a head is
     read. The head ends between a letter or digit and one of a few separators, if this tokenizer
-    is seen to split there whatever follows; else the whole text is read.
+    is seen to split there whatever follows; else 65,536 characters more are read.
 
     Args:
         tokenizer: without truncation or padding of its own.
@@ -68,10 +72,22 @@ class HeadTokenizer:
         return [found[i] for i in range(len(texts))]
 
     def _head(self, text: str, reach: int) -> str:
-        if len(text) <= reach or self._cut is None:
-            return text
-        cut = self._cut.search(text, reach)
-        return text if cut is None else text[: cut.start()]
+        return text if len(text) <= reach else text[: self._end(text, reach)]
+
+    def pieces(self, text: str) -> Iterator[tuple[int, str]]:
+        """Yield pieces of a text, whose tokens are those of the text, and where each begins."""
+        start = 0
+        while len(text) - start > _PIECE:
+            end = self._end(text, start + _PIECE)
+            yield start, text[start:end]
+            start = end
+        yield start, text[start:]
+
+    def _end(self, text: str, reach: int) -> int:
+        """Return the first place from one on where a piece may end."""
+        farthest = min(len(text), reach + _FARTHEST)
+        cut = self._cut.search(text, reach, farthest) if self._cut else None
+        return cut.start() if cut else farthest
 
 
 def _cut_pattern(tokenizer: Tokenizer) -> re.Pattern[str] | None:

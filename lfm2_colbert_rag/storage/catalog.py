@@ -121,7 +121,7 @@ class Catalog:
         read_only: bool = False,
         inspected: bool = False,
     ) -> None:
-        if not path.is_file():
+        if folder is None and not path.is_file():  # else it was there a moment ago
             raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
         require_catalog(path)
         self._connections = Connections(

@@ -153,7 +153,7 @@ def damaged_indexes(connection: sqlite3.Connection) -> list[str]:
     paths = connection.execute("SELECT path FROM filter_indexes").fetchall()
     if not all(isinstance(path, str) and path == _json_path(_fields(path)) for (path,) in paths):
         return [_DISAGREE]
-    meant = f"SELECT * FROM ({_VALUES.format(chosen='TRUE')})"
+    meant = f"SELECT * FROM ({_VALUES.format(chosen='1')})"
     held = "SELECT field, kind, value, row FROM filter_values"
     lacking = connection.execute(f"SELECT 1 FROM ({meant} EXCEPT {held}) LIMIT 1").fetchone()
     extra = connection.execute(f"SELECT 1 FROM ({held} EXCEPT {meant}) LIMIT 1").fetchone()

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .filter_sql import prune_indexes
-from .schema import write_values
+from .schema import generation_time, write_values
 
 if TYPE_CHECKING:
     from .connections import Connections
@@ -69,16 +69,12 @@ class Forgetting:
             ).fetchone()
             if not passages:
                 return None
-            (died,) = connection.execute(
-                "SELECT created FROM generations WHERE generation = ?", (first,)
-            ).fetchone()
+            died = generation_time(connection, first)
             (due,) = connection.execute(
                 "SELECT count(*) FROM passages WHERE died <= ?",
                 (_newest(connection, FORGET_AFTER),),
             ).fetchone()
-        return Forgettable(
-            passages, datetime.fromisoformat(died) + timedelta(seconds=FORGET_AFTER), due
-        )
+        return Forgettable(passages, died + timedelta(seconds=FORGET_AFTER), due)
 
     def has_remains(self) -> bool:
         """Tell whether something of dropped passages may be left in the files."""

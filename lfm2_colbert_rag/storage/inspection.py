@@ -8,12 +8,12 @@ from contextlib import suppress
 
 from ..errors import IndexCorruptError
 from . import posting_sql
-from .checksums import row_sum
 from .filter_sql import damaged_indexes
 from .folder_rows import codebooks, every_segment
 from .passage_rows import damaged_passages, senseless_passages
 from .schema import (
     REMEDY,
+    created_at,
     foreign_parts,
     last_row,
     newest_generation,
@@ -115,11 +115,18 @@ def _told(*checks: Callable[[], object]) -> list[str]:
 
 
 def _check_generations(connection: sqlite3.Connection) -> None:
-    for row in connection.execute("SELECT * FROM generations"):
-        if row[-1] != row_sum(*row[:-1]):
-            raise IndexCorruptError(
-                f"generation {row[0]} in the catalog was altered: its checksum differs. {REMEDY}"
-            )
+    for row in connection.execute(
+        "SELECT generation, created, added, removed, checksum FROM generations"
+    ):
+        created_at(row)
+    unknown = connection.execute(
+        "SELECT row FROM passages WHERE died IS NOT NULL AND died NOT IN "
+        "(SELECT generation FROM generations) LIMIT 1"
+    ).fetchone()
+    if unknown is not None:
+        raise IndexCorruptError(
+            f"row {unknown[0]} died in a generation that the catalog does not have. {REMEDY}"
+        )
 
 
 def _check_measurements(connection: sqlite3.Connection) -> None:

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -72,6 +74,36 @@ def newest_generation(connection: sqlite3.Connection) -> int:
     if type(newest) is not int:
         raise IndexCorruptError(f"the catalog has no generation, but {newest!r}. {REMEDY}")
     return newest
+
+
+def generation_time(connection: sqlite3.Connection, generation: int) -> datetime:
+    """Return when a generation was made.
+
+    Raises:
+        IndexCorruptError: there is none, or what the catalog says of it cannot be.
+    """
+    row = connection.execute(
+        "SELECT generation, created, added, removed, checksum FROM generations "
+        "WHERE generation = ?",
+        (generation,),
+    ).fetchone()
+    if row is None:
+        raise IndexCorruptError(f"the catalog has no generation {generation!r}. {REMEDY}")
+    return created_at(row)
+
+
+def created_at(row: Sequence[Any]) -> datetime:
+    """Return when the generation of a row was made; errors as in :func:`generation_time`."""
+    if row[-1] != row_sum(*row[:-1]):
+        raise damaged_row(f"generation {row[0]!r}")
+    with suppress(TypeError, ValueError):
+        found = datetime.fromisoformat(row[1])
+        if found.tzinfo is not None:
+            return found
+    raise IndexCorruptError(
+        f"generation {row[0]!r} in the catalog was made at {row[1]!r:.40}, which is no time. "
+        f"{REMEDY}"
+    )
 
 
 def last_row(connection: sqlite3.Connection) -> int:

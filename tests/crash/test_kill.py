@@ -1,7 +1,7 @@
 """``kill -9`` at random moments: every acknowledged commit is there, none is half there.
 
 Whatever is under way: an add or a deletion, and what follows from them, which is that segments are
-compressed and merged; or an optimization.
+compressed and merged; an optimization, which forgets; or a backup and its restoring.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import random
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.storage.verification import verify_folder
 
 from ..grown import set_policy
 from ..inside import store_of
@@ -41,7 +43,7 @@ def apply(state: State, line: str) -> State:
     """Return what the index holds after the announced write."""
     what, seed, step, names = line.split(" ")
     chosen = names.split(",")
-    if what == "optimize":
+    if what in ("optimize", "copy"):
         return state
     if what == "delete":
         return {name: text for name, text in state.items() if name not in chosen}
@@ -116,6 +118,17 @@ def check_folder(retriever: Retriever) -> None:
     assert list(folder.glob("staging/*")) == []
 
 
+def check_copies(retriever: Retriever) -> None:
+    """What has its name is whole, and the next copy removes what has none."""
+    copies = retriever.path.with_name("copies")
+    for copy in copies.glob("[0-9]*"):
+        assert verify_folder(copy) == []
+        shutil.rmtree(copy)
+    retriever.backup(copies / "next")
+    assert [path.name for path in copies.iterdir()] == ["next"]
+    shutil.rmtree(copies)
+
+
 def ranking(retriever: Retriever, query: str) -> dict[str, float]:
     return {hit.id: hit.score for hit in retriever.search(query, k=1000)}
 
@@ -155,6 +168,7 @@ def test_killed_at_random_moments(tmp_path, kind, breeder, monkeypatch):
             assert found in allowed, f"after kill {seed}"
             state = found
             check_folder(retriever)
+            check_copies(retriever)
     assert commits >= KILLS // 2, "the writer must get somewhere between its start and its end"
     with (
         Retriever.open(folder) as survivor,

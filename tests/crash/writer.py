@@ -59,6 +59,9 @@ def write(retriever: Retriever, chance: random.Random, seed: int, step: int) -> 
     if drawn < 0.08:
         announce("optimize", seed, step, names)
         retriever.optimize(forget_after=0)
+    elif drawn < 0.16:
+        announce("copy", seed, step, names)
+        copy(retriever, f"{seed}-{step}")
     elif drawn < 0.3:
         announce("delete", seed, step, names)
         retriever.delete(names)
@@ -66,6 +69,13 @@ def write(retriever: Retriever, chance: random.Random, seed: int, step: int) -> 
         announce("add", seed, step, names)
         texts = [f"{name} run{seed} step{step} zebra" for name in names]
         retriever.add(texts, ids=names, metadata=[{"step": step}] * len(names))
+
+
+def copy(retriever: Retriever, name: str) -> None:
+    """Make a backup beside the index, and restore it."""
+    copies = retriever.path.with_name("copies")
+    retriever.backup(copies / name)
+    Retriever.restore(copies / name, copies / f"{name}-restored").close()
 
 
 def announce(what: str, seed: int, step: int, names: list[str]) -> None:

@@ -80,9 +80,7 @@ def test_what_is_no_file_is_refused_at_once(model, name):
         load_encoder(model)
 
 
-@pytest.mark.parametrize(
-    "content", ["[" * 200_000, '{"a":' * 100_000, "1" * 10**6, b"\xff", "[NaN]"]
-)
+@pytest.mark.parametrize("content", ['{"a":' * 100_000, b"\xff"], ids=["deep", "bytes"])
 @pytest.mark.parametrize(
     "name",
     ["modules.json", "config.json", "tokenizer.json", "tokenizer_config.json",
@@ -104,7 +102,7 @@ def test_json_that_is_not_to_be_read_is_refused(model, name, content):
         ("config.json", "hidden_size", 2**62),
         ("config.json", "vocab_size", "x"),
         ("config.json", "layer_types", None),
-        ("config_sentence_transformers.json", "prompts", [1]),
+        ("config_sentence_transformers.json", "skiplist_words", [1]),
         ("config_sentence_transformers.json", "query_length", 2**62),
         ("1_Dense/config.json", "in_features", 2**62),
         ("tokenizer.json", "added_tokens", 7),
@@ -152,9 +150,15 @@ def test_weights_that_promise_what_is_not_there(model, content):
         load_encoder(model)
 
 
-@pytest.mark.parametrize("value", [np.nan, np.inf])
-@pytest.mark.parametrize("place", [WEIGHTS, f"1_Dense/{WEIGHTS}"])
-@pytest.mark.parametrize("engine", ["onnx", "torch"])
+@pytest.mark.parametrize(
+    ("value", "place", "engine"),
+    [
+        (np.nan, WEIGHTS, "onnx"),
+        (np.inf, WEIGHTS, "torch"),
+        (np.inf, f"1_Dense/{WEIGHTS}", "onnx"),
+        (np.nan, f"1_Dense/{WEIGHTS}", "torch"),
+    ],
+)
 def test_weights_that_are_no_numbers_are_refused(model, value, place, engine):
     tensors = load_file(model / place)
     name = sorted(tensors)[-1]

@@ -15,7 +15,7 @@ from typing import Any
 
 from .outcomes import Outcome, Recorder, read
 
-SECONDS = 20.0  # that a case may compute; it takes less than one
+SECONDS = 60.0  # that a case may compute; most take less than one
 IDLE = 6.0  # that it may do nothing; it waits for locks half a second
 MEMORY = 4 << 30  # bytes that a child may map more than its parent has
 FILE = 256 << 20  # bytes of a file that it writes at most

@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import struct
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -182,11 +182,10 @@ def _cell(table: str, column: str, value: Any) -> Craft:
     """Return a craft that puts a value into one cell, whatever the table allows."""
 
     def craft(index: Path, chance: random.Random, outside: Path) -> None:
-        with closing(open_catalog(index)) as catalog:
-            _allow_everything(catalog, table)
+        with closing(open_catalog(index)) as catalog, _anything_allowed(catalog, table):
             keys = catalog.execute(f"SELECT {_key_of(table)} FROM {table}").fetchall()
             if not keys and table == "measurements":
-                catalog.execute("INSERT INTO measurements (key, value) VALUES ('recall', '{}')")
+                catalog.execute("INSERT INTO measurements VALUES ('recall', '{}', 0)")
                 keys = [("recall",)]
             if keys:
                 catalog.execute(
@@ -204,12 +203,19 @@ def _key_of(table: str) -> str:
     }.get(table, "name")  # fmt: skip
 
 
-def _allow_everything(catalog: sqlite3.Connection, table: str) -> None:
-    """Rewrite a table's definition without what keeps senseless values out, as a hand may."""
+@contextmanager
+def _anything_allowed(catalog: sqlite3.Connection, table: str) -> Iterator[None]:
+    """Let a table hold what its definition forbids, as a hand may; it looks as before then."""
+    before = "SELECT sql FROM sqlite_master WHERE name = ?"
+    [(definition,)] = catalog.execute(before, (table,)).fetchall()
+    _define(catalog, table, definition.replace(" NOT NULL", ""))
+    yield
+    _define(catalog, table, definition)
+
+
+def _define(catalog: sqlite3.Connection, table: str, definition: str) -> None:
     catalog.execute("PRAGMA writable_schema = ON")
-    catalog.execute(
-        "UPDATE sqlite_master SET sql = replace(sql, ' NOT NULL', '') WHERE name = ?", (table,)
-    )
+    catalog.execute("UPDATE sqlite_master SET sql = ? WHERE name = ?", (definition, table))
     catalog.execute("PRAGMA writable_schema = RESET")
 
 

@@ -37,6 +37,8 @@ def names(number: int) -> list[str]:
     grave = [
         f"vectors:{kind}:query {oddity}:0" for kind in USED[:3] for oddity in ("nan", "inf", "3e38")
     ]
+    # Ten thousand rows take seconds in each mode: they come last, for who has the time.
+    everything.sort(key=lambda name: " many:" in name)
     return list(dict.fromkeys([*grave, *everything]))[:number]
 
 

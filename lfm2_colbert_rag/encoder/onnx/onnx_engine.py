@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 
-from ..._support.forking import NO_FORK, abandon, renew_in_child
+from ..._support.forking import NO_FORK, abandon, end_without_handlers, renew_in_child
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import Checkpoint
 from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
@@ -68,6 +68,7 @@ class OnnxEncoder(CheckpointEncoder):
         """
         if self._session is not None:
             abandon(self._session)
+            end_without_handlers()  # those of ONNX Runtime end its threads
         self._session = None
         self._opening = threading.Lock()
 

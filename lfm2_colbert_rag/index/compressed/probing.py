@@ -47,12 +47,15 @@ def find_probes(codebook: Codebook, query: TokenMatrix, nprobe: int, share: floa
     ids, sims = np.zeros((rows, limit), np.int32), np.zeros((rows, limit), np.float32)
     near = Probed(ids, sims, np.zeros(rows, np.int64))
     whole = _in_bytes(query, codebook.codec.shape)
-    # The kernel sorts cosines. Vectors of other lengths are compared at unit length.
+    # The kernel sorts cosines, and makes places of them. Vectors of other lengths are compared at
+    # unit length, and those that are no numbers, should any come so far, as vectors of zeros.
     norms = np.sqrt(np.einsum("ij,ij->i", query, query))
-    unlike = bool((np.abs(norms - 1) > _UNIT).any())
-    factors = np.maximum(norms, _SMALLEST) if unlike else None
-    units = query if factors is None else query / factors[:, None]
-    asked = whole if factors is None else _shorter(whole, factors)
+    factors = None
+    units, asked = query, whole
+    if not (np.abs(norms - 1) <= _UNIT).all():
+        factors = np.maximum(norms, _SMALLEST)
+        factors[~np.isfinite(factors)] = 1
+        units, asked = _finite(query / factors[:, None]), _shorter(whole, factors)
     in_parallel(
         kernels.probe,
         [
@@ -69,7 +72,11 @@ def _shorter(query: Query, factors: FloatArray) -> Query:
     """Return a query in whole numbers with each of its rows divided by a factor."""
     units = query.units.copy()
     units[: len(factors)] /= factors
-    return Query(query.whole, units)
+    return Query(query.whole, _finite(units))
+
+
+def _finite(numbers: FloatArray) -> FloatArray:
+    return np.nan_to_num(numbers, nan=0.0, posinf=0.0, neginf=0.0)
 
 
 def _in_bytes(query: TokenMatrix, shape: Shape) -> Query:

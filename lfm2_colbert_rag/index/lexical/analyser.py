@@ -35,7 +35,7 @@ from typing import NamedTuple
 from zlib import crc32
 
 from .normalisation import normalise
-from .runs import find_runs
+from .runs import find_runs, is_symbol
 from .strings import strings
 
 VERSION = 1
@@ -58,7 +58,7 @@ _PREFIXING = ("\u0590", "\u0780")  # scripts that write articles together with t
 _OF_BEGINNINGS, _OF_PLAIN = 0.7, 0.5
 _LONG = 64  # longer runs are no words of any language
 # Strings that are not longer are worth caching; so many, that mischief fills some ten megabytes.
-_CACHED, _KEPT = 32, 1 << 15
+_CACHED, _KEPT = 24, 1 << 16
 
 
 class Token(NamedTuple):
@@ -125,32 +125,22 @@ def _token(string: str) -> Token | None:
         whole, head = _terms(string)
         return Token(tuple(whole), len(whole), head.encode(), _seed(head) if head else None)
     terms: list[str] = []
-    heads: list[str] = []
+    first = last = None
     joint = 0
-    for found in find_runs(string):
-        own, head = _read_run(found)
+    for run in find_runs(string):
+        own, head = _terms(run)
         terms += own
-        joint = joint if heads else len(terms)
-        if heads and heads[-1] and head:
-            terms.append(pair(heads[-1], head))
-        heads.append(head)
-    if not heads:
+        if first is None:
+            first, joint = head, len(terms)
+        elif last and head:
+            terms.append(pair(last, head))
+        last = head
+    if first is None:
         return None
-    return Token(tuple(terms), joint, heads[0].encode(), _seed(heads[-1]) if heads[-1] else None)
+    return Token(tuple(terms), joint, first.encode(), _seed(last) if last else None)
 
 
 _cached_token = lru_cache(maxsize=_KEPT)(_token)
-
-
-def _read_run(found: re.Match[str]) -> tuple[Sequence[str], str]:
-    """Return the terms of a match, and how it begins if it is one word."""
-    run = found.group()
-    if found.lastgroup == "run":
-        return _terms(run)
-    if found.lastgroup == "code":
-        parts = [term for part in re.split(r"[-./_]", run) for term in _terms(part)[0]]
-        return [*parts, f"_{re.sub(r'[-./_]', '', run).lower()}_"], ""
-    return [normalise(run)], ""
 
 
 def weigh(query: str) -> dict[str, float]:
@@ -188,6 +178,7 @@ def _is_prefixing(letter: str) -> bool:
     return _PREFIXING[0] <= letter < _PREFIXING[1]
 
 
+@lru_cache(maxsize=_KEPT)
 def pair(head: str, next_head: str) -> str:
     """Return the term of two neighbouring words, given how they begin; some pairs share theirs.
 
@@ -218,22 +209,30 @@ def _seed(head: str) -> int:
 
 def _terms(run: str) -> tuple[Sequence[str], str]:
     """Return the terms of a run, and how it begins if it is one word of a script with blanks."""
-    if len(run) <= _CACHED:
-        return _cached_terms(run)
-    return _read_word(run) if len(run) <= _LONG else (_cut(normalise(run)), "")
+    return _cached_terms(run) if len(run) <= _CACHED else _read_run(run)
 
 
-def _read_word(run: str) -> tuple[tuple[str, ...], str]:
+def _read_run(run: str) -> tuple[Sequence[str], str]:
+    if run.isascii() and not run.isalnum():  # a code, or a name such as C++
+        parts = re.split(r"[-./_]", run)
+        if len(parts) == 1:
+            return (normalise(run),), ""
+        terms = [term for part in parts for term in _terms(part)[0]]
+        return (*terms, f"_{''.join(parts).lower()}_"), ""
+    if len(run) > _LONG:
+        return _cut(normalise(run)), ""
     word = normalise(run)
     if run.isascii():
         return tuple(_of_word(word)), word[:_HEAD]
+    if len(run) == 1 and is_symbol(run):
+        return (word,), ""
     found = _PARTS.fullmatch(word)
     if found is None or found.lastgroup != "word":
         return tuple(_cut(word)), ""
     return (*_of_word(word), *_spelled(run, word)), word[:_HEAD]
 
 
-_cached_terms = lru_cache(maxsize=_KEPT)(_read_word)
+_cached_terms = lru_cache(maxsize=_KEPT)(_read_run)
 
 
 def _spelled(run: str, word: str) -> list[str]:

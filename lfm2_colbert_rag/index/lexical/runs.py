@@ -8,66 +8,74 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .normalisation import marks
+from .normalisation import mark_pattern
 from .strings import WITHIN
 
-_LETTERS = rf"[^\W_]++|[{re.escape(marks())}{WITHIN}]++"
+_MARK = re.compile(mark_pattern(WITHIN))
+_BEGINNING = r"(?=[A-Za-z0-9\u0080-\U0010ffff])"  # which most punctuation fails at once
+# Names of languages; words with their marks; single symbols. No group, so that each is found whole.
 _OTHERS = (
-    rf"(?P<sharp>\b[A-Za-z](?:\+\+|\#))|(?P<run>(?:{_LETTERS})++)"
-    r"|(?P<symbol>[\u2190-\u2bff\u3012\U0001f1e6-\U0001f1ff]"
-    r"|[\U0001f000-\U0001f3fa\U0001f400-\U0001faff])"
+    rf"\b[A-Za-z](?:\+\+|\#)|(?:[^\W_]++|{_MARK.pattern}++)++"
+    r"|[\u2190-\u2bff\u3012\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
 )
-_WORDS = re.compile(_OTHERS)
-# Words that are joined as those of a code are; and as far as the last digit and letter of what may
-# belong to one.
-_RUNS = re.compile(rf"(?P<code>[A-Za-z0-9]++(?:[-./_][A-Za-z0-9]++)++)|{_OTHERS}")
-_CODE = "[A-Za-z0-9./_-]"
-_TO_DIGIT, _TO_LETTER = re.compile(rf"{_CODE}*[0-9]"), re.compile(rf"{_CODE}*[A-Za-z]")
-_TO_END = re.compile(rf"{_CODE}*+")
+_WORDS = re.compile(f"{_BEGINNING}(?:{_OTHERS})")
+_ASCII = "[A-Za-z0-9]"
+# Words that are joined as those of a code are, and whether there are any.
+_RUNS = re.compile(f"{_BEGINNING}(?:(?P<code>{_ASCII}++(?:[-./_]{_ASCII}++)++)|{_OTHERS})")
+_JOINT = re.compile(f"{_ASCII}[-./_]{_ASCII}")
+# As far as the last of these among what may belong to a code.
+_TO_DIGIT, _TO_LETTER, _TO_JOINT = (
+    re.compile(f"[A-Za-z0-9./_-]*{last}") for last in ("[0-9]", "[A-Za-z]", "[-./_]")
+)
 
 
-def find_runs(string: str) -> Iterator[re.Match[str]]:
-    """Yield what has terms, in its order; the group that matched says what it is.
+def is_symbol(run: str) -> bool:
+    """Say whether a run of one character is a symbol, not a letter."""
+    return not run.isalnum() and not _MARK.match(run)
 
-    ========  ===================================================================
-    ``code``  words that are joined by ``- . / _``, a digit and a letter among what
-              is so joined from there on, such as RT-AX88U
-    sharp     C++, C#
-    run       letters and digits, with their marks
-    symbol    an emoji, an arrow
-    ========  ===================================================================
+
+def find_runs(string: str) -> Iterator[str]:
+    """Yield what has terms, in its order.
+
+    =======  ====================================================================================
+    words    letters and digits, with their marks
+    codes    words that are joined by one of ``- . / _`` each, with a digit and a letter among what
+             is so joined from there on, such as RT-AX88U
+    C++, C#  names of languages
+    symbols  an emoji, an arrow
+    =======  ====================================================================================
 
     Example:
-        >>> [(found.lastgroup, found.group()) for found in find_runs("(RT-AX88U)→C#")]
-        [('code', 'RT-AX88U'), ('symbol', '→'), ('sharp', 'C#')]
+        >>> list(find_runs("(RT-AX88U)→C#,kebab-case"))
+        ['RT-AX88U', '→', 'C#', 'kebab', 'case']
     """
+    if _JOINT.search(string) is None:
+        return iter(_WORDS.findall(string))
+    return _with_codes(string)
+
+
+def _with_codes(string: str) -> Iterator[str]:
     place = last = known = 0
-    while True:
-        if last <= place < known:
-            found = _WORDS.search(string, place)
-            if found and found.start() >= known:
-                found = _RUNS.match(string, found.start())
-        else:
-            found = _RUNS.search(string, place)
-        if found is None:
-            return
-        start = found.start()
+    while found := _RUNS.search(string, place):
+        start, place = found.span()
         if found.lastgroup == "code":
             if start >= known:
                 last, known = _reach(string, start)
             if start >= last:
-                found = _WORDS.match(string, start) or found
-        yield found
-        place = found.end()
+                yield from _WORDS.findall(string, start, known)
+                place = known
+                continue
+        yield found.group()
 
 
 def _reach(string: str, start: int) -> tuple[int, int]:
-    """Return before which place a code may begin, and up to where this is known.
+    """Return before which place codes may begin, and the place behind the last joint.
 
     Looked at once for all words that are so joined: anew for each, their rows would take time in
     proportion to the square of their length.
     """
-    digit, letter = _TO_DIGIT.match(string, start), _TO_LETTER.match(string, start)
-    end = _TO_END.match(string, start)
-    last = min(digit.end(), letter.end()) if digit and letter else start
-    return last, end.end() if end else start
+    digit, letter, joint = (
+        found.end() if (found := pattern.match(string, start)) else start
+        for pattern in (_TO_DIGIT, _TO_LETTER, _TO_JOINT)
+    )
+    return min(digit, letter), joint

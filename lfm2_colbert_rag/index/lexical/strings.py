@@ -22,8 +22,12 @@ LONGEST = 4096
 
 _BLOCK = 1 << 16  # characters that are cut at their blanks together
 _BLANK = re.compile(r"\s")
-# As far as the last character that neither belongs to a word or code nor decides what does.
-_APART = re.compile(rf"(?s:.*)[^\w./+\#\-{re.escape(marks())}{WITHIN}]")
+# As far as the last character that neither belongs to a word or code nor decides what does; of
+# those beyond the first 65,536 only emoji are looked at.
+_LOW = "".join(mark for mark in marks() if mark <= "\uffff")
+_APART = re.compile(
+    rf"(?s:.*)[^\w./+\#\-{re.escape(_LOW)}{WITHIN}\U00010000-\U0001efff\U000e0000-\U0010ffff]"
+)
 _JOINED = frozenset(marks() + WITHIN)
 _CLUSTER = 32  # characters that a letter and its marks have at most, but for mischief
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy.typing as npt
 
 from ..._support.progress import ProgressLike, reporting
+from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_vectors, no_vectors
 from ..._support.validation import check_streamed
 from ...errors import IndexCorruptError, IndexLockedError, LFM2ColBERTError
@@ -68,13 +69,16 @@ class Ingestor:
             InputError: the encoder gave vectors that cannot be stored; nothing was changed.
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
+            IndexUnavailableError: there was not enough memory, or too many files are open; nothing
+                was changed.
             ReadOnlyError: the index may only be read.
         """
         self._store.require_writable()
         keeps_terms = fill_posting_lists(self._store)
         while passages:
             try:
-                self._upsert(passages, keeps_terms, progress)
+                with system_errors(self._store.folder):
+                    self._upsert(passages, keeps_terms, progress)
                 break
             except StaleDraftError:  # another writer was faster; look again at what is there
                 continue

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 import numpy as np
@@ -20,18 +20,20 @@ from ...encoder.protocol import Encoder
 from ...errors import ConfigError
 
 Span: TypeAlias = tuple[int, int]
-_Places: TypeAlias = npt.NDArray[np.int64]
+_Places: TypeAlias = npt.NDArray[np.int32]
 
 # A full stop ends a sentence before a blank only ("3.14", "example.org"); the marks of other
-# scripts do so wherever they stand. The look-behind keeps a long row of dots linear.
+# scripts do so wherever they stand.
 _STOPS, _MARKS = ".!?…", "。！？｡．؟۔։।॥။៕።፧༎"
 _CLOSING = "\"'”’»›)\\]}）」』】》〉〕］｣"
-_SENTENCE = re.compile(
-    rf"(?:(?<![{_STOPS}])[{_STOPS}]+[{_CLOSING}]*(?=\s)|[{_MARKS}]+[{_CLOSING}]*)\s*"
+# Each kind of border twice: how it begins, which is found fast, and what it is there as a whole.
+_SENTENCE = (
+    re.compile(rf"[{_STOPS}{_MARKS}][{_STOPS}]*+"),
+    re.compile(rf"(?:[{_STOPS}]++[{_CLOSING}]*+(?=\s)|[{_MARKS}]++[{_CLOSING}]*+)\s*+"),
 )
-_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*|\u2029\s*")
-_LINE = re.compile(r"[\n\u2028]\s*")
-_BLANK = re.compile(r"\s+")
+_PARAGRAPH = re.compile(r"[\n\u2029]"), re.compile(r"\n[^\S\n]*+\n\s*+|\u2029\s*+")
+_LINE = re.compile(r"[\n\u2028]"), re.compile(r"[\n\u2028]\s*+")
+_BLANK = re.compile(r"\s"), re.compile(r"\s++")
 _JOINER = "\N{ZERO WIDTH JOINER}"
 
 # A paragraph may end a window this far before it is full, in parts of its tokens; a sentence or
@@ -124,7 +126,10 @@ class Borders:
 
     def __init__(self, text: str, spans: npt.NDArray[np.integer]) -> None:
         self._text = text
-        self._starts, self._stops = np.maximum.accumulate(spans.astype(np.int64), axis=0).T
+        # Each in a row of its own: to search one that is not would mean to copy it every time.
+        self._starts, self._stops = (
+            np.maximum.accumulate(spans[:, side], dtype=np.int32) for side in (0, 1)
+        )
         self._paragraphs = _ends(_PARAGRAPH, text)
         self._sentences = np.union1d(self._paragraphs, _ends(_SENTENCE, text))
         self._lines = np.union1d(self._sentences, _ends(_LINE, text))
@@ -193,7 +198,7 @@ class Borders:
 
     def _before(self, place: int) -> int:
         """Count the tokens that begin before a place."""
-        return int(np.searchsorted(self._starts, place))
+        return int(np.searchsorted(self._starts, np.int32(place)))
 
     def _last_character(self, low: int, high: int) -> int:
         """Return the last token's start where a cut does no harm; else the last of all."""
@@ -216,17 +221,26 @@ class Borders:
         return _JOINER not in self._text[place - 1 : place + 1]
 
 
-def _ends(pattern: re.Pattern[str], text: str) -> _Places:
-    return np.fromiter((match.end() for match in pattern.finditer(text)), dtype=np.int64)
+def _ends(kind: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> _Places:
+    return np.fromiter(_find_ends(*kind, text), dtype=np.int32)
+
+
+def _find_ends(beginning: re.Pattern[str], border: re.Pattern[str], text: str) -> Iterator[int]:
+    place = 0
+    while found := beginning.search(text, place):
+        whole = border.match(text, found.start())
+        place = whole.end() if whole else found.end()
+        if whole:
+            yield place
 
 
 def _last(places: _Places, low: int, high: int) -> int | None:
     """Return the last place from low to high; None if there is none."""
-    found = int(np.searchsorted(places, high, side="right")) - 1
+    found = int(np.searchsorted(places, np.int32(high), side="right")) - 1
     return int(places[found]) if found >= 0 and places[found] >= low else None
 
 
 def _first(places: _Places, low: int, high: int) -> int | None:
     """Return the first place from low to before high; None if there is none."""
-    found = int(np.searchsorted(places, low))
+    found = int(np.searchsorted(places, np.int32(low)))
     return int(places[found]) if found < len(places) and places[found] < high else None

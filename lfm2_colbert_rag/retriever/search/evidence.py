@@ -16,6 +16,7 @@ from ...types import HeatMap, Match, TokenVectors, Window
 
 Span: TypeAlias = tuple[int, int]
 
+_LOOKED_AT = 4096  # characters of a word; none is longer, but mischief
 _ALIKE = 1e-3  # strengths closer than this differ by rounding: vectors are kept in 16 bits
 _LETTER = r"\p{L}\p{M}\p{N}"
 _KATAKANA = rf"[{KATAKANA}]--[\u30fd-\u30ff]--\p{{So}}"
@@ -101,7 +102,8 @@ def telling_matches(query: str, text: str, matches: Sequence[Match]) -> list[Mat
 
 
 def _has_letter(text: str, span: Span) -> bool:
-    return any(map(str.isalnum, text[slice(*span)]))
+    start, end = span
+    return any(map(str.isalnum, text[start : min(end, start + _LOOKED_AT)]))
 
 
 def compare_tokens(query: TokenVectors, query_text: str, window: Window, text: str) -> HeatMap:
@@ -123,14 +125,14 @@ def _visible(spans: npt.NDArray[np.int32], text: str) -> npt.NDArray[np.int64]:
 
 def _outermost(matches: list[Match]) -> list[Match]:
     """Drop matches of what is only a part of another match's word."""
-    spans = [match.query_span for match in matches]
-    return [
-        match for match in matches if not any(_is_part(match.query_span, of=span) for span in spans)
-    ]
-
-
-def _is_part(span: Span, *, of: Span) -> bool:
-    return span != of and of[0] <= span[0] and span[1] <= of[1]
+    kept: list[Match] = []
+    reached = -1
+    # The spans differ, and what contains one comes before it.
+    for match in sorted(matches, key=lambda one: (one.query_span[0], -one.query_span[1])):
+        if match.query_span[1] > reached:
+            kept.append(match)
+            reached = match.query_span[1]
+    return kept
 
 
 def _join_unspaced(matches: list[Match], query_text: str, text: str) -> list[Match]:
@@ -161,7 +163,7 @@ def _follows(one: Match, other: Match, query_text: str, text: str) -> bool:
         asked == other.query_span[0]
         and found == other.passage_span[0]
         and all(
-            _is_word(piece) and _ENDS_UNSPACED.search(piece)
+            _is_word(piece) and _ENDS_UNSPACED.search(piece[-1:])
             for piece in (query_text[slice(*one.query_span)], text[slice(*one.passage_span)])
         )
         and _is_word(query_text[asked])
@@ -186,4 +188,4 @@ def word_span(
 
 
 def _is_word(piece: str) -> bool:
-    return _WORD.search(piece) is not None
+    return _WORD.search(piece, 0, _LOOKED_AT) is not None

@@ -157,9 +157,9 @@ class Searcher:
             IndexUnavailableError: there was not enough memory for so many hits, or too many files
                 are open.
         """
-        encoded = [] if mode == "lexical" else self.encode(texts)
-        self.asked.extend(one.vectors for one in encoded)
         with system_errors(self._store.folder):
+            encoded = [] if mode == "lexical" else self.encode(texts)
+            self.asked.extend(one.vectors for one in encoded)
             return self._found(texts, encoded, k, where, mode)
 
     def _found(

@@ -40,23 +40,6 @@ def test_places_made_of_numbers_that_are_none_stay_within_their_arrays(made, val
     assert np.isin(ranking.rows, made.rows).all()
 
 
-@pytest.mark.parametrize("value", ODD)
-def test_coarse_groups_that_are_no_numbers(made, value):
-    (query,) = questions(1, DIM)
-    grouped = made.codebook.grouped
-    directions = grouped.directions.copy()
-    directions[::2] = value
-    near = find_probes(made.codebook, rotate_query(made.codebook, query), 8, 0.5).near
-    ids, sims, found = (np.zeros_like(part) for part in near)
-    probes = find_probes(made.codebook, rotate_query(made.codebook, query), 8, 0.5)
-    kernels.probe(
-        probes.rotated, probes.query, grouped._replace(directions=directions), 3,
-        type(near)(ids, sims, found),
-    )  # fmt: skip
-    assert ((ids >= 0) & (ids < len(made.codebook))).all()
-    assert ((found >= 0) & (found <= ids.shape[1])).all()
-
-
 @pytest.mark.parametrize("size", [0, 1, 3, 40])
 def test_spans_that_end_too_early_or_too_late(size):
     chance = np.random.default_rng(size)

@@ -87,6 +87,12 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         super().__init__(stores_text=True, is_embedding_query=False)
         self._retriever = retriever
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Refuse to travel without the index: the base class leaves out what cannot be pickled."""
+        self._retriever.__reduce__()
+        state: dict[str, Any] = super().__getstate__()
+        return state
+
     @classmethod
     def class_name(cls) -> str:
         """Return the name under which LlamaIndex knows the class."""
