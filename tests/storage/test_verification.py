@@ -224,7 +224,7 @@ def test_segments_that_were_merged_are_never_taken_for_orphans(retriever, monkey
 
     for number in range(3):
         retriever.add([f"text {number}"], ids=[f"more {number}"])
-    monkeypatch.setattr("lfm2_colbert_rag.storage.folder.shutil.rmtree", look_first)
+    monkeypatch.setattr("lfm2_colbert_rag.storage.retired.shutil.rmtree", look_first)
     retriever.optimize(progress=False)
     assert len(seen) > 2
     assert not any(seen)
