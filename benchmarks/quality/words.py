@@ -22,7 +22,8 @@ from lfm2_colbert_rag.evaluation import Dataset, Evaluation, score_run
 from lfm2_colbert_rag.evaluation.runs import keep_order
 from lfm2_colbert_rag.index.lexical.analyser import VERSION, weigh
 from lfm2_colbert_rag.index.lexical.bm25 import Bm25
-from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings
+from lfm2_colbert_rag.index.lexical.inversion import invert_texts
+from lfm2_colbert_rag.index.lexical.postings import LENGTHS
 
 from ..harness import Clock, Results, command, say
 from .bm25 import Bm25 as Peer
@@ -41,7 +42,7 @@ def own(dataset: Dataset) -> Evaluation:
     passages = list(dataset.corpus or ())
     lists = {
         term: (rows, counts)
-        for term, rows, counts in Postings.of([passage.text for passage in passages])
+        for term, rows, counts in invert_texts([passage.text for passage in passages])
     }
     index = Bm25(np.arange(len(passages)), lists[LENGTHS])
     run = {}

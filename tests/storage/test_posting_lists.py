@@ -7,7 +7,7 @@ import sqlite3
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.index.lexical.postings import Postings, in_parts
+from lfm2_colbert_rag.index.lexical.inversion import in_parts, invert_texts
 from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.storage.posting_sql import RECENT
@@ -29,7 +29,7 @@ def commit(catalog: Catalog, several: list[str]) -> None:
 
 def check(catalog: Catalog, reader: Catalog, several: list[str]) -> None:
     """Compare what both read with the lists of all texts."""
-    whole = Postings.of(several, 1)
+    whole = invert_texts(several, 1)
     for one in (catalog, reader):
         found = one.postings.read([*whole.terms, "nowhere"])
         assert found.is_complete
@@ -65,7 +65,7 @@ def test_lists_that_were_dropped_can_be_filled_again_in_other_pieces(tmp_path):
     catalog.postings.enable()
     for _ in range(2):
         pending = catalog.postings.pending(50)
-        postings = Postings.of([text for _, text in pending])
+        postings = invert_texts([text for _, text in pending])
         assert catalog.postings.fill([row for row, _ in pending], postings)
     check(catalog, reader, everything)
     catalog.close()

@@ -12,13 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .blocks import Numbers, damaged
-from .occurrences import find_occurrences
 
 LENGTHS = ""
 """The term under which the numbers of terms of all passages are kept."""
-
-# Texts that are analysed together, and their characters.
-_PART, _CHARACTERS = 1000, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,25 +32,6 @@ class Postings:
     starts: Numbers
     rows: Numbers
     counts: Numbers
-
-    @classmethod
-    def of(cls, texts: Sequence[str], first: int = 0) -> Postings:
-        """Analyse texts; their places, counted from ``first``, take the place of rows.
-
-        Example:
-            >>> postings = Postings.of(["red fox", "fox, fox"])
-            >>> {term: counts.tolist() for term, _, counts in postings}[""]
-            [7, 7]
-        """
-        found = find_occurrences(texts)
-        lengths = np.bincount(found.places, weights=found.counts, minlength=len(texts))
-        sizes = np.bincount(found.ranks, minlength=len(found.terms))
-        return cls(
-            [LENGTHS, *found.terms],
-            np.cumsum(np.concatenate(([0, len(texts)], sizes))),
-            np.concatenate((np.arange(len(texts)), found.places)) + first,
-            np.concatenate((lengths.astype(np.int64), found.counts)),
-        )
 
     def at(self, rows: Numbers) -> Postings:
         """Return the same with the rows of the passages, which ascend, instead of their places."""
@@ -128,22 +105,6 @@ class Postings:
         bounds = self.starts.tolist()
         for term, start, end in zip(self.terms, bounds, bounds[1:], strict=False):
             yield term, self.rows[start:end], self.counts[start:end]
-
-
-def in_parts(texts: Sequence[str]) -> list[Postings]:
-    """Return the postings of texts, some of them at a time, which needs less memory."""
-    return [Postings.of(texts[start:end], start) for start, end in _parts(texts)]
-
-
-def _parts(texts: Sequence[str]) -> Iterator[tuple[int, int]]:
-    start, characters = 0, 0
-    for place, text in enumerate(texts):
-        characters += len(text)
-        if place > start and (place - start == _PART or characters > _CHARACTERS):
-            yield start, place
-            start, characters = place, len(text)
-    if start < len(texts):
-        yield start, len(texts)
 
 
 def _narrow(column: Numbers) -> npt.NDArray[np.unsignedinteger]:

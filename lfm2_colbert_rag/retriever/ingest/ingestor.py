@@ -14,7 +14,8 @@ from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_vectors, no_vectors
 from ..._support.validation import check_streamed
 from ...errors import IndexCorruptError, IndexLockedError, LFM2ColBERTError
-from ...index.lexical.postings import Postings, in_parts
+from ...index.lexical.inversion import in_parts
+from ...index.lexical.postings import Postings
 from ...storage.commits import Draft, StaleDraftError
 from ...storage.exchange.given_vectors import GivenVectors, given_windows
 from .lexical import fill_posting_lists

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..._support.progress import ProgressLike, reporting
-from ...index.lexical.postings import Postings
+from ...index.lexical.inversion import invert_texts
 
 if TYPE_CHECKING:
     from ...storage.store import Store
@@ -38,7 +38,7 @@ def fill_posting_lists(store: Store, progress: ProgressLike = None) -> bool:
     with reporting(progress, state.last - state.next + 1, "indexing terms") as report:
         while state is not None and not state.is_complete:
             pending = lists.pending(_TOGETHER)
-            postings = Postings.of([text for _, text in pending])
+            postings = invert_texts([text for _, text in pending])
             with store.locks.writing():
                 lists.fill([row for row, _ in pending], postings)
             report(len(pending))

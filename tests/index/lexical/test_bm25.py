@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, weigh
 from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weight_of
-from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings
+from lfm2_colbert_rag.index.lexical.inversion import invert_texts
+from lfm2_colbert_rag.index.lexical.postings import LENGTHS
 
 words = st.sampled_from([f"w{number}" for number in range(12)])
 texts = st.lists(words, min_size=1, max_size=8).map(" ".join)
@@ -41,7 +42,7 @@ def plain_bm25(corpus: dict[int, str], query: str) -> dict[int, float]:
 
 
 def lists(corpus: dict[int, str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    postings = Postings.of(list(corpus.values())).at(np.array(list(corpus)))
+    postings = invert_texts(list(corpus.values())).at(np.array(list(corpus)))
     return {term: (rows, counts) for term, rows, counts in postings}
 
 

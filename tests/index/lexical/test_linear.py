@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical import strings as cutting
 from lfm2_colbert_rag.index.lexical.analyser import analyse, weigh
-from lfm2_colbert_rag.index.lexical.postings import Postings
+from lfm2_colbert_rag.index.lexical.inversion import invert_texts
 from lfm2_colbert_rag.index.lexical.strings import LONGEST, strings
 
 from .definition import analyse_as_defined
@@ -102,9 +102,9 @@ def test_ten_times_the_text_takes_about_ten_times_as_long(kind):
 @pytest.mark.parametrize("kind", MISCHIEF)
 def test_a_long_text_takes_bounded_memory(kind):
     text = (MISCHIEF[kind] * 200_000)[:200_000]
-    Postings.of([text])
+    invert_texts([text])
     tracemalloc.start()
-    Postings.of([text])
+    invert_texts([text])
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 12_000_000 + 20 * len(text)

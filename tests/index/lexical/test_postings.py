@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag.errors import IndexCorruptError
 from lfm2_colbert_rag.index.lexical.analyser import analyse
 from lfm2_colbert_rag.index.lexical.blocks import BLOCK_BYTES, Block, Ends, pack, unpack
-from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings, in_parts
+from lfm2_colbert_rag.index.lexical.inversion import in_parts, invert_texts
+from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings
 
 texts = st.text(max_size=40) | st.lists(
     st.sampled_from(["Häuser", "boundary-layer", "東京", "RT-AX88U", "—", "word,", "\u200d"])
@@ -21,7 +22,7 @@ texts = st.text(max_size=40) | st.lists(
 
 @given(st.lists(texts, max_size=8), st.integers(0, 3))
 def test_lists_hold_the_terms_that_the_analyser_gives(several, first):
-    postings = Postings.of(several, first)
+    postings = invert_texts(several, first)
     bags = [Counter(analyse(text)) for text in several]
     found = {
         term: dict(zip(rows.tolist(), counts.tolist(), strict=True))
@@ -38,9 +39,9 @@ def test_lists_hold_the_terms_that_the_analyser_gives(several, first):
 
 @given(st.lists(st.lists(texts, min_size=1, max_size=3), min_size=1, max_size=4))
 def test_lists_written_and_put_together_are_those_of_all_texts(parts):
-    whole = Postings.of([text for part in parts for text in part])
+    whole = invert_texts([text for part in parts for text in part])
     firsts = np.cumsum([0, *map(len, parts)]).tolist()
-    pieces = [Postings.of(part, first) for part, first in zip(parts, firsts, strict=False)]
+    pieces = [invert_texts(part, first) for part, first in zip(parts, firsts, strict=False)]
     for found in (
         Postings.joined(pieces),
         Postings.joined([Postings.from_bytes(piece.to_bytes()) for piece in pieces]),
@@ -54,7 +55,7 @@ def test_lists_written_and_put_together_are_those_of_all_texts(parts):
 @pytest.mark.parametrize("cut", [slice(0), slice(40), slice(0, -1), slice(1, None)])
 def test_damaged_lists_are_refused(cut):
     with pytest.raises(IndexCorruptError, match="damaged"):
-        Postings.from_bytes(Postings.of(["red fox"]).to_bytes()[cut])
+        Postings.from_bytes(invert_texts(["red fox"]).to_bytes()[cut])
 
 
 def test_parts_hold_the_places_of_all_texts():

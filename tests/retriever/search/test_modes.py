@@ -12,7 +12,7 @@ import pytest
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, IndexFormatError
 from lfm2_colbert_rag.index.lexical.analyser import VERSION
-from lfm2_colbert_rag.index.lexical.postings import Postings, in_parts
+from lfm2_colbert_rag.index.lexical.inversion import in_parts, invert_texts
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
 from lfm2_colbert_rag.storage.posting_lists import FoundPostings
 from lfm2_colbert_rag.storage.posting_sql import LexicalState, merge_recent, write_state
@@ -177,9 +177,9 @@ def test_passages_that_come_without_lists_are_filled_in_later(retriever):
     # As long as some are pending, lists that come along have to wait behind them.
     catalog.commit(Commit(catalog.generation() + 1, passages[2:], postings=in_parts(["router"])))
     assert catalog.postings.pending(9) == [(row + n, "router") for n in range(3)]
-    assert catalog.postings.fill([row, row + 1], Postings.of(["router"] * 2))
+    assert catalog.postings.fill([row, row + 1], invert_texts(["router"] * 2))
     assert not catalog.postings.read(["_router_"]).is_complete
-    assert catalog.postings.fill([row + 2], Postings.of(["router"]))
+    assert catalog.postings.fill([row + 2], invert_texts(["router"]))
     rows, counts = catalog.postings.read(["_router_"]).lists["_router_"]
     assert rows.tolist() == [1, 2, row, row + 1, row + 2]
     assert counts.tolist() == [1] * 5
