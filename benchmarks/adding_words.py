@@ -51,7 +51,8 @@ def create(path: Path, lexical: bool) -> Any:
     """Make a catalog, in the way of this checkout or in that of older ones."""
     catalogs = module("storage.catalog", "catalog")
     try:
-        return catalogs.Catalog.create(path, {}, lexical=lexical, durable=False)
+        settings = module("storage.settings").IndexSettings("none", 1, {}).to_json()
+        return catalogs.Catalog.create(path, settings, lexical=lexical, durable=False)
     except TypeError:
         state = module("lexical.tables").LexicalState().to_dict()
         return catalogs.Catalog.create(path, {"lexical": state if lexical else None}, durable=False)
@@ -60,7 +61,7 @@ def create(path: Path, lexical: bool) -> Any:
 def spent(texts: list[str], batch: int, total: int, lexical: bool) -> float:
     """Return the CPU seconds of analysis and commits for one passage."""
     commits = module("storage.commits", "commits")
-    lists = module("index.lexical.postings", "lexical.postings")
+    lists = module("index.lexical.inversion", "index.lexical.postings", "lexical.postings")
     seconds = 0.0
     with tempfile.TemporaryDirectory() as folder:
         catalog = create(Path(folder) / "catalog.sqlite", lexical)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import InputError, ModelError
-from ..types import TokenMatrix, TokenVectors
+from ..types import Passage, TokenMatrix, TokenVectors, Window
 
 # Vectors are stored as float16, and token ids as int32, whoever gives them.
 LARGEST, LARGEST_ID = float(np.finfo(np.float16).max), int(np.iinfo(np.int32).max)
@@ -79,7 +79,7 @@ def check_query_vectors(
         ModelError: not one result a query, or vectors or spans that cannot be so; it names the
             encoder, the query and the value.
     """
-    found = list(encoded)
+    found = _listed(encoded, encoder)
     if len(found) != len(texts):
         found = check_results(found, len(texts), encoder)
     return [_checked(one, text, dim, encoder) for one, text in zip(found, texts, strict=True)]
@@ -93,7 +93,7 @@ def check_results(
     Raises:
         ModelError: it is not; the message names the encoder.
     """
-    found = list(encoded)
+    found = _listed(encoded, encoder)
     if len(found) != number:
         raise ModelError(
             f"{_name(encoder)} gave {len(found)} results for {number} texts; it must give one for "
@@ -148,9 +148,34 @@ def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
         )
 
 
+def check_window(window: Window, dim: int, passage: Passage) -> None:
+    """Refuse a window that could not be stored, or that lies outside of its text.
+
+    Raises:
+        InputError: see :func:`check_vectors`; or it, or one of its spans, lies outside.
+    """
+    check_vectors(window.encoded, dim, passage.id)
+    if not window.fits(len(passage.text)):
+        raise InputError(
+            f"a window or a span of {passage.id!r} lies outside of its text, which has "
+            f"{len(passage.text):,} characters. Give the text that the vectors were made of, or "
+            "check the encoder."
+        )
+
+
 def no_vectors(id: str) -> InputError:
     """Return the error about a text of which an encoder made nothing."""
     return InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
+
+
+def _listed(encoded: Iterable[TokenVectors], encoder: object) -> list[TokenVectors]:
+    try:
+        results = iter(encoded)
+    except TypeError:
+        raise ModelError(
+            f"{_name(encoder)} gave {_show(repr(encoded))}; it must give a list of TokenVectors."
+        ) from None
+    return list(results)
 
 
 def _checked(encoded: object, text: str, dim: int, encoder: object) -> TokenVectors:

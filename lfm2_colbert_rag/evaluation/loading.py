@@ -66,7 +66,7 @@ def load_dataset(
     """
     home = None if folder is None else _folder(folder)
     asked = _named(queries, home, "queries.jsonl", "queries")
-    judged = Path(qrels) if qrels is not None else _find_qrels(home, split)
+    judged = Path(qrels).expanduser() if qrels is not None else _find_qrels(home, split)
     passages = None if corpus is None and home is None else _named(corpus, home, "corpus.jsonl", "")
     if home is not None and corpus is None and is_family(home):
         raise ConfigError(f"{home} is in several languages; say which with load_family.")
@@ -138,7 +138,7 @@ def load_family(
 
 def is_family(folder: Path | str) -> bool:
     """Tell whether the texts of a folder are in several languages under the same ids."""
-    return bool(_languages(Path(folder)))
+    return bool(_languages(Path(folder).expanduser()))
 
 
 @dataclass
@@ -238,7 +238,7 @@ def _text(fields: dict[str, Any], name: str, place: str, line_break: str | None)
 
 
 def _folder(folder: Path | str) -> Path:
-    home = Path(folder)
+    home = Path(folder).expanduser()
     if not home.is_dir():
         raise InputError(
             f"{home} is no folder; it should hold corpus.jsonl, queries.jsonl and the judgements."
@@ -248,7 +248,7 @@ def _folder(folder: Path | str) -> Path:
 
 def _named(path: Path | str | None, home: Path | None, default: str, what: str) -> Path:
     if path is not None:
-        return Path(path)
+        return Path(path).expanduser()
     if home is None:
         raise ConfigError(f"no file of {what} was named; give a folder, or {what}=.")
     return home / default

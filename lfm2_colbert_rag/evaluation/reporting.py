@@ -43,7 +43,7 @@ def write_report(
     given = [evaluations] if isinstance(evaluations, Evaluation) else list(evaluations)
     if not given:
         raise InputError("there is no evaluation to report.")
-    home = Path(folder)
+    home = Path(folder).expanduser()
     home.mkdir(parents=True, exist_ok=True)
     html, markdown, values = (
         home / name for name in ("report.html", "report.md", "evaluation.json")

@@ -213,7 +213,7 @@ class Evaluation:
         """Return everything but the hits as JSON, and write it to a file if one is named."""
         text = json.dumps(self.to_dict(), ensure_ascii=False)
         if path is not None:
-            Path(path).write_text(text + "\n", encoding="utf-8")
+            Path(path).expanduser().write_text(text + "\n", encoding="utf-8")
         return text
 
     @classmethod
@@ -261,7 +261,7 @@ def save_evaluations(evaluations: Sequence[Evaluation], path: Path | str | None 
         ensure_ascii=False,
     )
     if path is not None:
-        Path(path).write_text(text + "\n", encoding="utf-8")
+        Path(path).expanduser().write_text(text + "\n", encoding="utf-8")
     return text
 
 
@@ -276,7 +276,7 @@ def load_evaluations(source: Path | str) -> list[Evaluation]:
         OSError: the file cannot be read.
     """
     is_text = isinstance(source, str) and source.lstrip().startswith("{")
-    text = str(source) if is_text else Path(source).read_text(encoding="utf-8")
+    text = str(source) if is_text else Path(source).expanduser().read_text(encoding="utf-8")
     try:
         values = json.loads(text)
     except (ValueError, RecursionError) as error:

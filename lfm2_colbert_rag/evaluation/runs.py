@@ -83,7 +83,7 @@ def read_run(path: Path | str) -> dict[str, dict[str, float]]:
     Raises:
         InputError: a line that cannot be used; the message names it.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     run: dict[str, dict[str, float]] = {}
     for number, line in numbered_lines(path):
         place, fields = f"{path}, line {number}", line.split()
@@ -125,7 +125,7 @@ def write_run(run: Run, path: Path | str, *, name: str = "lfm2-colbert-rag") -> 
         for query, scores in sorted(run.items())
         for rank, (passage, score) in enumerate(scores.items(), 1)
     ]
-    Path(path).write_text("".join(lines), encoding="utf-8")
+    Path(path).expanduser().write_text("".join(lines), encoding="utf-8")
 
 
 def write_qrels(qrels: Mapping[str, Mapping[str, int]], path: Path | str) -> None:
@@ -143,7 +143,7 @@ def write_qrels(qrels: Mapping[str, Mapping[str, int]], path: Path | str) -> Non
         for query, grades in sorted(qrels.items())
         for passage, grade in grades.items()
     ]
-    Path(path).write_text("".join(lines), encoding="utf-8")
+    Path(path).expanduser().write_text("".join(lines), encoding="utf-8")
 
 
 def _word(id: str) -> str:

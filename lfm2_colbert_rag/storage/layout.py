@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from .._support.regular import kind_of
+from .._support.system_errors import system_errors
 from ..errors import IndexCorruptError
 
 CATALOG = "catalog.sqlite"
@@ -52,11 +53,12 @@ def require_folders(root: Path, *parts: str) -> Path:
 
     Raises:
         IndexCorruptError: one of them is a link or a file. Whether they are there is not looked at.
+        AccessDeniedError: this user may not look.
     """
     path = root
     for part in parts:
         path = path / part
-        with suppress(FileNotFoundError):
+        with system_errors(path), suppress(FileNotFoundError):
             kind = kind_of(path)
             if kind != "a folder":
                 raise IndexCorruptError(f"{path} is {kind or 'a file'}, not a folder. {_REMEDY}")
@@ -71,7 +73,7 @@ def require_catalog(path: Path) -> None:
     """
     for suffix in ("", "-wal", "-shm", "-journal"):
         file = path.with_name(path.name + suffix)
-        with suppress(FileNotFoundError):
+        with system_errors(path), suppress(FileNotFoundError):
             kind = kind_of(file)
             if kind is not None:
                 raise IndexCorruptError(f"{file} is {kind}, not a file. {_REMEDY}")

@@ -189,8 +189,9 @@ def add_commit(
         connection: within the commit's transaction.
         rows: rows of the passages, ascending.
         parts: their postings, by place, as
-            :func:`lfm2_colbert_rag.index.lexical.inversion.in_parts` gives them. Where they are missing, since lists were not wanted when the commit was
-            prepared, the passages are pending.
+            :func:`lfm2_colbert_rag.index.lexical.inversion.in_parts` gives them. Where they are
+            missing, since lists were not wanted when the commit was prepared, the passages are
+            pending.
     """
     state = read_state(connection) if rows else None
     if state is None:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ..._support.progress import ProgressLike, reporting
 from ..._support.system_errors import system_errors
-from ..._support.token_vectors import check_vectors, no_vectors
+from ..._support.token_vectors import check_window, no_vectors
 from ..._support.validation import check_streamed
 from ...errors import IndexCorruptError, IndexLockedError, LFM2ColBERTError
 from ...index.lexical.inversion import in_parts
@@ -195,7 +195,7 @@ class Ingestor:
     ) -> tuple[list[int], list[int]]:
         """Write windows as they come; returns how many, and how many vectors, passages have."""
         for place, window in windows:
-            check_vectors(window.encoded, dim, passages[place].id)
+            check_window(window, dim, passages[place])
             staged.append(place, window)
         counts = staged.writer.counts(len(passages))
         if 0 in counts[0]:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..._support.token_vectors import check_vectors
+from ..._support.token_vectors import check_window
 from ...errors import IndexCorruptError
 from ..ingest.passage_encoder import TEXTS, PassageEncoder
 
@@ -89,7 +89,7 @@ def _replace(
             texts = [passages[row] for row in part]
             for row, windows in zip(part, _encode(texts, encoder, report), strict=True):
                 kept = windows or _stored(store, snapshot, row)
-                sizes.append(_write(staged, row, kept, passages[row].id, snapshot.settings.dim))
+                sizes.append(_write(staged, row, kept, passages[row], snapshot.settings.dim))
         store.replace_segments(retired, staged, sizes, encoder.pooler.fitted)
 
 
@@ -115,10 +115,10 @@ def _encode(
 
 
 def _write(
-    staged: StagedSegment, row: int, windows: Sequence[Window], id: str, dim: int
+    staged: StagedSegment, row: int, windows: Sequence[Window], passage: Passage, dim: int
 ) -> tuple[int, int, int]:
     """Write the windows of a passage; returns its row, their number and that of their vectors."""
     for window in windows:
-        check_vectors(window.encoded, dim, id)
+        check_window(window, dim, passage)
         staged.append(row, window)
     return row, len(windows), sum(len(window.encoded) for window in windows)

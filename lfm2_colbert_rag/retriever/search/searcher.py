@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._support.system_errors import system_errors
-from ..._support.token_vectors import check_query_vectors, check_vectors
+from ..._support.token_vectors import check_query_vectors, check_window
 from ..._support.validation import check_passages
 from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed import CompressedIndex
@@ -111,7 +111,7 @@ class Searcher:
         windows = list(encoder.encode([one.text for one in checked]))
         for place, window in windows:
             if len(window.encoded):
-                check_vectors(window.encoded, snapshot.settings.dim, candidates[place].id)
+                check_window(window, snapshot.settings.dim, candidates[place])
         return reranked_hits(query, candidates, windows, k)
 
     def explain(self, text: str, id: str) -> Explanation:

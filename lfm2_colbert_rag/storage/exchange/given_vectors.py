@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.token_vectors import check_vectors
+from ..._support.token_vectors import check_window
 from ...errors import InputError
 from ...types import Passage, TokenMatrix, TokenVectors, Window
 
@@ -47,12 +47,7 @@ def given_windows(
         given = _next(entries, "vectors", place, passages)
         known = None if ids is None else _next(ids, "token ids", place, passages)
         for window in _to_windows(given, known, passage):
-            check_vectors(window.encoded, dim, passage.id)
-            if not window.fits(len(passage.text)):
-                raise InputError(
-                    f"a window or a span of {passage.id!r} lies outside of its text, which has "
-                    f"{len(passage.text):,} characters. Give the text it was made of."
-                )
+            check_window(window, dim, passage)
             yield place, window
     _check_exhausted(entries, "vectors", passages)
     if ids is not None:
