@@ -62,6 +62,9 @@ __all__ = [
     "StoredIndexError",
 ]
 
+REMEDY = "Restore the index from a backup, or build it again from the texts."
+"""What helps where the bytes of an index are wrong."""
+
 
 class LFM2ColBERTError(Exception):
     """Base of every error that this library raises on purpose."""

@@ -21,8 +21,7 @@ import numpy.typing as npt
 from .._support.mapping import map_bytes, release
 from .._support.regular import open_regular
 from .._support.system_errors import raise_named
-from ..errors import IndexCorruptError, LFM2ColBERTError
-from .described import REMEDY as REMEDY
+from ..errors import REMEDY, IndexCorruptError, LFM2ColBERTError
 from .described import whole, wrong
 from .headers import Header, read_header
 

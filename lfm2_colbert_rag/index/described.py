@@ -7,9 +7,8 @@ import re
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 
-REMEDY = "Restore the index from a backup, or build it again from the texts."
 # Beyond any index, and sums of a few such numbers still fit into 64 bits.
 LARGEST = 1 << 48
 
@@ -30,7 +29,7 @@ def whole(what: str, value: Any, *, least: int = 0, most: int = LARGEST) -> None
 
     Example:
         >>> whole("its passages", 3)
-        >>> whole("its passages", True)
+        >>> whole("its passages", True)  # doctest: +ELLIPSIS
         Traceback (most recent call last):
         lfm2_colbert_rag.errors.IndexCorruptError: the catalog says that its passages are True, ...
     """

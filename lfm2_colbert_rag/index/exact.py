@@ -7,10 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..types import TokenMatrix
 from .base import Index, LiveSegment, Ranking, run_starts
-from .laws import REMEDY
 from .maxsim import blocks, score_block
 from .segment import ExactSegment, Segment
 

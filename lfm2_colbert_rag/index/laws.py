@@ -14,8 +14,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import IndexCorruptError
-from .described import REMEDY as REMEDY
+from ..errors import REMEDY, IndexCorruptError
 
 # Far beyond every row, vector and character, and sums of a few of them still fit 64 bits.
 MOST = 1 << 53

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TypeAlias
 
 from .._support.progress import ProgressLike, reporting
-from .._support.regular import IrregularFileError, open_regular
+from .._support.regular import IrregularFileError, kind_of, open_regular
+from .._support.system_errors import system_errors
 from ..errors import IndexBusyError, IndexCorruptError, IndexNotFoundError, StoredIndexError
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
@@ -65,7 +66,7 @@ def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) 
     """Copy a backup to where an index shall be, and verify the copy before it gets its name.
 
     The backup itself is only read, and of it only what its catalog names: nothing that lies beside
-    that is taken along, and links are not followed.
+    that is taken along. One that holds links, devices or the like is refused.
 
     Args:
         backup: the folder of an index that nobody writes.
@@ -81,6 +82,7 @@ def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) 
     """
     if not is_taken(target) and not Store.is_index(backup):
         raise IndexNotFoundError(f"{backup} holds no index, so there is nothing to restore.")
+    _require_plain(backup)
     with new_folder(target) as folder:
         try:
             problems = _copy_whole(backup, folder, progress)
@@ -88,6 +90,19 @@ def restore_index(backup: Path, target: Path, *, progress: ProgressLike = None) 
             raise type(error)(str(error).replace(str(folder), str(backup))) from None
         if problems:
             raise IndexCorruptError(_describe(backup, folder, problems))
+
+
+def _require_plain(backup: Path) -> None:
+    """Refuse a backup that holds anything but files and folders: no backup of ours ever does."""
+    with system_errors(backup):
+        for root, folders, files in os.walk(backup):
+            for path in (Path(root) / name for name in (*folders, *files)):
+                kind = kind_of(path)
+                if kind not in (None, "a folder"):
+                    raise IndexCorruptError(
+                        f"{path} is {kind}, and a backup holds files and folders alone, so nothing "
+                        f"was restored. {_REMEDY}"
+                    )
 
 
 def _copy_whole(backup: Path, folder: Path, progress: ProgressLike) -> list[str]:

@@ -24,6 +24,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from ..filters import ID_PATH, And, Comparison, Filter, Not, Or, Path, kind_of
+from .schema import FILTER_TABLES
 
 _IsKind: TypeAlias = Callable[[str], str]
 
@@ -49,12 +50,6 @@ _VALUES = """
     FROM passages AS new, filter_indexes AS f, json_each(new.metadata, f.path) AS e
     WHERE {chosen} AND json_type(new.metadata, f.path) <> 'object'
         AND e.type NOT IN ('array', 'object')"""
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS filter_indexes (field INTEGER PRIMARY KEY, path TEXT UNIQUE)",
-    """CREATE TABLE IF NOT EXISTS filter_values (
-        field INTEGER, kind TEXT, value, row INTEGER, PRIMARY KEY (field, kind, value, row)
-    ) WITHOUT ROWID""",
-)
 
 
 def to_sql(
@@ -111,7 +106,7 @@ def indexed_fields(connection: sqlite3.Connection) -> dict[Path, int]:
 
 def create_index(connection: sqlite3.Connection, path: Path) -> None:
     """Index a field for all passages there are and will be; nothing happens if it is indexed."""
-    for statement in TABLES:
+    for statement in FILTER_TABLES:
         connection.execute(statement)
     if path in indexed_fields(connection):
         return

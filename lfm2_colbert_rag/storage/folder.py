@@ -16,7 +16,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .._support.system_errors import gone, raise_named
+from .._support.regular import kind_of
+from .._support.system_errors import gone, raise_named, system_errors
 from ..errors import IndexGoneError, LFM2ColBERTError
 from .layout import CATALOG
 from .retired import retire
@@ -170,8 +171,7 @@ class IndexFolder:
             yield
         except LFM2ColBERTError as error:
             error.args = tuple(
-                one.replace(str(self.root), str(self.path)) if isinstance(one, str) else one
-                for one in error.args
+                self.told(one) if isinstance(one, str) else one for one in error.args
             )
             if isinstance(error, OSError) and not isinstance(error, IndexGoneError):
                 self.require_named()
@@ -179,6 +179,10 @@ class IndexFolder:
         except OSError:
             self.require_named()
             raise
+
+    def told(self, text: str) -> str:
+        """Return a message that names files here by the path, however they were reached."""
+        return text.replace(str(self.root), str(self.path))
 
     def move(self, source: str, target: str) -> None:
         """Rename what is here.
@@ -213,12 +217,12 @@ class IndexFolder:
         """Return the names of what lies in a folder here; none where there is no such folder.
 
         Args:
-            room: relative to the folder.
+            room: relative to the folder; what a link in its place leads to is not looked at.
         """
-        try:
-            return sorted(os.listdir(self.root / room))  # noqa: PTH208
-        except (FileNotFoundError, NotADirectoryError):
-            return []
+        with system_errors(self.path), suppress(FileNotFoundError, NotADirectoryError):
+            if kind_of(self.root / room) == "a folder":
+                return sorted(os.listdir(self.root / room))  # noqa: PTH208
+        return []
 
 
 def open_catalogs() -> frozenset[OpenFile] | None:

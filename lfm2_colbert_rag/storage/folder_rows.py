@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..index.arrays import FileInfo
 from ..index.compressed.codebook import CodebookInfo
 from ..index.described import array_names
 from ..index.segment import SegmentInfo
 from .checksums import row_sum
 from .layout import check_name
-from .schema import ALIVE, REMEDY, damaged_row, stored_json
+from .schema import ALIVE, damaged_row, stored_json
 
 Info = TypeVar("Info", SegmentInfo, CodebookInfo)
 

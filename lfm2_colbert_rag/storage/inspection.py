@@ -6,13 +6,12 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from . import posting_sql
 from .filter_sql import damaged_indexes
 from .folder_rows import codebooks, every_segment
 from .passage_rows import damaged_passages, senseless_passages
 from .schema import (
-    REMEDY,
     created_at,
     foreign_parts,
     last_row,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .._support.regular import kind_of
 from .._support.system_errors import system_errors
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 
 CATALOG = "catalog.sqlite"
 SEGMENTS = "segments"
@@ -19,7 +19,6 @@ HOLDER = "writer.json"
 OPTIMIZER = "optimizer.lock"
 MAKER = "maker.lock"
 
-_REMEDY = "Restore the index from a backup, or build it again from the texts."
 _NAME = re.compile(r"[0-9a-f-]{1,64}")
 
 
@@ -40,7 +39,7 @@ def check_name(name: object) -> str:
     shown = ascii(name)
     raise IndexCorruptError(
         f"the catalog names a segment or a codebook {shown[:100]}{'...' * (len(shown) > 100)}, "
-        f"which this library never does. {_REMEDY}"
+        f"which this library never does. {REMEDY}"
     )
 
 
@@ -61,7 +60,7 @@ def require_folders(root: Path, *parts: str) -> Path:
         with system_errors(path), suppress(FileNotFoundError):
             kind = kind_of(path)
             if kind != "a folder":
-                raise IndexCorruptError(f"{path} is {kind or 'a file'}, not a folder. {_REMEDY}")
+                raise IndexCorruptError(f"{path} is {kind or 'a file'}, not a folder. {REMEDY}")
     return path
 
 
@@ -76,4 +75,4 @@ def require_catalog(path: Path) -> None:
         with system_errors(path), suppress(FileNotFoundError):
             kind = kind_of(file)
             if kind is not None:
-                raise IndexCorruptError(f"{file} is {kind}, not a file. {_REMEDY}")
+                raise IndexCorruptError(f"{file} is {kind}, not a file. {REMEDY}")

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..types import Passage
 from .checksums import content_sum, state_sql, state_sum
 from .commits import StoredPassage
 from .rows import insert_rows
-from .schema import ALIVE, REMEDY, stored_json
+from .schema import ALIVE, stored_json
 
 _CONTENT = "row, id, text, metadata, content"
 

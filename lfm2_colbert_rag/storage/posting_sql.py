@@ -30,7 +30,7 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..index.described import whole
 from ..index.lexical.analyser import VERSION
 from ..index.lexical.blocks import BLOCK_BYTES, Block, Ends, Numbers, damaged, pack, unpack
@@ -38,7 +38,7 @@ from ..index.lexical.postings import LENGTHS, Postings
 from .checksums import block_sum, list_seed
 from .passage_rows import read_passages
 from .rows import insert_columns, insert_rows
-from .schema import REMEDY, stored_value, write_values
+from .schema import stored_value, write_values
 
 SETTING = "lexical"
 STATE = f"SELECT value, checksum FROM settings WHERE key = '{SETTING}'"

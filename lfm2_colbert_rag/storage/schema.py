@@ -14,9 +14,8 @@ from functools import cache
 from typing import Any
 
 from .._support.safe_json import JsonError, parse_json
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from .checksums import row_sum
-from .filter_sql import TABLES as FILTER_TABLES
 
 FORMAT_VERSION = 2
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
@@ -57,11 +56,15 @@ CREATE TABLE recent_postings (
     last INTEGER PRIMARY KEY, first INTEGER NOT NULL, lists BLOB NOT NULL,
     checksum INTEGER NOT NULL
 );"""
+# Only where a field of the metadata is indexed.
+FILTER_TABLES = (
+    "CREATE TABLE IF NOT EXISTS filter_indexes (field INTEGER PRIMARY KEY, path TEXT UNIQUE)",
+    """CREATE TABLE IF NOT EXISTS filter_values (
+        field INTEGER, kind TEXT, value, row INTEGER, PRIMARY KEY (field, kind, value, row)
+    ) WITHOUT ROWID""",
+)
 NEWEST = "SELECT max(generation) FROM generations"
 ALIVE = "born <= :generation AND (died IS NULL OR died > :generation)"
-
-
-REMEDY = "Restore the index from a backup, or build it again from the texts."
 
 
 def newest_generation(connection: sqlite3.Connection) -> int:

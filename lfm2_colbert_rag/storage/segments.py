@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .._support.forking import renew_in_child
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..index.arrays import find_altered
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
 from ..index.compressed.segment import open_compressed_segment
@@ -70,7 +70,7 @@ class SegmentOpener:
                 return open_compressed_segment(root, info, self.codebook(codebook))
         raise IndexCorruptError(
             f"{root / info.name} needs codebook {info.codebook}, which the catalog does not name. "
-            "Restore the index from a backup, or build it again from the texts."
+            f"{REMEDY}"
         )
 
     def find_altered(self, info: SegmentInfo) -> dict[str, str]:

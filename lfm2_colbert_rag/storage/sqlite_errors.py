@@ -16,6 +16,7 @@ from pathlib import Path
 
 from .._support.system_errors import gone, named
 from ..errors import (
+    REMEDY,
     AccessDeniedError,
     IndexCorruptError,
     IndexLockedError,
@@ -34,7 +35,6 @@ WRITING = frozenset(
 
 # Bytes that are written where SQLite says no more than that it could not.
 _PROBE = 1 << 18
-_DAMAGED = "Restore the index from a backup, or build it again from the texts."
 
 
 @contextmanager
@@ -80,13 +80,14 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> LFM2Col
         )
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return InputError(f"a value cannot be kept in {path.parent} ({error}).")
-    return _corrupt(path, error)
+    # Only text that is no UTF-8 says so without a code.
+    return (_corrupt if "decode" in str(error) else _unavailable)(path, error)
 
 
 def _corrupt(path: Path, error: Exception) -> LFM2ColBERTError:
     if not path.exists():
         return gone(path.parent)
-    return IndexCorruptError(f"{path} is damaged ({error}). {_DAMAGED}")
+    return IndexCorruptError(f"{path} is damaged ({error}). {REMEDY}")
 
 
 def _full(path: Path, error: Exception) -> LFM2ColBERTError:
@@ -142,7 +143,7 @@ def _cannot_open(path: Path, error: Exception) -> LFM2ColBERTError:
     if not os.access(path, os.R_OK) or not os.access(path.parent, os.X_OK):
         return _denied(path, error)
     if not path.is_file():
-        return IndexCorruptError(f"{path} is not a file. {_DAMAGED}")
+        return IndexCorruptError(f"{path} is not a file. {REMEDY}")
     return _refused(path, error, lambda: os.close(os.open(os.devnull, os.O_RDONLY)))
 
 

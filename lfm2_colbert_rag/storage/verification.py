@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._support.progress import ProgressLike, reporting
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..index.base import run_starts
 from ..index.compressed.codebook import CodebookInfo
 from ..index.compressed.segment import CompressedSegment
@@ -29,7 +29,6 @@ _Sizes: TypeAlias = npt.NDArray[np.int64]
 # What looks broken while others write may only have been replaced meanwhile: look again so often.
 _LOOKS = 3
 _NAMED = 3
-_REMEDY = "Restore the index from a backup, or build it again from the texts."
 
 
 def verify_folder(folder: Path, *, progress: ProgressLike = None) -> list[str]:
@@ -128,7 +127,7 @@ class _Inspection:
             if not found:
                 held.append(_sizes(segment))
                 found = list(self._check_windows(segment))
-            problems = [f"{root / info.name}: {text} {_REMEDY}" for text in found]
+            problems = [f"{root / info.name}: {text} {REMEDY}" for text in found]
         report(info.passages)
         return problems
 
@@ -175,7 +174,7 @@ class _Inspection:
             )
 
     def _about(self, rows: npt.NDArray[np.int64], what: str) -> str:
-        return f"{self._folder / FILE_NAME}: {self._name(rows.tolist())} {what}. {_REMEDY}"
+        return f"{self._folder / FILE_NAME}: {self._name(rows.tolist())} {what}. {REMEDY}"
 
     def _name(self, rows: Sequence[int]) -> str:
         several = list(dict.fromkeys(rows))

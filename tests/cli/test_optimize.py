@@ -112,7 +112,8 @@ def test_optimize_encodes_again(run: Run, compressed: str) -> None:
 
 
 def test_optimize_of_nothing(run: Run, index: str) -> None:
-    assert run("optimize", "nowhere").err.startswith("error: nowhere holds no index")
+    missing = Path("nowhere").absolute()
+    assert run("optimize", "nowhere").err.startswith(f"error: {missing} holds no index")
     assert run("optimize", index, "--forget-after", -1).code == 2
 
 

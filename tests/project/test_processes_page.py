@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import subprocess
@@ -32,9 +33,9 @@ def place(tmp_path: Path) -> Path:
     with Retriever.open(tmp_path / "support.index", model="hash") as retriever:
         texts = ["Hold the reset key.", "The opening hours are nine to six."]
         retriever.add(texts, ids=["reset", "hours"])
-    for name, code in re.findall(
-        r"```python\n# (\w+\.py)\n(.*?)```", PAGE.read_text("utf-8"), re.S
-    ):
+    found = re.findall(r'```python title="(\w+\.py)"\n(.*?)```', PAGE.read_text("utf-8"), re.S)
+    assert {name for name, _ in found} == {"app.py", "tasks.py", "pools.py"}
+    for name, code in found:
         (tmp_path / name).write_text(code, "utf-8")
     return tmp_path
 
@@ -45,6 +46,39 @@ def test_pools_of_processes_and_threads(place):
         [sys.executable, "pools.py"], cwd=place, capture_output=True, text=True, timeout=300
     )
     assert done.stdout.strip().endswith("True"), done.stderr
+
+
+CELERY = """
+broker_url = "filesystem://"
+broker_transport_options = {"data_folder_in": "queue", "data_folder_out": "queue"}
+result_backend = "file://results"
+worker_hijack_root_logger = False
+"""
+CLIENT = """
+from tasks import search
+
+print([search.delay("the reset key").get(timeout=120) for _ in range(4)])
+"""
+
+
+def test_a_pool_of_forked_workers(place):
+    pytest.importorskip("celery")
+    if not hasattr(os, "fork"):
+        pytest.skip("its workers are forked")
+    for name in ("queue", "results"):
+        (place / name).mkdir()
+    (place / "celeryconfig.py").write_text(CELERY, "utf-8")
+    worker = [sys.executable, "-m", "celery", "--app", "tasks", "worker", "--concurrency", "2"]
+    with (place / "log").open("w") as log:
+        process = subprocess.Popen(worker, cwd=place, stdout=log, stderr=log)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-c", CLIENT], cwd=place, capture_output=True, text=True, timeout=300
+        )
+    finally:
+        process.terminate()
+        process.wait(60)
+    assert done.stdout.strip() == str([["reset"]] * 4), done.stderr + (place / "log").read_text()
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -38,10 +38,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import IndexCorruptError
+from ...errors import REMEDY, IndexCorruptError
 from ...types import TokenMatrix
 from ..arrays import open_arrays, release_pages
-from ..laws import MOST, REMEDY, Laws, require_rows, windows_of
+from ..laws import MOST, Laws, require_rows, windows_of
 from ..segment import Segment, SegmentInfo
 from .codebook import Centroids, Codebook, read_centroids
 from .codec import CODE_BYTES, MAX_CENTROIDS, unpack_centroids, unpack_codes

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import IndexCorruptError, IndexLockedError
+from ...errors import REMEDY, IndexCorruptError, IndexLockedError
 from ...index.compressed.clustering import train_codebook
 from ...index.compressed.codebook import Centroids, Codebook
 from ...index.compressed.codebook_reuse import Known
 from ...index.compressed.codec import Codec
 from ...index.compressed.segment import CompressedSegment
 from ...index.compressed.writer import CompressedSegmentWriter
-from ...index.laws import REMEDY
 from ...storage.commits import StaleDraftError
 from .soundness import Soundness
 

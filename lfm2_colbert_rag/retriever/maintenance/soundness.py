@@ -54,7 +54,8 @@ class Soundness:
         if info.name in self._damaged or info.name in self._whole:
             return info.name in self._whole
         altered = self._store.opener.find_altered(info)
-        found = [said for name, said in altered.items() if name not in REPAIRED]
+        told = self._store.home.folder.told
+        found = [told(said) for name, said in altered.items() if name not in REPAIRED]
         if not found:
             self._whole.add(info.name)
             return True

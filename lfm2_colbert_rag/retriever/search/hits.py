@@ -10,9 +10,8 @@ from functools import partial
 import numpy as np
 
 from ..._support.token_vectors import check_query_spans
-from ...errors import IndexCorruptError
+from ...errors import REMEDY, IndexCorruptError
 from ...index.base import Index, Ranking
-from ...index.laws import REMEDY
 from ...index.lexical.bm25 import LexicalRanking
 from ...index.maxsim import maxsim, similarities
 from ...types import Hit, Leg, Match, Passage, TokenVectors, Window

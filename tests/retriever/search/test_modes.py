@@ -10,7 +10,7 @@ from contextlib import closing
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.errors import ConfigError, IndexFormatError
+from lfm2_colbert_rag.errors import ConfigError, IndexFormatError, IndexUnavailableError
 from lfm2_colbert_rag.index.lexical.analyser import VERSION
 from lfm2_colbert_rag.index.lexical.inversion import in_parts, invert_texts
 from lfm2_colbert_rag.storage.commits import Commit, StoredPassage
@@ -216,7 +216,7 @@ def test_a_commit_that_fails_leaves_the_words_as_they_were(retriever, monkeypatc
         raise sqlite3.OperationalError("no more")
 
     monkeypatch.setattr("lfm2_colbert_rag.storage.catalog.drop_codebooks", fail)  # after the words
-    with pytest.raises(sqlite3.OperationalError):
+    with pytest.raises(IndexUnavailableError, match="no more"):
         retriever.add(["another router"], ids=["another"])
     monkeypatch.undo()
     assert found(retriever, "router") == before

@@ -289,7 +289,7 @@ def test_what_cannot_be_read_is_named(tmp_path, make, said):
 
 def test_another_width_and_a_value_that_is_no_number_change_nothing(retriever, state, tmp_path):
     before = state(retriever)
-    with pytest.raises(InputError, match=r"have shape \(3, 16\); the index holds dim 32"):
+    with pytest.raises(InputError, match=r"have shape \(3, 16\) instead of \(n, dim\) of dim 32"):
         retriever.import_dump(PLAID / "merged", PASSAGES)
     spoilt = matrices()
     spoilt["linge"] = np.full((2, 32), np.nan, dtype=np.float32)
