@@ -30,7 +30,10 @@ def require_file(file: Path) -> Path:
         FileNotFoundError: it is missing.
         OSError: it cannot be looked at.
     """
-    target = file.resolve(strict=True)
+    try:
+        target = file.resolve(strict=True)
+    except RuntimeError:  # what a loop of links is before Python 3.13
+        raise ModelFormatError(f"{file} is a link to itself. Download the model again.") from None
     if not stat.S_ISREG(target.stat().st_mode):
         raise ModelFormatError(f"{file} is not a file. Download the model again.")
     if not any(target.is_relative_to(root) for root in _roots(file)):

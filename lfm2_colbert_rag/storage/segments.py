@@ -1,4 +1,4 @@
-"""Segments and codebooks of an index folder: opened, begun and compared, whatever their kind."""
+"""Segments and codebooks of an index folder: opened and compared, whatever their kind."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ from ..errors import REMEDY, IndexCorruptError
 from ..index.arrays import find_altered
 from ..index.compressed.codebook import Codebook, CodebookInfo, open_codebook
 from ..index.compressed.segment import open_compressed_segment
-from ..index.compressed.writer import CompressedSegmentWriter
-from ..index.segment import (
-    COMPRESSED,
-    Segment,
-    SegmentInfo,
-    SegmentWriter,
-    WindowWriter,
-    open_exact_segment,
-)
+from ..index.segment import COMPRESSED, Segment, SegmentInfo, open_exact_segment
 from .layout import CODEBOOKS, SEGMENTS, require_folders
 
 
@@ -98,13 +90,6 @@ class SegmentOpener:
         names = {info.name for info in codebooks}
         with self._opening:
             self._known = {name: book for name, book in self._known.items() if name in names}
-
-
-def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool) -> WindowWriter:
-    """Return a writer of a new segment; of an exact one where there is no codebook."""
-    if codebook is not None:
-        return CompressedSegmentWriter(folder, codebook, durable=durable)
-    return SegmentWriter(folder, dim, durable=durable)
 
 
 def verify_files(folder: Path, info: SegmentInfo | CodebookInfo) -> list[str]:

@@ -6,7 +6,9 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 
 from .._support.system_errors import raise_named, system_errors
-from ..index.segment import SegmentInfo, WindowWriter
+from ..index.compressed.codebook import Codebook
+from ..index.compressed.writer import CompressedSegmentWriter
+from ..index.segment import SegmentInfo, SegmentWriter, WindowWriter
 from ..types import Window
 
 
@@ -56,3 +58,10 @@ class StagedSegment:
     @property
     def _index(self) -> Path:
         return self.folder.parents[1]
+
+
+def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool) -> WindowWriter:
+    """Return a writer of a new segment; of an exact one where there is no codebook."""
+    if codebook is not None:
+        return CompressedSegmentWriter(folder, codebook, durable=durable)
+    return SegmentWriter(folder, dim, durable=durable)

@@ -45,9 +45,9 @@ from .home import Home, Snapshot
 from .layout import CATALOG, CODEBOOKS, SEGMENTS, STAGING
 from .locks import FolderLocks
 from .scratch import made_folder
-from .segments import SegmentOpener, new_writer
+from .segments import SegmentOpener
 from .settings import IndexSettings
-from .staging import StagedSegment
+from .staging import StagedSegment, new_writer
 
 __all__ = ["Snapshot", "Store"]
 
