@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,8 +20,8 @@ from .sqlite_errors import sqlite_errors
 
 # Pages of the file that a connection keeps in memory: a commit writes to many of them.
 _CACHE_KIB = 16 << 10
-# Opening the file is tried so often.
-_TRIES = 3
+# Opening the file is tried so often, with pauses between, in seconds.
+_TRIES, _PAUSE = 4, 0.005
 
 
 class _Connecting:
@@ -207,8 +208,9 @@ class Connections:
         """
         with _connecting.lock:
             for _ in range(_TRIES):
-                with suppress(sqlite3.OperationalError):
+                with suppress(sqlite3.DatabaseError):
                     return self._open_guarded()
+                time.sleep(_PAUSE)
             self._folder.require_named()
             return self._open_guarded()
 

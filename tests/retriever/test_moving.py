@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
@@ -119,17 +120,22 @@ def keep(act: Callable[[int], None], stop: threading.Event, wrong: list[object])
 
 
 def replace(number: int, how: str) -> None:
-    """Put another folder in the place of `live`; a link is turned to and fro."""
+    """Put another folder in the place of `live`; a link, or two folders, go to and fro."""
     if how == "link":
         Path("next").symlink_to("ba"[number % 2])
         Path("next").replace("live")
+    elif how == "swap":
+        Path("live").rename("between")
+        Path("new").rename("live")
+        Path("between").rename("new")
+        time.sleep(0.005)
     else:
         Path("live").rename(f"old-{number}")
         Path("new").rename("live")
         shutil.copytree("template", "new")
 
 
-@pytest.mark.parametrize("how", ["rename", "link"])
+@pytest.mark.parametrize("how", ["rename", "link", "swap"])
 def test_a_folder_is_replaced_again_and_again(two, how):
     """No answer is of two indexes, and what was acknowledged is in one of the folders."""
     shutil.copytree("new", "template")

@@ -305,12 +305,19 @@ def test_only_files_and_folders_are_read(made, victim, tmp_path, place, what):
 
 
 @makes_links
-def test_what_lies_beside_the_index_is_not_taken_along(made, tmp_path):
+def test_a_backup_with_a_link_in_it_is_refused(made, tmp_path):
     folder = tmp_path / "crafted"
     shutil.copytree(made["exact"], folder)
     (folder / "zeros").symlink_to("/dev/zero")
+    with pytest.raises(IndexCorruptError, match="zeros is a link"):
+        Retriever.restore(folder, tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_what_lies_beside_the_index_is_not_taken_along(made, tmp_path):
+    folder = tmp_path / "crafted"
+    shutil.copytree(made["exact"], folder)
     (folder / "segments" / "fff").mkdir()
     (folder / "segments" / "fff" / "big.npy").write_bytes(bytes(10))
     Retriever.restore(folder, tmp_path / "new").close()
-    assert not (tmp_path / "new" / "zeros").exists()
     assert not (tmp_path / "new" / "segments" / "fff").exists()
