@@ -25,6 +25,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .._support.disk import sync_file
 from ..errors import IndexFormatError, IndexNotFoundError
 from ..filters import Filter
 from ..filters import Path as FieldPath
@@ -159,6 +160,8 @@ class Catalog:
         temporary.unlink(missing_ok=True)
         with sqlite_errors(temporary):
             cls._write_new(temporary, settings, lexical=lexical)
+        if durable:
+            sync_file(temporary)
         temporary.replace(path)
         return cls(path, durable=durable)
 
@@ -167,13 +170,17 @@ class Catalog:
         connection = sqlite3.connect(path, isolation_level=None)
         try:
             be_careful(connection)
+            # Nobody sees the file before it is whole: to wait for the disk once is enough.
+            connection.execute("PRAGMA synchronous = OFF")
+            connection.execute("PRAGMA journal_mode = MEMORY")
             connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
             connection.execute(f"PRAGMA user_version = {FORMAT_VERSION}")
-            connection.executescript(SCHEMA)
-            connection.execute("PRAGMA journal_mode = WAL")
+            connection.executescript(f"BEGIN; {SCHEMA}")
             write_settings(connection, settings)
             write_state(connection, LexicalState() if lexical else None)
             _insert_generation(connection, 0, _now(), 0, 0)
+            connection.execute("COMMIT")
+            connection.execute("PRAGMA journal_mode = WAL")
         finally:
             connection.close()
 

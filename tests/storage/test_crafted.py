@@ -30,7 +30,7 @@ from ..grown import add, compress_early
 from ..sealing import tampering
 from ..windows import makes_links
 
-DRAWN = int(os.environ.get("LFM2_COLBERT_CRAFTED", "12"))
+DRAWN = int(os.environ.get("LFM2_COLBERT_CRAFTED", "5"))
 KINDS = ("exact", "plain", "compressed")
 TABLES = ("settings", "generations", "segments", "codebooks", "passages", "postings",
           "recent_postings", "measurements", "filter_indexes", "filter_values",

@@ -204,7 +204,7 @@ anything = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(st.lists(anything, max_size=4), st.none() | st.lists(anything, max_size=4), anything)
 def test_whatever_is_passed_is_either_stored_whole_or_refused_by_name(texts, ids, metadata):
     with Retriever.from_texts(["the first"], ids=["first"], model="hash") as retriever:
