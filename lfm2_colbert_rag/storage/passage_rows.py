@@ -151,6 +151,11 @@ def _to_passage(row: int, id: Any, text: Any, metadata: Any, content: Any) -> Pa
             f"the passage {id!a:.200} (row {row}) in the catalog was altered: its checksum "
             f"differs. {REMEDY}"
         )
+    if not isinstance(id, str) or not isinstance(text, str):
+        raise IndexCorruptError(
+            f"the id or the text of the passage {id!a:.200} (row {row}) in the catalog is no text. "
+            f"{REMEDY}"
+        )
     parsed = stored_json(f"the metadata of the passage {id!r:.200}", metadata)
     if not isinstance(parsed, dict):
         raise IndexCorruptError(

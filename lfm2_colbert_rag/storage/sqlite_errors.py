@@ -184,7 +184,7 @@ def _limited() -> bool:
 def _missing(path: Path, error: Exception) -> LFM2ColBERTError:
     """Return what a statement means that SQLite does not understand: a table or JSON is broken."""
     said = str(error)
-    damaged = ("no such table", "no such column", "malformed", "has no column", "decode")
+    damaged = ("no such", "malformed", "has no column", "decode", "unsupported file format")
     return (_corrupt if any(one in said for one in damaged) else _unavailable)(path, error)
 
 

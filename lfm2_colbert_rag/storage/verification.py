@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._support.progress import ProgressLike, reporting
+from .._support.system_errors import system_errors
 from ..errors import REMEDY, IndexCorruptError
 from ..index.base import run_starts
 from ..index.compressed.codebook import CodebookInfo
@@ -239,13 +240,14 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
         return []
     try:
         named = catalog.segment_names() | {info.name for info in catalog.codebooks()}
-        return [
-            f"{path} was left behind by a write that never finished; the next add, delete "
-            "or optimize removes it."
-            for parent in (SEGMENTS, CODEBOOKS, STAGING)
-            for path in _folders(folder / parent)
-            if path.name not in named and not is_retired(path) and not _is_staged(path)
-        ]
+        with system_errors(folder):
+            return [
+                f"{path} was left behind by a write that never finished; the next add, delete "
+                "or optimize removes it."
+                for parent in (SEGMENTS, CODEBOOKS, STAGING)
+                for path in _folders(folder / parent)
+                if path.name not in named and not is_retired(path) and not _is_staged(path)
+            ]
     finally:
         lock.release()
 
