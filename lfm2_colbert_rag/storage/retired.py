@@ -7,9 +7,12 @@ so that nobody takes it for one that a killed writer left behind, and removed by
 
 from __future__ import annotations
 
+import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
+
+from .._support.regular import kind_of
 
 _MARK = "retired"
 
@@ -31,8 +34,12 @@ def retire(folder: Path) -> bool:
         ...     retire(folder), folder.exists()
         (True, False)
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    if not folder.exists():
+    with suppress(OSError):
+        if kind_of(folder) == "a folder":
+            shutil.rmtree(folder, ignore_errors=True)
+        else:  # rmtree would open it, and wait for a FIFO
+            folder.unlink()
+    if not os.path.lexists(folder):
         return True
     with suppress(OSError):  # then it looks like an orphan, which does no harm either
         (folder / _MARK).touch()

@@ -80,3 +80,18 @@ def test_it_is_removed_where_nothing_keeps_it(tmp_path: Path) -> None:
     assert retire(folder)
     assert not folder.exists()
     assert retire(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="made with calls of POSIX")
+@pytest.mark.parametrize("kind", ["FIFO", "link", "file"])
+def test_what_is_no_folder_is_removed_without_being_opened(tmp_path, kind):
+    (tmp_path / "other").mkdir()
+    odd = tmp_path / "odd"
+    if kind == "FIFO":
+        os.mkfifo(odd)
+    elif kind == "link":
+        odd.symlink_to(tmp_path / "other")
+    else:
+        odd.write_bytes(b"x")
+    assert retire(odd)
+    assert [path.name for path in tmp_path.iterdir()] == ["other"]
