@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from ..errors import REMEDY, IndexCorruptError
+from ..index.described import LARGEST
 from . import posting_sql
 from .filter_sql import damaged_indexes
 from .folder_rows import codebooks, every_segment
@@ -137,6 +138,6 @@ def _check_last_row(connection: sqlite3.Connection) -> Iterator[str]:
     """Rows are never used again, and SQLite keeps the last of them in a table of its own."""
     last = connection.execute("SELECT max(row) FROM passages").fetchone()[0]
     with suppress(TypeError, ValueError):
-        if (last or 0) <= last_row(connection):
+        if (last or 0) <= last_row(connection) <= LARGEST:
             return
     yield f"the catalog has forgotten the last row, {last}, that it used. {REMEDY}"
