@@ -244,6 +244,7 @@ class _Parser:
         self._conditions = self._joints = self._operands = self._characters = 0
 
     def mapping(self, where: object, path: Path, depth: int) -> Filter:
+        """Read the conditions of a mapping, at a path of the metadata and a depth of the filter."""
         if not isinstance(where, Mapping):
             raise FilterError(
                 "a filter must be a mapping such as {'year': {'$gte': 2024}}, not "

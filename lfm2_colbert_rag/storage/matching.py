@@ -48,6 +48,7 @@ class _Matching:
     indexed: dict[Path, int]
 
     def rows(self, node: Filter) -> _Rows:
+        """Return the ascending live rows that match, asked in parts where one would be too large."""
         if isinstance(node, Comparison) or (node.size <= _COMPARISONS and node.depth <= _DEPTH):
             return self._ask(node)
         if isinstance(node, Not):

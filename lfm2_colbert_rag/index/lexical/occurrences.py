@@ -72,6 +72,7 @@ class _Reader:
         self._counted: list[tuple[Numbers, Numbers]] = []
 
     def read(self, place: int, text: str) -> None:
+        """Count the terms of the text at a place."""
         seed: int | None = None
         known, held, before = self._strings, self._held, len(self._held)
         for string in strings(text):
@@ -93,6 +94,7 @@ class _Reader:
         self._sizes.append((place, len(held) - before))
 
     def occurrences(self) -> Occurrences:
+        """Return what was counted of all texts, by term and place."""
         self._count()
         keys, counts = _summed(self._counted)
         numbers, places = np.divmod(keys, self._texts)
