@@ -48,7 +48,7 @@ class _Matching:
     indexed: dict[Path, int]
 
     def rows(self, node: Filter) -> _Rows:
-        """Return the ascending live rows that match, asked in parts where one would be too large."""
+        """Return the ascending live rows that match; what is too large is asked in parts."""
         if isinstance(node, Comparison) or (node.size <= _COMPARISONS and node.depth <= _DEPTH):
             return self._ask(node)
         if isinstance(node, Not):
