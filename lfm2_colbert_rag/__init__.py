@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         Storage,
         TokenVectors,
         Window,
+        public_metadata,
     )
 
 __version__ = "0.1.0"
@@ -69,6 +70,7 @@ __all__ = [
     "load_encoder",
     "maxsim",
     "maxsim_pairwise",
+    "public_metadata",
 ]
 
 # Loaded on first use, so that importing the package costs nothing that is not used.
@@ -101,6 +103,7 @@ _TYPES = (
     "Storage",
     "TokenVectors",
     "Window",
+    "public_metadata",
 )
 _HOME |= dict.fromkeys(_TYPES, ".types")
 

@@ -20,6 +20,10 @@ TokenMatrix: TypeAlias = "npt.NDArray[np.float32]"
 Metadata: TypeAlias = Mapping[str, Any]
 """A JSON object: string keys; values of str, int, float, bool, None, lists and objects of them."""
 
+RESERVED_KEYS = frozenset({"_file", "_llama_index"})
+"""Metadata keys in which the library keeps facts of its own: where a passage was read, and the node
+that it was made of. Only what wrote them reads them; they are shown to nobody else."""
+
 Where: TypeAlias = Mapping[str, Any]
 """A metadata filter as users write it, for example ``{"year": {"$gte": 2024}}``."""
 
@@ -29,6 +33,16 @@ Mode: TypeAlias = Literal["late", "lexical", "hybrid"]
 
 Storage: TypeAlias = Literal["exact", "compressed", "auto"]
 """How an index keeps vectors: as they are, in a few bits, or whichever pays at its size."""
+
+
+def public_metadata(metadata: Metadata) -> dict[str, Any]:
+    """Return the caller's own metadata, without what the library keeps beside them.
+
+    Example:
+        >>> public_metadata({"year": 2024, "_file": {"name": "faq.md"}})
+        {'year': 2024}
+    """
+    return {key: value for key, value in metadata.items() if key not in RESERVED_KEYS}
 
 
 @dataclass(frozen=True, eq=False)
