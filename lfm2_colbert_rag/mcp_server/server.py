@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 
 from .._support.extras import require
 from ..errors import InputError, LFM2ColBERTError, shown
-from ..retriever import Retriever
+from ..retriever.facade import Retriever
 from ..retriever.fields import describe_fields, why_nothing
 from .answers import (
     FetchAnswer,
