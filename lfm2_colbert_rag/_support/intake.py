@@ -127,9 +127,9 @@ class Intake:
     def remark(self) -> str | None:
         """Say in one line what was left out, translated and replaced; None if nothing was."""
         parts = [
-            self._blank.sentence("blank and left out"),
-            self._translated.sentence("given metadata that were translated to JSON"),
-            self._replaced.sentence("given U+FFFD in place of characters that cannot be stored"),
+            self._blank.sentence("{} blank {passages} left out"),
+            self._translated.sentence("the metadata of {} {passages} translated to JSON"),
+            self._replaced.sentence("characters that cannot be stored, in {} {passages}, replaced"),
         ]
         told = [part for part in parts if part]
         return "; ".join(told) + "." if told else None
@@ -176,10 +176,12 @@ class _Remark:
         self.number += 1
 
     def sentence(self, what: str) -> str:
+        """Fill in how many passages it were, and name the first; empty without any."""
         if not self.number:
             return ""
-        passages = "1 passage was" if self.number == 1 else f"{self.number:,} passages were"
-        return f"{passages} {what} ({'' if self.number == 1 else 'first '}{self.first})"
+        passages = "passage" if self.number == 1 else "passages"
+        first = self.first if self.number == 1 else f"first: {self.first}"
+        return f"{what.format(f'{self.number:,}', passages=passages)} ({first})"
 
 
 def _string(text: object, what: str) -> str:

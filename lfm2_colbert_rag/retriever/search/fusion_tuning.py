@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.characters import composed
 from ..._support.validation import check_query
 from ...errors import ConfigError, InputError
 from .fusion import Fusion, fuse
@@ -83,8 +84,9 @@ def tune_fusion(
 
 def _grades(store: Store, snapshot: Snapshot, judged: Mapping[str, int]) -> dict[int, int] | None:
     """Return the grades of one query by row; None where no passage here is relevant."""
-    rows = store.catalog.rows_by_id(list(judged), snapshot.generation)
-    grades = {rows[id]: max(0, grade) for id, grade in judged.items() if id in rows}
+    known = {composed(id): grade for id, grade in judged.items()}  # as ids are stored
+    rows = store.catalog.rows_by_id(list(known), snapshot.generation)
+    grades = {rows[id]: max(0, grade) for id, grade in known.items() if id in rows}
     return grades if any(grades.values()) else None
 
 
