@@ -24,5 +24,7 @@ def test_halves_side_by_side_are_something_to_see():
 
 @given(st.text())
 def test_no_text_that_shows_something_is_blank(text):
-    assert is_blank(text) <= (not any(one.isalnum() for one in text if one not in "\u115f\u1160\u3164\uffa0"))
+    assert is_blank(text) <= (
+        not any(one.isalnum() for one in text if one not in "\u115f\u1160\u3164\uffa0")
+    )
     assert is_blank(text) >= (not text.strip())

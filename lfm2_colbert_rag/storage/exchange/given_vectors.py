@@ -58,9 +58,7 @@ def given_windows(
         _check_exhausted(ids, "token ids", slots)
 
 
-def _checked(
-    given: Any, token_ids: Any, passage: Passage, dim: int, slot: int
-) -> Sequence[Window]:
+def _checked(given: Any, token_ids: Any, passage: Passage, dim: int, slot: int) -> Sequence[Window]:
     try:
         windows = _to_windows(given, token_ids, passage)
         for window in windows:

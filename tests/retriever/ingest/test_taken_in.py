@@ -186,3 +186,11 @@ def test_k_may_be_any_integer(retriever, k):
     assert len(retriever.search("router", k=k)) == int(k)
     assert len(retriever.rerank("router", ["a", "b", "c"], k)) == int(k)
     assert len(list(retriever.passages(limit=k))) == int(k)
+
+
+def test_so_may_options_of_an_index(folder):
+    options = {"nbits": np.int64(2), "pool_factor": np.int8(1), "window_overlap": np.int64(3)}
+    with Retriever.open(folder, model="hash", **options) as retriever:
+        assert retriever.stats().window_overlap == 3
+    with Retriever.open(folder, **options) as retriever:
+        assert len(retriever) == 0
