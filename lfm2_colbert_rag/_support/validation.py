@@ -10,7 +10,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError, InputError, shown, typed
-from ..filters import Filter, matches_everything, parse_where
+from ..filters.meaning import matches_everything
+from ..filters.parsing import parse_where
+from ..filters.tree import Filter
 from ..types import AddedIds, Passage, Where
 from .intake import Intake, content_id
 
