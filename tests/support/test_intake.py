@@ -33,6 +33,7 @@ class TestBlankTexts:
         "\u200b\u00ad\u2060",
         "\u2800",
         "\u3164",
+        "\ud83d \udcff",
     )
 
     def test_are_left_out_with_one_warning_and_ids_stay_in_step(self, empty, caplog):
