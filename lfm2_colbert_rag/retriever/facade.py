@@ -17,8 +17,8 @@ import numpy.typing as npt
 from .._support.intake import Intake
 from .._support.paths import PathLike, absolute_path
 from .._support.progress import ProgressLike
+from .._support.slots import Checked
 from .._support.validation import (
-    Checked,
     check_candidates,
     check_count,
     check_deletion,
