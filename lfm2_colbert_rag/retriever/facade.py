@@ -455,7 +455,7 @@ class Retriever:
 
         Example:
             >>> retriever = Retriever.from_texts([], model="hash")
-            >>> [hit.text for hit in retriever.rerank("a key", ["", "a lock", "the key"])]
+            >>> [hit.text for hit in retriever.rerank("key", ["", "a lock", "the key"])]
             ['the key', 'a lock', '']
         """
         passages, intake = check_candidates(candidates, strict=strict)
