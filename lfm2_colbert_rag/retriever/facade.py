@@ -17,8 +17,8 @@ import numpy.typing as npt
 from .._support.intake import Intake
 from .._support.paths import PathLike, absolute_path
 from .._support.progress import ProgressLike
+from .._support.slots import Checked
 from .._support.validation import (
-    Checked,
     check_candidates,
     check_count,
     check_deletion,
@@ -455,7 +455,7 @@ class Retriever:
 
         Example:
             >>> retriever = Retriever.from_texts([], model="hash")
-            >>> [hit.text for hit in retriever.rerank("a key", ["", "a lock", "the key"])]
+            >>> [hit.text for hit in retriever.rerank("key", ["", "a lock", "the key"])]
             ['the key', 'a lock', '']
         """
         passages, intake = check_candidates(candidates, strict=strict)
