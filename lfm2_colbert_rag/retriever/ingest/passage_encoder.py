@@ -90,10 +90,10 @@ class PassageEncoder:
             return {}
         encoded = self.encoder.encode_document(pieces, progress=progress)
         encoded = check_results(encoded, len(pieces), self.encoder)
-        return {cut: _moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
+        return {cut: moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
 
 
-def _moved(encoded: TokenVectors, start: int) -> TokenVectors:
+def moved(encoded: TokenVectors, start: int) -> TokenVectors:
     """Count the spans of a window's vectors from the beginning of its text."""
     # Markers have no characters, wherever their window begins.
     marked = encoded.spans[:, :1] < encoded.spans[:, 1:]

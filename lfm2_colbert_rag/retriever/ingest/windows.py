@@ -66,13 +66,16 @@ def check_overlap(overlap: int | None, room: int) -> int:
     return overlap
 
 
-def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[list[Span]]:
+def find_windows(
+    encoder: Encoder, texts: Sequence[str], overlap: int, *, room: int | None = None
+) -> list[list[Span]]:
     """Cut each text into windows that the encoder reads whole.
 
     Args:
         encoder: its tokens are counted, in each whole text and again in each window.
         texts: of any length; the time grows in proportion to it.
         overlap: tokens of the text that consecutive windows share at most.
+        room: tokens that a window holds; as many as the encoder reads of a passage when None.
 
     Returns:
         For each text the characters ``[start, end)`` of its windows, which cover all of it; a
@@ -86,7 +89,8 @@ def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[l
         >>> [text[start:end] for start, end in windows]
         ['One two three. Four five six. ', 'Seven eight.']
     """
-    room = encoder.document_room
+    if room is None:
+        room = encoder.document_room
     all_spans = encoder.token_spans(texts)
     windows = [[(0, len(text))] for text in texts]
     borders = {
