@@ -35,10 +35,12 @@ class Background:
     Attributes:
         vectors: ``(n, dim)`` float32.
         bounds: ``(languages + 1,)`` int64, where the vectors of each language begin.
+        texts: how many there are in all; each is about something else.
     """
 
     vectors: TokenMatrix
     bounds: npt.NDArray[np.int64]
+    texts: int
 
     @property
     def languages(self) -> list[TokenMatrix]:
@@ -95,7 +97,7 @@ def _encode(encoder: Encoder) -> Background:
     sizes = iter(map(len, finite))
     counts = [sum(next(sizes) for _ in one) for one in texts]
     bounds = np.concatenate(([0], np.cumsum(counts))).astype(np.int64)
-    return Background(np.concatenate(finite), bounds)
+    return Background(np.concatenate(finite), bounds, len(flat))
 
 
 @cache
@@ -130,4 +132,4 @@ def _from_bytes(content: bytes, dim: int) -> Background:
     fits = len(bounds) > len(_texts()) and bounds[0] == 0 and bounds[-1] == len(vectors)
     if not fits or (np.diff(bounds) < 0).any() or not np.isfinite(vectors).all():
         raise ValueError("not a background")
-    return Background(vectors, bounds)
+    return Background(vectors, bounds, sum(map(len, _texts())))

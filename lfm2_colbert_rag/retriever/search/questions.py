@@ -1,9 +1,10 @@
-"""Questions of any length, read in windows where they are longer than a model reads at once.
+"""Questions of any length, read sentence by sentence where a model cannot read them at once.
 
-Mails greet, tell and thank before, and after, they ask: what a model reads of a long question at
-once may hold all but what is asked. So every window is encoded by itself, as a question of its own.
-What is longer than :data:`MOST_WINDOWS` windows is read at its beginning and at its end, since a
-question stands there more often than in the middle.
+Mails greet, tell and thank before and after they ask: what a model reads of a long question at once
+may hold all but what is asked, and a window that holds that and thanks finds neither. So sentences
+are windows, and each is encoded by itself, as a question of its own; short ones are taken together,
+and long ones are cut. What has more than :data:`MOST_WINDOWS` windows is read at its beginning and
+at its end, since a question stands there more often than in the middle.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 # Windows of a question that are read at most: each is searched for like a question.
-MOST_WINDOWS = 64
+MOST_WINDOWS = 128
+# Tokens of a window at least: fewer say little by themselves. benchmarks/long_questions.py
+LEAST_TOKENS = 8
 # A text of more characters a token than this is longer than the tokens that make up the room.
 _CHARACTERS = 16
 
@@ -106,15 +109,19 @@ def _cut(encoder: Encoder, text: str) -> tuple[list[Span], int]:
     room, half = max(1, encoder.query_room), MOST_WINDOWS // 2
     edge = half * room * _CHARACTERS
     if len(text) <= 2 * edge:
-        spans = _distinct(text, find_windows(encoder, [text], 0, room=room)[0])
+        spans = _distinct(text, _find(encoder, [text])[0])
         fits = len(spans) <= MOST_WINDOWS
         first, last = (spans, []) if fits else (spans[:half], spans[-half:])
     else:  # what could never be read is not looked at
         shift = len(text) - edge
-        first, last = find_windows(encoder, [text[:edge], text[shift:]], 0, room=room)
+        first, last = _find(encoder, [text[:edge], text[shift:]])
         first, last = first[:half], [(a + shift, b + shift) for a, b in last[-half:]]
     unread = last[0][0] - first[-1][1] if last else 0
     return _distinct(text, [*first, *last]), unread
+
+
+def _find(encoder: Encoder, texts: Sequence[str]) -> list[list[Span]]:
+    return find_windows(encoder, texts, 0, room=max(1, encoder.query_room), least=LEAST_TOKENS)
 
 
 def _distinct(text: str, spans: Sequence[Span]) -> list[Span]:

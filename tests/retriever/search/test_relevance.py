@@ -8,14 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Passage, Retriever
+from lfm2_colbert_rag.encoder.background import encode_background
+from lfm2_colbert_rag.retriever.search.chance import FEW, MANY, Chances
 from lfm2_colbert_rag.retriever.search.relevance import (
     MIN_WINDOWS,
     WINDOWS,
     Baseline,
-    Baselines,
     relevance,
     sample_windows,
 )
+from lfm2_colbert_rag.testing import HashEncoder
 
 from ...inside import segments_of, store_of
 
@@ -64,35 +66,28 @@ def test_a_question_that_nothing_answers_is_told_from_one_that_something_does():
     assert nothing.relevance < something.relevance
 
 
-def test_a_small_index_has_no_baseline(folder):
-    with Retriever.open(folder, model="hash") as retriever:
-        retriever.add(TEXTS[: MIN_WINDOWS - 1])
-        hit = retriever.search("Device 3", k=1)[0]
-        assert sample_windows(segments_of(retriever)) is None
-        assert hit.relevance == relevance(hit.score, 2)
-
-
 def test_the_sample_does_not_depend_on_how_the_index_came_about(filled, tmp_path):
     with Retriever.open(tmp_path / "grown", model="hash") as grown:
         grown.add(TEXTS[:50])
         grown.add(TEXTS[50:])
         one, other = (sample_windows(segments_of(r)) for r in (filled, grown))
-    assert len(one.lengths) == WINDOWS
-    np.testing.assert_array_equal(one.vectors, other.vectors)
+    assert len(one) == len(other) == WINDOWS
+    for window, same in zip(one, other, strict=True):
+        np.testing.assert_array_equal(window, same)
 
 
 def test_deleted_passages_are_not_part_of_it(filled):
     filled.delete([hit.id for hit in filled.search("Device", k=80)[MIN_WINDOWS:]])
-    assert len(sample_windows(segments_of(filled)).lengths) == MIN_WINDOWS
+    assert len(sample_windows(segments_of(filled))) == MIN_WINDOWS
 
 
 def test_it_is_taken_anew_only_when_the_index_has_changed_much(filled):
-    baselines, store = Baselines(), store_of(filled)
-    first = baselines.of(store.snapshot())
+    chances, store = Chances(lambda: encode_background(HashEncoder())), store_of(filled)
+    first = chances.of(store.snapshot())
     filled.add(["One more device."])
-    assert baselines.of(store.snapshot()) is first
+    assert chances.of(store.snapshot()) is first
     filled.add([f"{text} Again." for text in TEXTS])
-    assert baselines.of(store.snapshot()) is not first
+    assert chances.of(store.snapshot()) is not first
 
 
 def test_a_compressed_index_has_one_too():
