@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -146,12 +146,17 @@ def chance_of(
         total: how many there are.
         background: encodes it, where it counts.
     """
-    share = min(1.0, max(0.0, (total - FEW) / (MANY - FEW)))
+    share = _share(total)
     own = BaselineSample.of(windows) if len(windows) >= MIN_WINDOWS else None
     if share == 1 or not windows:
         return Chance(own, share, None)
     known = background()
     return Chance(own, share, Pieces.like(known, windows) if known.languages else None)
+
+
+def _share(total: int) -> float:
+    """Return what so many windows count beside the background."""
+    return min(1.0, max(0.0, (total - FEW) / (MANY - FEW)))
 
 
 class Chances:
@@ -181,11 +186,21 @@ class Chances:
         with self._lock:
             windows = sum(live.windows for live in snapshot.segments)
             before = None if self._of is None else self._of[0]
-            known = self._windows > 0 and before is snapshot.folder
-            if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
+            if before is snapshot.folder and self._is_alike(windows):
+                if _share(windows) != self._chance.share:
+                    self._chance = replace(self._chance, share=_share(windows))
+            else:
                 self._chance = chance_of(
                     sample_windows(snapshot.segments), windows, self._background
                 )
                 self._windows = windows
             self._of = wanted
             return self._chance
+
+    def _is_alike(self, windows: int) -> bool:
+        """Tell whether what was sampled still stands for an index of so many windows."""
+        if not self._windows or not 1 / _GROWTH < windows / self._windows < _GROWTH:
+            return False
+        if windows >= FEW and self._chance.own is None:
+            return False
+        return windows >= MANY or self._chance.pieces is not None or self._chance.share < 1
