@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.characters import is_blank
 from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_window
-from ..._support.validation import check_passages
 from ...encoder.background import Background, encode_background
 from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed import CompressedIndex
@@ -21,7 +21,7 @@ from ..ingest.passage_encoder import PassageEncoder
 from .chance import Chance, Chances, chance_of
 from .diversity import diversify
 from .fusion import Fusion
-from .hits import explain_row, lexical_hits, matching_hits, ranked_hits, reranked_hits
+from .hits import blank_hits, explain_row, lexical_hits, matching_hits, ranked_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
 from .late import Query, ask, joined
@@ -85,9 +85,9 @@ class Searcher:
 
         What is blank asks for whatever matches the filter.
         """
-        asked = [text for text in texts if text.strip()]
+        asked = [text for text in texts if not is_blank(text)]
         answers = iter(self._answer(asked, k, where, mode)[1] if asked else [])
-        return [next(answers) if text.strip() else self._matching(k, where) for text in texts]
+        return [self._matching(k, where) if is_blank(text) else next(answers) for text in texts]
 
     def search_diverse(
         self, text: str, k: int, where: Filter | None, mode: Mode, *, weight: float, fetch_k: int
@@ -102,7 +102,7 @@ class Searcher:
             weight: what diversity counts beside relevance, 0 to 1.
             fetch_k: among so many of the best hits they are chosen.
         """
-        if not text.strip():
+        if is_blank(text):
             return self._matching(k, where)
         snapshot, (hits,) = self._answer([text], max(k, fetch_k), where, mode)
         rows = self._store.catalog.rows_by_id([hit.id for hit in hits], snapshot.generation)
@@ -116,14 +116,22 @@ class Searcher:
         return [hits[i] for i in diversify(relevance, vectors, k, weight)]
 
     def rerank(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
-        """Order somebody else's texts by how well they answer a checked query."""
-        checked = check_passages([one.text for one in candidates])
-        if not checked:
+        """Order somebody else's checked texts by how well they answer a checked query.
+
+        Blank ones come last: they have no vectors.
+        """
+        written = [one for one in candidates if not is_blank(one.text)]
+        blank = [one for one in candidates if is_blank(one.text)]
+        ranked = self._reranked(text, written, k)
+        return [*ranked, *blank_hits(blank, [hit.score for hit in ranked])][:k]
+
+    def _reranked(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
+        if not candidates:
             return []
         snapshot = self._store.snapshot()
         (question,) = self.encode([text])
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
-        windows = list(encoder.encode([one.text for one in checked]))
+        windows = list(encoder.encode([one.text for one in candidates]))
         for place, window in windows:
             if len(window.encoded):
                 check_window(window, snapshot.settings.dim, candidates[place])
@@ -152,7 +160,7 @@ class Searcher:
         snapshot = self._store.snapshot()
         rows, index = self._allowed(snapshot, where), self.indexes.get(snapshot)
         exact = exact_trace(snapshot.segments, rows)
-        if not text.strip():
+        if is_blank(text):
             return SearchPlan("filter", exact.windows, exact.vectors)
         (question,) = self.encode([text])
         vectors = [window.encoded.vectors for window in question.windows]

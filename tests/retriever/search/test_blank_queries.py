@@ -1,4 +1,4 @@
-"""Questions of nothing: with a filter they ask for what matches it, without one they are refused."""
+"""Blank questions: with a filter they ask for what matches it, without one they are refused."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lfm2_colbert_rag.errors import ConfigError, FilterError, InputError
 from ...grown import add, compress_early
 
 ENGLISH = {"lang": "en"}
-BLANKS = ["", " ", "\t\n", "\u3000"]
+BLANKS = ["", " ", "\t\n", "\u3000", "\ufeff\u200b"]
 WAYS = [
     {}, {"mode": "late"}, {"mode": "hybrid"}, {"mode": "lexical"}, {"diversity": 0.5},
     {"diversity": 0.0, "fetch_k": 7, "mode": "hybrid"},

@@ -126,7 +126,7 @@ def test_a_threshold_means_the_same_in_indexes_of_all_sizes_and_in_a_reranker(mo
 
 
 def test_no_passage_that_is_added_makes_a_jump():
-    """Also where all are much alike, so that what they score by chance is far from the background."""
+    """Also where all are alike, and what they score by chance is far from the background."""
     encoder = HashEncoder()
     query = encoder.encode_query(["Device 3 has the colour 3"])[0].vectors
     windows = [one.vectors for one in encoder.encode_document(TEXTS)]
