@@ -13,10 +13,11 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
-from lfm2_colbert_rag import Encoder, Passage, Retriever
+from lfm2_colbert_rag import Encoder, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from .nodes import with_facts
+from .facts import with_facts
+from .options import check_cutoff, check_top
 
 dispatcher = get_dispatcher(__name__)
 
@@ -33,12 +34,15 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
             out. Not together with ``retriever``.
         retriever: an opened :class:`lfm2_colbert_rag.Retriever` whose model is used; its index is
             not.
+        similarity_cutoff: leave out nodes with a lower score, 0 to 1, as
+            :class:`LFM2ColBERTRetriever` does.
         keep_retrieval_score: keep the former score in the metadata, as ``"retrieval_score"``.
         evidence: list under ``"evidence"`` in the metadata which words matched, as
             :class:`LFM2ColBERTRetriever` does.
 
     Raises:
-        ConfigError: a ``top_n`` below 1, or both a model and a retriever.
+        ConfigError: a ``top_n`` below 1, a ``similarity_cutoff`` that is no number from 0 to 1, or
+            both a model and a retriever.
 
     Example:
         >>> from llama_index.core.schema import TextNode
@@ -51,6 +55,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
 
     model: str = Field(description="How to ask for the model again.")
     top_n: int = Field(description="How many nodes to keep.")
+    similarity_cutoff: float | None = Field(default=None, description="The least score.")
     keep_retrieval_score: bool = Field(default=False, description="Keep the former score.")
     evidence: bool = Field(default=False, description="List the words that matched.")
     _retriever: Retriever = PrivateAttr()
@@ -61,17 +66,18 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         model: str | Path | Encoder | None = None,
         *,
         retriever: Retriever | None = None,
+        similarity_cutoff: float | None = None,
         keep_retrieval_score: bool = False,
         evidence: bool = False,
     ) -> None:
-        if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
-            raise ConfigError(f"top_n must be a whole number from 1 up, not {top_n!r}.")
+        top_n, cutoff = check_top(top_n, "top_n"), check_cutoff(similarity_cutoff)
         if retriever is not None and model is not None:
             raise ConfigError("give either a model or a retriever, which brings its own.")
         opened = Retriever.from_texts([], model=model) if retriever is None else retriever
         super().__init__(  # type: ignore[call-arg]  # pydantic's, of the fields above
             model=opened.model,
             top_n=top_n,
+            similarity_cutoff=cutoff,
             keep_retrieval_score=keep_retrieval_score,
             evidence=evidence,
         )
@@ -108,14 +114,12 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
 
     def _rank(self, nodes: list[NodeWithScore], query: str) -> list[NodeWithScore]:
         texts = [one.node.get_content(metadata_mode=MetadataMode.EMBED) for one in nodes]
-        written = [Passage(str(place), text) for place, text in enumerate(texts) if text.strip()]
-        ranked = []
-        for hit in self._retriever.rerank(query, written)[: self.top_n]:
-            facts: dict[str, Any] = {"evidence": hit.quote_evidence(query)} if self.evidence else {}
-            ranked.append(self._scored(nodes[int(hit.id)], hit.relevance, facts))
-        blank = [one for one, text in zip(nodes, texts, strict=True) if not text.strip()]
-        ranked += [self._scored(one, 0.0, {}) for one in blank]  # of no relevance, so last
-        return ranked[: self.top_n]
+        ranked, cutoff = [], self.similarity_cutoff
+        for hit in self._retriever.rerank(query, texts, self.top_n):
+            if cutoff is None or hit.relevance >= cutoff:
+                facts = {"evidence": hit.quote_evidence(query)} if self.evidence else {}
+                ranked.append(self._scored(nodes[int(hit.id)], hit.relevance, facts))
+        return ranked
 
     def _scored(self, one: NodeWithScore, score: float, facts: dict[str, Any]) -> NodeWithScore:
         if self.keep_retrieval_score:
