@@ -25,7 +25,7 @@ from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
 from .facts import with_facts
 from .filters import constraint, of_documents
 from .nodes import add_nodes, split_options, to_node
-from .options import Way, check_cutoff, check_top, merge
+from .options import Way, check_cutoff, check_top, merge, readable
 
 dispatcher = get_dispatcher(__name__)
 
@@ -280,7 +280,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         return await asyncio.to_thread(self._search, query_bundle)
 
     def _search(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        questions = _questions(query_bundle)
+        questions = [readable(one) for one in _questions(query_bundle)]
         found = self._way.ask(self._retriever, questions, self._similarity_top_k, self._where)
         ranked = merge(found)[: self._similarity_top_k]
         cutoff = self._cutoff

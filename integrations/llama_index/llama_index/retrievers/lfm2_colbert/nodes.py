@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any, cast
-from unicodedata import normalize
+from unicodedata import category, normalize
 
 from llama_index.core.schema import (
     BaseNode,
@@ -26,7 +26,7 @@ from llama_index.core.schema import (
     TextNode,
 )
 
-from lfm2_colbert_rag import Hit, IndexOptions, Passage, Retriever, public_metadata
+from lfm2_colbert_rag import Hit, IndexOptions, Passage, Retriever, plain_metadata, public_metadata
 from lfm2_colbert_rag.errors import InputError
 
 NODE_KEY = "_llama_index"
@@ -42,6 +42,8 @@ _RESOURCES = ("image_resource", "audio_resource", "video_resource")
 # Neither is part of the node's own fields: they lie elsewhere in the passage, or are not kept.
 _ELSEWHERE = ("id_", "embedding", "metadata", "relationships", "class_name")
 _SOURCE = NodeRelationship.SOURCE.value
+# Categories of Unicode: blanks, controls, and what is invisible, such as a byte order mark.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
@@ -127,22 +129,25 @@ def source_of(passage: Passage) -> dict[str, Any]:
 
 
 def storable(text: str) -> str:
-    """Replace the characters that no index can hold: NUL, and halves of surrogate pairs."""
-    return _UNSTORABLE.sub("\ufffd", text)
+    """Replace the characters that no index can hold, NUL and lone surrogates, as the core does."""
+    if _UNSTORABLE.search(text) is None:
+        return text
+    return str(plain_metadata({"text": text})["text"])
 
 
 def hash_of(node: BaseNode) -> str:
     """Return a node's hash, also where its text holds what has no bytes."""
     if isinstance(node, Node) and node.text_resource is not None:
         text = node.text_resource.text or ""
-        if _UNSTORABLE.search(text):
+        if (written := storable(text)) != text:
             node = node.model_copy()
-            node.set_content(storable(text))
+            node.set_content(written)
     return node.hash
 
 
 def _is_blank(node: BaseNode) -> bool:
-    if node.get_content(metadata_mode=MetadataMode.NONE).strip():
+    content = node.get_content(metadata_mode=MetadataMode.NONE).strip()
+    if any(category(one) not in _UNSEEN for one in content):
         return False
     return not isinstance(node, IndexNode | ImageNode) and not any(
         getattr(node, name, None) is not None for name in _RESOURCES
@@ -238,10 +243,11 @@ def _present(value: Any) -> Any:
 def _part(content: str, text: str) -> Any:
     """Say where in a passage's text a node's stands; the text itself where it does not.
 
-    Templates put it behind the metadata, and strip the blanks at its ends.
+    Templates put it behind the metadata, and strip the blanks at its ends. Where the core is going
+    to replace characters, places may shift.
     """
     inner = content.strip()
-    start = text.find(inner) if inner else -1
+    start = text.find(inner) if inner and _UNSTORABLE.search(text) is None else -1
     if start < 0:
         return content
     end, (before, after) = start + len(inner), content.split(inner, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +13,10 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 
 from lfm2_colbert_rag import Hit, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError, shown
+
+from .nodes import storable
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_MMR_THRESHOLD = 0.5
 
@@ -93,6 +98,9 @@ class Way:
 
         Returns:
             For each question, its hits in the order of the core.
+
+        Raises:
+            InputError: a question that is no string.
         """
         asked = [question for question in questions if where is not None or question.strip()]
         if self.diversity is None:
@@ -102,6 +110,14 @@ class Way:
             found = [retriever.search(one, k, where=where, diversity=weight) for one in asked]
         answers = dict(zip(asked, found, strict=True))
         return [answers.get(question, []) for question in questions]
+
+
+def readable(question: str) -> str:
+    """Replace the characters of a question that no model can read; says so in the log."""
+    written = storable(question)
+    if written != question:
+        logger.warning("The question holds NUL or a lone surrogate; replaced by U+FFFD.")
+    return written
 
 
 def merge(found: Sequence[Sequence[Hit]]) -> list[tuple[int, Hit]]:

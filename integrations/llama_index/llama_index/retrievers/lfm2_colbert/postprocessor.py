@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from lfm2_colbert_rag import Encoder, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
 from .facts import with_facts
-from .options import check_cutoff, check_top
+from .options import check_cutoff, check_top, readable
 
 dispatcher = get_dispatcher(__name__)
 
@@ -59,6 +60,8 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
     keep_retrieval_score: bool = Field(default=False, description="Keep the former score.")
     evidence: bool = Field(default=False, description="List the words that matched.")
     _retriever: Retriever = PrivateAttr()
+    _model: str | Path | Encoder | None = PrivateAttr(default=None)
+    _opened: bool = PrivateAttr(default=False)
 
     def __init__(
         self,
@@ -81,7 +84,17 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
             keep_retrieval_score=keep_retrieval_score,
             evidence=evidence,
         )
-        self._retriever = opened
+        self._retriever, self._model, self._opened = opened, model, retriever is None
+
+    def __reduce__(self) -> tuple[Callable[..., LFM2ColBERTRerank], tuple[Any, ...]]:
+        """Let another process load the same model: what was loaded here does not travel.
+
+        Raises:
+            InputError: it was given a retriever in memory, or an encoder that cannot be pickled.
+        """
+        own = {"model": self._model} if self._opened else {"retriever": self._retriever}
+        others = ("top_n", "similarity_cutoff", "keep_retrieval_score", "evidence")
+        return _make_again, (type(self), {**own, **{name: getattr(self, name) for name in others}})
 
     @classmethod
     def class_name(cls) -> str:
@@ -113,6 +126,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         return ranked
 
     def _rank(self, nodes: list[NodeWithScore], query: str) -> list[NodeWithScore]:
+        query = readable(query)
         texts = [one.node.get_content(metadata_mode=MetadataMode.EMBED) for one in nodes]
         ranked, cutoff = [], self.similarity_cutoff
         for hit in self._retriever.rerank(query, texts, self.top_n):
@@ -125,6 +139,10 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         if self.keep_retrieval_score:
             facts = {**facts, "retrieval_score": one.score}
         return NodeWithScore(node=with_facts(_copy(one.node), facts), score=score)
+
+
+def _make_again(kind: type[LFM2ColBERTRerank], options: dict[str, Any]) -> LFM2ColBERTRerank:
+    return kind(**options)
 
 
 def _copy(node: BaseNode) -> BaseNode:

@@ -26,7 +26,7 @@ from lfm2_colbert_rag.errors import ConfigError
 
 from .filters import constraint, for_deletion, of_documents
 from .nodes import add_nodes, to_node
-from .options import Way, check_top
+from .options import Way, check_top, readable
 
 logger = logging.getLogger(__name__)
 
@@ -236,7 +236,7 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         k = check_top(query.similarity_top_k, "similarity_top_k")
         if way.mode == "hybrid" and query.hybrid_top_k is not None:
             k = check_top(query.hybrid_top_k, "hybrid_top_k")
-        (hits,) = way.ask(self._retriever, [query.query_str], k, where)
+        (hits,) = way.ask(self._retriever, [readable(query.query_str)], k, where)
         return VectorStoreQueryResult(
             nodes=[to_node(hit) for hit in hits],
             similarities=[hit.relevance for hit in hits],
