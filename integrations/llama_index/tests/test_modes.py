@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from llama_index.core.chat_engine.types import ChatMode
@@ -28,11 +30,11 @@ def ids(found) -> list[str]:
 
 
 @pytest.fixture
-def index(nodes) -> LFM2ColBERTIndex:
-    return LFM2ColBERTIndex(nodes, model="hash")
+def index(unchanging) -> LFM2ColBERTIndex:
+    return LFM2ColBERTIndex(retriever=unchanging.retriever)
 
 
-@pytest.fixture(params=["constructor", "as_retriever", "as_query_engine", "context", "condense"])
+@pytest.fixture(params=["constructor", "as_retriever", "as_query_engine", "as_chat_engine"])
 def asker(request: pytest.FixtureRequest, index):
     """Every place at which a retriever's options are given."""
 
@@ -46,8 +48,7 @@ def asker(request: pytest.FixtureRequest, index):
             engine = index.as_query_engine(llm=MockLLM(), response_mode="compact", **options)
             return lambda question: engine.query(question).source_nodes
         memory = ChatMemoryBuffer.from_defaults(llm=MockLLM())
-        mode = ChatMode.CONTEXT if request.param == "context" else ChatMode.CONDENSE_PLUS_CONTEXT
-        engine = index.as_chat_engine(mode, MockLLM(), memory=memory, **options)
+        engine = index.as_chat_engine(ChatMode.CONTEXT, MockLLM(), memory=memory, **options)
         return lambda question: engine.chat(question).source_nodes
 
     return make
@@ -55,15 +56,15 @@ def asker(request: pytest.FixtureRequest, index):
 
 class TestModes:
     @pytest.mark.parametrize("mode", MODES)
-    @pytest.mark.parametrize("as_name", [str, VectorStoreQueryMode], ids=["name", "member"])
-    def test_are_those_of_the_vector_store(self, index, asker, mode, as_name):
+    def test_are_those_of_the_vector_store(self, index, asker, mode):
         query = VectorStoreQuery(
             query_str=QUESTION, similarity_top_k=3, mode=VectorStoreQueryMode(mode)
         )
         expected = LFM2ColBERTVectorStore(index.retriever).query(query)
-        found = asker(similarity_top_k=3, vector_store_query_mode=as_name(mode))(QUESTION)
-        assert ids(found) == expected.ids
-        assert [one.score for one in found] == expected.similarities
+        for name in (mode, VectorStoreQueryMode(mode)):
+            found = asker(similarity_top_k=3, vector_store_query_mode=name)(QUESTION)
+            assert ids(found) == expected.ids
+            assert [one.score for one in found] == expected.similarities
 
     def test_rank_differently(self, asker):
         question = "password reset years"
@@ -74,11 +75,11 @@ class TestModes:
         assert len(late) == 4
         assert "descale" not in ids(words)
 
-    @pytest.mark.parametrize("mode", ["hybird", "svm", "", 3])
-    def test_others_are_refused(self, asker, mode):
-        with pytest.raises(ConfigError, match=r"vector_store_query_mode .*there are default,") as e:
-            asker(vector_store_query_mode=mode)
-        assert "\n" not in str(e.value)
+    def test_others_are_refused(self, asker):
+        for mode in ("hybird", "svm", "", 3):
+            with pytest.raises(ConfigError, match=r"there are default,") as error:
+                asker(vector_store_query_mode=mode)
+            assert "\n" not in str(error.value)
 
     def test_are_named_once(self, asker):
         with pytest.raises(ConfigError, match="either mode"):
@@ -115,14 +116,13 @@ class TestCutoff:
         assert len({one.score for one in found}) == 4
         return [one.score for one in found]
 
-    @pytest.mark.parametrize("place", range(4))
-    def test_is_that_of_llama_index(self, index, asker, scores, place):
-        cutoff = scores[place]
-        found = asker(similarity_top_k=4, similarity_cutoff=cutoff)(QUESTION)
-        plain = index.as_retriever(similarity_top_k=4).retrieve(QUESTION)
-        postprocessor = SimilarityPostprocessor(similarity_cutoff=cutoff)
-        assert found == postprocessor.postprocess_nodes(plain)
-        assert len(found) == place + 1
+    def test_is_that_of_llama_index(self, index, asker, scores):
+        for place, cutoff in enumerate(scores):
+            found = asker(similarity_top_k=4, similarity_cutoff=cutoff)(QUESTION)
+            plain = index.as_retriever(similarity_top_k=4).retrieve(QUESTION)
+            postprocessor = SimilarityPostprocessor(similarity_cutoff=cutoff)
+            assert found == postprocessor.postprocess_nodes(plain)
+            assert len(found) == place + 1
 
     def test_is_that_of_the_reranker(self, index, scores):
         found = index.as_retriever(similarity_top_k=4).retrieve(QUESTION)
@@ -133,12 +133,11 @@ class TestCutoff:
         rerank = LFM2ColBERTRerank(4, retriever=index.retriever, similarity_cutoff=cutoff)
         assert rerank.postprocess_nodes(found, query_str=QUESTION) == ranked[:2]
 
-    @pytest.mark.parametrize("cutoff", [-0.1, 1.5, float("nan"), "0.5", True, [0.5]])
-    def test_unusable_ones_are_refused_wherever_they_are_given(self, asker, cutoff):
-        with pytest.raises(ConfigError, match="similarity_cutoff must be a number from 0 to 1"):
-            asker(similarity_cutoff=cutoff)
-        with pytest.raises(ConfigError, match="similarity_cutoff must be a number from 0 to 1"):
-            LFM2ColBERTRerank(model="hash", similarity_cutoff=cutoff)
+    def test_unusable_ones_are_refused_wherever_they_are_given(self, asker):
+        for cutoff in (-0.1, 1.5, float("nan"), "0.5", True, [0.5]):
+            for give in (asker, functools.partial(LFM2ColBERTRerank, model="hash")):
+                with pytest.raises(ConfigError, match="similarity_cutoff must be a number from 0"):
+                    give(similarity_cutoff=cutoff)
 
     def test_of_numpy_and_at_the_ends(self, asker):
         assert len(asker(similarity_top_k=4, similarity_cutoff=np.float32(0))(QUESTION)) == 4
@@ -156,8 +155,8 @@ class TestSize:
 
 
 class TestBlankQuestions:
-    @pytest.mark.parametrize("question", ["", " ", "\n\t"])
-    @pytest.mark.parametrize("mode", MODES)
+    @pytest.mark.parametrize("question", ["", "\n\t"])
+    @pytest.mark.parametrize("mode", ["default", "text_search", "hybrid", "mmr"])
     async def test_find_what_the_constraints_let_through(self, unchanging, ask, question, mode):
         core = unchanging.retriever
         options = {"similarity_top_k": 9, "vector_store_query_mode": mode}
