@@ -26,19 +26,6 @@ from .harness import Clock, Results, command, say
 
 SIZE = 1_000_000
 WORDS = ("the", "index", "keeps", "some", "bits", "of", "every", "token", "vector", "and", "scale")
-    "the",
-    "index",
-    "keeps",
-    "some",
-    "bits",
-    "of",
-    "every",
-    "token",
-    "vector",
-    "and",
-    "a",
-    "scale",
-)
 
 
 def kinds() -> dict[str, Callable[[int], str]]:

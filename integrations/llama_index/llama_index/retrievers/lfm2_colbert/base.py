@@ -292,7 +292,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def _scored(self, question: str, hit: Hit) -> NodeWithScore:
         node, score = to_node(hit), hit.relevance
-        facts = {"evidence": hit.quote_evidence(question)} if self._evidence else {}
+        facts: dict[str, Any] = {}
+        if self._evidence:
+            facts["evidence"] = hit.quote_evidence(question)
         if self._window_key is not None and hit.window is not None:
             facts[self._window_key] = list(hit.window)
         if isinstance(node, IndexNode):
