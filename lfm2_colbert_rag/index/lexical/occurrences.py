@@ -114,14 +114,18 @@ class _Reader:
         entry: _Entry | None = None
         if (token := read_token(string)) is not None:
             terms, _, head, seed = token
-            number = self._numbers.setdefault
-            numbers = array("i", [number(term, len(self._numbers)) for term in terms])
-            entry = head, seed, numbers.tobytes()
+            entry = head, seed, array("i", map(self._number, terms)).tobytes()
         if len(string) <= _KEPT:
             if len(self._strings) >= _KNOWN:
                 self._strings.clear()
             self._strings[string] = entry
         return entry
+
+    def _number(self, term: str) -> int:
+        """Return the number of a term; that of a pair is one, wherever its words stand."""
+        if term[0] == "~":
+            return -1 - int(term[1:], 16)
+        return self._numbers.setdefault(term, len(self._numbers))
 
     def _count(self) -> None:
         """Count what is held."""
