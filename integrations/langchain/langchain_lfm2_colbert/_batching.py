@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 from lfm2_colbert_rag import Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
+from ._questions import find, is_blank
+
 Options: TypeAlias = dict[str, Any]
 
 
@@ -43,7 +45,7 @@ def search_each(
     Args:
         retriever: what to ask.
         queries: the questions.
-        searches: ``k`` and further arguments of the core's ``search``, one mapping a question.
+        searches: ``k``, ``where`` and ``mode`` of the core's ``search``, one mapping a question.
 
     Returns:
         Hits, or the error that a question met, in order.
@@ -54,7 +56,7 @@ def search_each(
     if len(groups) > 1:
         # The encoder remembers its last questions. What is wrong with one shows below.
         with suppress(Exception):
-            retriever.encoder.encode_query(list(queries))
+            retriever.encoder.encode_query([query for query in queries if not is_blank(query)])
     found: list[list[Hit] | Exception] = [[] for _ in queries]
     for places in groups.values():
         asked = [queries[place] for place in places]
@@ -66,10 +68,13 @@ def search_each(
 def _search(
     retriever: Retriever, queries: list[str], search: Options
 ) -> Sequence[list[Hit] | Exception]:
-    try:
-        return retriever.search_many(queries, **search)
-    except Exception as error:
-        if len(queries) == 1:
+    if len(queries) == 1:
+        try:
+            return [find(retriever, queries[0], **search)]
+        except Exception as error:
             return [error]
-    # One bad question must not spoil the others.
+    if not any(map(is_blank, queries)):
+        with suppress(Exception):
+            return retriever.search_many(queries, **search)
+    # One odd question must not spoil the others.
     return [_search(retriever, [query], search)[0] for query in queries]
