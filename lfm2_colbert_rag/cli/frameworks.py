@@ -64,4 +64,5 @@ def _line(framework: str, found: list[tuple[str, float]]) -> str:
 
 def _advice(framework: str, folder: str) -> str:
     # Not on PyPI as yet: from a clone of the repository.
-    return f"  {framework:<12}not installed; pip install . ./integrations/{folder} in the repository"
+    command = f"pip install . ./integrations/{folder}"
+    return f"  {framework:<12}not installed; {command} in the repository"

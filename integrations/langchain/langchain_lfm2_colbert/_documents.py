@@ -159,9 +159,8 @@ def delete(
 
 def get_documents(retriever: Retriever, ids: Iterable[str]) -> list[Document]:
     """Return documents by id, in the order asked; ids that are not there are passed over."""
-    wanted = listed(ids, "ids")
-    found = {one.id: one for one in retriever.get(wanted)}
-    return [document_of(found[id]).model_copy(deep=True) for id in wanted if id in found]
+    # Copied, since what is asked for twice is the same passage.
+    return [document_of(one).model_copy(deep=True) for one in retriever.get(listed(ids, "ids"))]
 
 
 def listed(values: Iterable[T], what: str) -> list[T]:

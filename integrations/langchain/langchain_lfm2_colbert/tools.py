@@ -59,7 +59,7 @@ def create_search_tool(
         A tool with ``response_format="content_and_artifact"``, sync and async.
 
     Raises:
-        ConfigError: a ``max_k`` below 1.
+        ConfigError: a ``max_k`` below 1, or ``fields`` without their meanings.
 
     Example:
         >>> retriever = LFM2ColBERTRetriever.from_texts(
@@ -69,8 +69,8 @@ def create_search_tool(
         >>> tool.invoke({"query": "When does it open?", "k": 1})
         '[hours] The library opens at nine.'
     """
-    most = _check_most(max_k)
-    search = _Search(retriever, dict(fields or {}), most, document_prompt, document_separator)
+    most, known = _check_most(max_k), _check_fields(fields or {})
+    search = _Search(retriever, known, most, document_prompt, document_separator)
     return _make_tool(search, {"name": name, "description": description.strip()})
 
 
@@ -172,6 +172,15 @@ def _check_most(max_k: object) -> int:
         return check_count(max_k, "max_k")
     except InputError as error:
         raise ConfigError(str(error)) from None
+
+
+def _check_fields(fields: object) -> dict[str, str]:
+    if not isinstance(fields, Mapping):
+        raise ConfigError(
+            "fields must be a mapping of names to what they mean, for the model, such as "
+            f"{{'year': 'when it was printed'}}, not {shown(fields)}."
+        )
+    return dict(fields)
 
 
 def _read_number(value: object) -> object:

@@ -56,6 +56,11 @@ class LFM2ColBERTVectorStore(VectorStore):
     """
 
     def __init__(self, retriever: Retriever) -> None:
+        if not isinstance(retriever, Retriever):
+            raise ConfigError(
+                "LFM2ColBERTVectorStore takes a lfm2_colbert_rag.Retriever, as adapters have under "
+                f".retriever, not a {type(retriever).__name__}."
+            )
         self._retriever = retriever
 
     # What the methods below do not know they refuse, where the base class would take anything.

@@ -97,7 +97,8 @@ class TestMetadata:
         assert len(warnings(caplog)) <= 1
 
     def test_of_texts_too(self, kind):
-        adapter = kind.from_texts(["one", "two"], [{"when": date(2024, 1, 5)}, None], model="hash")
+        metadatas = [{"when": date(2024, 1, 5)}, None]
+        adapter = kind.from_texts(["one", "two"], metadatas=metadatas, model="hash")
         assert [one.metadata for one in adapter.retriever.passages()] == [
             {"when": "2024-01-05"},
             {},

@@ -166,7 +166,7 @@ class TestThresholds:
                 assert ids(search(threshold)) == expected
 
     @pytest.mark.parametrize(
-        "threshold", [-0.1, 1.1, 70, float("nan"), "0.5", True, np.True_, [0.5], {}]
+        "threshold", [-0.1, 1.1, 70, float("nan"), "0.5", True, np.True_, (0.5,), {}]
     )
     def test_are_refused_alike(self, everywhere, threshold):
         for search in everywhere:

@@ -110,13 +110,20 @@ class TestMistakesOfTheModel:
             ({"where": {"$not": {"tenant": "other"}}}, "no field 'tenant'"),
             ({"where": {"$id": "reset"}}, "no field"),
             ({"where": {"year": {"$almost": 1}}}, "almost"),
-            ({"query": "  "}, "empty"),
         ],
     )
     async def test_are_explained_to_it(self, tool, use, arguments, explanation):
         message = await use(tool, **{"query": QUESTION, **arguments})
         assert message.status == "error"
         assert re.search(explanation, message.content)
+
+    async def test_a_blank_query_finds_nothing_and_says_why(self, tool, use):
+        message = await use(tool, query=" ")
+        assert message.status == "success"
+        assert message.artifact == []
+        assert "the query is blank" in message.content
+        filtered = await use(tool, query="", where={"year": 2025})
+        assert [document.id for document in filtered.artifact] == ["guest", "warranty"]
 
     @pytest.mark.parametrize("k", [0, 21, -1])
     async def test_k_is_bounded(self, tool, use, k):
@@ -127,6 +134,8 @@ class TestMistakesOfTheModel:
     def test_of_the_programmer_are_refused(self, retriever):
         with pytest.raises(ConfigError, match="max_k"):
             create_search_tool(retriever, "manuals", "Search.", max_k=0)
+        with pytest.raises(ConfigError, match="fields must be a mapping"):
+            create_search_tool(retriever, "manuals", "Search.", fields=["year"])
 
 
 async def test_the_event_loop_keeps_turning(slow_encoder, ticks_during):

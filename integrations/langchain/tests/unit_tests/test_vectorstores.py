@@ -193,6 +193,10 @@ class TestBuilding:
         assert ids(opened.similarity_search(QUESTION, k=1)) == ["reset"]
         opened.retriever.close()
 
+    def test_another_kind_of_retriever_is_refused(self, retriever):
+        with pytest.raises(ConfigError, match=r"under \.retriever, not a LFM2ColBERTRetriever"):
+            LFM2ColBERTVectorStore(retriever)
+
     def test_shares_an_index_with_a_retriever(self, store):
         retriever = LFM2ColBERTRetriever(retriever=store.retriever, k=1)
         store.add_texts(["The hotline is closed on Sundays."], ids=["hotline"])
