@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from lfm2_colbert_rag import Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from ._questions import find, is_blank
+from ._questions import asks_nothing, is_blank
 
 Options: TypeAlias = dict[str, Any]
 
@@ -68,13 +68,12 @@ def search_each(
 def _search(
     retriever: Retriever, queries: list[str], search: Options
 ) -> Sequence[list[Hit] | Exception]:
-    if len(queries) == 1:
-        try:
-            return [find(retriever, queries[0], **search)]
-        except Exception as error:
+    asked = [query for query in queries if not asks_nothing(query, search["where"])]
+    try:
+        found = iter(retriever.search_many(asked, **search) if asked else ())
+    except Exception as error:
+        if len(queries) == 1:
             return [error]
-    if not any(map(is_blank, queries)):
-        with suppress(Exception):
-            return retriever.search_many(queries, **search)
-    # One odd question must not spoil the others.
-    return [_search(retriever, [query], search)[0] for query in queries]
+        # One bad question must not spoil the others.
+        return [_search(retriever, [query], search)[0] for query in queries]
+    return [[] if asks_nothing(query, search["where"]) else next(found) for query in queries]

@@ -74,8 +74,13 @@ Threshold: TypeAlias = Annotated[float | None, BeforeValidator(check_threshold)]
 
 
 def is_blank(query: object) -> bool:
-    """Tell whether there is nothing to ask."""
+    """Tell whether a question has no words."""
     return isinstance(query, str) and not query.strip()
+
+
+def asks_nothing(query: object, where: object) -> bool:
+    """Tell whether there are neither words nor a filter, so that nothing is to be found."""
+    return is_blank(query) and not where
 
 
 def find(
@@ -104,7 +109,7 @@ def find(
         InputError: what was given cannot be used.
     """
     limit, threshold = check_count(k), check_threshold(score_threshold)
-    if is_blank(query) and not where:
+    if asks_nothing(query, where):
         return []
     return above(retriever.search(query, limit, where=where, **options), threshold)
 

@@ -9,6 +9,7 @@ from langchain_lfm2_colbert import (
     LFM2ColBERTReranker,
     LFM2ColBERTRetriever,
     LFM2ColBERTVectorStore,
+    create_search_tool,
 )
 
 from lfm2_colbert_rag.errors import ConfigError, InputError
@@ -94,6 +95,27 @@ class TestBlankQuestions:
             await ask(retriever, " ", k=0)
         with pytest.raises(ConfigError, match="score_threshold"):
             await ask(retriever, " ", score_threshold=2)
+
+
+class TestHalfCharacters:
+    """Where a question was cut within a character."""
+
+    CUT = f"{QUESTION} \ud83d"
+
+    async def test_are_asked_as_they_can_be_read(self, retriever, store, documents, ask):
+        expected = retriever.invoke(f"{QUESTION} \ufffd")
+        assert await ask(retriever, self.CUT) == expected
+        for method in SEARCHES[:3]:
+            assert ids(getattr(store, method)(self.CUT)) == ids(expected)
+        assert ids(store.max_marginal_relevance_search(self.CUT))[0] == "reset"
+        reranker = LFM2ColBERTReranker(retriever=retriever.retriever, top_n=None)
+        assert ids(reranker.compress_documents(documents, self.CUT)) == ids(expected)
+        odd = Document("half \ud83d", id="odd")
+        assert reranker.compress_documents([odd, *documents], QUESTION)[0].id == "reset"
+
+    async def test_of_a_search_tool(self, retriever):
+        tool = create_search_tool(retriever, "manuals", "Search.")
+        assert tool.invoke({"query": self.CUT, "k": 1}).startswith("[reset]")
 
 
 class TestCounts:
