@@ -57,7 +57,7 @@ class JsonObject:
     replaced: str | None
 
 
-def to_json_object(metadata: Metadata, what: str, *, strict: bool = False) -> JsonObject:
+def to_json_object(metadata: Metadata, what: object, *, strict: bool = False) -> JsonObject:
     """Translate metadata to JSON; see the module's table.
 
     Args:
@@ -85,7 +85,7 @@ class _NoFormError(Exception):
 class _Reading:
     """One passage's metadata being translated."""
 
-    def __init__(self, what: str, strict: bool) -> None:
+    def __init__(self, what: object, strict: bool) -> None:
         self._what = what
         self._strict = strict
         self._open: set[int] = set()  # what the present value lies in

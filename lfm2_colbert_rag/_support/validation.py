@@ -40,13 +40,23 @@ def check_queries(queries: object) -> list[str]:
     return [check_query(query) for query in queries]
 
 
+def whole_number(number: object) -> int | None:
+    """Return an integer, one of NumPy's included, as Python has it; None for anything else."""
+    if isinstance(number, bool):
+        return None
+    try:
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def check_k(k: object, name: str = "k") -> int:
     """Return k if it is a positive integer, one of NumPy's included.
 
     Raises:
         InputError: anything else.
     """
-    number = _index(k)
+    number = whole_number(k)
     if number is None or number < 1:
         raise InputError(f"{name} must be a positive integer, not {shown(k)}.")
     return number
@@ -58,7 +68,7 @@ def check_count(number: object, name: str) -> int:
     Raises:
         ConfigError: it is no positive whole number.
     """
-    count = _index(number)
+    count = whole_number(number)
     if count is None or count < 1:
         raise ConfigError(f"{name} must be a positive whole number, not {shown(number)}.")
     return count
@@ -187,6 +197,20 @@ def check_listed(passages: Sequence[Passage], *, strict: bool = False) -> Checke
     )
 
 
+class _Name:
+    """Names a text in messages, if there are any."""
+
+    __slots__ = ("_id", "_place")
+
+    def __init__(self, place: int, id: str | None) -> None:
+        self._place = place
+        self._id = id
+
+    def __str__(self) -> str:
+        named = "" if self._id is None else f" (id {shown(self._id)})"
+        return f"text {self._place}{named}"
+
+
 class _Slots:
     """One passage after the other, each id once."""
 
@@ -205,8 +229,7 @@ class _Slots:
         ]
         final = []
         for place, (text, id, facts) in enumerate(zip(texts, known, metadata, strict=True)):
-            what = f"text {place}" if id is None else f"text {place} (id {shown(id)})"
-            passage = self._intake.passage(text, id, facts, what)
+            passage = self._intake.passage(text, id, facts, _Name(place, id))
             if passage is None:
                 self._left_out.append(place)
                 final.append(id or content_id(str(text), {}))
@@ -328,15 +351,6 @@ def _fields(item: object, what: str) -> Mapping[str, object]:
 def _same(one: Passage, other: Passage) -> bool:
     """Tell whether two passages are equal as JSON, in which True is not 1."""
     return content_id(one.text, one.metadata) == content_id(other.text, other.metadata)
-
-
-def _index(number: object) -> int | None:
-    if isinstance(number, bool):
-        return None
-    try:
-        return operator.index(number)  # type: ignore[arg-type]
-    except TypeError:
-        return None
 
 
 def _listed(values: object, name: str, wanted: str) -> list[object]:
