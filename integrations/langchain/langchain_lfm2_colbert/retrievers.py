@@ -28,7 +28,7 @@ from lfm2_colbert_rag.filters import parse_where
 
 from ._batching import Options, options_of_each, search_each
 from ._documents import Shape, add_documents, add_texts, delete, split_options, to_document
-from ._questions import K, Threshold, above, check_count, check_threshold, find
+from ._questions import K, Threshold, above, check_count, check_threshold, find, settled
 
 Answer: TypeAlias = "list[Document] | Exception"
 Item: TypeAlias = tuple[str, RunnableConfig, Options]
@@ -92,8 +92,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
     @field_validator("where")
     @classmethod
     def _check_where(cls, where: dict[str, Any] | None) -> dict[str, Any] | None:
-        parse_where(where or {})  # a malformed filter is refused here, not at the first question
-        return where
+        fixed: dict[str, Any] | None = settled(where)
+        parse_where(fixed or {})  # a malformed filter is refused here, not at the first question
+        return fixed
 
     @classmethod
     def from_texts(
@@ -385,6 +386,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         chosen = {name: getattr(self, name) for name in _CALL_OPTIONS} | options
         checked = {
             "k": check_count(chosen["k"]),
+            "where": settled(chosen["where"]),
             "score_threshold": check_threshold(chosen["score_threshold"]),
         }
         return chosen | checked

@@ -27,7 +27,7 @@ from ._documents import (
     get_documents,
     to_document,
 )
-from ._questions import check_count, check_share, check_threshold, find
+from ._questions import check_count, check_share, check_threshold, find, settled
 
 Filter: TypeAlias = "dict[str, Any] | Callable[[Document], bool]"
 """A filter in the core's language, or a function of a document."""
@@ -319,12 +319,13 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> store.as_retriever(search_kwargs={"k": 1}).invoke("two")[0].page_content
             'Two.'
         """
-        options = kwargs.get("search_kwargs")
-        if options and "score_threshold" in options:
+        options = dict(kwargs.pop("search_kwargs", None) or {})
+        if "score_threshold" in options:
             # The base class takes floats only, whatever they are, and no other number.
-            threshold = check_threshold(options["score_threshold"])
-            kwargs["search_kwargs"] = {**options, "score_threshold": threshold}
-        return super().as_retriever(**kwargs)
+            options["score_threshold"] = check_threshold(options["score_threshold"])
+        if "filter" in options and not callable(options["filter"]):
+            options["filter"] = settled(options["filter"])
+        return super().as_retriever(search_kwargs=options, **kwargs)
 
     def similarity_search(  # type: ignore[override]
         self,

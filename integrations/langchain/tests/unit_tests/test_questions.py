@@ -215,6 +215,23 @@ class TestPermitted:
             for method in SEARCHES:
                 assert getattr(store, method)(query, filter=where) == []
 
+    async def test_whatever_iterable_says_it(self, retriever, store, ask):
+        """What can be read once only holds for every question."""
+
+        def permitted():
+            return {"$id": {"$in": (id for id in ("guest", "descale"))}}
+
+        expected = {"guest", "descale"}
+        assert set(ids(await ask(retriever, QUESTION, where=permitted()))) == expected
+        fixed = LFM2ColBERTRetriever(retriever=retriever.retriever, where=permitted())
+        made = store.as_retriever(search_kwargs={"filter": permitted()})
+        for _ in range(2):
+            assert set(ids(await ask(fixed, QUESTION))) == expected
+            assert set(ids(made.invoke(QUESTION))) == expected
+        assert set(ids(store.similarity_search(QUESTION, filter=permitted()))) == expected
+        assert store.delete(filter=permitted())
+        assert len(store.retriever) == 2
+
     def test_by_id(self, store):
         assert store.get_by_ids([]) == []
         assert store.delete([])
