@@ -37,6 +37,7 @@ from ..types import Metadata
 from .characters import composed, find_unstorable, storable
 
 _MAX_DEPTH = 32
+_NAMED = 4  # keys of a place in messages
 _NANOSECONDS = 9
 _SOURCE = "source"
 _JSON = "Use strings, numbers, booleans, None, lists and mappings"
@@ -211,7 +212,7 @@ class _Reading:
                 "in their place, as numbers and dates have."
             )
         name = json.dumps(name)
-        self._translate(key, name, path)
+        self._translate(key, name, (*path, key))
         return name
 
     def _enter(self, holder: object, path: tuple[object, ...], depth: int) -> None:
@@ -225,7 +226,7 @@ class _Reading:
 
     def _refuse_depth(self, path: tuple[object, ...]) -> NoReturn:
         raise InputError(
-            f"{self._where(path[:3])} is nested more than {_MAX_DEPTH} levels deep; flatten it."
+            f"{self._where(path)} is nested more than {_MAX_DEPTH} levels deep; flatten it."
         )
 
     def _refuse(self, value: object, path: tuple[object, ...]) -> NoReturn:
@@ -234,7 +235,10 @@ class _Reading:
         ) from None
 
     def _where(self, path: tuple[object, ...]) -> str:
-        return ", ".join([f"metadata of {self._what}", *map(shown, path)])
+        names = [*map(shown, path)]
+        if len(names) > _NAMED:
+            names[_NAMED // 2 : -_NAMED // 2] = ["..."]
+        return ", ".join([f"metadata of {self._what}", *names])
 
 
 def _plain(value: object) -> Any:

@@ -554,9 +554,14 @@ class Retriever:
             ReadOnlyError: the index may only be read.
 
         Example:
-            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
-            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
-            ['reset']
+            >>> import datetime
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> added = retriever.add(["Hold the reset key.", ""], ids=["page-1", "page-2"],
+            ...                       metadata=[{"on": datetime.date(2024, 1, 5)}, None])
+            >>> added, added.left_out
+            (['page-1', 'page-2'], (1,))
+            >>> retriever.get(["page-1"])[0].metadata
+            {'on': '2024-01-05'}
         """
         checked = check_passages(texts, ids, metadata, strict=strict)
         checked.intake.report(logger)

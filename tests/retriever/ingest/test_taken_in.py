@@ -155,7 +155,7 @@ class TestDeletingEverything:
 
     async def test_in_async_code(self, retriever):
         with pytest.raises(InputError, match="say all=True"):
-            await retriever.adelete(all=True)
+            await retriever.adelete(where={})
         assert await retriever.adelete(all=True) == 5
 
     @pytest.mark.parametrize(
