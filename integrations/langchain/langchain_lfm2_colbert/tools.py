@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,15 +16,14 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
+from lfm2_colbert_rag import why_nothing
 from lfm2_colbert_rag.errors import ConfigError, FilterError, InputError, shown
 from lfm2_colbert_rag.filters import COMPARISONS, And, Filter, Not, Or, field_name, parse_where
 
-from ._questions import check_count, is_blank
+from ._questions import asks_nothing, check_count
 from .retrievers import LFM2ColBERTRetriever
 
 _ID = "passage_id"
-_NOTHING = "Nothing was found."
-_BLANK = "Nothing was found, because the query is blank; ask with at least one word."
 _ABSENT = ("", "null", "none")
 _PROMPT = PromptTemplate.from_template("[{" + _ID + "}] {page_content}")
 
@@ -94,7 +94,7 @@ class _Search:
         """Search; what the model got wrong is told to it."""
         with _telling():
             documents = self.retriever.invoke(query, config, **self._options(k, where))
-        return self._show(query, documents), documents
+        return self._show(query, where, documents), documents
 
     async def arun(
         self,
@@ -106,7 +106,7 @@ class _Search:
         """Do the same without blocking the event loop."""
         with _telling():
             documents = await self.retriever.ainvoke(query, config, **self._options(k, where))
-        return self._show(query, documents), documents
+        return await asyncio.to_thread(self._show, query, where, documents), documents
 
     def _options(self, k: int | None, where: dict[str, Any] | None) -> dict[str, Any]:
         chosen: dict[str, Any] = {} if k is None else {"k": k}
@@ -116,9 +116,17 @@ class _Search:
             chosen["where"] = {"$and": [own, where]} if own else where
         return chosen
 
-    def _show(self, query: str, documents: list[Document]) -> str:
+    def _show(self, query: str, where: dict[str, Any] | None, documents: list[Document]) -> str:
         shown = [format_document(_with_id(document), self.prompt) for document in documents]
-        return self.separator.join(shown) or (_BLANK if is_blank(query) else _NOTHING)
+        return self.separator.join(shown) or f"Nothing was found.{self._reason(query, where)}"
+
+    def _reason(self, query: str, where: dict[str, Any] | None) -> str:
+        if asks_nothing(query, where or self.retriever.where):
+            return " The query is blank; ask with at least one word."
+        # What a filter of the retriever's own hides must not be told of.
+        if where and not self.retriever.where and not self.retriever.retriever.count(where):
+            return f" {why_nothing(self.retriever.retriever, where)}"
+        return ""
 
 
 class _SearchTool(StructuredTool):

@@ -118,7 +118,7 @@ async def test_asks_otherwise_where_nothing_fits(graph, ask):
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        ({"query": " "}, "the query is blank"),
+        ({"query": " "}, "The query is blank"),
         ({"query": ["reset", "button"]}, "query: Input should be a valid string"),
         ({"query": "reset", "k": 1000}, "less than or equal to 20, not 1000"),
         ({"query": "reset", "k": "many"}, "not 'many'"),

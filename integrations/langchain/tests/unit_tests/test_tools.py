@@ -66,9 +66,18 @@ class TestAnswers:
         assert len((await use(tool, query=QUESTION, k=3)).artifact) == 3
 
     async def test_nothing_found_is_said(self, tool, use):
-        message = await use(tool, query=QUESTION, where={"year": 1900})
-        assert message.content == "Nothing was found."
+        message = await use(tool, query=QUESTION, where={"year": "2023"})
+        assert message.content.startswith("Nothing was found. ")
+        assert "'year' holds numbers, such as 2023" in message.content
         assert message.artifact == []
+
+    async def test_what_a_filter_of_the_retriever_hides_is_not_told_of(self, documents, use):
+        retriever = LFM2ColBERTRetriever.from_documents(
+            documents, model="hash", where={"product": "router"}
+        )
+        tool = create_search_tool(retriever, "manuals", "Search.", fields=FIELDS)
+        message = await use(tool, query=QUESTION, where={"product": "tea"})
+        assert message.content == "Nothing was found."
 
     async def test_own_prompt(self, retriever, use):
         prompt = PromptTemplate.from_template("{passage_id}/{year}: {page_content}")
@@ -121,7 +130,7 @@ class TestMistakesOfTheModel:
         message = await use(tool, query=" ")
         assert message.status == "success"
         assert message.artifact == []
-        assert "the query is blank" in message.content
+        assert "The query is blank" in message.content
         filtered = await use(tool, query="", where={"year": 2025})
         assert [document.id for document in filtered.artifact] == ["guest", "warranty"]
 
