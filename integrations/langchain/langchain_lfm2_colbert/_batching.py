@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 from lfm2_colbert_rag import Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from ._questions import asks_nothing, is_blank
+from ._questions import asks_nothing, is_blank, settled
 
 Options: TypeAlias = dict[str, Any]
 
@@ -25,6 +25,8 @@ def options_of_each(options: Mapping[str, Any], questions: int) -> list[Options]
         >>> options_of_each({"k": [1, 2], "where": {"lang": "es"}}, 2)
         [{'k': 1, 'where': {'lang': 'es'}}, {'k': 2, 'where': {'lang': 'es'}}]
     """
+    if "where" in options:
+        options = {**options, "where": settled(options["where"])}
     for name, value in options.items():
         if isinstance(value, list) and len(value) != questions:
             raise ConfigError(
