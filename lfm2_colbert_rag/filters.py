@@ -7,15 +7,22 @@ Rules, the same wherever a filter is evaluated:
 * Entries of one mapping must all hold. A bare value means ``$eq``.
 * A dotted name descends into nested objects: ``"maker.country"``; so does a nested mapping:
   ``{"maker": {"country": "it"}}``. A dot that belongs to the key is written ``"\."``.
-* A field that holds a list matches when any of its elements does.
+* A list stands for each of its elements, wherever it is: a field that holds one matches when any
+  of its elements does, and ``"authors.name"`` is the name of any author in a list of them. Two
+  conditions on one list may be met by two of its elements.
 * ``{"title": {"$contains": "reset"}}`` looks for a piece of a string, ``$icontains`` in upper or
-  lower case.
+  lower case, see :func:`fold`.
 * ``$id`` stands where a field's name would, and is the passage's id:
   ``{"$id": {"$in": ["reset", "guest"]}}``.
 * Numbers compare with numbers, strings with strings (by code point), booleans with booleans;
   across kinds nothing is equal, less or greater.
-* A passage without the field matches only ``$ne``, ``$nin``, ``{"$exists": False}`` and ``$not``
-  of what it does not match.
+* ``$ne``, ``$nin`` and ``$not`` match whatever the opposite does not: of a list, no element may be
+  equal; a passage without the field matches. ``$exists`` asks for the key, whatever its value, be
+  it null or an empty list.
+* Strings and names are looked for in Unicode's normal forms C and D, so that it does not matter
+  which of them was stored, or is written here.
+* ``$in`` and ``$nin`` take any iterable. Dates, enumerations, NumPy's numbers and so on mean what
+  metadata of that kind are stored as; see :func:`~lfm2_colbert_rag.plain_metadata`.
 
 What is larger than the limits below is a :class:`~lfm2_colbert_rag.errors.FilterError`:
 
@@ -31,9 +38,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from itertools import islice
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import regex
 
 from .errors import FilterError, shown
 
@@ -57,9 +68,10 @@ MAX_CHARACTERS = 50_000_000
 # A level of what the user writes gives two nodes at most, such as a negation and what it negates.
 _MOST_NODES_DEEP = 2 * MAX_DEPTH + 2
 
+# No letter has so many marks, and Unicode puts a row of them in order by comparing each with all.
+_MARKS = regex.compile(r"\p{M}{64}")
 # What a stored key cannot be reached by, because SQLite's JSON paths have no escape for it.
 _UNREACHABLE = re.compile(r'["\\\x00-\x1f]')
-_MISSING = object()
 
 
 @dataclass(frozen=True)
@@ -67,7 +79,7 @@ class Comparison:
     """One field against one operand.
 
     ``operator`` is one of ``$eq $gt $gte $lt $lte $in $exists $contains $icontains``; ``$ne`` and
-    ``$nin`` are the negations of ``$eq`` and ``$in``. The operand of ``$icontains`` is casefolded.
+    ``$nin`` are the negations of ``$eq`` and ``$in``. The operand of ``$icontains`` is folded.
     """
 
     path: Path
@@ -180,14 +192,54 @@ def matches(node: Filter, metadata: Mapping[str, Any], id: str = "") -> bool:
         return any(matches(child, metadata, id) for child in node.children)
     if isinstance(node, Not):
         return not matches(node.child, metadata, id)
-    value = id if node.path == ID_PATH else _lookup(metadata, node.path)
+    found = [id] if node.path == ID_PATH else list(values_at(metadata, node.path))
     if node.operator == "$exists":
-        return (value is not _MISSING) == node.operand
-    if value is _MISSING:
-        return False
-    candidates = value if isinstance(value, list) else [value]
+        return bool(found) == node.operand
     test = _TESTS[node.operator]
-    return any(test(candidate, node.operand) for candidate in candidates)
+    return any(test(value, node.operand) for value in found)
+
+
+def values_at(value: Any, path: Path) -> Iterator[Any]:
+    """Yield all that stands at a path of metadata; a list stands for each of its elements.
+
+    That holds at the end of the path, on the way to it, and for lists within lists. A list at the
+    end comes as well, before its elements. A name in Unicode's form C is found in form D, too.
+
+    Example:
+        >>> metadata = {"by": [{"name": "Ada"}, {"name": ["Bo", "B."]}]}
+        >>> list(values_at(metadata, ("by", "name")))
+        ['Ada', ['Bo', 'B.'], 'Bo', 'B.']
+    """
+    if not path:
+        yield value
+    if isinstance(value, list):
+        for element in value:
+            yield from values_at(element, path)
+    elif path and isinstance(value, Mapping):
+        name = path[0] if path[0] in value else _decomposed(path[0])
+        if name in value:
+            yield from values_at(value[name], path[1:])
+
+
+def has_another_form(name: str) -> bool:
+    """Tell whether a name is spelled differently in Unicode's normal forms."""
+    return _decomposed(name) != name
+
+
+def fold(text: str) -> str:
+    """Return a text without the difference of case, nor of how accents are encoded.
+
+    Full case folding of Unicode; beyond it the dotted and the dotless i of Turkish are one letter,
+    since the capital of either is the capital I of other languages.
+
+    Example:
+        >>> fold("STRASSE") == fold("Straße"), fold("İZMİR") == fold("izmir") == fold("ızmır")
+        (True, True)
+    """
+    if text.isascii():
+        return text.lower()
+    folded = _composed(text).casefold()
+    return _composed(folded.replace("i\u0307", "i").replace("ı", "i"))
 
 
 def parse_field(name: object) -> Path:
@@ -210,6 +262,11 @@ def parse_field(name: object) -> Path:
 def field_name(path: Path) -> str:
     r"""Write a field's name as filters do; the opposite of :func:`parse_field`."""
     return ".".join(name.replace(".", "\\.") for name in path)
+
+
+def can_be_named(key: str) -> bool:
+    """Tell whether a filter can reach what is stored under a key."""
+    return not key.startswith("$") and not _UNREACHABLE.search(key)
 
 
 def kind_of(value: object) -> str | None:
@@ -239,17 +296,8 @@ _TESTS: dict[str, Callable[[Any, Any], bool]] = {
     "$lt": _ordered(lambda a, b: a < b),
     "$lte": _ordered(lambda a, b: a <= b),
     "$contains": lambda value, operand: isinstance(value, str) and operand in value,
-    "$icontains": lambda value, operand: isinstance(value, str) and operand in value.casefold(),
+    "$icontains": lambda value, operand: isinstance(value, str) and operand in fold(value),
 }
-
-
-def _lookup(metadata: Mapping[str, Any], path: Path) -> Any:
-    value: Any = metadata
-    for name in path:
-        if not isinstance(value, Mapping) or name not in value:
-            return _MISSING
-        value = value[name]
-    return value
 
 
 def _measure(node: And | Or | Not, children: tuple[Filter, ...]) -> None:
@@ -350,17 +398,19 @@ class _Parser:
         else:
             operand = self._operand(operator, operand)
         if operator in ("$ne", "$nin"):
-            return Not(Comparison(path, {"$ne": "$eq", "$nin": "$in"}[operator], operand))
-        return Comparison(path, operator, operand)
+            return Not(_in_all_forms(path, {"$ne": "$eq", "$nin": "$in"}[operator], operand))
+        return _in_all_forms(path, operator, operand)
 
     def _list(self, operator: str, operand: object) -> tuple[Scalar, ...]:
-        if isinstance(operand, str | bytes | bytearray | Mapping) or not isinstance(
-            operand, Sequence
-        ):
+        refused = isinstance(operand, str | bytes | bytearray | memoryview | Mapping)
+        if refused or not isinstance(operand, Iterable) or getattr(operand, "ndim", 1) != 1:
             raise FilterError(f"{operator} takes a list, not {shown(operand)}.")
-        number = self._operands + _length(operand)
+        left = MAX_OPERANDS - self._operands
+        # An iterator is read here, once, and no further than a filter may be large.
+        values = tuple(islice(operand, left + 1))
+        number = self._operands + len(values)
         self._operands = _count(number, MAX_OPERANDS, "values in its lists", "Ask in parts.")
-        return tuple(self._scalar(one, operator) for one in operand)
+        return tuple([self._scalar(one, operator) for one in values])
 
     def _operand(self, operator: str, value: object) -> Scalar:
         operand = self._scalar(value, operator)
@@ -369,7 +419,7 @@ class _Parser:
                 raise FilterError(
                     f"{operator} takes a string, not {shown(operand)}; for others use $eq."
                 )
-            return operand.casefold() if operator == "$icontains" else operand
+            return fold(operand) if operator == "$icontains" else operand
         if operator not in ("$eq", "$ne") and kind_of(operand) not in ("number", "string"):
             raise FilterError(f"{operator} takes a number or a string, not {shown(operand)}.")
         return operand
@@ -377,7 +427,7 @@ class _Parser:
     def _scalar(self, value: object, operator: str) -> Scalar:
         if type(value) is int and -MAX_INTEGER <= value <= MAX_INTEGER:
             return value  # as most of a long list are
-        if isinstance(value, list | tuple | set):
+        if isinstance(value, list | tuple | Set):
             raise FilterError(
                 f"{operator} takes a single value, not {shown(value)}; for any of several use $in."
             )
@@ -428,6 +478,38 @@ def _check_path(path: Path) -> Path:
     return path
 
 
+def _in_all_forms(path: Path, operator: str, operand: Any) -> Filter:
+    """Compare as well with what is stored in another of Unicode's normal forms."""
+    if operator in ("$eq", "$in"):
+        values = (operand,) if operator == "$eq" else operand
+        values = tuple([form for value in values for form in _forms(value)])
+        single = operator == "$eq" and len(values) == 1
+        return Comparison(path, "$eq", operand) if single else Comparison(path, "$in", values)
+    pieces = _forms(operand) if operator == "$contains" else (operand,)
+    tests = tuple(Comparison(path, operator, piece) for piece in pieces)
+    return tests[0] if len(tests) == 1 else Or(tests)
+
+
+def _forms(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, str) or value.isascii():
+        return (value,)
+    return tuple(dict.fromkeys((value, _composed(value), _decomposed(value))))
+
+
+def _composed(text: str) -> str:
+    return _normal("NFC", text)
+
+
+def _decomposed(text: str) -> str:
+    return _normal("NFD", text)
+
+
+def _normal(form: Literal["NFC", "NFD"], text: str) -> str:
+    if text.isascii() or _MARKS.search(text):
+        return text
+    return unicodedata.normalize(form, text)
+
+
 def _length(values: Sequence[Any]) -> int:
     try:
         return len(values)
@@ -437,7 +519,7 @@ def _length(values: Sequence[Any]) -> int:
 
 def _split(name: str) -> Path:
     r"""Split a dotted name; ``\.`` is a dot of the key itself."""
-    parts = tuple(part.replace("\\.", ".") for part in re.split(r"(?<!\\)\.", name))
+    parts = tuple(_composed(part.replace("\\.", ".")) for part in re.split(r"(?<!\\)\.", name))
     for part in parts:
         if _UNREACHABLE.search(part):
             raise FilterError(

@@ -19,6 +19,7 @@ from .evaluate_options import (
     MeasuresOption,
     MissingOption,
     ModesOption,
+    OwnOption,
     PassageLanguagesOption,
     QrelsOption,
     QueriesOption,
@@ -53,6 +54,7 @@ def evaluate(
     limit: LimitOption = None,
     titles: TitlesOption = None,
     missing: MissingOption = "error",
+    leave_out_own: OwnOption = None,
     report: ReportOption = None,
     compare: CompareOption = None,
     as_json: JsonFlag = False,
@@ -70,7 +72,7 @@ def evaluate(
         return
     from ..evaluation import Dataset, save_evaluations, write_report
 
-    source = _source(data, corpus, queries, qrels, index, titles, missing)
+    source = _source(data, corpus, queries, qrels, index, titles, missing, leave_out_own)
     source = _choose(source, languages, queries_lang, passages_lang, limit)
     options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
     evaluations = _evaluate(source, index, {**options, "model": model})
@@ -99,6 +101,7 @@ def _source(
     index: Path | None,
     titles: bool | None,
     missing: Any,
+    leave_out_own: bool | None,
 ) -> Dataset | DatasetFamily:
     from ..evaluation import is_family, load_dataset, load_family
 
@@ -116,7 +119,13 @@ def _source(
             )
         return load_family(data, titles=titles, missing=missing)
     return load_dataset(
-        data, corpus=corpus, queries=queries, qrels=qrels, titles=titles, missing=missing
+        data,
+        corpus=corpus,
+        queries=queries,
+        qrels=qrels,
+        titles=titles,
+        missing=missing,
+        leave_out_own=leave_out_own,
     )
 
 
