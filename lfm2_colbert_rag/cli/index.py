@@ -88,7 +88,8 @@ def index(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Index nothing at all where a file, or a part of one, is unreadable."
+            "--strict",
+            help="Index nothing at all where something is unreadable, blank, or there twice.",
         ),
     ] = False,
     text_columns: TextColumnOption = None,

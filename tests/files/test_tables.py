@@ -104,7 +104,7 @@ MISSING = {
 @pytest.mark.parametrize("name", MISSING)
 def test_a_header_without_texts_is_named(read: Read, name: str) -> None:
     content, message = MISSING[name]
-    with pytest.raises(InputError, match="column|header") as caught:
+    with pytest.raises(InputError, match=r"column|header") as caught:
         read("a.csv", content)
     assert message in str(caught.value)
 
@@ -159,7 +159,7 @@ def test_the_limit_is_the_others_own_again_while_many_read(read: Read) -> None:
 
         def read_it(name: str) -> None:
             try:
-                for _ in range(20):
+                for _ in range(3):
                     assert len(read(name, content)) == 1
             except BaseException as error:
                 failed.append(error)
@@ -185,8 +185,12 @@ def test_values_stay_texts_unless_they_are_asked_for(read: Read) -> None:
     first, second = read("a.csv", content, ReadOptions(typed=True))
     assert (first.id, first.text) == ("1", "2024")
     assert first.metadata == {
-        **{"year": 2024, "price": 4.5, "zip": "01067", "mixed": "1"},
-        **{"new": True, "when": "2024-01-05"},
+        "year": 2024,
+        "price": 4.5,
+        "zip": "01067",
+        "mixed": "1",
+        "new": True,
+        "when": "2024-01-05",
     }
     assert (second.metadata["year"], second.metadata["price"]) == (-3, 7.0)
     assert (second.metadata["zip"], second.metadata["new"]) == ("10115", False)
