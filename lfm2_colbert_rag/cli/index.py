@@ -130,6 +130,8 @@ def index(
 
     if missing := next((one for one in paths if one != _DASH and not os.path.lexists(one)), None):
         raise typer.BadParameter(f"the path '{missing}' does not exist")
+    if model is None and not Store.is_index(into):
+        Retriever.open(into)  # refuses, before anything is read
     options = read_options(text_columns, id_column, delimiter, typed)
     chosen = readers(options)
     of_texts = None if encoding is None else named_encoding(encoding)
