@@ -90,6 +90,14 @@ def test_many_odd_lines_of_one_file_are_counted() -> None:
     assert corpus.odd[-1] == Odd("d/a.jsonl", "995 more places like these.")
 
 
+def test_what_is_wrong_with_all_of_a_file_is_said_once() -> None:
+    Path("d/a.jsonl").write_text('{"body": "x"}\n' * 1000)
+    passages, corpus = read("d")
+    assert passages == []
+    reason = "no key 'text' among 'body'. Name the right one with --text-column."
+    assert corpus.odd == [Odd("d/a.jsonl", reason)]
+
+
 def _breaks_off(error: BaseException) -> dict[str, object]:
     def read_some(file: SourceFile) -> Iterator[Section]:
         yield Section("a first part", "1")
