@@ -11,8 +11,6 @@ import io
 import re
 from typing import BinaryIO
 
-from chardet import EncodingEra, detect
-
 from ..errors import ConfigError, InputError
 from .records import Encoding, SourceFile
 
@@ -165,6 +163,8 @@ def _guess(sample: bytes) -> Encoding:
         return Encoding("utf-8-sig", broken=True)
     if _is_short_and_western(sample):
         return Encoding("cp1252", guessed=True)
+    from chardet import EncodingEra, detect  # what it knows takes a while to load
+
     found = detect(
         sample,
         encoding_era=EncodingEra.ALL & ~EncodingEra.MAINFRAME,

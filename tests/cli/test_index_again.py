@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -207,3 +208,26 @@ def test_deleting_everything_has_to_be_said(run: Run) -> None:
     assert "would delete every passage; say --all if you mean that." in outcome.err
     assert run("delete", "i", "--all", "--id", "x").code == 2
     assert run("delete", "i", "--all").out == "Deleted 2 passages; i holds 0.\n"
+
+
+def test_after_pruning_an_index_is_what_a_new_one_would_be(run: Run) -> None:
+    """Whatever was done to the files meanwhile."""
+    write(d__kept_md="kept")
+    random = Random(7)
+    names = ("d/a.md", "d/b/a.md", "d/rows.jsonl", "d/b/rows.csv", "d/c.txt")
+    for turn in range(5):
+        for name in random.sample(names, 3):
+            path = Path(name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            rows = random.sample(range(9), 4)
+            if random.random() < 0.25:
+                path.unlink(missing_ok=True)
+            elif path.suffix == ".jsonl":
+                path.write_text("".join(f'{{"text": "row {n}", "n": {n}}}\n' for n in rows))
+            elif path.suffix == ".csv":
+                path.write_text("text,n\n" + "".join(f"row {n},{n}\n" for n in rows))
+            else:
+                path.write_text(f"text {rows[0]}")
+        run("index", "d", *INTO, "--prune")
+        run("index", "d", "--into", f"new{turn}", "--model", "hash")
+        assert held() == held(f"new{turn}")
