@@ -34,7 +34,7 @@ TextColumnOption = Annotated[
         "--text-column",
         metavar="NAME",
         help="The column of a table, or the key of JSON, that holds the text; 'text' by default. "
-        "May be repeated: a line each.",
+        "May be repeated: a line each. '*' is the whole row.",
         show_default=False,
     ),
 ]

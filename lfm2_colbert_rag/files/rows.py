@@ -15,7 +15,9 @@ from .records import Odd, Section
 __all__ = ["ANY", "Columns", "to_section"]
 
 TEXT = "text"
+WHOLE = "*"
 IDS = ("id", "_id")
+_TEXT_OPTION = f"--text-column, or take whole rows with --text-column '{WHOLE}'"
 
 
 @dataclass(frozen=True)
@@ -23,12 +25,18 @@ class Columns:
     """Which fields of a row are its text and its id, by their names in any case.
 
     Attributes:
-        text: the fields that make the text, a line each; ``text`` where none is named.
+        text: the fields that make the text, a line each; ``text`` where none is named. Where it is
+            ``*``, the text is the whole row, a line ``name: value`` for each of its fields.
         id: the field that is the id; ``id`` or ``_id``, if there is one, where none is named.
     """
 
     text: tuple[str, ...] = ()
     id: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the text is the whole row."""
+        return self.text == (WHOLE,)
 
     def find(self, names: Iterable[str]) -> Columns:
         """Return the same with names as they stand in a file.
@@ -37,7 +45,8 @@ class Columns:
             InputError: one of them is not there, or there twice; the message names what is there.
         """
         there = list(names)
-        text = tuple(_find(name, there, "--text-column") for name in self.text or (TEXT,))
+        texts = self.text or (TEXT,)
+        text = texts if self.whole else tuple(_find(name, there, _TEXT_OPTION) for name in texts)
         if self.id is not None:
             return Columns(text, _find(self.id, there, "--id-column"))
         ids = (_matching(name, there) for name in IDS)
@@ -60,7 +69,12 @@ def to_section(fields: Mapping[str, Any], columns: Columns, place: str) -> Secti
         columns: which of them are text and id, as :meth:`Columns.find` returns them.
         place: where it stands, for people.
     """
-    parts = [fields.get(name) for name in columns.text]
+    if columns.whole:
+        parts = [
+            f"{name}: {value}" for name, value in fields.items() if _is_shown(name, value, columns)
+        ]
+    else:
+        parts = [fields.get(name) for name in columns.text]
     strange = next((one for one in parts if one is not None and not isinstance(one, str)), None)
     if strange is not None:
         return Odd(place, f"the text is {strange!r:.40}. Write it as a text, in quotes.")
@@ -78,6 +92,11 @@ def to_section(fields: Mapping[str, Any], columns: Columns, place: str) -> Secti
     if id:
         return Section(text, metadata=metadata, place=place, id=id)
     return Section(text, _digest(text, metadata), metadata, place)
+
+
+def _is_shown(name: str, value: object, columns: Columns) -> bool:
+    """Tell whether a field is a line of a whole row."""
+    return name != columns.id and isinstance(value, str | int | float) and str(value).strip() != ""
 
 
 def _id(value: object) -> str | None:

@@ -10,6 +10,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from ..errors import InputError
@@ -49,12 +50,10 @@ def read_table(file: SourceFile, options: ReadOptions = DEFAULTS) -> Iterator[Se
         table = _Table.begin(stream, options)
         columns = options.columns.find(table.names)
         for place, row in table.rows():
-            if isinstance(row, Odd):
-                yield row
-            else:
-                texts = {name: row.pop(name) for name in columns.text if name in row}
-                values = row if kinds is None else kinds.values(row)
-                yield to_section({**values, **texts}, columns, place)
+            found = row if isinstance(row, Odd) else to_section(row, columns, place)
+            if kinds is not None and isinstance(found, Section):
+                found = replace(found, metadata=kinds.values(found.metadata))
+            yield found
 
 
 class _Table:

@@ -94,8 +94,11 @@ def test_what_is_wrong_with_all_of_a_file_is_said_once() -> None:
     Path("d/a.jsonl").write_text('{"body": "x"}\n' * 1000)
     passages, corpus = read("d")
     assert passages == []
-    reason = "no key 'text' among 'body'. Name the right one with --text-column."
-    assert corpus.odd == [Odd("d/a.jsonl", reason)]
+    (odd,) = corpus.odd
+    assert odd.place == "d/a.jsonl"
+    assert odd.reason.startswith(
+        "no key 'text' among 'body'. Name the right one with --text-column"
+    )
 
 
 def _breaks_off(error: BaseException) -> dict[str, object]:

@@ -92,6 +92,18 @@ def test_columns_may_be_named(read: Read) -> None:
     assert (second.id, second.text, second.metadata) == ("8", "Coffee", {})
 
 
+def test_whole_rows_may_be_the_text(read: Read) -> None:
+    content = b"Nr,Item,Price,lang\n7,Lamp,12.50,en\n8,Chair,,de\n"
+    first, second = read("a.csv", content, ReadOptions(Columns(("*",), "Nr"), typed=True))
+    assert (first.id, first.text) == ("7", "Item: Lamp\nPrice: 12.50\nlang: en")
+    assert first.metadata == {"Item": "Lamp", "Price": 12.5, "lang": "en"}
+    assert second.text == "Item: Chair\nlang: de"
+    rows = b'[{"a": "x", "n": 5, "deep": {"b": 1}, "none": null}]'
+    (section,) = read("a.json", rows, ReadOptions(Columns(("*",))))
+    assert section.text == "a: x\nn: 5"
+    assert section.metadata == {"a": "x", "n": 5, "deep": {"b": 1}, "none": None}
+
+
 MISSING = {
     "names what is there": (b"id;inhalt\n1;a\n", "no column 'text' among 'id', 'inhalt'"),
     "names the option": (b"id,words\n1,a\n", "Name the right one with --text-column"),
