@@ -11,7 +11,7 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 # decoded wrongly; and what C programs take for the end of a string.
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-_UNSEEN = frozenset({"Cc", "Cf", "Zl", "Zp", "Zs"})
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp", "Zs"})
 # Letters and symbols that are drawn as nothing: fillers of Hangul, the empty pattern of Braille.
 _FILLERS = "\u115f\u1160\u2800\u3164\uffa0"
 
@@ -58,11 +58,14 @@ def storable(text: str) -> str:
 def is_blank(text: str) -> bool:
     r"""Tell whether a string shows nothing: blanks, controls, and what is invisible.
 
+    Halves of characters show nothing, either.
+
+
     Example:
         >>> is_blank(" \x0c\ufeff\u200b"), is_blank(".")
         (True, False)
     """
-    bare = text.strip()
+    bare = (text if is_valid(text) else _PAIR.sub(_join, text)).strip()
     return all(unicodedata.category(one) in _UNSEEN or one in _FILLERS for one in bare)
 
 

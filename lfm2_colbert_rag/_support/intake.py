@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import InputError, shown, typed
 from ..types import Metadata, Passage
@@ -47,14 +48,14 @@ class Intake:
         """How many passages were blank until now."""
         return self._blank.number
 
-    def passage(self, text: object, id: object, metadata: object, what: str) -> Passage | None:
+    def passage(self, text: object, id: object, metadata: object, what: object) -> Passage | None:
         """Return a passage as it is to be stored.
 
         Args:
             text: its text.
             id: its id; :func:`content_id` when None.
             metadata: its metadata; none when None.
-            what: how messages name it, such as ``"text 3"``.
+            what: how messages name it, such as ``"text 3"``; only its ``str()`` counts.
 
         Returns:
             The passage, which shares nothing with what was given; None for one that is blank and
@@ -64,12 +65,14 @@ class Intake:
             InputError: something that cannot be made good; with ``strict``, anything at all that
                 would not come back as it was.
         """
-        known = None if id is None else self.id(id, f"the id of {what}")
+        known = None if id is None else self.id(id, what, of="the id of ")
         given = _string(text, what)
         if is_blank(given):
             self._leave_out(given, what)
             return None
         odd = self._odd(given, what)
+        if odd is None and known is not None:
+            odd = self._odd(_string(id, what), f"the id of {what}")
         read = self._metadata(metadata, what)
         if read.translated:
             self._translated.add(read.translated)
@@ -78,29 +81,36 @@ class Intake:
         cleaned = storable(given)
         return Passage(known or content_id(cleaned, read.value), cleaned, read.value)
 
-    def id(self, id: object, what: str) -> str:
+    def id(self, id: object, what: object, *, of: str = "") -> str:
         """Return an id as it is stored, and looked for: storable, in Unicode's normal form C.
+
+        Args:
+            id: the id.
+            what: how messages name it.
+            of: stands before that.
 
         Raises:
             InputError: it is no string, or empty; with ``strict``, it would be another one.
         """
         if not isinstance(id, str):
-            raise InputError(f"{what} must be a string, not {typed(id)}; write str(id).")
+            raise InputError(f"{of}{what} must be a string, not {typed(id)}; write str(id).")
         if not id:
-            raise InputError(f"{what} is empty; give each passage an id, or pass ids=None.")
+            raise InputError(
+                f"{of}{what} is empty; give each passage an id, or None to have one made."
+            )
         given = str.__str__(id)
         result = composed(storable(given))
         if self.strict and result != given:
             odd = find_unstorable(given)
             raise InputError(
-                f"{what} holds {odd}; remove it."
+                f"{of}{what} holds {odd}; remove it."
                 if odd
-                else f"{what} is {shown(given)} in decomposed letters; write "
+                else f"{of}{what} is {shown(given)} in decomposed letters; write "
                 "unicodedata.normalize('NFC', id)."
             )
         return result
 
-    def text(self, text: object, what: str) -> str:
+    def text(self, text: object, what: object) -> str:
         """Return a text as it is stored; blanks are not looked for.
 
         Raises:
@@ -111,7 +121,7 @@ class Intake:
             self._replaced.add(odd)
         return storable(given)
 
-    def candidate(self, text: object, what: str) -> str:
+    def candidate(self, text: object, what: object) -> str:
         """Return a text as it can be encoded, and a blank one as it is.
 
         Raises:
@@ -127,9 +137,9 @@ class Intake:
     def remark(self) -> str | None:
         """Say in one line what was left out, translated and replaced; None if nothing was."""
         parts = [
-            self._blank.sentence("blank and left out"),
-            self._translated.sentence("given metadata that were translated to JSON"),
-            self._replaced.sentence("given U+FFFD in place of characters that cannot be stored"),
+            self._blank.sentence("{} blank {passages} left out"),
+            self._translated.sentence("the metadata of {} {passages} translated to JSON"),
+            self._replaced.sentence("characters that cannot be stored, in {} {passages}, replaced"),
         ]
         told = [part for part in parts if part]
         return "; ".join(told) + "." if told else None
@@ -139,7 +149,7 @@ class Intake:
         if remark := self.remark():
             logger.warning("%s", remark)
 
-    def _odd(self, text: str, what: str) -> str | None:
+    def _odd(self, text: str, what: object) -> str | None:
         """Say in words what of a text is going to be replaced."""
         if (odd := find_unstorable(text)) is None:
             return None
@@ -149,12 +159,12 @@ class Intake:
             )
         return f"{what} holds {odd}"
 
-    def _leave_out(self, text: str, what: str) -> None:
+    def _leave_out(self, text: str, what: object) -> None:
         if self.strict:
             raise InputError(f"{what} is empty: {text[:_SHOWN]!r}. Leave it out.")
-        self._blank.add(what)
+        self._blank.add(str(what))
 
-    def _metadata(self, metadata: object, what: str) -> JsonObject:
+    def _metadata(self, metadata: object, what: object) -> JsonObject:
         if metadata is None:
             return JsonObject({}, None, None)
         if not isinstance(metadata, Mapping):
@@ -176,13 +186,15 @@ class _Remark:
         self.number += 1
 
     def sentence(self, what: str) -> str:
+        """Fill in how many passages it were, and name the first; empty without any."""
         if not self.number:
             return ""
-        passages = "1 passage was" if self.number == 1 else f"{self.number:,} passages were"
-        return f"{passages} {what} ({'' if self.number == 1 else 'first '}{self.first})"
+        passages = "passage" if self.number == 1 else "passages"
+        first = self.first if self.number == 1 else f"first: {self.first}"
+        return f"{what.format(f'{self.number:,}', passages=passages)} ({first})"
 
 
-def _string(text: object, what: str) -> str:
+def _string(text: object, what: object) -> str:
     if not isinstance(text, str):
         raise InputError(f"{what} must be a string, not {typed(text)}.")
     return str.__str__(text)
@@ -206,7 +218,7 @@ def content_id(text: str, metadata: Metadata) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:_DIGITS]
 
 
-def plain_metadata(metadata: Metadata, *, strict: bool = False) -> Metadata:
+def plain_metadata(metadata: Metadata, *, strict: bool = False) -> dict[str, Any]:
     """Return metadata as an index keeps them: dates, sets, NumPy's numbers and so on as JSON.
 
     Args:

@@ -37,6 +37,7 @@ from ..types import Metadata
 from .characters import composed, find_unstorable, storable
 
 _MAX_DEPTH = 32
+_NAMED = 4  # keys of a place in messages
 _NANOSECONDS = 9
 _SOURCE = "source"
 _JSON = "Use strings, numbers, booleans, None, lists and mappings"
@@ -57,7 +58,7 @@ class JsonObject:
     replaced: str | None
 
 
-def to_json_object(metadata: Metadata, what: str, *, strict: bool = False) -> JsonObject:
+def to_json_object(metadata: Metadata, what: object, *, strict: bool = False) -> JsonObject:
     """Translate metadata to JSON; see the module's table.
 
     Args:
@@ -85,7 +86,7 @@ class _NoFormError(Exception):
 class _Reading:
     """One passage's metadata being translated."""
 
-    def __init__(self, what: str, strict: bool) -> None:
+    def __init__(self, what: object, strict: bool) -> None:
         self._what = what
         self._strict = strict
         self._open: set[int] = set()  # what the present value lies in
@@ -211,7 +212,7 @@ class _Reading:
                 "in their place, as numbers and dates have."
             )
         name = json.dumps(name)
-        self._translate(key, name, path)
+        self._translate(key, name, (*path, key))
         return name
 
     def _enter(self, holder: object, path: tuple[object, ...], depth: int) -> None:
@@ -225,7 +226,7 @@ class _Reading:
 
     def _refuse_depth(self, path: tuple[object, ...]) -> NoReturn:
         raise InputError(
-            f"{self._where(path[:3])} is nested more than {_MAX_DEPTH} levels deep; flatten it."
+            f"{self._where(path)} is nested more than {_MAX_DEPTH} levels deep; flatten it."
         )
 
     def _refuse(self, value: object, path: tuple[object, ...]) -> NoReturn:
@@ -234,7 +235,10 @@ class _Reading:
         ) from None
 
     def _where(self, path: tuple[object, ...]) -> str:
-        return ", ".join([f"metadata of {self._what}", *map(shown, path)])
+        names = [*map(shown, path)]
+        if len(names) > _NAMED:
+            names[_NAMED // 2 : -_NAMED // 2] = ["..."]
+        return ", ".join([f"metadata of {self._what}", *names])
 
 
 def _plain(value: object) -> Any:

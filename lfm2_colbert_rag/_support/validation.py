@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..errors import ConfigError, InputError, shown, typed
 from ..filters import Filter, matches_everything, parse_where
-from ..types import AddedIds, Passage, Where
-from .intake import Intake, content_id
+from ..types import Passage, Where
+from .intake import Intake
+from .slots import Checked, fill_slots
 
 _FIELDS = ("id", "text", "metadata")
 
@@ -40,13 +40,23 @@ def check_queries(queries: object) -> list[str]:
     return [check_query(query) for query in queries]
 
 
+def whole_number(number: object) -> int | None:
+    """Return an integer, one of NumPy's included, as Python has it; None for anything else."""
+    if isinstance(number, bool):
+        return None
+    try:
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
+
+
 def check_k(k: object, name: str = "k") -> int:
     """Return k if it is a positive integer, one of NumPy's included.
 
     Raises:
         InputError: anything else.
     """
-    number = _index(k)
+    number = whole_number(k)
     if number is None or number < 1:
         raise InputError(f"{name} must be a positive integer, not {shown(k)}.")
     return number
@@ -58,7 +68,7 @@ def check_count(number: object, name: str) -> int:
     Raises:
         ConfigError: it is no positive whole number.
     """
-    count = _index(number)
+    count = whole_number(number)
     if count is None or count < 1:
         raise ConfigError(f"{name} must be a positive whole number, not {shown(number)}.")
     return count
@@ -108,33 +118,6 @@ def check_deletion(
     return None, condition
 
 
-@dataclass(frozen=True)
-class Checked:
-    """Passages that were given as parallel lists, checked.
-
-    Attributes:
-        slots: one a text: the passage; None where it is blank, or equals one before it.
-        ids: one a text, also of those that are left out.
-        left_out: places of blank texts.
-        intake: what was made good on the way.
-    """
-
-    slots: tuple[Passage | None, ...]
-    ids: tuple[str, ...]
-    left_out: tuple[int, ...]
-    intake: Intake
-
-    @property
-    def passages(self) -> list[Passage]:
-        """Those to be stored, each id once."""
-        return [passage for passage in self.slots if passage is not None]
-
-    @property
-    def added(self) -> AddedIds:
-        """What the caller is told."""
-        return AddedIds(self.ids, self.left_out)
-
-
 def check_passages(
     texts: object, ids: object = None, metadata: object = None, *, strict: bool = False
 ) -> Checked:
@@ -161,9 +144,8 @@ def check_passages(
     for name, values in (("ids", given_ids), ("metadata", given_metadata)):
         if values is not None:
             _check_in_step(name, values, given, (texts, ids, metadata))
-    return _Slots(Intake(strict=strict)).fill(
-        given, given_ids or [None] * len(given), given_metadata or [None] * len(given)
-    )
+    none = [None] * len(given)
+    return fill_slots(given, given_ids or none, given_metadata or none, Intake(strict=strict))
 
 
 def list_passages(passages: object) -> list[Passage]:
@@ -185,49 +167,6 @@ def check_listed(passages: Sequence[Passage], *, strict: bool = False) -> Checke
         [one.metadata for one in passages],
         strict=strict,
     )
-
-
-class _Slots:
-    """One passage after the other, each id once."""
-
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
-        self._first: dict[str, int] = {}
-        self._slots: list[Passage | None] = []
-        self._left_out: list[int] = []
-
-    def fill(
-        self, texts: Sequence[object], ids: Sequence[object], metadata: Sequence[object]
-    ) -> Checked:
-        known = [
-            None if id is None else self._intake.id(id, f"id {place}")
-            for place, id in enumerate(ids)
-        ]
-        final = []
-        for place, (text, id, facts) in enumerate(zip(texts, known, metadata, strict=True)):
-            what = f"text {place}" if id is None else f"text {place} (id {shown(id)})"
-            passage = self._intake.passage(text, id, facts, what)
-            if passage is None:
-                self._left_out.append(place)
-                final.append(id or content_id(str(text), {}))
-            else:
-                final.append(passage.id)
-            self._slots.append(passage if passage and self._is_new(passage, place) else None)
-        return Checked(tuple(self._slots), tuple(final), tuple(self._left_out), self._intake)
-
-    def _is_new(self, passage: Passage, place: int) -> bool:
-        first = self._first.setdefault(passage.id, place)
-        if first == place:
-            return True
-        before = self._slots[first]
-        assert before is not None  # the place of a passage that was kept
-        if self._intake.strict or not _same(before, passage):
-            raise InputError(
-                f"id {shown(passage.id)} is given twice, for texts {first} and {place}"
-                f"{'' if _same(before, passage) else ', which differ'}; give each passage an id "
-                "of its own."
-            )
-        return False
 
 
 def check_stream(passages: object) -> Iterable[object]:
@@ -323,20 +262,6 @@ def _fields(item: object, what: str) -> Mapping[str, object]:
             "of your own into the metadata."
         )
     return item
-
-
-def _same(one: Passage, other: Passage) -> bool:
-    """Tell whether two passages are equal as JSON, in which True is not 1."""
-    return content_id(one.text, one.metadata) == content_id(other.text, other.metadata)
-
-
-def _index(number: object) -> int | None:
-    if isinstance(number, bool):
-        return None
-    try:
-        return operator.index(number)  # type: ignore[arg-type]
-    except TypeError:
-        return None
 
 
 def _listed(values: object, name: str, wanted: str) -> list[object]:

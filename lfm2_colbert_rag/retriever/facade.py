@@ -17,8 +17,8 @@ import numpy.typing as npt
 from .._support.intake import Intake
 from .._support.paths import PathLike, absolute_path
 from .._support.progress import ProgressLike
+from .._support.slots import Checked
 from .._support.validation import (
-    Checked,
     check_candidates,
     check_count,
     check_deletion,
@@ -455,7 +455,7 @@ class Retriever:
 
         Example:
             >>> retriever = Retriever.from_texts([], model="hash")
-            >>> [hit.text for hit in retriever.rerank("a key", ["", "a lock", "the key"])]
+            >>> [hit.text for hit in retriever.rerank("key", ["", "a lock", "the key"])]
             ['the key', 'a lock', '']
         """
         passages, intake = check_candidates(candidates, strict=strict)
@@ -554,9 +554,14 @@ class Retriever:
             ReadOnlyError: the index may only be read.
 
         Example:
-            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
-            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
-            ['reset']
+            >>> import datetime
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> added = retriever.add(["Hold the reset key.", ""], ids=["page-1", "page-2"],
+            ...                       metadata=[{"on": datetime.date(2024, 1, 5)}, None])
+            >>> added, added.left_out
+            (['page-1', 'page-2'], (1,))
+            >>> retriever.get(["page-1"])[0].metadata
+            {'on': '2024-01-05'}
         """
         checked = check_passages(texts, ids, metadata, strict=strict)
         checked.intake.report(logger)

@@ -210,7 +210,7 @@ class Ingestor:
             staged.append(place, window)
         counts = staged.writer.counts(len(passages))
         if 0 in counts[0]:
-            raise no_vectors(passages[counts[0].index(0)].id)
+            raise no_vectors(passages[counts[0].index(0)])
         return counts
 
     @staticmethod

@@ -131,9 +131,17 @@ def reranked_hits(
     ]
 
 
-def blank_hits(passages: Sequence[Passage]) -> list[Hit]:
-    """Return hits that nothing was compared with: score and relevance 0, and no evidence."""
-    return [Hit(one.id, 0.0, 0.0, one.text, copy.deepcopy(dict(one.metadata))) for one in passages]
+def blank_hits(passages: Sequence[Passage], scores: Sequence[float]) -> list[Hit]:
+    """Return hits that nothing was compared with: relevance 0, no evidence, and no higher score.
+
+    Args:
+        passages: the blank passages.
+        scores: those of all other hits.
+    """
+    score = min(0.0, *scores) if scores else 0.0
+    return [
+        Hit(one.id, score, 0.0, one.text, copy.deepcopy(dict(one.metadata))) for one in passages
+    ]
 
 
 def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Explanation:

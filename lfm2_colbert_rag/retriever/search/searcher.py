@@ -114,7 +114,8 @@ class Searcher:
         """
         written = [one for one in candidates if not is_blank(one.text)]
         blank = [one for one in candidates if is_blank(one.text)]
-        return [*self._reranked(text, written, k), *blank_hits(blank)][:k]
+        ranked = self._reranked(text, written, k)
+        return [*ranked, *blank_hits(blank, [hit.score for hit in ranked])][:k]
 
     def _reranked(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
         if not candidates:

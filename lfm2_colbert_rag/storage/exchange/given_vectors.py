@@ -50,13 +50,22 @@ def given_windows(
         known = None if ids is None else _next(ids, "token ids", slot, slots)
         if passage is None:
             continue
-        for window in _to_windows(given, known, passage):
-            check_window(window, dim, passage)
+        for window in _checked(given, known, passage, dim, slot):
             yield place, window
         place += 1
     _check_exhausted(entries, "vectors", slots)
     if ids is not None:
         _check_exhausted(ids, "token ids", slots)
+
+
+def _checked(given: Any, token_ids: Any, passage: Passage, dim: int, slot: int) -> Sequence[Window]:
+    try:
+        windows = _to_windows(given, token_ids, passage)
+        for window in windows:
+            check_window(window, dim, passage)
+    except InputError as error:  # the id may be one that the caller never saw
+        raise InputError(f"text {slot}: {error}") from None
+    return windows
 
 
 def _to_windows(given: Any, token_ids: Any, passage: Passage) -> Sequence[Window]:

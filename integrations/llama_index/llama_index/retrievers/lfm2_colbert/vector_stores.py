@@ -197,7 +197,7 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
 
     def clear(self) -> None:
         """Delete everything."""
-        self._retriever.delete(where={})
+        self._retriever.delete(all=True)
 
     def persist(self, persist_path: str, fs: Any = None) -> None:
         """Do nothing: an index on disk is saved with every change.
