@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._support.intake import plain_metadata
     from .encoder import Encoder, load_encoder
     from .encoder.onnx.model_export import export_model
     from .encoder.streaming import encode_stream
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
     from .types import (
+        AddedIds,
         HeatMap,
         Hit,
         IndexStats,
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AddedIds",
     "Encoder",
     "Explanation",
     "Fusion",
@@ -70,6 +73,7 @@ __all__ = [
     "load_encoder",
     "maxsim",
     "maxsim_pairwise",
+    "plain_metadata",
     "public_metadata",
 ]
 
@@ -91,8 +95,10 @@ _HOME = {
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
+    "plain_metadata": "._support.intake",
 }
 _TYPES = (
+    "AddedIds",
     "HeatMap",
     "Hit",
     "IndexStats",

@@ -174,5 +174,10 @@ def shown(value: object) -> str:
         return f"a {type(value).__name__}"
 
 
+def typed(value: object) -> str:
+    """Return a value with its type, as messages show it: ``int (7)``."""
+    return f"{type(value).__name__} ({shown(value)})"
+
+
 _SHOWN = reprlib.Repr()
 _SHOWN.maxlevel, _SHOWN.maxstring, _SHOWN.maxother = 3, 60, 60

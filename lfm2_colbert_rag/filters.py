@@ -145,6 +145,30 @@ def parse_where(where: Mapping[str, Any]) -> Filter:
     return _Parser().mapping(where, (), 0)
 
 
+def matches_everything(node: Filter) -> bool:
+    """Tell whether a filter leaves no passage out, whatever they hold; ``{}`` is one.
+
+    Example:
+        >>> matches_everything(parse_where({"$and": [{}, {"$not": {"year": {"$in": []}}}]}))
+        True
+    """
+    if isinstance(node, And):
+        return all(map(matches_everything, node.children))
+    if isinstance(node, Or):
+        return any(map(matches_everything, node.children))
+    return isinstance(node, Not) and _matches_nothing(node.child)
+
+
+def _matches_nothing(node: Filter) -> bool:
+    if isinstance(node, And):
+        return any(map(_matches_nothing, node.children))
+    if isinstance(node, Or):
+        return all(map(_matches_nothing, node.children))
+    if isinstance(node, Not):
+        return matches_everything(node.child)
+    return node.operator == "$in" and not node.operand
+
+
 def matches(node: Filter, metadata: Mapping[str, Any], id: str = "") -> bool:
     """Evaluate a filter on one passage's metadata and id.
 

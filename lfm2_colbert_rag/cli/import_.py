@@ -53,12 +53,13 @@ def import_(
 
     Everything is read and checked before the first passage is added.
     """
+    from .._support.validation import check_listed
     from ..storage.exchange.formats import open_dump
     from ..storage.exchange.given_vectors import given_windows
 
     opened = open_dump(dump)
     passages = opened.match(None if texts is None else _read(texts))
-    for _ in given_windows(opened.vectors(), passages, opened.dim):
+    for _ in given_windows(opened.vectors(), check_listed(passages).slots, opened.dim):
         pass
     with _open(into, model, opened) as retriever:
         added = retriever.import_dump(dump, None if texts is None else passages)

@@ -110,7 +110,7 @@ def _record(
     if metadata is None:
         metadata = {key: value for key, value in fields.items() if key not in ("id", "text")}
     try:  # the rules of ``Retriever.add``, here where the place is known
-        passage = check_passages([text], [identifier], [metadata])[0]
+        passage = check_passages([text], [identifier], [metadata]).passages[0]
     except InputError as error:
         raise InputError(f"{place}: {error}") from None
     return Record(passage, place)

@@ -1,9 +1,43 @@
-"""Which reader a file of each kind has."""
+"""Which reader a file of each kind has, by its suffix."""
 
 from __future__ import annotations
 
-from .records import Reader
+from collections.abc import Callable, Iterator
+from functools import partial
 
-__all__ = ["READERS"]
+from .json_files import read_json, read_jsonl
+from .options import ReadOptions
+from .records import Odd, Reader, Section, SourceFile
+from .tables import read_table
+from .text import read_text
 
-READERS: dict[str, Reader] = {}
+__all__ = ["READERS", "ROWS", "SUFFIXES", "readers"]
+
+_WITH_OPTIONS: dict[str, Callable[[SourceFile, ReadOptions], Iterator[Section | Odd]]] = {
+    ".txt": read_text,
+    ".md": read_text,
+    ".markdown": read_text,
+    ".rst": read_text,
+    ".csv": read_table,
+    ".tsv": read_table,
+    ".json": read_json,
+    ".jsonl": read_jsonl,
+    ".ndjson": read_jsonl,
+}
+_OTHERS: dict[str, Reader] = {}
+
+
+def readers(options: ReadOptions) -> dict[str, Reader]:
+    """Return the reader of each kind, with the user's options."""
+    own = {suffix: partial(read, options=options) for suffix, read in _WITH_OPTIONS.items()}
+    return {**own, **_OTHERS}
+
+
+READERS = readers(ReadOptions())
+"""The reader of each kind, with its defaults."""
+
+ROWS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
+"""Kinds whose passages are somebody's rows: their metadata are the rows' own and nothing else."""
+
+SUFFIXES = ", ".join([*READERS, "each also with .gz"])
+"""The kinds, for messages."""

@@ -131,6 +131,11 @@ def reranked_hits(
     ]
 
 
+def blank_hits(passages: Sequence[Passage]) -> list[Hit]:
+    """Return hits that nothing was compared with: score and relevance 0, and no evidence."""
+    return [Hit(one.id, 0.0, 0.0, one.text, copy.deepcopy(dict(one.metadata))) for one in passages]
+
+
 def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Explanation:
     """Explain the score of one live row."""
     ranking = index.search([query.encoded.vectors], 1, rows=np.array([row]))[0]

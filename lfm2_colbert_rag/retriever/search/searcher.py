@@ -10,16 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.characters import is_blank
 from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_query_vectors, check_window
-from ..._support.validation import check_passages
 from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed import CompressedIndex
 from ...index.trace import exact_trace
 from ..ingest.passage_encoder import PassageEncoder
 from .diversity import diversify
 from .fusion import Fusion
-from .hits import Query, explain_row, lexical_hits, ranked_hits, reranked_hits
+from .hits import (
+    Query,
+    blank_hits,
+    explain_row,
+    lexical_hits,
+    ranked_hits,
+    reranked_hits,
+)
 from .hybrid import Legs
 from .index_cache import IndexCache
 from .plan import SearchPlan
@@ -101,14 +108,21 @@ class Searcher:
         return [hits[i] for i in diversify(relevance, vectors, k, weight)]
 
     def rerank(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
-        """Order somebody else's texts by how well they answer a checked query."""
-        checked = check_passages([one.text for one in candidates])
-        if not checked:
+        """Order somebody else's checked texts by how well they answer a checked query.
+
+        Blank ones come last: they have no vectors.
+        """
+        written = [one for one in candidates if not is_blank(one.text)]
+        blank = [one for one in candidates if is_blank(one.text)]
+        return [*self._reranked(text, written, k), *blank_hits(blank)][:k]
+
+    def _reranked(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
+        if not candidates:
             return []
         snapshot = self._store.snapshot()
         query = self._query(snapshot, text, self.encode([text])[0])
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
-        windows = list(encoder.encode([one.text for one in checked]))
+        windows = list(encoder.encode([one.text for one in candidates]))
         for place, window in windows:
             if len(window.encoded):
                 check_window(window, snapshot.settings.dim, candidates[place])

@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
+from ..._support.characters import composed
 from ..._support.regular import open_regular
 from ..._support.safe_json import load_json as load_safely
 from ..._support.system_errors import raise_named
+from ..._support.validation import check_ids
 from ...errors import InputError, LFM2ColBERTError
 from ...types import Passage
 from .array_headers import map_array
@@ -95,11 +97,15 @@ class Dump:
             raise InputError(f"{self.path} ({self.kind}) holds no texts; give them as well.")
         if self.ids is None:
             return self._in_order(passages)
-        by_id = {passage.id: passage for passage in passages}
-        _require_none([id for id in self.ids if id not in by_id], "text", self.path)
-        known = set(self.ids)
+        names = [composed(id) for id in self.ids]
+        by_id: dict[str, Passage] = {}
+        for id, passage in zip(check_ids([one.id for one in passages]), passages, strict=True):
+            if by_id.setdefault(id, passage) != passage:
+                raise InputError(f"two texts that differ have the id {id!r}; give each its own.")
+        _require_none([id for id in names if id not in by_id], "text", self.path)
+        known = set(names)
         _require_none([id for id in by_id if id not in known], "vector", self.path)
-        return [by_id[id] for id in self.ids]
+        return [by_id[id] for id in names]
 
     def _in_order(self, passages: Sequence[Passage]) -> list[Passage]:
         if len(passages) != self.length:
