@@ -20,7 +20,8 @@ LARGEST_FILE = 512 << 20
 LARGEST_UNPACKED = 1 << 30
 LARGEST_TREE = 256 << 20  # a parsed tree takes about ten times as much memory as its XML
 _TREES = (".xml", ".rels", ".opf", ".ncx", ".xhtml", ".html", ".htm")
-_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"  # the container of old Office files and of encrypted ones
+# The container of old Office files, and of encrypted ones of today.
+_OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 

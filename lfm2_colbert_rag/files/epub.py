@@ -82,10 +82,10 @@ def _open(archive: ZipFile) -> _Book:
     folder = posixpath.dirname(package_name)
     items = {}
     for one in package.iter():
-        if local(one) == "item" and one.get("media-type") in _PAGES:
-            if "nav" not in (one.get("properties") or "").split():
-                path = posixpath.normpath(posixpath.join(folder, unquote(one.get("href", ""))))
-                items[one.get("id")] = path
+        page = local(one) == "item" and one.get("media-type") in _PAGES
+        if page and "nav" not in (one.get("properties") or "").split():
+            path = posixpath.normpath(posixpath.join(folder, unquote(one.get("href", ""))))
+            items[one.get("id")] = path
     spine = [one.get("idref") for one in package.iter() if local(one) == "itemref"]
     chapters = [items[idref] for idref in spine if items.get(idref) in names]
     if not chapters:

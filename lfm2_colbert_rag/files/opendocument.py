@@ -7,8 +7,9 @@ from typing import Any
 
 from ..errors import InputError
 from .containers import content, open_zip, reading
+from .options import DEFAULTS, ReadOptions
 from .outline import Block, sections
-from .records import Section, SourceFile
+from .records import Odd, Section, SourceFile
 from .sheet_rows import Cells, sheet_sections
 from .trees import local, parse_xml
 
@@ -19,10 +20,11 @@ _OFFICE = "{urn:oasis:names:tc:opendocument:xmlns:office:1.0}"
 _TABLE = "{urn:oasis:names:tc:opendocument:xmlns:table:1.0}"
 _TEXT = "{urn:oasis:names:tc:opendocument:xmlns:text:1.0}"
 _DRAW = "{urn:oasis:names:tc:opendocument:xmlns:drawing:1.0}"
-_LEFT_OUT = frozenset(
-    "tracked-changes annotation annotation-end forms sequence-decls table-of-content shapes "
-    "alphabetical-index ruby-text bookmark title desc settings".split()
-)
+_LEFT_OUT = frozenset({
+    "tracked-changes", "annotation", "annotation-end", "forms", "sequence-decls",
+    "table-of-content", "shapes", "alphabetical-index", "ruby-text", "bookmark", "title", "desc",
+    "settings",
+})  # fmt: skip
 _MOST = 1024  # repetitions of a cell: more are the rest of an empty row
 
 
@@ -71,11 +73,12 @@ def read_odp(file: SourceFile) -> Iterator[Section]:
         raise InputError("there is no text on its slides, only pictures.")
 
 
-def read_ods(file: SourceFile) -> Iterator[Section]:
+def read_ods(file: SourceFile, options: ReadOptions = DEFAULTS) -> Iterator[Section | Odd]:
     """Read the rows of all sheets.
 
     Args:
         file: the file.
+        options: which columns are text and id.
 
     Yields:
         A row, under the names of its columns, with its sheet and its number.
@@ -87,7 +90,8 @@ def read_ods(file: SourceFile) -> Iterator[Section]:
     body, facts = _open(file)
     found = False
     for table in body.iter(f"{_TABLE}table"):
-        for section in sheet_sections(table.get(f"{_TABLE}name", ""), _rows(table), facts):
+        name = table.get(f"{_TABLE}name", "")
+        for section in sheet_sections(name, _rows(table), facts, options):
             found = True
             yield section
     if not found:

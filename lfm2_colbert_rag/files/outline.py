@@ -54,8 +54,9 @@ class _Piece:
 def sections(
     blocks: Sequence[Block], facts: dict[str, Any], *, within: str = ""
 ) -> Iterator[Section]:
-    """Divide a document that is long: at its highest headings, and where that leaves long parts
-    at the headings within them.
+    r"""Divide a document that is long.
+
+    It is divided at its highest headings, and what is long still at the headings below them.
 
     Args:
         blocks: the document in order, blank ones left out.
@@ -69,7 +70,7 @@ def sections(
     Example:
         >>> blocks = [Block("Returns", 1), Block("Within 30 days.")]
         >>> [one.text for one in sections(blocks, {})]
-        ['Returns\\nWithin 30 days.']
+        ['Returns\nWithin 30 days.']
     """
     pieces = list(_divide(_Piece((), tuple(blocks)))) if blocks else []
     if len(pieces) == 1:

@@ -35,7 +35,7 @@ def plain(text: str) -> str:
 
 
 def reflow(text: str) -> str:
-    """Join the lines of a page into paragraphs, and the words divided at their ends.
+    r"""Join the lines of a page into paragraphs, and the words divided at their ends.
 
     A line goes on in the next one if it is about as long as the others of the page and neither it
     ends as a sentence does, nor the next begins as an item of a list does. Lines that are not full,
@@ -48,7 +48,7 @@ def reflow(text: str) -> str:
         A paragraph a line.
 
     Example:
-        >>> reflow("It was a long line of a page, and a word was di\ufffevided\\nat its end.")
+        >>> reflow("It was a long line of a page, and a word was di\ufffevided\nat its end.")
         'It was a long line of a page, and a word was divided at its end.'
     """
     text = plain(text.replace("\r\n", "\n").replace("\r", "\n")).replace(f"{HYPHEN}\n", HYPHEN)

@@ -2,19 +2,22 @@
 
 Who asks a table asks for what one of its rows says, and wants to be shown that row: all of a sheet
 as one passage would be found by everything and answer nothing, and a row without the names of its
-columns is a list of numbers. So "Price: 12.50" is what is searched, and the sheet and the row are
-kept for citations.
+columns is a list of numbers. So "Price: 12.50" is what is searched, the values are metadata to
+filter by, and the sheet and the row are kept for citations.
 """
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time
 from typing import Any
 
-from .records import Section
+from ..errors import InputError
+from .options import DEFAULTS, ReadOptions
+from .records import Odd, Section
+from .rows import Columns, to_section
 
 __all__ = ["Cells", "sheet_sections"]
 
@@ -22,106 +25,120 @@ _LEAD = 50  # lines over the table that are kept as one passage
 Cells = Sequence[Any]
 
 
-def sheet_sections(sheet: str, rows: Iterable[Cells], facts: dict[str, Any]) -> Iterator[Section]:
-    """Give the rows of a sheet as passages.
+def sheet_sections(
+    sheet: str, rows: Iterable[Cells], facts: dict[str, Any], options: ReadOptions = DEFAULTS
+) -> Iterator[Section | Odd]:
+    r"""Give the rows of a sheet as passages.
 
     The first row with several cells names the columns if all of them are texts that differ. What
-    stands over it, such as a title, is a passage of its own. Where a column is called ``text``,
-    this is the text of each passage, a column ``id`` its id, and the others are metadata, as in
-    CSV.
+    stands over it, such as a title, is a passage of its own. Where a column is called ``text``, or
+    is named in the options, this is the text of each passage, as in CSV.
 
     Args:
         sheet: its name.
         rows: values of its cells from the first row on, empty rows included.
         facts: metadata of every passage.
+        options: which columns are text and id.
 
     Yields:
-        Passages with ``sheet`` and ``row`` in their metadata, rows counted from 1.
+        Passages with their cells, ``sheet`` and ``row`` in their metadata; rows count from 1.
+
+    Raises:
+        InputError: the options name columns that the sheet has not.
 
     Example:
         >>> rows = [("Item", "Price"), ("Lamp", 12.5)]
         >>> [one.text for one in sheet_sections("Prices", rows, {})]
-        ['Item: Lamp\\nPrice: 12.5']
+        ['Item: Lamp\nPrice: 12.5']
     """
-    facts = {**facts, "sheet": sheet}
-    seen: Counter[str] = Counter()
+    table: _Table | None = None
     lead: list[str] = []
-    header: list[str] | None = None
-    begun = False
     for number, row in enumerate(rows, 1):
-        cells = {column: shown for column, one in enumerate(row) if (shown := _shown(one))}
-        if not cells:
+        cells = [_shown(one) for one in row]
+        filled = [cell for cell in cells if cell]
+        if not filled:
             continue
-        if not begun and len(cells) == 1 and len(lead) < _LEAD:
-            lead += cells.values()
+        if table is None and len(filled) == 1 and len(lead) < _LEAD:
+            lead += filled
             continue
-        if not begun:
-            begun, header = True, _header(row)
+        if table is None:
             yield from _lead(sheet, lead, facts)
-            if header is not None:
+            header = _header(row, cells)
+            table = _Table(sheet, header or [], facts, options)
+            if header:
+                lead = filled
                 continue
-        yield _section(row, cells, header, number, facts, seen)
-    if not begun:
-        yield from _lead(sheet, lead, facts)
-    elif header is not None and not seen:
-        yield from _lead(sheet, header, facts)
+        lead = []
+        yield table.section(number, row, cells)
+    yield from _lead(sheet, lead, facts)  # there is nothing below it
 
 
-def _lead(sheet: str, lines: Iterable[str], facts: dict[str, Any]) -> Iterator[Section]:
-    if text := "\n".join(line for line in lines if line):
-        yield Section(text, f"sheet {sheet}", facts, f"sheet {sheet}")
+def _lead(sheet: str, lines: list[str], facts: dict[str, Any]) -> Iterator[Section]:
+    if lines:
+        yield Section("\n".join(lines), f"sheet {sheet}", {**facts, "sheet": sheet}, sheet)
 
 
-def _header(row: Cells) -> list[str] | None:
-    names = [" ".join(one.split()) if isinstance(one, str) else "" for one in row]
-    filled = [name for name, one in zip(names, row, strict=True) if _shown(one)]
-    return names if all(filled) and len(set(filled)) == len(filled) else None
+def _header(row: Cells, cells: list[str]) -> list[str] | None:
+    """Return the names of columns, if a row holds such."""
+    filled = [cell for cell in cells if cell]
+    texts = all(isinstance(one, str) for one, cell in zip(row, cells, strict=True) if cell)
+    return cells if texts and len(set(filled)) == len(filled) else None
 
 
-def _section(
-    row: Cells,
-    cells: dict[int, str],
-    header: list[str] | None,
-    number: int,
-    facts: dict[str, Any],
-    seen: Counter[str],
-) -> Section:
-    place = f"sheet {facts['sheet']}, row {number}"
-    facts = {**facts, "row": number}
-    id = None
-    if header is None:
-        text = " | ".join(cells.values())
-    else:
-        named = {column: _name(header, column) for column in cells}
-        text = "\n".join(
-            f"{name}: {cells[column]}" if name else cells[column] for column, name in named.items()
-        )
-        roles = {name.casefold(): column for column, name in named.items()}
-        if "text" in {name.casefold() for name in header}:
-            text = cells.get(roles.get("text", -1), "")
-            id = cells.get(roles.get("id", -1))
-            own = {n: _value(row[c]) for c, n in named.items() if n.casefold() not in ("text", "id")}
-            facts = {**own, **facts}
-    # not the number of the row, which changes for all of them when one above is deleted
-    mark = hashlib.blake2b("\0".join(cells.values()).encode("utf-8", "replace"), digest_size=8)
-    key = f"sheet {facts['sheet']} {mark.hexdigest()}"
-    seen[key] += 1
-    again = f" {seen[key]}" if seen[key] > 1 else ""
-    return Section(text, key + again, facts, place, id)
+class _Table:
+    """Rows below the names of their columns, if there are such."""
 
+    def __init__(
+        self, sheet: str, header: list[str], facts: dict[str, Any], options: ReadOptions
+    ) -> None:
+        self._header = header
+        self._facts = {**facts, "sheet": sheet}
+        self._columns: Columns | None = None
+        try:
+            self._columns = options.columns.find(name for name in header if name)
+        except InputError:
+            if options.columns.text:
+                raise
+        self._seen: Counter[str | None] = Counter()
 
-def _name(header: list[str], column: int) -> str:
-    return header[column] if column < len(header) else ""
+    def section(self, number: int, row: Cells, cells: list[str]) -> Section | Odd:
+        """Return a row as a passage."""
+        sheet = self._facts["sheet"]
+        place = f"sheet {sheet}, row {number}"
+        named = {
+            name: (_value(one), cell)
+            for name, one, cell in zip(self._header, row, cells, strict=False)
+            if name and cell
+        }
+        fields = {name: value for name, (value, _) in named.items()}
+        if self._columns is None:
+            fields, columns = {**fields, "\0": self._lines(cells)}, Columns(("\0",))
+        else:
+            columns = self._columns
+            fields |= {name: named[name][1] for name in columns.text if name in named}
+        found = to_section(fields, columns, place)
+        if isinstance(found, Odd) or found.id is not None:
+            return found
+        # rows alike are told apart by their order: their numbers change when one above is deleted
+        self._seen[found.key] += 1
+        again = f" {self._seen[found.key]}" if self._seen[found.key] > 1 else ""
+        facts = {**found.metadata, **self._facts, "row": number}
+        return replace(found, key=f"sheet {sheet} {found.key}{again}", metadata=facts)
+
+    def _lines(self, cells: list[str]) -> str:
+        if not self._header:
+            return " | ".join(cell for cell in cells if cell)
+        names = [*self._header, *[""] * (len(cells) - len(self._header))]
+        pairs = zip(names, cells, strict=False)
+        return "\n".join(f"{name}: {cell}" if name else cell for name, cell in pairs if cell)
 
 
 def _shown(value: Any) -> str:
-    """Return what a cell shows: whole numbers without a point, dates without midnight."""
+    """Return what a cell shows, on one line: whole numbers without a point, no midnights."""
     value = _value(value)
     if value is None:
         return ""
-    if isinstance(value, float):
-        return f"{value:.15g}"
-    return str(value).strip()
+    return f"{value:.15g}" if isinstance(value, float) else str(value).strip()
 
 
 def _value(value: Any) -> Any:

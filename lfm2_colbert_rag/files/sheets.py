@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from .._support.extras import require
 from ..errors import InputError
 from .containers import content, open_zip, reading
-from .records import Section, SourceFile
+from .options import DEFAULTS, ReadOptions
+from .records import Odd, Section, SourceFile
 from .sheet_rows import Cells, sheet_sections
 
 __all__ = ["read_xlsx"]
@@ -17,11 +18,12 @@ __all__ = ["read_xlsx"]
 KIND = "an .xlsx file"
 
 
-def read_xlsx(file: SourceFile) -> Iterator[Section]:
+def read_xlsx(file: SourceFile, options: ReadOptions = DEFAULTS) -> Iterator[Section | Odd]:
     """Read the rows of all sheets; formulas give what they had come to when the file was saved.
 
     Args:
         file: the file.
+        options: which columns are text and id.
 
     Yields:
         A row, under the names of its columns, with its sheet and its number.
@@ -42,7 +44,8 @@ def read_xlsx(file: SourceFile) -> Iterator[Section]:
         for sheet in book.worksheets:
             sheet.reset_dimensions()  # what the file says of its size may be wrong
             rows = _rows(sheet.iter_rows(values_only=True))
-            for section in sheet_sections(sheet.title, rows, {"title": title} if title else {}):
+            facts = {"title": title} if title else {}
+            for section in sheet_sections(sheet.title, rows, facts, options):
                 found = True
                 yield section
     finally:

@@ -20,7 +20,7 @@ KIND = "a .docx file"
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 # Each is in the text already, or was taken out of it: the older of two forms of a drawing, deleted
 # text and where moved text stood, the codes of fields.
-_LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "delText", "rPr", "pPr", "sectPr"})
+_LEFT_OUT = frozenset({"Fallback", "del", "moveFrom", "instrText", "rPr", "pPr", "sectPr"})
 _NOTES = ("/footnotes", "/endnotes")
 _STYLE = re.compile(r"(?:heading|title)\s*(\d?)", re.IGNORECASE)
 
