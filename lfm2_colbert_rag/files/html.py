@@ -20,7 +20,7 @@ KIND = "an HTML file"
 # What is not the page itself: programs, forms, ways to other pages. DocBook, Sphinx and Doxygen
 # wrote most manuals; the first knows no <nav>.
 _ASIDE = (
-    "script, style, template, noscript, nav, iframe, object, svg, math annotation, button, select, "
+    "script, style, template, noscript, nav, iframe, object, svg, annotation, button, select, "
     "textarea, rt, rp, [hidden], [role=navigation], [role=search], [role=contentinfo], "
     "[role=banner], body > footer, body > header > nav, .navheader, .navfooter, .sphinxsidebar, "
     "a.headerlink, .skip-link"
@@ -102,7 +102,7 @@ def parse_page(markup: str) -> Page:
     if "http://www.w3.org/1999/xhtml" in markup[:4096]:
         markup = _UNCLOSED.sub(r"<\1\2></\1>", markup)  # <title/> would swallow all that follows
     tree = parser(markup)
-    titles = tree.css_first("head title, title")
+    titles = tree.css_first("head > title")
     title = " ".join(titles.text().split()) if titles is not None else ""
     for one in tree.css(_ASIDE):
         one.decompose()
@@ -124,17 +124,22 @@ def decode_page(data: bytes) -> str:
 
 
 def _announced(data: bytes) -> str | None:
-    """Decode what says itself how it is encoded, and is; None for all else."""
-    if data.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
+    """Decode UTF-8, and what says itself how it is encoded, and is; None for all else.
+
+    What is valid UTF-8 is, whatever it says: servers convert pages and leave their words about it.
+    """
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         return None
     named = _XML.search(data[:256]) or _META.search(data[:4096])
-    if named is None:
-        return None
-    label = named[1].decode("ascii").lower()
-    try:
-        return data.decode(_LABELS.get(label, label))
-    except (LookupError, UnicodeDecodeError):
-        return None
+    label = named[1].decode("ascii").lower() if named else ""
+    for encoding in (
+        (label,) if label == "iso-2022-jp" else ("utf-8-sig", _LABELS.get(label, label))
+    ):
+        try:
+            return data.decode(encoding)
+        except (LookupError, UnicodeDecodeError):
+            continue
+    return None
 
 
 class _Reading:

@@ -96,17 +96,19 @@ def _divide(piece: _Piece) -> Iterator[_Piece]:
         return
     highest = min(inner)
     starts = [n for n, block in enumerate(blocks) if n and 0 < block.level <= highest]
-    lead = blocks[: starts[0]]
-    head = lead[0] if lead[0].level else None
-    above = piece.above
-    if head is not None and head.level < highest:
-        above = (*above, head.text)
+    lead, head = blocks[: starts[0]], blocks[0]
+    named = (*piece.above, head.text) if head.level else piece.above
+    above = first = named if head.level < highest else piece.above
     if any(not block.level for block in lead):
         yield from _divide(_Piece(piece.above, lead))
-    elif head is not None and above == piece.above:  # a heading beside the others, without text
-        starts[0] = 0
+    else:
+        first = named
+    waiting: tuple[Block, ...] = ()  # headings over nothing, which stand above the next section
     for start, end in zip(starts, [*starts[1:], len(blocks)], strict=True):
-        part = blocks[start:end]
-        if all(block.level for block in part) and len(part) == 1:
-            continue  # a heading over nothing
-        yield from _divide(_Piece(above, part))
+        part = waiting + blocks[start:end]
+        waiting = part if end - start == 1 else ()
+        if not waiting:
+            yield from _divide(_Piece(first, part))
+            first = above
+    if waiting:
+        yield _Piece(first, waiting)

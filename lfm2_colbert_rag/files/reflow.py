@@ -48,8 +48,9 @@ def reflow(text: str) -> str:
         A paragraph a line.
 
     Example:
-        >>> reflow("It was a long line of a page, and a word was di\ufffevided\nat its end.")
-        'It was a long line of a page, and a word was divided at its end.'
+        >>> lines = "This is a line, as long as they are here;\nin the next, a word is di\ufffevided."
+        >>> reflow(lines)
+        'This is a line, as long as they are here; in the next, a word is divided.'
     """
     text = plain(text.replace("\r\n", "\n").replace("\r", "\n")).replace(f"{HYPHEN}\n", HYPHEN)
     lines = [" ".join(line.split()) for line in text.split("\n")]

@@ -55,7 +55,7 @@ def read_docx(file: SourceFile) -> Iterator[Section]:
 
 
 def _heading_levels(document: Any) -> dict[str, int]:
-    """Return the level of every style that is one of headings, or is based on one."""
+    """Return the level of every style of headings, or based on one; the title stands above all."""
     levels = {}
     for style in document.styles:
         base: Any = style
@@ -64,10 +64,10 @@ def _heading_levels(document: Any) -> dict[str, int]:
                 break
             outline = base.element.find(f"{_W}pPr/{_W}outlineLvl")
             if outline is not None and int(outline.get(f"{_W}val", "9")) < 9:
-                levels[style.style_id] = int(outline.get(f"{_W}val")) + 1
+                levels[style.style_id] = int(outline.get(f"{_W}val")) + 2
                 break
             if match := _STYLE.fullmatch(base.name or ""):
-                levels[style.style_id] = int(match[1] or 1)
+                levels[style.style_id] = int(match[1] or 0) + 1
                 break
             base = getattr(base, "base_style", None)
     return levels
