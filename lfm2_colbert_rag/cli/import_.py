@@ -71,11 +71,13 @@ def import_(
 
 
 def _read(texts: Path) -> list[Passage]:
-    from .sources import check, find_sources, read
+    from ..files.corpus import Corpus
+    from ..files.kinds import READERS
+    from ..files.walk import find_sources
 
-    files = find_sources([texts]).files
-    check(files)
-    return [record.passage for record in read(files)]
+    with Corpus(READERS, prefix=None, strict=True) as corpus:
+        corpus.read(find_sources([texts], READERS).files)
+        return list(corpus)
 
 
 def _open(into: Path, model: str | None, dump: Dump) -> Retriever:

@@ -9,15 +9,14 @@ from __future__ import annotations
 import codecs
 import io
 import re
-from dataclasses import dataclass
 from typing import BinaryIO
 
 from chardet import EncodingEra, detect
 
 from ..errors import ConfigError, InputError
-from .records import SourceFile
+from .records import Encoding, SourceFile
 
-__all__ = ["UTF_8", "Encoding", "check_encoding", "find_encoding", "open_text", "read_whole"]
+__all__ = ["UTF_8", "find_encoding", "named_encoding", "open_text", "read_whole"]
 
 MAX_CHARACTERS = 100_000_000
 """Characters at most of what has to be read in one piece; a packed file may hold any number."""
@@ -53,26 +52,11 @@ _FEW = 32
 _HIGH = re.compile(rb"[\x80-\xff]+")
 
 
-@dataclass(frozen=True)
-class Encoding:
-    """How the bytes of a text are read.
-
-    Attributes:
-        name: of the codec.
-        guessed: nothing in the file says so; a detector does.
-        broken: some bytes are none of this encoding; they are read as U+FFFD.
-    """
-
-    name: str
-    guessed: bool = False
-    broken: bool = False
-
-
 UTF_8 = Encoding("utf-8-sig")
 
 
-def check_encoding(name: str) -> None:
-    """Refuse what is no encoding of texts.
+def named_encoding(name: str) -> Encoding:
+    """Return the encoding of a name that the user gave.
 
     Raises:
         ConfigError: Python knows none of the name that makes text of bytes.
@@ -83,15 +67,18 @@ def check_encoding(name: str) -> None:
         raise ConfigError(
             f"{name!r} is no encoding of texts; name one such as utf-8, cp1252 or shift_jis."
         ) from None
+    return Encoding(name)
 
 
 def find_encoding(file: SourceFile) -> Encoding:
-    """Find out how a text is encoded, without keeping it.
+    """Find out how a text is encoded, without keeping it; or return what is known of the file.
 
     Raises:
         InputError: it is no text, or in an encoding that nobody can tell.
         OSError: it cannot be read.
     """
+    if file.encoding is not None:
+        return file.encoding
     with file.open() as stream:
         head = stream.read(_SAMPLE)
         for mark, name in _MARKS:
@@ -108,21 +95,18 @@ def find_encoding(file: SourceFile) -> Encoding:
         return _guess(_strange_lines(stream))
 
 
-def open_text(
-    file: SourceFile, encoding: str | None = None, *, newline: str | None
-) -> io.TextIOWrapper:
+def open_text(file: SourceFile, *, newline: str | None) -> io.TextIOWrapper:
     """Open a text.
 
     Args:
         file: the file.
-        encoding: its codec; found out when None.
         newline: as for :func:`open`.
 
     Raises:
         InputError: see :func:`find_encoding`.
         OSError: it cannot be opened.
     """
-    found = find_encoding(file) if encoding is None else Encoding(encoding)
+    found = find_encoding(file)
     errors = "replace" if found.broken else "strict"
     return io.TextIOWrapper(file.open(), encoding=found.name, errors=errors, newline=newline)
 
@@ -144,10 +128,11 @@ def read_whole(stream: io.TextIOWrapper) -> str:
 
 def _without_mark(head: bytes) -> Encoding:
     """Tell which UTF-16 without a mark it is: in most texts, every other byte is about the same."""
-    zeros = head[0::2].count(0), head[1::2].count(0)
-    for name, here, there in (("utf-16-be", *zeros), ("utf-16-le", *reversed(zeros))):
-        if here > len(head) // 8 and not there:
-            return Encoding(name, guessed=True)
+    first, second = head[0::2].count(0), head[1::2].count(0)
+    if not second and first > len(head) // 8:
+        return Encoding("utf-16-be", guessed=True)
+    if not first and second > len(head) // 8:
+        return Encoding("utf-16-le", guessed=True)
     raise InputError("it holds NUL bytes: this is no text.")
 
 

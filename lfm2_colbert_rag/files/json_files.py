@@ -37,7 +37,7 @@ def read_jsonl(file: SourceFile, options: ReadOptions = DEFAULTS) -> Iterator[Se
         InputError: it is no text.
         OSError: it cannot be read.
     """
-    with open_text(file, options.encoding, newline=None) as stream:
+    with open_text(file, newline=None) as stream:
         yield from _lines(stream, options.columns)
 
 
@@ -54,7 +54,7 @@ def read_json(file: SourceFile, options: ReadOptions = DEFAULTS) -> Iterator[Sec
         InputError: it is no JSON, or holds no texts where they are looked for.
         OSError: it cannot be read.
     """
-    with open_text(file, options.encoding, newline=None) as stream:
+    with open_text(file, newline=None) as stream:
         text = read_whole(stream)
     try:
         value = parse_json(text)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import partial
 
 from .epub import read_epub
 from .html import read_html
@@ -19,13 +18,9 @@ from .tables import read_table
 from .text import read_text
 from .word import read_docx
 
-__all__ = ["READERS", "ROWS", "SUFFIXES", "readers"]
+__all__ = ["READERS", "ROWS", "SUFFIXES", "TEXTS", "readers"]
 
 _WITH_OPTIONS: dict[str, Callable[[SourceFile, ReadOptions], Iterator[Section | Odd]]] = {
-    ".txt": read_text,
-    ".md": read_text,
-    ".markdown": read_text,
-    ".rst": read_text,
     ".csv": read_table,
     ".tsv": read_table,
     ".json": read_json,
@@ -36,6 +31,7 @@ _WITH_OPTIONS: dict[str, Callable[[SourceFile, ReadOptions], Iterator[Section | 
     ".ods": read_ods,
 }
 _OTHERS: dict[str, Reader] = {
+    **dict.fromkeys((".txt", ".md", ".markdown", ".rst"), read_text),
     ".pdf": read_pdf,
     ".html": read_html,
     ".htm": read_html,
@@ -51,8 +47,14 @@ _OTHERS: dict[str, Reader] = {
 
 def readers(options: ReadOptions) -> dict[str, Reader]:
     """Return the reader of each kind, with the user's options."""
-    own = {suffix: partial(read, options=options) for suffix, read in _WITH_OPTIONS.items()}
-    return {**own, **_OTHERS}
+    own = {suffix: _bound(read, options) for suffix, read in _WITH_OPTIONS.items()}
+    return {**_OTHERS, **own}
+
+
+def _bound(
+    read: Callable[[SourceFile, ReadOptions], Iterator[Section | Odd]], options: ReadOptions
+) -> Reader:
+    return lambda file: read(file, options)
 
 
 READERS = readers(ReadOptions())
@@ -60,6 +62,9 @@ READERS = readers(ReadOptions())
 
 ROWS = frozenset({".csv", ".tsv", ".json", ".jsonl", ".ndjson"})
 """Kinds whose passages are somebody's rows: their metadata are the rows' own and nothing else."""
+
+TEXTS = ROWS | {".txt", ".md", ".markdown", ".rst"}
+"""Kinds that are bytes in some encoding, from the first to the last."""
 
 SUFFIXES = ", ".join([*READERS, "each also with .gz"])
 """The kinds, for messages."""

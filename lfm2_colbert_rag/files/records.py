@@ -11,9 +11,24 @@ from typing import Any, BinaryIO, TypeAlias, cast
 
 from .._support.regular import open_regular
 
-__all__ = ["GZIP", "Odd", "Reader", "Section", "SourceFile"]
+__all__ = ["GZIP", "Encoding", "Odd", "Reader", "Section", "SourceFile"]
 
 GZIP = ".gz"
+
+
+@dataclass(frozen=True)
+class Encoding:
+    """How the bytes of a text are read.
+
+    Attributes:
+        name: of the codec.
+        guessed: nothing in the file says so; a detector does.
+        broken: some bytes are none of this encoding; they are read as U+FFFD.
+    """
+
+    name: str
+    guessed: bool = False
+    broken: bool = False
 
 
 @dataclass(frozen=True)
@@ -25,11 +40,17 @@ class SourceFile:
         name: what it is known by: the name of the folder that the user named, and the path in it,
             with forward slashes. It begins the ids of its passages.
         shown: the path as the user would write it, for messages.
+        kind: the suffix as which it is read, whatever its own is; empty for its own.
+        encoding: how its bytes are read, where that is known.
+        lasting: whether it stays where it is, so that it can be read again later.
     """
 
     path: Path
     name: str
     shown: str = ""
+    kind: str = ""
+    encoding: Encoding | None = None
+    lasting: bool = True
 
     def __str__(self) -> str:
         """Return the path for messages."""
@@ -39,7 +60,7 @@ class SourceFile:
     def suffix(self) -> str:
         """The suffix that tells its kind, in lower case; what ``.gz`` stands behind counts."""
         name = self.path.name.lower().removesuffix(GZIP)
-        return Path(name).suffix
+        return self.kind or Path(name).suffix
 
     def open(self) -> BinaryIO:
         """Open it for reading bytes, unpacked where it ends in ``.gz``; links are followed.

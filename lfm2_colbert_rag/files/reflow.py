@@ -48,9 +48,9 @@ def reflow(text: str) -> str:
         A paragraph a line.
 
     Example:
-        >>> lines = "This is a line, as long as they are here;\nin the next, a word is di\ufffevided."
+        >>> lines = "This is a line, as long as they are here;\nthen a word is di\ufffevided."
         >>> reflow(lines)
-        'This is a line, as long as they are here; in the next, a word is divided.'
+        'This is a line, as long as they are here; then a word is divided.'
     """
     text = plain(text.replace("\r\n", "\n").replace("\r", "\n")).replace(f"{HYPHEN}\n", HYPHEN)
     lines = [" ".join(line.split()) for line in text.split("\n")]

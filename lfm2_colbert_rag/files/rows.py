@@ -64,11 +64,10 @@ def to_section(fields: Mapping[str, Any], columns: Columns, place: str) -> Secti
     strange = next((one for one in parts if one is not None and not isinstance(one, str)), None)
     if strange is not None:
         return Odd(place, f"the text is {strange!r:.40}. Write it as a text, in quotes.")
-    id = _id(fields.get(columns.id)) if columns.id is not None else ""
+    named = None if columns.id is None else fields.get(columns.id)
+    id = _id(named)
     if id is None:
-        return Odd(
-            place, f"the id must be a text or a whole number, not {fields[columns.id]!r:.40}."
-        )  # type: ignore[index]
+        return Odd(place, f"the id must be a text or a whole number, not {named!r:.40}.")
     used = {*columns.text, columns.id}
     metadata = {name: value for name, value in fields.items() if name not in used}
     nested = metadata.get("metadata")

@@ -45,7 +45,7 @@ def read_table(file: SourceFile, options: ReadOptions = DEFAULTS) -> Iterator[Se
         OSError: it cannot be read.
     """
     kinds = _find_kinds(file, options) if options.typed else None
-    with open_text(file, options.encoding, newline="") as stream:
+    with open_text(file, newline="") as stream:
         table = _Table.begin(stream, options)
         columns = options.columns.find(table.names)
         for place, row in table.rows():
@@ -184,7 +184,7 @@ def _judge(sample: str, delimiter: str, columns: Columns) -> tuple[bool, int]:
 def _find_kinds(file: SourceFile, options: ReadOptions) -> Kinds:
     """Look at all cells but those of texts and ids, which stay texts."""
     kinds = Kinds()
-    with open_text(file, options.encoding, newline="") as stream:
+    with open_text(file, newline="") as stream:
         table = _Table.begin(stream, options)
         columns = options.columns.find(table.names)
         kept = {*columns.text, columns.id}
