@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import html.parser
 from collections.abc import Callable, Iterator
-from importlib.metadata import distribution
 from pathlib import Path
+
+from . import office
 
 Contender = Callable[[Path], Iterator[str]]
 
@@ -119,3 +120,22 @@ def standard(path: Path) -> Iterator[str]:
     yield "\n".join(parser.parts)
 
 
+def ours(path: Path) -> Iterator[str]:
+    """The reader of this library, over what was chosen."""
+    from lfm2_colbert_rag.files.kinds import READERS
+    from lfm2_colbert_rag.files.records import SourceFile
+
+    for section in READERS[path.suffix](SourceFile(path, path.name)):
+        yield getattr(section, "text", "")
+
+
+KINDS: dict[str, dict[Contender, str]] = {
+    ".pdf": {pdfium: "pypdfium2", pypdf: "pypdf", pdfminer: "pdfminer.six",
+             pdfplumber: "pdfplumber", ours: ""},
+    ".html": {selectolax: "selectolax", lxml: "lxml", beautifulsoup: "beautifulsoup4",
+              inscriptis: "inscriptis", trafilatura: "trafilatura", standard: "", ours: ""},
+    ".docx": {office.python_docx: "python-docx", office.docx2txt: "docx2txt", office.mammoth: "mammoth", ours: ""},
+    ".xlsx": {office.openpyxl: "openpyxl", office.calamine: "python-calamine", ours: ""},
+    ".odt": {office.odfdo: "odfdo", office.odfpy: "odfpy", ours: ""},
+    ".epub": {ours: ""},
+}  # fmt: skip
