@@ -45,8 +45,7 @@ def documents(kind: str, scratch: Path) -> Iterator[tuple[Path, Path]]:
     root = unpacked / "usr/share/doc"
     texts, made = scratch / "texts", scratch / "compared"
     if kind == ".pdf":
-        files = sorted(root.glob("maint-guide*/*.pdf"))
-        files += [root / "debian/FAQ/debian-faq.ru.pdf.gz", root / "debian-policy/policy.pdf.gz"]
+        files = [*sorted(root.glob("maint-guide*/*.pdf")), root / "debian/FAQ/debian-faq.ru.pdf.gz"]
         for file in files:
             text = (
                 root / file.parent / f"{file.name.removesuffix('.gz').removesuffix('.pdf')}.txt.gz"
