@@ -71,13 +71,11 @@ def import_(
 
 
 def _read(texts: Path) -> list[Passage]:
-    from ..files.corpus import Corpus
+    from ..files.corpus import read_exactly
     from ..files.kinds import READERS
     from ..files.walk import find_sources
 
-    with Corpus(READERS, prefix=None, strict=True) as corpus:
-        corpus.read(find_sources([texts], READERS).files)
-        return list(corpus)
+    return list(read_exactly(find_sources([texts], READERS).files, READERS))
 
 
 def _open(into: Path, model: str | None, dump: Dump) -> Retriever:

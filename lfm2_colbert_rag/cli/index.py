@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Collection
 from contextlib import ExitStack
@@ -53,8 +54,6 @@ def index(
         list[Path],
         typer.Argument(
             metavar="PATH",
-            exists=True,
-            allow_dash=True,
             help="Files or folders; - is standard input.",
             show_default=False,
         ),
@@ -89,7 +88,8 @@ def index(
     strict: Annotated[
         bool,
         typer.Option(
-            "--strict", help="Index nothing at all where a file, or a part of one, is unreadable."
+            "--strict",
+            help="Index nothing at all where something is unreadable, blank, or there twice.",
         ),
     ] = False,
     text_columns: TextColumnOption = None,
@@ -128,6 +128,10 @@ def index(
     from ..retriever import Retriever
     from ..storage.store import Store
 
+    if missing := next((one for one in paths if one != _DASH and not os.path.lexists(one)), None):
+        raise typer.BadParameter(f"the path '{missing}' does not exist")
+    if model is None and not Store.is_index(into):
+        Retriever.open(into)  # refuses, before anything is read
     options = read_options(text_columns, id_column, delimiter, typed)
     chosen = readers(options)
     of_texts = None if encoding is None else named_encoding(encoding)
@@ -264,8 +268,8 @@ def _update(
         note(f"Removed {count(len(stale), 'passage')} no longer in the files.")
     elif stale:
         note(
-            f"{count(len(stale), 'passage')} indexed from here before, and no longer in the files. "
-            "The same command with --prune removes what is gone."
+            f"Still in the index, but no longer in the files: {count(len(stale), 'passage')}. The "
+            "same command with --prune removes what is gone."
         )
 
 

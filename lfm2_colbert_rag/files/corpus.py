@@ -10,12 +10,10 @@ import io
 import json
 import tempfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-
-import numpy as np
 
 from .._support.intake import Intake, content_id
 from .._support.lines import IdDigests
@@ -26,10 +24,10 @@ from ..storage.exchange.own import PASSAGES, is_export
 from ..types import Passage, public_metadata
 from .encodings import find_encoding
 from .kinds import ROWS, TEXTS
-from .provenance import KEY, origin
+from .provenance import KEY, Ids, origin
 from .records import Encoding, Odd, Reader, Section, SourceFile
 
-__all__ = ["Corpus", "Ids"]
+__all__ = ["Corpus", "read_exactly"]
 
 _IN_MEMORY = 64 << 20
 # What of one file is named; a table of a million rows may have as many odd ones.
@@ -176,7 +174,6 @@ class Corpus:
     def _passage(
         self, file: SourceFile, section: Section, place: str, *, export: bool
     ) -> Passage | Odd | None:
-        known = file.name if section.key is None else f"{file.name}#{section.key}"
         metadata = dict(section.metadata)
         if not export:
             metadata.pop(KEY, None)
@@ -185,7 +182,9 @@ class Corpus:
             if self._prefix is not None and file.lasting:
                 metadata[KEY] = origin(file.path, self._prefix)
         try:
-            return self._intake.passage(section.text, section.id or known, metadata, place)
+            return self._intake.passage(
+                section.text, section.id or _made(file, section), metadata, place
+            )
         except InputError as error:
             return Odd(place, str(error).replace(place, "the passage"))
 
@@ -233,21 +232,35 @@ class Corpus:
             yield Passage(id, text, metadata), place
 
 
-class Ids:
-    """Very many ids, to ask which are among them; one in 10^19 others passes for one."""
-
-    def __init__(self, digests: IdDigests) -> None:
-        self._sorted = digests.sorted()
-
-    def __contains__(self, id: object) -> bool:
-        """Tell whether an id is among them."""
-        wanted = np.uint64(IdDigests.digest(str(id)))
-        place = int(np.searchsorted(self._sorted, wanted))
-        return place < len(self._sorted) and bool(self._sorted[place] == wanted)
-
-
 class _RefusedError(InputError):
     """Something is odd, and nothing odd is wanted."""
+
+
+def read_exactly(files: Iterable[SourceFile], readers: Mapping[str, Reader]) -> Iterator[Passage]:
+    """Read passages as they are, blank ones and doubles as well: one for each that files hold.
+
+    Args:
+        files: the files.
+        readers: the reader of each suffix.
+
+    Raises:
+        InputError: something cannot be used; the message says where it is.
+    """
+    for file in files:
+        try:
+            for section in readers[file.suffix](file):
+                if isinstance(section, Odd):
+                    raise _RefusedError(f"{file}, {section.place}: {section.reason}")
+                yield Passage(section.id or _made(file, section), section.text, section.metadata)
+        except _RefusedError:
+            raise
+        except _ODD as error:
+            raise InputError(f"{file}: {_reason(error, file)}") from None
+
+
+def _made(file: SourceFile, section: Section) -> str:
+    """Return the id of a part of a file that names none."""
+    return file.name if section.key is None else f"{file.name}#{section.key}"
 
 
 # What readers raise of files that are damaged, or that vanish while they are read.

@@ -62,7 +62,7 @@ def named_encoding(name: str) -> Encoding:
         ConfigError: Python knows none of the name that makes text of bytes.
     """
     try:
-        b"".decode(name)
+        "a".encode(name)
     except (LookupError, ValueError):
         raise ConfigError(
             f"{name!r} is no encoding of texts; name one such as utf-8, cp1252 or shift_jis."

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .._support.characters import composed, storable
+from .._support.lines import IdDigests
 from ..types import Passage
 
 if TYPE_CHECKING:
     from ..retriever import Retriever
 
-__all__ = ["KEY", "Scope", "find_replaced", "origin"]
+__all__ = ["KEY", "Ids", "Scope", "find_replaced", "origin"]
 
 KEY = "_file"
 """Under which metadata hold the origin; one of :data:`~lfm2_colbert_rag.types.RESERVED_KEYS`."""
@@ -29,6 +32,19 @@ def origin(path: Path, prefix: str) -> dict[str, Any]:
         prefix: what was put before the names of files.
     """
     return {"path": _stored(path), "prefix": prefix}
+
+
+class Ids:
+    """Very many ids, to ask which are among them; one in 10^19 others passes for one."""
+
+    def __init__(self, digests: IdDigests) -> None:
+        self._sorted = digests.sorted()
+
+    def __contains__(self, id: object) -> bool:
+        """Tell whether an id is among them."""
+        wanted = np.uint64(IdDigests.digest(str(id)))
+        place = int(np.searchsorted(self._sorted, wanted))
+        return place < len(self._sorted) and bool(self._sorted[place] == wanted)
 
 
 class Scope:
@@ -57,7 +73,7 @@ class Scope:
             paths.append({f"{KEY}.path": {"$gt": f"{folder}/", "$lt": f"{folder}0"}})
         return {f"{KEY}.prefix": self._prefix, "$or": paths}
 
-    def find_stale(self, retriever: Retriever, current: Container[str]) -> list[str]:
+    def find_stale(self, retriever: Retriever, current: Ids) -> list[str]:
         """Return the ids of passages that came from here and are not among the current ones."""
         return [
             passage.id

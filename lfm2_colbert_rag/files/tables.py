@@ -118,11 +118,11 @@ class _Table:
         while len(row) > len(self._header) and not row[-1]:
             row.pop()
         if len(row) != len(self._header):
-            named = len(self._header)
+            values, columns = _count(len(row), "value"), _count(len(self._header), "column")
             between = _NAMES.get(self._delimiter, repr(self._delimiter))
             return Odd(
                 place,
-                f"{len(row)} values, but the header names {named} column{'s' * (named != 1)}. Put "
+                f"{values}, but the header names {columns}. Put "
                 f'values that contain {between} or line breaks in "quotes".',
             )
         pairs = zip(self._header, row, strict=True)
@@ -133,6 +133,10 @@ class _Table:
         if "end of data" in str(error):
             return "a quote is opened here and never closed, so all that follows is lost."
         return f"not a row of CSV ({error})."
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'s' * (number != 1)}"
 
 
 def _named(row: list[str]) -> list[str]:

@@ -66,7 +66,7 @@ def test_search_without_a_result_says_why(run: Run, index: str) -> None:
     outcome = run("search", index, "reset", "--where", '{"year": 1900}')
     assert (outcome.code, outcome.out) == (0, "")
     assert outcome.err == "No passage matches --where.\n"
-    run("delete", index, "--where", "{}")
+    run("delete", index, "--all")
     assert run("search", index, "reset").err == "The index is empty.\n"
 
 
