@@ -25,11 +25,12 @@ _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ENCRYPTED = "EncryptedPackage".encode("utf-16-le")
 
 
-def content(file: SourceFile) -> bytes:
+def content(file: SourceFile, *, blank: bool = False) -> bytes:
     """Read a file, unpacked where its name ends in ``.gz``.
 
     Args:
         file: the file.
+        blank: whether it may be empty.
 
     Raises:
         InputError: it is empty, or too large to be held in memory.
@@ -42,7 +43,7 @@ def content(file: SourceFile) -> bytes:
             f"it is larger than {LARGEST_FILE >> 20} MiB, the most that is read of one file of "
             "this kind; divide it."
         )
-    if not data.strip(b"\0 \t\r\n"):
+    if not blank and not data.strip(b"\0 \t\r\n"):
         raise InputError("it is empty.")
     return data
 

@@ -71,13 +71,13 @@ def read_html(file: SourceFile) -> Iterator[Section]:
         file: the file.
 
     Yields:
-        The page, or its sections, with its title.
+        The page, or its sections, with its title; nothing where the file is blank.
 
     Raises:
         InputError: there is no text in it, or it is in an encoding that nobody can tell.
         MissingExtraError: the extra ``files`` is not installed.
     """
-    data = content(file)
+    data = content(file, blank=True)
     markup = _announced(data)
     if markup is None:
         found = find_encoding(file)
@@ -85,6 +85,8 @@ def read_html(file: SourceFile) -> Iterator[Section]:
     with reading(KIND):
         page = parse_page(markup)
     if not page.blocks:
+        if not markup.strip("\ufeff \t\r\n\f\0"):
+            return
         raise InputError("there is no text in it, only pictures, programs or links to other pages.")
     yield from sections(page.blocks, {"title": page.title} if page.title else {})
 
