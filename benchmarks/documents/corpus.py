@@ -13,48 +13,36 @@ from pathlib import Path
 from .debian import SEMICOLONS, save_as, unpack, write_countries, write_slides
 
 PACKAGES = (
-    "aptitude-doc-cs", "aptitude-doc-fi", "aptitude-doc-nl", "debian-faq", "debian-faq-de",
-    "debian-faq-fr", "debian-faq-it", "debian-faq-ja", "debian-faq-ko", "debian-faq-nl",
-    "debian-faq-pt", "debian-faq-ru", "debian-handbook", "debian-history", "debian-policy",
-    "debmake-doc", "developers-reference-fr", "developers-reference-ru", "distro-info-data",
-    "iso-codes", "live-manual-epub", "live-manual-odf", "live-manual-pdf", "live-manual-txt",
-    "maint-guide", "maint-guide-ca", "maint-guide-vi", "maint-guide-zh-tw",
+    "aptitude-doc-cs", "aptitude-doc-fi", "aptitude-doc-nl", "debian-faq-it", "debian-faq-ja",
+    "debian-faq-ko", "debian-faq-nl", "debian-faq-pt", "debian-faq-ru", "debian-handbook",
+    "debian-history", "debian-policy", "developers-reference-ru", "distro-info-data", "iso-codes",
+    "live-manual-pdf", "maint-guide-vi",
 )  # fmt: skip
 DOC = "usr/share/doc"
 # Where files come from, and where they go.
 FILES = (
-    ("history", f"{DOC}/debian-history/docs/project-history.[jkl][aot].pdf"),
-    ("history", f"{DOC}/debian-history/docs/project-history.[dip][et].epub"),
-    ("guide", f"{DOC}/maint-guide-*/maint-guide.*.pdf"),
-    ("live", f"{DOC}/live-manual/pdf/*.a4.pdf"),
-    ("live", f"{DOC}/live-manual/epub/live-manual.[fp][rl].epub"),
-    ("live", f"{DOC}/live-manual/odt/live-manual.es.odt"),
-    ("live", f"{DOC}/live-manual/txt/live-manual.ja.txt.gz"),
-    ("reference/fr", "usr/share/developers-reference/fr/*.pdf"),
-    ("reference/ru", "usr/share/developers-reference/ru/*.epub"),
-    ("reference/ru", "usr/share/developers-reference/ru/*.pdf"),
-    ("faq/de", f"{DOC}/debian/FAQ/de/*.html"),
-    ("faq/fr", f"{DOC}/debian/FAQ/fr/*.html"),
-    ("faq/ko", f"{DOC}/debian/FAQ/ko/*.html"),
-    ("faq/nl", f"{DOC}/debian/FAQ/nl/*.html"),
-    ("faq/ja", f"{DOC}/debian/FAQ/ja/*.html"),
-    ("faq/ru", f"{DOC}/debian/FAQ/ru/*.html"),
-    ("faq", f"{DOC}/debian/FAQ/debian-faq.[ip]t.pdf.gz"),
-    ("policy", f"{DOC}/debian-policy/*-policy.txt.gz"),
-    ("policy/sources", f"{DOC}/debian-policy/policy.html/_sources/*.rst.txt"),
-    ("debmake", f"{DOC}/debmake-doc/debmake-doc.de.epub"),
+    ("aptitude/fi", f"{DOC}/aptitude/html/fi/*.html"),
+    ("aptitude/cs", f"{DOC}/aptitude/html/cs/ld-*.html"),
     ("codes", "usr/share/iso-codes/json/*.json"),
+    ("faq", f"{DOC}/debian/FAQ/debian-faq.[jk]*.pdf.gz"),
+    ("guide", f"{DOC}/maint-guide-vi/*.pdf"),
+    ("history", f"{DOC}/debian-history/docs/project-history.[jl][at].pdf"),
+    ("history", f"{DOC}/debian-history/docs/project-history.pt.epub"),
+    ("live", f"{DOC}/live-manual/pdf/*.a4.pdf"),
+    ("policy", f"{DOC}/debian-policy/[mp]*-policy.txt.gz"),
+    ("policy/sources", f"{DOC}/debian-policy/policy.html/_sources/ap-*.rst.txt"),
+    ("policy/sources", f"{DOC}/debian-policy/policy.html/_sources/ch-archive.rst.txt"),
+    ("reference/ru", "usr/share/developers-reference/ru/*.pdf"),
     ("releases", "usr/share/distro-info/*.csv"),
+    *(
+        (f"faq/{language}", f"{DOC}/debian/FAQ/{language}/{page}.{language}.html")
+        for language in ("it", "ja", "ko", "nl", "pt", "ru")
+        for page in ("basic-defs", "kernel", "redistributing")
+    ),
 )
-HANDBOOK = (
-    "ar-MA", "el-GR", "fa-IR", "pl-PL", "sv-SE", "tr-TR", "id-ID", "ko-KR", "nb-NO", "vi-VN",
-    "zh-CN",
-)  # fmt: skip
-CHAPTERS = (
-    "foreword", "conclusion", "existing-setup", "case-study", "apt", "basic-configuration",
-    "derivative-distributions",
-)  # fmt: skip
-COUNTRIES = ("el", "vi", "tr", "uk", "hi", "th")
+CHAPTERS = ("case-study", "conclusion", "existing-setup")
+ASKED = ("de-DE", "en-US", "es-ES", "fr-FR")  # questions are in these
+COUNTRIES = ("el", "vi", "tr")
 SIZE = 300
 
 
@@ -67,15 +55,14 @@ def collect(scratch: Path, folder: Path) -> int:
         for file in sorted(root.glob(pattern)):
             _copy(file, folder / name / file.name)
     handbook = root / DOC / "debian-handbook/html"
-    for language in HANDBOOK:
-        for chapter in CHAPTERS:
-            if (file := handbook / language / f"{chapter}.html").exists():
-                _copy(file, folder / "handbook" / language / file.name)
+    for file in sorted(handbook.glob("??-??/*.html")):
+        if file.stem in CHAPTERS and file.parent.name not in ASKED:
+            _copy(file, folder / "handbook" / file.parent.name / file.name)
     for file in _saved(root, made):
         _copy(file, folder / "office" / file.name)
     count = sum(one.is_file() for one in folder.rglob("*"))
     for file in _packages()[: SIZE - count]:
-        _copy(file, folder / "python" / f"{file.parent.name}-{file.name}")
+        _copy(file, folder / "python" / "-".join(file.parts[-3:]))
     return sum(one.is_file() for one in folder.rglob("*"))
 
 
@@ -120,8 +107,8 @@ def _packages() -> list[Path]:
     """Return texts of the Python packages that are installed: what each says of itself."""
     site = Path(sysconfig.get_path("purelib"))
     found = [*site.glob("*/**/*.md"), *site.glob("*/**/*.rst"), *site.glob("*.dist-info/**/*.txt")]
-    large = {file for file in found if file.stat().st_size > 1000}
-    return sorted(large, key=lambda file: (file.suffix != ".md", file.suffix != ".rst", file))
+    named = {"-".join(file.parts[-3:]): file for file in found if file.stat().st_size > 500}
+    return sorted(named.values(), key=lambda file: (file.suffix == ".txt", file.stat().st_size))
 
 
 def _copy(file: Path, target: Path) -> Path:

@@ -55,10 +55,9 @@ QUESTIONS = (
              "principes du logiciel libre selon Debian ?", r"policy/", r"non-free"),
     Question("fr", "Comment partager des fichiers et des imprimantes avec des machines Windows ?",
              r"(office/|handbook/.*existing)", r"Samba"),
-    Question("de", "Wie bleiben Änderungen am Live-System nach einem Neustart erhalten?", r"live/",
-             r"persistence"),
-    Question("en", "What should I do before I go on vacation as a Debian developer?", r"reference/",
-             r"[Vv]acances|[Оо]тпуск|vacation"),
+    Question("de", "In welchem Jahr wurde der Gesellschaftsvertrag von Debian verabschiedet?",
+             r"history/", r"1997"),
+    Question("es", "¿Puedo vender CD de Debian?", r"faq/.*redistributing", r"CD"),
 )  # fmt: skip
 
 
