@@ -148,6 +148,22 @@ def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
         )
 
 
+def check_to_be_pooled(encoded: TokenVectors, encoder: object) -> TokenVectors:
+    """Return what an encoder gave for a text, if means of its vectors can be taken.
+
+    Returns:
+        The same, with float32 vectors. A text may have none.
+
+    Raises:
+        InputError: no finite numbers, or not one token id and one span for each vector.
+    """
+    what = f"the vectors that {_name(encoder)} gave for a text"
+    vectors = check_matrix(encoded.vectors, what)
+    if len(vectors) and (fault := _find_fault(encoded, len(vectors))) is not None:
+        raise InputError(f"{what} are {len(vectors)}, but {fault}; check the encoder.")
+    return replace(encoded, vectors=vectors)
+
+
 def check_window(window: Window, dim: int, passage: Passage) -> None:
     """Refuse a window that could not be stored, or that lies outside of its text.
 

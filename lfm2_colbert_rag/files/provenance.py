@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -22,6 +22,7 @@ KEY = "_file"
 """Under which metadata hold the origin; one of :data:`~lfm2_colbert_rag.types.RESERVED_KEYS`."""
 
 _AT_ONCE = 1000
+_T = TypeVar("_T")
 
 
 def origin(path: Path, prefix: str) -> dict[str, Any]:
@@ -59,27 +60,31 @@ class Scope:
 
     def __init__(self, roots: Sequence[Path], prefix: str, unread: Iterable[Path]) -> None:
         self._roots = [_stored(root) for root in roots]
+        self._folders = [_stored(root).rstrip("/") for root in roots if root.is_dir()]
         self._prefix = prefix
         self._unread = [_stored(path) for path in unread]
 
-    def where(self) -> dict[str, Any]:
-        """Return the filter that the passages match which came from here, unread files included.
+    def wheres(self) -> Iterator[dict[str, Any]]:
+        """Yield the filters that the passages match which came from here, unread files included.
 
         Whatever begins with a folder's path and a slash lies between that and the next character.
         """
-        paths: list[dict[str, Any]] = [{f"{KEY}.path": {"$in": self._roots}}]
-        for root in self._roots:
-            folder = root.rstrip("/")
-            paths.append({f"{KEY}.path": {"$gt": f"{folder}/", "$lt": f"{folder}0"}})
-        return {f"{KEY}.prefix": self._prefix, "$or": paths}
+        here = {f"{KEY}.prefix": self._prefix}
+        for roots in _parts(self._roots):
+            yield {**here, f"{KEY}.path": {"$in": roots}}
+        for folders in _parts(self._folders):
+            within = [{f"{KEY}.path": {"$gt": f"{one}/", "$lt": f"{one}0"}} for one in folders]
+            yield {**here, "$or": within}
 
     def find_stale(self, retriever: Retriever, current: Ids) -> list[str]:
         """Return the ids of passages that came from here and are not among the current ones."""
-        return [
-            passage.id
-            for passage in retriever.passages(self.where())
+        stale = {
+            passage.id: None
+            for where in self.wheres()
+            for passage in retriever.passages(where)
             if passage.id not in current and not self._is_unread(passage.metadata[KEY]["path"])
-        ]
+        }
+        return list(stale)
 
     def _is_unread(self, path: str) -> bool:
         return any(path == one or path.startswith(f"{one.rstrip('/')}/") for one in self._unread)
@@ -95,13 +100,18 @@ def find_replaced(retriever: Retriever, passages: Iterable[Passage]) -> Iterator
     Yields:
         For each that is replaced the path of its file; empty where it came from no file.
     """
-    remaining = iter(passages)
-    while batch := list(islice(remaining, _AT_ONCE)):
+    for batch in _parts(passages):
         stored = {one.id: _path(one) for one in retriever.get([one.id for one in batch])}
         for passage in batch:
             before = stored.get(passage.id)
             if before is not None and before != _path(passage):
                 yield before
+
+
+def _parts(items: Iterable[_T]) -> Iterator[list[_T]]:
+    remaining = iter(items)
+    while part := list(islice(remaining, _AT_ONCE)):
+        yield part
 
 
 def _path(passage: Passage) -> str:

@@ -11,7 +11,7 @@ import pytest
 
 from lfm2_colbert_rag import Passage, public_metadata
 from lfm2_colbert_rag.errors import InputError, MissingExtraError, StorageFullError
-from lfm2_colbert_rag.files.corpus import Corpus
+from lfm2_colbert_rag.files.corpus import Corpus, read_exactly
 from lfm2_colbert_rag.files.kinds import READERS
 from lfm2_colbert_rag.files.records import Odd, Section, SourceFile
 from lfm2_colbert_rag.files.walk import find_sources
@@ -88,6 +88,14 @@ def test_many_odd_lines_of_one_file_are_counted() -> None:
     assert len(passages) == 1
     assert len(corpus.odd) == 6
     assert corpus.odd[-1] == Odd("d/a.jsonl", "995 more places like these.")
+
+
+def test_what_is_wrong_with_all_of_a_file_is_said_once() -> None:
+    Path("d/a.jsonl").write_text('{"body": "x"}\n' * 1000)
+    passages, corpus = read("d")
+    assert passages == []
+    reason = "no key 'text' among 'body'. Name the right one with --text-column."
+    assert corpus.odd == [Odd("d/a.jsonl", reason)]
 
 
 def _breaks_off(error: BaseException) -> dict[str, object]:
@@ -200,3 +208,18 @@ def test_what_a_file_says_of_its_origin_is_not_believed() -> None:
     Path("d/a.jsonl").write_text('{"text": "x", "_file": {"path": "/etc/passwd"}}')
     (passage,), _ = read("d")
     assert passage.metadata["_file"]["path"] == str(Path("d/a.jsonl").absolute())
+
+
+def test_texts_for_vectors_stay_in_step() -> None:
+    Path("d/a.jsonl").write_text('{"text": "x"}\n{"id": 7, "text": ""}\n{"text": "x"}\n')
+    sources = find_sources([Path("d/a.jsonl")], READERS)
+    first, blank, again = read_exactly(sources.files, READERS)
+    assert first == again
+    assert blank == Passage("7", "", {})
+    for content, message in (
+        ('{"text": "x"}\nbroken', "d/a.jsonl, line 2: not a JSON object"),
+        ("\0\0", "d/a.jsonl: it holds NUL bytes"),
+    ):
+        Path("d/a.jsonl").write_text(content)
+        with pytest.raises(InputError, match=message):
+            list(read_exactly(sources.files, READERS))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..._support.token_vectors import check_results
+from ..._support.token_vectors import check_results, check_to_be_pooled
 from ...encoder import Encoder
 from ...types import TokenVectors, Window
 from .pooler import Pooler
@@ -90,6 +90,8 @@ class PassageEncoder:
             return {}
         encoded = self.encoder.encode_document(pieces, progress=progress)
         encoded = check_results(encoded, len(pieces), self.encoder)
+        if self.pooler.pools:
+            encoded = [check_to_be_pooled(one, self.encoder) for one in encoded]
         return {cut: _moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
 
 
