@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from lfm2_colbert_rag import Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.filters import settled
 
-from ._questions import asks_nothing, is_blank, settled
+from ._questions import asks_nothing, is_blank
 
 Options: TypeAlias = dict[str, Any]
 
