@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import typed_text
 from .output import count, make_console
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def demo(
     """
     from ..retriever import Retriever
 
-    questions = [Question(text) for text in asked] if asked else load_questions()
+    questions = [Question(typed_text(text)) for text in asked] if asked else load_questions()
     console = make_console()
     with _folder(into) as folder, Retriever.open(folder, model=model) as retriever:
         _add_passages(retriever, console, model)

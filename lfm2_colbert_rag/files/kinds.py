@@ -4,11 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from .epub import read_epub
+from .html import read_html
 from .json_files import read_json, read_jsonl
+from .opendocument import read_odp, read_ods, read_odt
 from .options import ReadOptions
+from .pdf import read_pdf
 from .records import Odd, Reader, Section, SourceFile
+from .rtf import read_rtf
+from .sheets import read_xlsx
+from .slides import read_pptx
 from .tables import read_table
 from .text import read_text
+from .word import read_docx
 
 __all__ = ["READERS", "ROWS", "SUFFIXES", "TEXTS", "readers"]
 
@@ -18,8 +26,23 @@ _WITH_OPTIONS: dict[str, Callable[[SourceFile, ReadOptions], Iterator[Section | 
     ".json": read_json,
     ".jsonl": read_jsonl,
     ".ndjson": read_jsonl,
+    ".xlsx": read_xlsx,
+    ".xlsm": read_xlsx,
+    ".ods": read_ods,
 }
-_OTHERS: dict[str, Reader] = dict.fromkeys((".txt", ".md", ".markdown", ".rst"), read_text)
+_OTHERS: dict[str, Reader] = {
+    **dict.fromkeys((".txt", ".md", ".markdown", ".rst"), read_text),
+    ".pdf": read_pdf,
+    ".html": read_html,
+    ".htm": read_html,
+    ".xhtml": read_html,
+    ".docx": read_docx,
+    ".pptx": read_pptx,
+    ".epub": read_epub,
+    ".odt": read_odt,
+    ".odp": read_odp,
+    ".rtf": read_rtf,
+}
 
 
 def readers(options: ReadOptions) -> dict[str, Reader]:

@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import lfm2_colbert_rag
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Retriever, describe_fields
 from lfm2_colbert_rag.cli.app import app
 
 from .conftest import Run
@@ -66,7 +67,9 @@ def test_search_with_a_filter(run: Run, index: str) -> None:
 def test_search_without_a_result_says_why(run: Run, index: str) -> None:
     outcome = run("search", index, "reset", "--where", '{"year": 1900}')
     assert (outcome.code, outcome.out) == (0, "")
-    assert outcome.err == "No passage matches --where.\n"
+    assert outcome.err == (
+        "No passage matches the filter: 'year' holds numbers, such as 2024 and 2022.\n"
+    )
     run("delete", index, "--all")
     assert run("search", index, "reset").err == "The index is empty.\n"
 
@@ -100,7 +103,9 @@ def test_delete_takes_ids_or_a_filter(run: Run, index: str, options: tuple[str, 
 def test_stats(run: Run, index: str) -> None:
     values = json.loads(run("stats", index, "--json").out)
     with Retriever.open(index) as retriever:
-        assert values == retriever.stats().to_dict()
+        fields = json.loads(json.dumps([asdict(one) for one in describe_fields(retriever)]))
+        assert values == retriever.stats().to_dict() | {"fields": fields}
+        assert {one["name"] for one in fields} == {"source", "lang", "product", "year"}
     table = run("stats", index).out
     assert "passages          6" in table
     assert "bytes per vector" in table
