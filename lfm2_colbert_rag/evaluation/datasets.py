@@ -54,6 +54,7 @@ class Dataset:
             a passage that is not there.
 
     Example:
+        >>> from lfm2_colbert_rag import Passage
         >>> dataset = Dataset(
         ...     corpus=[Passage("reset", "Hold the reset key."), Passage("hours", "Open at nine.")],
         ...     queries={"q1": "Which key do I hold?"},
