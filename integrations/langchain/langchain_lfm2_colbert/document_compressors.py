@@ -13,7 +13,7 @@ from pydantic import ConfigDict, Field
 
 from lfm2_colbert_rag import Encoder, Hit, Passage, Retriever
 
-from ._documents import Shape, facts_of
+from ._documents import Shape, facts_of, listed
 from ._questions import Threshold, TopN, above, is_blank
 
 
@@ -73,6 +73,7 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
         Returns:
             Copies of the best, best first; equal ones keep their order.
         """
+        documents = listed(documents, "documents")
         if not documents:
             return []
         ranked = self._rank(query, documents)[: self.top_n]
