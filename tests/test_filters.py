@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import collections
+import datetime
+import decimal
+import enum
+import itertools
 import random
 import tempfile
-from pathlib import Path
+import uuid
+from pathlib import Path, PurePosixPath
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lfm2_colbert_rag import plain_metadata
 from lfm2_colbert_rag.errors import FilterError, InputError
 from lfm2_colbert_rag.filters import (
     MAX_CHARACTERS,
@@ -197,6 +205,19 @@ def test_a_catalog_answers_the_same(tmp_path, indexed):
         ({"a": [1, 2]}, r"use \$in"),
         ({"a": {"$in": "abc"}}, "takes a list"),
         ({"a": {"$in": [[1]]}}, "single value"),
+        ({"a": {"$in": {"b": 1}}}, "takes a list"),
+        ({"a": {"$in": 5}}, "takes a list"),
+        ({"a": {"$in": np.array(5)}}, "takes a list"),
+        ({"a": {"$in": np.eye(2)}}, "takes a list"),
+        ({"a": {"$in": itertools.repeat(1)}}, "1,000,000 values"),
+        ({"$and": itertools.repeat({})}, "30,001 mappings"),
+        ({"$or": iter(())}, "non-empty list"),
+        ({"a": {1, 2}}, r"single value.*use \$in"),
+        ({"a": np.array([1, 2])}, r"single value.*use \$in"),
+        ({"a": {"$gt": np.datetime64("NaT")}}, "for null write None"),
+        ({"a": datetime.timedelta(1)}, "not timedelta"),
+        ({"a": b"x"}, "not bytes"),
+        ({"a": {"$gt": decimal.Decimal("NaN")}}, "for null write None"),
         ({"a": {"$exists": 1}}, "True or False"),
         ({"a": {"$gt": True}}, "a number or a string"),
         ({"a": {"$gt": None}}, "a number or a string"),
@@ -224,6 +245,61 @@ def test_malformed_filters_say_what_is_wrong(where, message):
         parse_where(where)
     assert isinstance(caught.value, InputError)
     assert isinstance(caught.value, ValueError)
+
+
+class Language(enum.Enum):
+    ENGLISH = "en"
+    SPANISH = "es"
+
+
+class Level(enum.IntEnum):
+    HIGH = 3
+
+
+NOON = datetime.datetime(2024, 1, 5, 12, tzinfo=datetime.UTC)
+NUMBER = uuid.UUID(int=7)
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        ({"v": {"$in": {"a"}}}, {"v": {"$in": ["a"]}}),
+        ({"v": {"$in": ("a", "b")}}, {"v": {"$in": ["a", "b"]}}),
+        ({"v": {"$in": (word for word in "ab")}}, {"v": {"$in": ["a", "b"]}}),
+        ({"v": {"$in": np.array(["a", "b"])}}, {"v": {"$in": ["a", "b"]}}),
+        ({"v": {"$nin": np.arange(3)}}, {"v": {"$nin": [0, 1, 2]}}),
+        ({"v": {"$in": np.array([True, False])}}, {"v": {"$in": [True, False]}}),
+        ({"v": {"$in": {"a": 1, "b": 2}.keys()}}, {"v": {"$in": ["a", "b"]}}),
+        ({"v": {"$in": {"a": 1, "b": 2.5}.values()}}, {"v": {"$in": [1, 2.5]}}),
+        ({"v": {"$in": range(3)}}, {"v": {"$in": [0, 1, 2]}}),
+        ({"v": {"$in": collections.deque("ab")}}, {"v": {"$in": ["a", "b"]}}),
+        ({"v": {"$in": map(str, (1, 2))}}, {"v": {"$in": ["1", "2"]}}),
+        ({"v": {"$in": list(Language)}}, {"v": {"$in": ["en", "es"]}}),
+        ({"$id": {"$in": iter(["a"])}}, {"$id": {"$in": ["a"]}}),
+        ({"$or": ({"v": n} for n in (1, 2))}, {"$or": [{"v": 1}, {"v": 2}]}),
+        ({"v": np.int64(3)}, {"v": 3}),
+        ({"v": {"$gte": np.float32(0.5)}}, {"v": {"$gte": 0.5}}),
+        ({"v": np.True_}, {"v": True}),
+        ({"v": {"$exists": np.False_}}, {"v": {"$exists": False}}),
+        ({"v": np.str_("a")}, {"v": "a"}),
+        ({"v": np.array(7)}, {"v": 7}),
+        ({"v": {"$gte": datetime.date(2024, 1, 5)}}, {"v": {"$gte": "2024-01-05"}}),
+        ({"v": {"$lt": NOON}}, {"v": {"$lt": NOON.isoformat()}}),
+        ({"v": np.datetime64("2024-01-05")}, {"v": "2024-01-05"}),
+        ({"v": Language.ENGLISH}, {"v": "en"}),
+        ({"v": {"$gt": Level.HIGH}}, {"v": {"$gt": 3}}),
+        ({"v": NUMBER}, {"v": str(NUMBER)}),
+        ({"v": decimal.Decimal("1.50")}, {"v": "1.50"}),
+        ({"v": PurePosixPath("a/b")}, {"v": "a/b"}),
+        ({"v": {"$contains": PurePosixPath("a/b")}}, {"v": {"$contains": "a/b"}}),
+    ],
+)
+def test_values_of_programs_mean_what_they_are_stored_as(given, plain):
+    node = parse_where(given)
+    assert node == parse_where(plain)
+    assert repr(node) == repr(parse_where(plain))  # to the types of its values
+    if "v" in given and not isinstance(given["v"], dict):
+        assert matches(node, plain_metadata(given))
 
 
 names = st.sampled_from(["a", "b", "c d", "é", "e\u0301", "x.y", ""])

@@ -12,6 +12,7 @@ import json
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import InputError, shown, typed
 from ..types import Metadata, Passage
@@ -70,6 +71,8 @@ class Intake:
             self._leave_out(given, what)
             return None
         odd = self._odd(given, what)
+        if odd is None and known is not None:
+            odd = self._odd(_string(id, what), f"the id of {what}")
         read = self._metadata(metadata, what)
         if read.translated:
             self._translated.add(read.translated)
@@ -92,7 +95,9 @@ class Intake:
         if not isinstance(id, str):
             raise InputError(f"{of}{what} must be a string, not {typed(id)}; write str(id).")
         if not id:
-            raise InputError(f"{of}{what} is empty; give each passage an id, or pass ids=None.")
+            raise InputError(
+                f"{of}{what} is empty; give each passage an id, or None to have one made."
+            )
         given = str.__str__(id)
         result = composed(storable(given))
         if self.strict and result != given:
@@ -213,7 +218,7 @@ def content_id(text: str, metadata: Metadata) -> str:
     return hashlib.sha256(content.encode()).hexdigest()[:_DIGITS]
 
 
-def plain_metadata(metadata: Metadata, *, strict: bool = False) -> Metadata:
+def plain_metadata(metadata: Metadata, *, strict: bool = False) -> dict[str, Any]:
     """Return metadata as an index keeps them: dates, sets, NumPy's numbers and so on as JSON.
 
     Args:

@@ -13,10 +13,14 @@ from array import array
 from collections.abc import Iterator
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, NoReturn, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from ..errors import InputError
 from .regular import open_regular
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
 
 __all__ = ["IdDigests", "numbered_lines", "parse_object", "refuse_bytes"]
 
@@ -125,14 +129,22 @@ class IdDigests:
         """Remember an id."""
         self._seen.append(self.digest(id))
 
+    def cut(self, length: int) -> None:
+        """Forget all but the first ids."""
+        del self._seen[length:]
+
+    def sorted(self) -> npt.NDArray[np.uint64]:
+        """Return the digests of all ids in ascending order, as a copy."""
+        import numpy as np
+
+        return np.sort(np.frombuffer(self._seen, np.uint64))
+
     def repeated(self) -> set[int]:
         """Return the digests that were added more than once.
 
         Different ids share a digest about never; a second look at the ids themselves tells.
         """
-        import numpy as np
-
-        values = np.sort(np.frombuffer(self._seen, np.uint64))
+        values = self.sorted()
         return set(values[1:][values[1:] == values[:-1]].tolist())
 
     @staticmethod

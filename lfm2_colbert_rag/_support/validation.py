@@ -7,37 +7,51 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from ..errors import ConfigError, InputError, shown, typed
-from ..filters import Filter, matches_everything, parse_where
-from ..types import AddedIds, Passage, Where
-from .intake import Intake, content_id
+from ..filters.meaning import matches_everything
+from ..filters.parsing import parse_where
+from ..filters.tree import Filter
+from ..types import Passage, Where
+from .characters import is_blank
+from .intake import Intake
+from .slots import Checked, fill_slots
 
 _FIELDS = ("id", "text", "metadata")
 
 
-def check_query(query: object) -> str:
-    """Return the query if it can be encoded.
+def check_query(query: object, *, filtered: bool = False) -> str:
+    """Return the query if it can be answered.
+
+    Args:
+        query: what was asked.
+        filtered: it comes with a filter, and may then be blank.
 
     Raises:
         InputError: it is no string, blank, or holds a lone surrogate.
     """
     text = check_text(query, "the query")
-    if not text.strip():
-        raise InputError(f"the query {text!r} is empty; ask with at least one word.")
+    if not filtered and is_blank(text):
+        raise InputError(
+            f"the query {text!r} is empty; ask with at least one word, or with a filter (where) "
+            "for all that match it."
+        )
     return text
 
 
-def check_queries(queries: object) -> list[str]:
-    """Return a list of queries if each can be encoded.
+def check_queries(queries: object, *, filtered: bool = False) -> list[str]:
+    """Return a list of queries if each can be answered.
+
+    Args:
+        queries: what was asked.
+        filtered: see :func:`check_query`.
 
     Raises:
         InputError: it is no list, or one of them is no string, blank, or holds a lone surrogate.
     """
     if isinstance(queries, str) or not isinstance(queries, Sequence):
         raise InputError("queries must be a list of strings; for a single one use search().")
-    return [check_query(query) for query in queries]
+    return [check_query(query, filtered=filtered) for query in queries]
 
 
 def whole_number(number: object) -> int | None:
@@ -118,33 +132,6 @@ def check_deletion(
     return None, condition
 
 
-@dataclass(frozen=True)
-class Checked:
-    """Passages that were given as parallel lists, checked.
-
-    Attributes:
-        slots: one a text: the passage; None where it is blank, or equals one before it.
-        ids: one a text, also of those that are left out.
-        left_out: places of blank texts.
-        intake: what was made good on the way.
-    """
-
-    slots: tuple[Passage | None, ...]
-    ids: tuple[str, ...]
-    left_out: tuple[int, ...]
-    intake: Intake
-
-    @property
-    def passages(self) -> list[Passage]:
-        """Those to be stored, each id once."""
-        return [passage for passage in self.slots if passage is not None]
-
-    @property
-    def added(self) -> AddedIds:
-        """What the caller is told."""
-        return AddedIds(self.ids, self.left_out)
-
-
 def check_passages(
     texts: object, ids: object = None, metadata: object = None, *, strict: bool = False
 ) -> Checked:
@@ -171,9 +158,8 @@ def check_passages(
     for name, values in (("ids", given_ids), ("metadata", given_metadata)):
         if values is not None:
             _check_in_step(name, values, given, (texts, ids, metadata))
-    return _Slots(Intake(strict=strict)).fill(
-        given, given_ids or [None] * len(given), given_metadata or [None] * len(given)
-    )
+    none = [None] * len(given)
+    return fill_slots(given, given_ids or none, given_metadata or none, Intake(strict=strict))
 
 
 def list_passages(passages: object) -> list[Passage]:
@@ -195,62 +181,6 @@ def check_listed(passages: Sequence[Passage], *, strict: bool = False) -> Checke
         [one.metadata for one in passages],
         strict=strict,
     )
-
-
-class _Name:
-    """Names a text in messages, if there are any."""
-
-    __slots__ = ("_id", "_place")
-
-    def __init__(self, place: int, id: str | None) -> None:
-        self._place = place
-        self._id = id
-
-    def __str__(self) -> str:
-        named = "" if self._id is None else f" (id {shown(self._id)})"
-        return f"text {self._place}{named}"
-
-
-class _Slots:
-    """One passage after the other, each id once."""
-
-    def __init__(self, intake: Intake) -> None:
-        self._intake = intake
-        self._first: dict[str, int] = {}
-        self._slots: list[Passage | None] = []
-        self._left_out: list[int] = []
-
-    def fill(
-        self, texts: Sequence[object], ids: Sequence[object], metadata: Sequence[object]
-    ) -> Checked:
-        known = [
-            None if id is None else self._intake.id(id, f"id {place}")
-            for place, id in enumerate(ids)
-        ]
-        final = []
-        for place, (text, id, facts) in enumerate(zip(texts, known, metadata, strict=True)):
-            passage = self._intake.passage(text, id, facts, _Name(place, id))
-            if passage is None:
-                self._left_out.append(place)
-                final.append(id or content_id(str(text), {}))
-            else:
-                final.append(passage.id)
-            self._slots.append(passage if passage and self._is_new(passage, place) else None)
-        return Checked(tuple(self._slots), tuple(final), tuple(self._left_out), self._intake)
-
-    def _is_new(self, passage: Passage, place: int) -> bool:
-        first = self._first.setdefault(passage.id, place)
-        if first == place:
-            return True
-        before = self._slots[first]
-        assert before is not None  # the place of a passage that was kept
-        if self._intake.strict or not _same(before, passage):
-            raise InputError(
-                f"id {shown(passage.id)} is given twice, for texts {first} and {place}"
-                f"{'' if _same(before, passage) else ', which differ'}; give each passage an id "
-                "of its own."
-            )
-        return False
 
 
 def check_stream(passages: object) -> Iterable[object]:
@@ -346,11 +276,6 @@ def _fields(item: object, what: str) -> Mapping[str, object]:
             "of your own into the metadata."
         )
     return item
-
-
-def _same(one: Passage, other: Passage) -> bool:
-    """Tell whether two passages are equal as JSON, in which True is not 1."""
-    return content_id(one.text, one.metadata) == content_id(other.text, other.metadata)
 
 
 def _listed(values: object, name: str, wanted: str) -> list[object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,7 @@ def evaluate(
         written = write_report(evaluations, report, datasets=[judged])
         note(f"Wrote {count(len(written), 'file')}; open {written[0]}.")
     if as_json:
-        typer.echo(save_evaluations(evaluations))
+        echo_json(json.loads(save_evaluations(evaluations)))
         return
     console = make_console()
     console.print(_table(evaluations))

@@ -137,12 +137,14 @@ def _reason(retriever: Retriever, one: Comparison) -> str:
     name = field_name(one.path)
     if one.path[0] in RESERVED_KEYS:
         return f"no passage has what is asked of {name!r}"
-    having = retriever.passages({name: {"$exists": True}}, limit=SAMPLE)
+    having = list(retriever.passages({name: {"$exists": True}}, limit=SAMPLE))
+    if not having:
+        return _unknown(retriever, name)
     found = _Found()
     for passage in having:
         found.add(values_at(passage.metadata, one.path))
     if not found.kinds:
-        return _unknown(retriever, name)
+        return f"{name!r} holds empty lists"
     reason = f"{name!r} holds {found.field(name)}"
     operands = one.operand if one.operator == "$in" else (one.operand,)
     wanted = {kind_of(operand) or "null" for operand in operands}

@@ -27,19 +27,9 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeAlias
 
-from ..filters import (
-    ID_PATH,
-    And,
-    Comparison,
-    Filter,
-    Not,
-    Or,
-    Path,
-    fold,
-    has_another_form,
-    kind_of,
-    values_at,
-)
+from ..filters.meaning import kind_of, values_at
+from ..filters.strings import fold, has_another_form
+from ..filters.tree import ID_PATH, And, Comparison, Filter, Not, Or, Path
 from .schema import FILTER_TABLES
 
 _IsKind: TypeAlias = Callable[[str], str]

@@ -33,6 +33,7 @@ class TestBlankTexts:
         "\u200b\u00ad\u2060",
         "\u2800",
         "\u3164",
+        "\ud83d \udcff",
     )
 
     def test_are_left_out_with_one_warning_and_ids_stay_in_step(self, empty, caplog):
@@ -86,20 +87,22 @@ class TestBlankTexts:
 class TestCharacters:
     def test_that_cannot_be_stored_are_replaced_with_one_warning(self, empty, caplog):
         ids = empty.add(
-            ["good", "x \ud835 y", "Scan\0ner", "\ud83d\ude00"],
-            ids=["a", "b\0", "c\udc00", "d"],
-            metadata=[{"k\0": "v\ud800"}, None, None, None],
+            ["good", "x \ud835 y", "Scan\0ner", "\ud83d\ude00", "fine", "fine"],
+            ids=["a", "b\0", "c\udc00", "d", "e\0", "f"],
+            metadata=[{"k\0": "v\ud800"}, *[None] * 5],
         )
-        assert ids == ["a", "b\ufffd", "c\ufffd", "d"]
+        assert ids == ["a", "b\ufffd", "c\ufffd", "d", "e\ufffd", "f"]
         assert [(one.id, one.text) for one in empty.passages()] == [
             ("a", "good"),
             ("b\ufffd", "x \ufffd y"),
             ("c\ufffd", "Scan\ufffdner"),
             ("d", "😀"),  # two halves side by side are one character
+            ("e\ufffd", "fine"),
+            ("f", "fine"),
         ]
         assert empty.get(["a"])[0].metadata == {"k\ufffd": "v\ufffd"}
         (told,) = warnings(caplog)
-        assert "characters that cannot be stored, in 4 passages" in told
+        assert "characters that cannot be stored, in 5 passages" in told
 
     @pytest.mark.parametrize(
         "given",
@@ -214,8 +217,10 @@ class TestIds:
         assert empty.get(["1"])[0].text == "a"
 
     def test_that_come_twice_are_refused_by_who_wants_it(self, empty):
-        with pytest.raises(InputError, match="id '1' is given twice, for texts 0 and 1"):
+        with pytest.raises(InputError, match=r"^id '1' is given twice: texts 0 and 1 are the same"):
             empty.add(["a", "a"], ids=["1", "1"], strict=True)
+        with pytest.raises(InputError, match=r"^texts 0 and 1 are the same passage"):
+            empty.add(["a", "a"], strict=True)
 
     def test_that_were_made_up_are_not_what_an_error_names(self, empty):
         with pytest.raises(InputError) as caught:

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from safetensors import SafetensorError
 
 from ..._support.characters import composed
+from ..._support.intake import Intake
 from ..._support.regular import open_regular
 from ..._support.safe_json import load_json as load_safely
 from ..._support.system_errors import raise_named
-from ..._support.validation import check_ids
 from ...errors import InputError, LFM2ColBERTError
 from ...types import Passage
 from .array_headers import map_array
@@ -99,7 +99,9 @@ class Dump:
             return self._in_order(passages)
         names = [composed(id) for id in self.ids]
         by_id: dict[str, Passage] = {}
-        for id, passage in zip(check_ids([one.id for one in passages]), passages, strict=True):
+        intake = Intake()
+        for place, passage in enumerate(passages):
+            id = intake.id(passage.id, f"the id of passage {place}")
             if by_id.setdefault(id, passage) != passage:
                 raise InputError(f"two texts that differ have the id {id!r}; give each its own.")
         _require_none([id for id in names if id not in by_id], "text", self.path)

@@ -132,6 +132,60 @@ class TestGivenVectors:
             empty.add_vectors(vectors, self.TEXTS, strict=True)
 
 
+class TestDumps:
+    """A blank passage is left out together with its vectors, whichever layout they are in."""
+
+    TEXTS = {NFD: "one", "blank": " ", "two": "two"}  # noqa: RUF012
+
+    @pytest.fixture
+    def arrays(self, empty):
+        rows = np.eye(empty.encoder.dim, dtype=np.float32)
+        return {id: rows[place : place + 1] for place, id in enumerate(self.TEXTS)}
+
+    def passages(self):
+        return (Passage(id, text, {"on": (1,)}) for id, text in self.TEXTS.items())
+
+    def check(self, retriever, added, arrays):
+        assert (added, added.left_out) == ([NFC, "blank", "two"], (1,))
+        assert [(one.id, one.metadata) for one in retriever.passages()] == [
+            (NFC, {"on": [1]}),
+            ("two", {"on": [1]}),
+        ]
+        for id in (NFD, "two"):
+            assert (retriever.vectors([id])[0][0] == arrays[id]).all()
+
+    def test_by_ids(self, empty, arrays, tmp_path):
+        np.savez(tmp_path / "vectors.npz", **arrays)
+        added = empty.import_dump(tmp_path / "vectors.npz", self.passages())
+        self.check(empty, added, arrays)
+
+    def test_in_order(self, empty, arrays, tmp_path):
+        np.save(tmp_path / "vectors.npy", np.concatenate([*arrays.values()]))
+        np.save(tmp_path / "lengths.npy", np.array([1, 1, 1]))
+        mappings = (vars(one) for one in self.passages())
+        self.check(empty, empty.import_dump(tmp_path / "vectors.npy", mappings), arrays)
+
+    def test_of_an_export_that_somebody_changed(self, empty, arrays, tmp_path):
+        empty.add_vectors(arrays.values(), ["one", "blank", "two"], ids=[*self.TEXTS])
+        empty.export(tmp_path / "plain")
+        file = tmp_path / "plain" / "passages.jsonl"
+        text = file.read_text("utf-8").replace('"text": "blank"', '"text": " "')
+        file.write_text(text.replace('"metadata": {}', '"metadata": {"on": [1]}'), "utf-8")
+        with Retriever.open(tmp_path / "other", model="hash") as other:
+            self.check(other, other.import_dump(tmp_path / "plain"), arrays)
+            with pytest.raises(InputError, match=r"text 1 .*is empty"):
+                other.import_dump(tmp_path / "plain", strict=True)
+
+    def test_two_texts_of_one_id_are_refused(self, empty, arrays, tmp_path):
+        np.savez(tmp_path / "vectors.npz", **arrays)
+        passages = [*self.passages(), Passage(NFC, "another")]
+        with pytest.raises(InputError, match="two texts that differ have the id"):
+            empty.import_dump(tmp_path / "vectors.npz", passages)
+        with pytest.raises(InputError, match="passage 1 must be a Passage"):
+            empty.import_dump(tmp_path / "vectors.npz", [passages[0], "two"])
+        assert len(empty) == 0
+
+
 class TestDeletingEverything:
     EVERYTHING = (
         {},
