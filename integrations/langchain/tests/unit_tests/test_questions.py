@@ -15,7 +15,7 @@ from langchain_lfm2_colbert import (
 from lfm2_colbert_rag.errors import ConfigError, InputError
 
 QUESTION = "How do I reset the password?"
-BLANK = ["", " ", "\n\t", "\u3000"]
+BLANK = ["", " ", "\n\t", "\u3000", "\ufeff\u200b"]
 SEARCHES = [
     "similarity_search",
     "similarity_search_with_score",
