@@ -141,10 +141,11 @@ class TestNormalForm:
             assert empty.get([id])[0].text == "two"
         assert empty.delete([NFD]) == 1
 
-    def test_of_sources(self, empty):
+    def test_of_sources(self, empty, caplog):
         for path in (NFD, Path(NFD)):
             empty.add(["one"], ids=["1"], metadata=[{"source": path, "title": NFD}])
             assert empty.get(["1"])[0].metadata == {"source": NFC, "title": NFD}
+            assert len(warnings(caplog)) == (path != NFD)  # that it is a path is told, no more
 
     def test_is_not_given_to_texts(self, empty):
         empty.add([NFD], ids=["1"])
