@@ -67,8 +67,9 @@ class TestBlankTexts:
         assert [id in empty for id in added] == [False, True, False]
 
     def test_alone_commit_nothing(self, empty):
+        before = empty.stats().generation
         assert empty.add(["", " "], ids=["1", "2"]).left_out == (0, 1)
-        assert empty.stats().generation == 0
+        assert empty.stats().generation == before
 
     def test_of_a_new_index(self, caplog):
         retriever = Retriever.from_texts(["", "one"], ids=["1", "2"], model="hash")
@@ -311,13 +312,7 @@ texts = st.text(st.characters() | st.characters(categories=["Cs"]) | st.just("\0
 passages = st.lists(st.tuples(texts, st.none() | texts, metadata), max_size=3)
 
 
-@pytest.fixture(scope="module")
-def shared():
-    with Retriever.from_texts([], model="hash") as retriever:
-        yield retriever
-
-
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(passages)
 def test_what_is_taken_comes_back_as_it_is_in_json_and_adding_it_again_changes_nothing(
     shared, given
