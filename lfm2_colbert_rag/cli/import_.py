@@ -65,7 +65,7 @@ def import_(
         added = retriever.import_dump(dump, None if texts is None else passages)
         held = len(retriever)
     typer.echo(
-        f"Imported {count(len(added), 'passage')} from {dump} ({opened.kind}); {into} holds "
+        f"Imported {count(len(added) - len(added.left_out), 'passage')} from {dump} ({opened.kind}); {into} holds "
         f"{held:,}."
     )
 
