@@ -9,7 +9,9 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import ConfigError, InputError, shown, typed
-from ..filters import Filter, matches_everything, parse_where
+from ..filters.meaning import matches_everything
+from ..filters.parsing import parse_where
+from ..filters.tree import Filter
 from ..types import Passage, Where
 from .characters import is_blank
 from .intake import Intake
