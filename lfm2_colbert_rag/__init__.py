@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .index.maxsim import maxsim, maxsim_pairwise
     from .index.settings import SearchSettings
     from .retriever import Retriever
+    from .retriever.fields import MetadataField, describe_fields, why_nothing
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
     from .retriever.search.explanation import Explanation
@@ -58,6 +59,7 @@ __all__ = [
     "LFM2ColBERTError",
     "Leg",
     "Match",
+    "MetadataField",
     "Mode",
     "Passage",
     "Recall",
@@ -68,6 +70,7 @@ __all__ = [
     "TokenVectors",
     "Window",
     "__version__",
+    "describe_fields",
     "encode_stream",
     "export_model",
     "load_encoder",
@@ -75,6 +78,7 @@ __all__ = [
     "maxsim_pairwise",
     "plain_metadata",
     "public_metadata",
+    "why_nothing",
 ]
 
 # Loaded on first use, so that importing the package costs nothing that is not used.
@@ -86,16 +90,19 @@ _HOME = {
     "FusionReport": ".retriever.search.fusion_tuning",
     "IndexOptions": ".retriever.options",
     "LFM2ColBERTError": ".errors",
+    "MetadataField": ".retriever.fields",
     "Recall": ".retriever.maintenance.recall",
     "Retriever": ".retriever",
     "SearchPlan": ".retriever.search.plan",
     "SearchSettings": ".index.settings",
+    "describe_fields": ".retriever.fields",
     "encode_stream": ".encoder.streaming",
     "export_model": ".encoder.onnx.model_export",
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
     "plain_metadata": "._support.intake",
+    "why_nothing": ".retriever.fields",
 }
 _TYPES = (
     "AddedIds",

@@ -22,17 +22,12 @@ from __future__ import annotations
 import datetime
 import json
 import math
-import os
-from collections import deque
-from collections.abc import Iterable, Mapping, Set
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from enum import Enum
 from typing import Any, NoReturn
-from uuid import UUID
 
 from ..errors import InputError, shown, typed
-from ..filters import MAX_INTEGER
+from ..filters.plain import MAX_INTEGER, NoFormError, plain_form
 from ..types import Metadata
 from .characters import composed, find_unstorable, storable
 
@@ -77,10 +72,6 @@ def to_json_object(metadata: Metadata, what: object, *, strict: bool = False) ->
     reading = _Reading(what, strict)
     value = reading.mapping(metadata, (), 0)
     return JsonObject(value, reading.translated, reading.replaced)
-
-
-class _NoFormError(Exception):
-    """A value has no obvious form in JSON."""
 
 
 class _Reading:
@@ -144,8 +135,8 @@ class _Reading:
         if depth > _MAX_DEPTH:
             self._refuse_depth(path)
         try:
-            plain = _plain(value)
-        except _NoFormError:
+            plain = plain_form(value)
+        except NoFormError:
             self._refuse(value, path)
         if self._strict:
             self._refuse(value, path)
@@ -239,81 +230,6 @@ class _Reading:
         if len(names) > _NAMED:
             names[_NAMED // 2 : -_NAMED // 2] = ["..."]
         return ", ".join([f"metadata of {self._what}", *names])
-
-
-def _plain(value: object) -> Any:
-    """Return the obvious form of a value, which may itself hold what is no JSON.
-
-    Raises:
-        _NoFormError: it has none.
-    """
-    if isinstance(value, type):
-        raise _NoFormError
-    if isinstance(value, Enum):
-        return value.value
-    if isinstance(value, Decimal):
-        return str(value) if value.is_finite() else None
-    if isinstance(value, UUID):
-        return str(value)
-    if isinstance(value, tuple | deque | Set):
-        return list(value)
-    try:
-        return _by_protocol(value)
-    except _NoFormError:
-        raise
-    except Exception:  # an object of somebody else's that only looks like one
-        raise _NoFormError from None
-
-
-def _by_protocol(value: Any) -> Any:
-    if _is_missing(value):
-        return None
-    if hasattr(value, "dtype") and hasattr(value, "tolist"):
-        return _array(value)
-    if isinstance(value, datetime.timedelta):
-        raise _NoFormError
-    if isinstance(value, os.PathLike):
-        return _text(os.fspath(value))
-    return _text(value.isoformat())
-
-
-def _is_missing(value: Any) -> bool:
-    """Tell pandas' NaT and NA, and what NumPy masks, by their names and what they equal."""
-    if type(value).__name__ in ("NAType", "MaskedConstant"):
-        return True
-    return isinstance(value, datetime.date | datetime.timedelta) and bool(value != value)
-
-
-def _array(value: Any) -> Any:
-    """Return what NumPy's and pandas' scalars, arrays and series hold."""
-    if value.ndim:
-        return list(value)
-    kind = getattr(value.dtype, "kind", None)
-    if kind in ("m", "M") and str(value) == "NaT":
-        return None
-    if kind == "m":
-        raise _NoFormError
-    item = value.item()
-    if kind == "M" and isinstance(item, int):  # more than Python's datetime can tell
-        return _trimmed(str(value))
-    if isinstance(item, bytes | complex):
-        raise _NoFormError
-    # The widest floats are given back as they are.
-    return float(item) if type(item) is type(value) else item
-
-
-def _trimmed(moment: str) -> str:
-    """Write nanoseconds as pandas does, and Python where there are none."""
-    seconds, _, fraction = moment.partition(".")
-    if len(fraction) == _NANOSECONDS and fraction.endswith("000"):
-        fraction = fraction[:-3]
-    return f"{seconds}.{fraction}" if fraction.strip("0") else seconds
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise _NoFormError
-    return value
 
 
 def _sorted(items: list[Any]) -> list[Any]:

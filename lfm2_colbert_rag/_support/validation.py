@@ -9,35 +9,49 @@ import operator
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import ConfigError, InputError, shown, typed
-from ..filters import Filter, matches_everything, parse_where
+from ..filters.meaning import matches_everything
+from ..filters.parsing import parse_where
+from ..filters.tree import Filter
 from ..types import Passage, Where
+from .characters import is_blank
 from .intake import Intake
 from .slots import Checked, fill_slots
 
 _FIELDS = ("id", "text", "metadata")
 
 
-def check_query(query: object) -> str:
-    """Return the query if it can be encoded.
+def check_query(query: object, *, filtered: bool = False) -> str:
+    """Return the query if it can be answered.
+
+    Args:
+        query: what was asked.
+        filtered: it comes with a filter, and may then be blank.
 
     Raises:
         InputError: it is no string, blank, or holds a lone surrogate.
     """
     text = check_text(query, "the query")
-    if not text.strip():
-        raise InputError(f"the query {text!r} is empty; ask with at least one word.")
+    if not filtered and is_blank(text):
+        raise InputError(
+            f"the query {text!r} is empty; ask with at least one word, or with a filter (where) "
+            "for all that match it."
+        )
     return text
 
 
-def check_queries(queries: object) -> list[str]:
-    """Return a list of queries if each can be encoded.
+def check_queries(queries: object, *, filtered: bool = False) -> list[str]:
+    """Return a list of queries if each can be answered.
+
+    Args:
+        queries: what was asked.
+        filtered: see :func:`check_query`.
 
     Raises:
         InputError: it is no list, or one of them is no string, blank, or holds a lone surrogate.
     """
     if isinstance(queries, str) or not isinstance(queries, Sequence):
         raise InputError("queries must be a list of strings; for a single one use search().")
-    return [check_query(query) for query in queries]
+    return [check_query(query, filtered=filtered) for query in queries]
 
 
 def whole_number(number: object) -> int | None:

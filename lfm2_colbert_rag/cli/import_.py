@@ -71,11 +71,11 @@ def import_(
 
 
 def _read(texts: Path) -> list[Passage]:
-    from .sources import check, find_sources, read
+    from ..files.corpus import read_exactly
+    from ..files.kinds import READERS
+    from ..files.walk import find_sources
 
-    files = find_sources([texts]).files
-    check(files)
-    return [record.passage for record in read(files)]
+    return list(read_exactly(find_sources([texts], READERS).files, READERS))
 
 
 def _open(into: Path, model: str | None, dump: Dump) -> Retriever:

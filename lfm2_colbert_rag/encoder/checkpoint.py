@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import LFM2ColBERTError, ModelFormatError
 from .config import (
+    NORMAL_FORM,
     BackboneConfig,
     FramingConfig,
     Lfm2Config,
@@ -204,6 +205,7 @@ class Checkpoint:
             "expansion_token": framing.expansion_token,
             "skiplist": json.dumps(framing.skiplist, ensure_ascii=False),
             "masked_positions": framing.masked_positions,
+            "normal_form": NORMAL_FORM,
             "vectors": "float32",
         }
         # Said only where it is not the usual, so that indexes made before it could be run still

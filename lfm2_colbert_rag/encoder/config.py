@@ -26,6 +26,9 @@ CAUSAL_ARCHITECTURES = frozenset({"Lfm2Model", "Lfm2ForCausalLM"})
 _MOST_LAYERS = 1000
 LONGEST_TEXT = 1 << 20
 
+NORMAL_FORM = "NFC"
+"""The form of Unicode in which every encoder reads texts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Lfm2Config:

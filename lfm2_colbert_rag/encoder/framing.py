@@ -4,7 +4,7 @@ The only module that knows of markers, query expansion and the skiplist. Source 
 ``ColBERT.tokenize`` and ``ColBERT.encode`` of PyLate 1.6; with one deliberate difference: a marker
 typed in a user's text stays plain text, where PyLate would read it as the marker. (Version 6 of
 sentence-transformers differs from PyLate in that it does not strip texts; here they are stripped
-whichever library saved the checkpoint.)
+whichever library saved the checkpoint.) Texts are read in their normal form, NFC, which most are in.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from .checkpoint import Checkpoint, SpecialTokens
 from .config import FramingConfig
 from .head_tokenizer import HeadTokenizer, Tokens
 from .layouts import Layout
+from .normal_form import NormalText, normal_form
 
 _TOGETHER = 1 << 17  # characters that are tokenized in one call
 
@@ -173,6 +174,11 @@ class Framing:
         return framed
 
     @property
+    def query_room(self) -> int:
+        """Tokens of a text's own that fit into ``query_length`` positions."""
+        return self._room(self.config.query_length, self._markers.get(self.config.query_prefix))
+
+    @property
     def document_room(self) -> int:
         """Tokens of a text's own that fit into ``document_length`` positions."""
         marker = self._markers.get(self.config.document_prefix)
@@ -189,12 +195,16 @@ class Framing:
             InputError: a text is no string, or not valid Unicode.
         """
         check_texts(texts)
+        normal = [normal_form(text) for text in texts]
         found: list[list[npt.NDArray[np.int32]]] = [[] for _ in texts]
-        for group in _groups(self._pieces(texts)):
+        for group in _groups(self._pieces([one.text for one in normal])):
             encoded = self._tokens.encode([piece for _, _, piece in group], sys.maxsize)
             for (place, start, piece), tokens in zip(group, encoded, strict=True):
                 found[place].append(_spans(tokens.offsets, piece) + np.int32(start))
-        return [np.concatenate(parts) if len(parts) > 1 else parts[0] for parts in found]
+        return [
+            one.as_given(np.concatenate(parts) if len(parts) > 1 else parts[0])
+            for one, parts in zip(normal, found, strict=True)
+        ]
 
     def _pieces(self, texts: Sequence[str]) -> Iterator[tuple[int, int, str]]:
         """Yield texts in pieces, each with the place of its text and where it begins in it."""
@@ -208,14 +218,15 @@ class Framing:
 
     def _frame(self, texts: Sequence[str], length: int, marker: int | None) -> list[FramedText]:
         check_texts(texts)
-        stripped = [text.strip() for text in texts]
+        normal = [normal_form(text) for text in texts]
+        stripped = [one.text.strip() for one in normal]
         encoded = self._tokens.encode(stripped, self._room(length, marker))
         return [
             self._assemble(tokens, text, marker)
-            for tokens, text in zip(encoded, texts, strict=True)
+            for tokens, text in zip(encoded, normal, strict=True)
         ]
 
-    def _assemble(self, tokens: Tokens, text: str, marker: int | None) -> FramedText:
+    def _assemble(self, tokens: Tokens, text: NormalText, marker: int | None) -> FramedText:
         ids = [*self._leading, *tokens.ids, *self._trailing]
         of_text = [False] * len(ids)
         of_text[len(self._leading) : len(self._leading) + len(tokens.ids)] = [True] * len(
@@ -225,7 +236,7 @@ class Framing:
             ids.insert(self._marker_position, marker)
             of_text.insert(self._marker_position, False)
         spans = np.zeros((len(ids), 2), dtype=np.int32)
-        spans[of_text] = _spans(tokens.offsets, text)
+        spans[of_text] = text.as_given(_spans(tokens.offsets, text.text))
         present = np.ones(len(ids), dtype=np.bool_)
         return FramedText(np.array(ids, dtype=np.int64), present, present.copy(), spans)
 

@@ -13,6 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..types import TokenMatrix, TokenVectors
+from .config import NORMAL_FORM
+from .normal_form import normal_form
 from .protocol import Fingerprint, Progress
 
 _WORD = re.compile(r"\w+|[^\w\s]")
@@ -28,7 +30,7 @@ class HashEncoder:
 
     Args:
         dim: width of the vectors.
-        document_length: words of a passage that are kept.
+        document_length: words of a passage, or of a query, that are kept.
 
     Example:
         >>> encoder = HashEncoder()
@@ -51,6 +53,11 @@ class HashEncoder:
         return self._dim
 
     @property
+    def query_room(self) -> int:
+        """Words of a query that are kept."""
+        return self._document_length
+
+    @property
     def document_room(self) -> int:
         """Words of a passage that are kept."""
         return self._document_length
@@ -58,7 +65,12 @@ class HashEncoder:
     @property
     def fingerprint(self) -> Fingerprint:
         """Everything that decides the vectors."""
-        return {"kind": "hash", "dim": self._dim, "document_length": self._document_length}
+        return {
+            "kind": "hash",
+            "dim": self._dim,
+            "document_length": self._document_length,
+            "normal_form": NORMAL_FORM,
+        }
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Encode queries word by word."""
@@ -77,16 +89,18 @@ class HashEncoder:
 
     def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return the character spans of all words of each text."""
-        return [_spans(_WORD.finditer(text)) for text in texts]
+        normal = [normal_form(text) for text in texts]
+        return [one.as_given(_spans(_WORD.finditer(one.text))) for one in normal]
 
     def _encode(self, text: str) -> TokenVectors:
-        words = list(islice(_WORD.finditer(text), self._document_length))
+        normal = normal_form(text)
+        words = list(islice(_WORD.finditer(normal.text), self._document_length))
         hashes = [_word_hash(word.group()) for word in words]
         vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
         return TokenVectors(
             vectors.reshape(-1, self._dim),
             np.array([h % 50_000 for h in hashes], dtype=np.int32),
-            _spans(words),
+            normal.as_given(_spans(words)),
         )
 
 

@@ -352,7 +352,10 @@ class Retriever:
         """Find the passages that answer a query best.
 
         Args:
-            query: the question, in any language of the model.
+            query: the question, in any language of the model and of any length: what is longer
+                than the model reads at once is read in windows, and the best answer to any of
+                them counts. A blank one with a filter asks for whatever matches it, in the order
+                in which it was added; score and relevance are 0 then.
             k: how many passages at most; fewer come back only when fewer match ``where``.
             where: metadata filter, applied before ranking, for example
                 ``{"product": "router", "year": {"$gte": 2024}}``.
@@ -370,14 +373,14 @@ class Retriever:
             Hits, best first; equal scores are ordered by id. Empty for an empty index.
 
         Raises:
-            InputError: a blank query, or a k below 1.
+            InputError: a blank query without a filter, or a k below 1.
             FilterError: the filter is malformed.
             ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
             IndexBusyError: what was found was deleted and forgotten meanwhile, again and again.
         """
-        text, check = check_query(query), check_mode(mode, self._mode)
+        text = check_query(query, filtered=where is not None)
         condition = None if where is None else parse_where(where)
-        limit, searcher = check_k(k), self._searcher
+        check, limit, searcher = check_mode(mode, self._mode), check_k(k), self._searcher
         if diversity is None:
             return self._store.whole(
                 lambda: searcher.search_many([text], limit, condition, check)[0]
@@ -399,7 +402,7 @@ class Retriever:
         mode: Mode | None = None,
     ) -> list[list[Hit]]:
         """Answer several queries in one pass over the index; see :meth:`search`."""
-        texts = check_queries(queries)
+        texts = check_queries(queries, filtered=where is not None)
         condition = None if where is None else parse_where(where)
         limit, check = check_k(k), check_mode(mode, self._mode)
         return self._store.whole(lambda: self._searcher.search_many(texts, limit, condition, check))
@@ -503,8 +506,9 @@ class Retriever:
         Raises:
             ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
         """
+        text = check_query(query, filtered=where is not None)
         condition = None if where is None else parse_where(where)
-        text, limit, check = check_query(query), check_k(k), check_mode(mode, self._mode)
+        limit, check = check_k(k), check_mode(mode, self._mode)
         return self._store.whole(lambda: self._searcher.plan(text, limit, condition, check))
 
     def add(

@@ -23,6 +23,8 @@ from .schema import last_row
 # Blocks that are pruned in one transaction, so that writers need not wait long.
 _PRUNED = 20_000
 
+_ENTRY = 16  # bytes of a row and a count
+
 _Entries: TypeAlias = tuple[Numbers, Numbers]
 
 
@@ -202,7 +204,9 @@ class _RecentPostings:
         """Begin anew: another thread of the parent may have been in the midst of loading."""
         self._changing = threading.Lock()
         self._span: tuple[int, int] | None = None
-        self._held: dict[str, tuple[list[int], list[int]]] = {}
+        # Rows and counts, one after the other. Bytes, since the garbage collector would look at each
+        # list of numbers again and again, and hold up all threads meanwhile.
+        self._held: dict[str, bytes] = {}
 
     def lists(self, connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, _Entries]:
         """Return rows and counts of those terms that are in passages kept apart.
@@ -218,9 +222,8 @@ class _RecentPostings:
                 return {}
             self._load(connection, span)
             held = {term: self._held[term] for term in terms if term in self._held}
-            rows = np.array([row for each, _ in held.values() for row in each], np.int64)
-            counts = np.array([count for _, each in held.values() for count in each], np.int64)
-            bounds = [0, *accumulate(len(each) for each, _ in held.values())]
+        rows, counts = np.frombuffer(b"".join(held.values()), np.int64).reshape(-1, 2).T.copy()
+        bounds = [0, *accumulate(len(each) // _ENTRY for each in held.values())]
         return {
             term: (rows[start:end], counts[start:end])
             for term, start, end in zip(held, bounds, bounds[1:], strict=False)
@@ -234,12 +237,11 @@ class _RecentPostings:
         for whole in sql.recent(connection, self._span[1]):
             # Lists that were dropped and filled again may be cut in other places.
             part = whole.above(self._span[1])
-            rows, counts = part.rows.tolist(), part.counts.tolist()
-            bounds = part.starts.tolist()
+            entries = np.stack((part.rows, part.counts), axis=1).tobytes()
+            bounds = (part.starts * _ENTRY).tolist()
+            held, known = self._held, self._held.get
             for term, start, end in zip(part.terms, bounds, bounds[1:], strict=False):
-                held = self._held.setdefault(term, ([], []))
-                held[0].extend(rows[start:end])
-                held[1].extend(counts[start:end])
+                held[term] = known(term, b"") + entries[start:end]
         self._span = span
 
 

@@ -162,6 +162,12 @@ def _insert_recent(connection: sqlite3.Connection, parts: Sequence[Postings]) ->
 
 
 def _append(connection: sqlite3.Connection, postings: Postings) -> None:
+    """Extend lists, some at a time, so that other threads get their turn."""
+    for some in postings.in_slices():
+        _append_some(connection, some)
+
+
+def _append_some(connection: sqlite3.Connection, postings: Postings) -> None:
     """Extend lists; all last blocks are looked up in one statement, in the order of the table."""
     ends = Ends(len(postings.terms))
     found = connection.execute(

@@ -13,10 +13,12 @@ What was chosen, by measurement over all sets of ``benchmarks/quality``:
   language that is worth as much as a stemmer, a list of stop words and other parameters together;
 * scripts that put no blanks between words are cut into single characters and pairs (Chinese,
   Japanese), or stretches (Thai, Lao, Khmer, Myanmar); Korean words into pairs;
+* what some write as one word and others as several has the terms of the several, and one more:
+  500mg, e-mail, 10,000; what a number has in groups of digits, it has as a whole, too;
 * no stop words: what they weigh is learned from the collection, and some names consist of them.
 
 ==========  ============================================================
-``_fox_``   a word, or a code such as RT-AX88U
+``_fox_``   a word, a code such as RT-AX88U, or what e-mail, 500mg and 10,000 are as one
 ``_foxho``  how a word of five letters or more begins
 ``=là``     a word as it is spelled, where that has accents
 ``~1a2b``   two neighbouring words
@@ -31,14 +33,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import NamedTuple
+from itertools import pairwise
+from typing import TypeAlias
 from zlib import crc32
 
-from .normalisation import normalise
-from .runs import find_runs, is_symbol
+from .normalisation import LOOSE, fold, seen
+from .runs import find_joined, find_runs, is_symbol
 from .strings import strings
 
-VERSION = 1
+VERSION = 2
 """Changes whenever a text may get other terms; an index of another version cannot be read."""
 
 _UNSPACED = r"\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\ua9e0-\ua9ff\uaa60-\uaa7f"
@@ -51,31 +54,33 @@ _PARTS = re.compile(
     rf"|(?P<word>[^{_UNSPACED}{_HAN}{_HIRAGANA}{_KATAKANA}{_HANGUL}]+)"
 )
 _GRAM = 4
+_GROUP, _NUMBER = 3, 12  # digits of a group, and of the longest number that people group
 _HEAD = 4  # letters of a word that its pairs have
 _BEGINNING = 5
 _PREFIXING = ("\u0590", "\u0780")  # scripts that write articles together with the word
 # What beginnings count beside whole words, and whole words without their accents.
 _OF_BEGINNINGS, _OF_PLAIN = 0.7, 0.5
 _LONG = 64  # longer runs are no words of any language
-# Strings that are not longer are worth caching; so many, that mischief fills some ten megabytes.
-_CACHED, _KEPT = 24, 1 << 16
+_BORDER = re.compile(r"(\d+)(\D+)|(\D+)(\d+)")
+# Strings that are not longer are worth caching; so many, that mischief fills some ten megabytes,
+# and that the garbage collector, which looks at each, is done in an instant.
+_CACHED, _KEPT = 24, 1 << 15
 
 
-class Token(NamedTuple):
-    """What stands between two blanks of a text.
+Token: TypeAlias = tuple[tuple[str, ...], int, bytes, int | None]
+"""What stands between two blanks of a text.
 
-    Attributes:
-        terms: its terms in their order, pairs of its own words among them.
-        joint: where among them the pair with the word before it belongs.
-        head: how its first word begins, in UTF-8; empty where it does not begin with a word.
-        seed: what its last word contributes to the number of a pair; None where it does not end
-            with a word.
-    """
+* its terms in their order, pairs of its own words among them;
+* where among them the pair with the word before it belongs;
+* how its first word begins, in UTF-8; empty where it does not begin with a word;
+* what its last word contributes to the number of a pair; None where it does not end with one.
 
-    terms: tuple[str, ...]
-    joint: int
-    head: bytes
-    seed: int | None
+Plain tuples of plain values, since tens of thousands of them are kept: Python's garbage collector
+need not look at those, which would hold up all threads for a quarter of a second.
+"""
+
+_Run: TypeAlias = tuple[tuple[str, ...], str, str]
+"""The terms of a run; how its first and its last word begin, if these are of a script with blanks."""
 
 
 def analyse(text: str) -> list[str]:
@@ -99,13 +104,14 @@ def iterate_terms(text: str) -> Iterator[str]:
     for string in strings(text):
         if (token := read_token(string)) is None:
             continue
-        if seed is not None and token.head:
-            yield from token.terms[: token.joint]
-            yield pair_term(pair_number(seed, token.head))
-            yield from token.terms[token.joint :]
+        terms, joint, head, next_seed = token
+        if seed is not None and head:
+            yield from terms[:joint]
+            yield pair_term(pair_number(seed, head))
+            yield from terms[joint:]
         else:
-            yield from token.terms
-        seed = token.seed
+            yield from terms
+        seed = next_seed
 
 
 def read_token(string: str) -> Token | None:
@@ -121,23 +127,26 @@ def read_token(string: str) -> Token | None:
 
 
 def _token(string: str) -> Token | None:
-    if string.isascii() and string.isalpha():  # one run, as most are
-        whole, head = _terms(string)
-        return Token(tuple(whole), len(whole), head.encode(), _seed(head) if head else None)
+    if not string.isascii():
+        string = seen(string)
+    elif string.isalpha():  # one run, as most are
+        whole, head, tail = _terms(string)
+        return whole, len(whole), head.encode(), _seed_of(tail)
     terms: list[str] = []
     first = last = None
     joint = 0
     for run in find_runs(string):
-        own, head = _terms(run)
+        own, head, tail = _terms(run)
         terms += own
         if first is None:
             first, joint = head, len(terms)
         elif last and head:
             terms.append(pair(last, head))
-        last = head
+        last = tail
     if first is None:
         return None
-    return Token(tuple(terms), joint, first.encode(), _seed(last) if last else None)
+    terms += [f"_{fold(joined)}_" for joined in find_joined(string)]
+    return tuple(terms), joint, first.encode(), _seed_of(last)
 
 
 _cached_token = lru_cache(maxsize=_KEPT)(_token)
@@ -154,7 +163,7 @@ def weigh(query: str) -> dict[str, float]:
     """
     times = Counter(iterate_terms(query))
     spelled = {term[1:] for term in times if term[0] == "="}
-    accented = {f"_{normalise(word)}_" for word in spelled}
+    accented = {f"_{fold(word)}_" for word in spelled}
     return {term: count * _weight(term, term in accented) for term, count in times.items()}
 
 
@@ -178,7 +187,6 @@ def _is_prefixing(letter: str) -> bool:
     return _PREFIXING[0] <= letter < _PREFIXING[1]
 
 
-@lru_cache(maxsize=_KEPT)
 def pair(head: str, next_head: str) -> str:
     """Return the term of two neighbouring words, given how they begin; some pairs share theirs.
 
@@ -207,37 +215,54 @@ def _seed(head: str) -> int:
     return crc32(f"{head} ".encode())
 
 
-def _terms(run: str) -> tuple[Sequence[str], str]:
-    """Return the terms of a run, and how it begins if it is one word of a script with blanks."""
-    return _cached_terms(run) if len(run) <= _CACHED else _read_run(run)
+def _seed_of(head: str | None) -> int | None:
+    return _seed(head) if head else None
 
 
-def _read_run(run: str) -> tuple[Sequence[str], str]:
+def _terms(run: str) -> _Run:
     if run.isascii() and not run.isalnum():  # a code, or a name such as C++
-        parts = re.split(r"[-./_]", run)
-        if len(parts) == 1:
-            return (normalise(run),), ""
-        terms = [term for part in parts for term in _terms(part)[0]]
-        return (*terms, f"_{''.join(parts).lower()}_"), ""
+        return _code_terms(run), "", ""
+    if not run.isascii() and not (run := run.lstrip(LOOSE)):
+        return (), "", ""
     if len(run) > _LONG:
-        return _cut(normalise(run)), ""
-    word = normalise(run)
+        return tuple(_cut(fold(run))), "", ""
+    return _of_both(run) or _read_word(run)
+
+
+def _code_terms(run: str) -> tuple[str, ...]:
+    parts = re.split(r"[-./_]", run)
+    if len(parts) == 1:
+        return (fold(run),)
+    terms = [term for part in parts for term in _terms(part)[0]]
+    return (*terms, f"_{''.join(parts).lower()}_")
+
+
+def _of_both(run: str) -> _Run | None:
+    """Return the terms of a number and a word that are written as one, such as 500mg."""
+    if (found := _BORDER.fullmatch(run)) is None:
+        return None
+    (one, head, tail), (other, next_head, last) = map(_read_word, filter(None, found.groups()))
+    if not tail or not next_head:
+        return None
+    return (*one, *other, pair(tail, next_head), f"_{fold(run)}_"), head, last
+
+
+def _read_word(run: str) -> _Run:
+    word = fold(run)
+    head = word[:_HEAD]
     if run.isascii():
-        return tuple(_of_word(word)), word[:_HEAD]
+        return tuple(_of_word(word)), head, head
     if len(run) == 1 and is_symbol(run):
-        return (word,), ""
+        return (word,), "", ""
     found = _PARTS.fullmatch(word)
     if found is None or found.lastgroup != "word":
-        return tuple(_cut(word)), ""
-    return (*_of_word(word), *_spelled(run, word)), word[:_HEAD]
-
-
-_cached_terms = lru_cache(maxsize=_KEPT)(_read_run)
+        return tuple(_cut(word)), "", ""
+    return (*_of_word(word), *_spelled(run, word)), head, head
 
 
 def _spelled(run: str, word: str) -> list[str]:
     """Return the term of a Latin word as it is spelled, if that is not how it is normalised."""
-    exact = unicodedata.normalize("NFC", unicodedata.normalize("NFKC", run).casefold())
+    exact = unicodedata.normalize("NFC", run.casefold())
     return [f"={exact}"] if exact != word and re.search("[a-z]", word) else []
 
 
@@ -259,11 +284,22 @@ def _cut(run: str) -> list[str]:
 
 def _of_word(word: str) -> list[str]:
     terms = [whole := f"_{word}_"]
-    if len(word) >= _GRAM - 1 and not word.isdigit():
+    if word.isdigit():
+        terms += _groups(word)
+    elif len(word) >= _GRAM - 1:
         terms += _grams(whole, _GRAM)
     if len(word) >= _BEGINNING and not _is_prefixing(word[0]):
         terms.append(whole[: _BEGINNING + 1])
     return terms
+
+
+def _groups(number: str) -> list[str]:
+    """Return the pairs that a number has where its digits are grouped, as 10,000 and 10 000 are."""
+    if not _GROUP < len(number) <= _NUMBER or number[0] == "0" or not number.isdecimal():
+        return []
+    start = len(number) % _GROUP or _GROUP
+    groups = [number[:start], *(number[at : at + 3] for at in range(start, len(number), _GROUP))]
+    return [pair(one, other) for one, other in pairwise(groups)]
 
 
 def _grams(text: str, size: int) -> list[str]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import heapq
 from array import array
-from collections import defaultdict
 from collections.abc import Sequence
-from itertools import count, islice
-from typing import NamedTuple
+from itertools import islice
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
-from .analyser import Token, pair_number, pair_term, read_token
+from .analyser import pair_number, pair_term, read_token
 from .blocks import Numbers
 from .strings import strings
 
@@ -56,6 +55,11 @@ def find_occurrences(texts: Sequence[str]) -> Occurrences:
     return reader.occurrences()
 
 
+# How a string begins and ends for pairs, as in a token, and the numbers of its terms, as bytes of
+# an array. Of plain values alone, as tokens are, and so is the dictionary of all terms.
+_Entry: TypeAlias = tuple[bytes, int | None, bytes]
+
+
 class _Reader:
     """Numbers the terms as they come, and counts them now and then.
 
@@ -65,8 +69,8 @@ class _Reader:
 
     def __init__(self, texts: int) -> None:
         self._texts = max(1, texts)
-        self._numbers: defaultdict[str, int] = defaultdict(count().__next__)
-        self._strings: dict[str, tuple[Token, array[int]] | None] = {}
+        self._numbers: dict[str, int] = {}
+        self._strings: dict[str, _Entry | None] = {}
         self._held = array("i")  # numbers of terms; of pairs, -1 less their own
         self._sizes: list[tuple[int, int]] = []  # places, and how many of those held are theirs
         self._counted: list[tuple[Numbers, Numbers]] = []
@@ -82,11 +86,11 @@ class _Reader:
                 entry = self._learn(string)
             if entry is None:
                 continue
-            token, numbers = entry
-            held.extend(numbers)
-            if seed is not None and token.head:
-                held.append(-1 - pair_number(seed, token.head))
-            seed = token.seed
+            head, next_seed, numbers = entry
+            held.frombytes(numbers)
+            if head and seed is not None:
+                held.append(-1 - pair_number(seed, head))
+            seed = next_seed
             if len(held) > _HELD:
                 self._sizes.append((place, len(held) - before))
                 self._count()
@@ -106,15 +110,22 @@ class _Reader:
         order = np.argsort(keys)
         return Occurrences(terms, *np.divmod(keys[order], self._texts), counts[order])
 
-    def _learn(self, string: str) -> tuple[Token, array[int]] | None:
-        token = read_token(string)
-        number = self._numbers.__getitem__
-        entry = None if token is None else (token, array("i", map(number, token.terms)))
+    def _learn(self, string: str) -> _Entry | None:
+        entry: _Entry | None = None
+        if (token := read_token(string)) is not None:
+            terms, _, head, seed = token
+            entry = head, seed, array("i", map(self._number, terms)).tobytes()
         if len(string) <= _KEPT:
             if len(self._strings) >= _KNOWN:
                 self._strings.clear()
             self._strings[string] = entry
         return entry
+
+    def _number(self, term: str) -> int:
+        """Return the number of a term; that of a pair is one, wherever its words stand."""
+        if term[0] == "~":
+            return -1 - int(term[1:], 16)
+        return self._numbers.setdefault(term, len(self._numbers))
 
     def _count(self) -> None:
         """Count what is held."""

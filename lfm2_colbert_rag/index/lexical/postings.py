@@ -5,13 +5,17 @@ The lengths of passages are kept as one more list, under the empty term, which n
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 import numpy as np
 import numpy.typing as npt
 
 from .blocks import Numbers, damaged
+
+_TOGETHER, _CUT = 1 << 14, 1 << 17  # lists, and bytes of terms, that are looked at in one go
 
 LENGTHS = ""
 """The term under which the numbers of terms of all passages are kept."""
@@ -50,10 +54,15 @@ class Postings:
         """Put lists of passages together, whose rows ascend from part to part."""
         if len(parts) == 1:
             return parts[0]
-        terms = sorted(set().union(*(part.terms for part in parts)))
+        # Merged rather than sorted, which would let no other thread run meanwhile.
+        terms = [term for term, _ in groupby(heapq.merge(*(part.terms for part in parts)))]
         ranks = {term: rank for rank, term in enumerate(terms)}
         entries = np.concatenate(
-            [np.repeat([ranks[term] for term in part.terms], part.sizes) for part in parts]
+            [
+                np.repeat(np.fromiter(map(ranks.__getitem__, some.terms), np.int64), some.sizes)
+                for part in parts
+                for some in part.in_slices()
+            ]
         )
         order = np.argsort(entries, kind="stable")
         return cls(
@@ -63,6 +72,14 @@ class Postings:
             np.concatenate([part.counts for part in parts])[order],
         )
 
+    def in_slices(self, terms: int = _TOGETHER) -> Iterator[Postings]:
+        """Yield the same, some thousand lists at a time, so that other threads get their turn."""
+        for start in range(0, len(self.terms), terms):
+            starts = self.starts[start : start + terms + 1]
+            entries = slice(starts[0], starts[-1])
+            some = self.terms[start : start + terms]
+            yield Postings(some, starts - starts[0], self.rows[entries], self.counts[entries])
+
     @property
     def sizes(self) -> Numbers:
         """``(len(terms),)`` in how many passages each term is."""
@@ -70,7 +87,7 @@ class Postings:
 
     def to_bytes(self) -> bytes:
         """Write all lists as one piece."""
-        terms = "\n".join(self.terms).encode()
+        terms = b"\n".join(["\n".join(some.terms).encode() for some in self.in_slices()])
         first = self.rows.min(initial=self.rows[0])
         columns = [_narrow(column) for column in (self.sizes, self.rows - first, self.counts)]
         head = [first, len(terms), *(column.itemsize for column in columns), len(self.terms)]
@@ -86,7 +103,7 @@ class Postings:
         try:
             first, length, *widths, number = np.frombuffer(data, "<i8", 6).tolist()
             at = 48 + length
-            terms = data[48:at].decode().split("\n")
+            terms = list(_lines(data[48:at]))
             sizes = np.frombuffer(data, f"<u{widths[0]}", number, at).astype(np.int64)
             at += number * widths[0]
             total = int(sizes.sum())
@@ -105,6 +122,15 @@ class Postings:
         bounds = self.starts.tolist()
         for term, start, end in zip(self.terms, bounds, bounds[1:], strict=False):
             yield term, self.rows[start:end], self.counts[start:end]
+
+
+def _lines(data: bytes) -> Iterator[str]:
+    """Yield the terms that stand in some bytes, one a line."""
+    start = 0
+    while (end := data.find(b"\n", start + _CUT)) >= 0:
+        yield from data[start:end].decode().split("\n")
+        start = end + 1
+    yield from data[start:].decode().split("\n")
 
 
 def _narrow(column: Numbers) -> npt.NDArray[np.unsignedinteger]:

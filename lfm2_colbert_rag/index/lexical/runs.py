@@ -1,5 +1,7 @@
 """What in a string without blanks has terms: words, codes, names of languages, symbols.
 
+All strings are as :func:`~.normalisation.seen` gives them.
+
 Any string takes time in proportion to its length, rows of dashes and dots as well.
 """
 
@@ -9,9 +11,8 @@ import re
 from collections.abc import Iterator
 
 from .normalisation import mark_pattern
-from .strings import WITHIN
 
-_MARK = re.compile(mark_pattern(WITHIN))
+_MARK = re.compile(mark_pattern())
 _BEGINNING = r"(?=[A-Za-z0-9\u0080-\U0010ffff])"  # which most punctuation fails at once
 # Names of languages; words with their marks; single symbols. No group, so that each is found whole.
 _OTHERS = (
@@ -23,6 +24,15 @@ _ASCII = "[A-Za-z0-9]"
 # Words that are joined as those of a code are, and whether there are any.
 _RUNS = re.compile(f"{_BEGINNING}(?:(?P<code>{_ASCII}++(?:[-./_]{_ASCII}++)++)|{_OTHERS})")
 _JOINT = re.compile(f"{_ASCII}[-./_]{_ASCII}")
+# Words that hyphens join, so few that they may be one; initials; digits in groups, as Europeans
+# and Indians write them.
+_LETTERS = rf"(?:[^\W\d_]|{_MARK.pattern})++"
+_HYPHENATED = re.compile(rf"(?<![\w-]){_LETTERS}(?:-{_LETTERS}){{1,3}}+(?![\w-])")
+_INITIALS = re.compile(r"(?<![\w.])[^\W\d_](?:\.[^\W\d_])++(?!\w)")
+_GROUPED = re.compile(
+    r"(?<!\d)(?<!\d[.,'\u066c_])(?!0)\d{1,3}"
+    r"(?:(?:([.,'\u066c_])\d{3}(?:\1\d{3})*+)|(?:,\d\d(?!\d))++,\d{3})(?!\d)(?![.,'\u066c_]\d{3})"
+)
 # As far as the last of these among what may belong to a code.
 _TO_DIGIT, _TO_LETTER, _TO_JOINT = (
     re.compile(f"[A-Za-z0-9./_-]*{last}") for last in ("[0-9]", "[A-Za-z]", "[-./_]")
@@ -52,6 +62,20 @@ def find_runs(string: str) -> Iterator[str]:
     if _JOINT.search(string) is None:
         return iter(_WORDS.findall(string))
     return _with_codes(string)
+
+
+def find_joined(string: str) -> Iterator[str]:
+    """Yield what the parts of hyphenated words, initials and groups of digits are as one.
+
+    Example:
+        >>> list(find_joined("e-mail/U.S.A/10,000")), list(find_joined("a-b-c-d-e/1,5/2.3.2024"))
+        (['email', 'USA', '10000'], [])
+    """
+    if "-" in string:
+        yield from (found[0].replace("-", "") for found in _HYPHENATED.finditer(string))
+    if "." in string:
+        yield from (found[0].replace(".", "") for found in _INITIALS.finditer(string))
+    yield from (re.sub(r"\D", "", found[0]) for found in _GROUPED.finditer(string))
 
 
 def _with_codes(string: str) -> Iterator[str]:

@@ -10,47 +10,58 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from .normalisation import marks
+from .normalisation import HYPHENS, INVISIBLE, mark_pattern, marks
 
 EDGES = ".,;:!?()[]{}\"'"
 """Characters that have no terms, nor change those of what stands between them."""
-WITHIN = "\u00ad\u200c\u200d\u2060\ufeff"
-"""Characters that are not seen, and are no end of a word."""
 LONGEST = 4096
 """Characters of the longest string. Only a row of letters, of marks and of what may join words
-(``- . / _ + #``) that is longer has other terms than it would have as a whole."""
+(``- . / _ + #``), or digits in groups, that are longer have other terms than as a whole."""
 
 _BLOCK = 1 << 16  # characters that are cut at their blanks together
 _BLANK = re.compile(r"\s")
+# Digits in groups, but no long row of numbers, nor what is behind a point; and blanks that are
+# certainly not within such a number, which are looked for so far.
+_GROUPED = re.compile(
+    r"[1-9](?<![\w.,'][1-9])(?<![0-9]\s[1-9])[0-9]{0,2}"
+    r"(?:([ \u00a0\u2009\u202f])[0-9]{3}(?:\1[0-9]{3}){0,2})(?!\s?[0-9])"
+)
+_BETWEEN, _FARTHEST = re.compile(r"(?<![0-9])\s|\s(?![0-9]{3})"), 4096
 # As far as the last character that neither belongs to a word or code nor decides what does; of
 # those beyond the first 65,536 only emoji are looked at.
 _LOW = "".join(mark for mark in marks() if mark <= "\uffff")
 _APART = re.compile(
-    rf"(?s:.*)[^\w./+\#\-{re.escape(_LOW)}{WITHIN}\U00010000-\U0001efff\U000e0000-\U0010ffff]"
+    rf"(?s:.*)[^\w./+\#\-{re.escape(_LOW)}{INVISIBLE}{HYPHENS}\U00010000-\U0001efff\U000e0000-\U0010ffff]"
 )
-_JOINED = frozenset(marks() + WITHIN)
+_JOINED = re.compile(mark_pattern(INVISIBLE))
 _CLUSTER = 32  # characters that a letter and its marks have at most, but for mischief
 
 
 def strings(text: str) -> Iterator[str]:
     """Yield what stands between the blanks of a text, without :data:`EDGES` around it.
 
-    What is longer than :data:`LONGEST` comes in pieces.
+    Blanks between groups of digits are no blanks, but become apostrophes. What is longer than
+    :data:`LONGEST` comes in pieces.
 
     Example:
-        >>> list(strings("In short, yes."))
-        ['In', 'short', 'yes']
+        >>> list(strings("In short, yes: 10 000."))
+        ['In', 'short', 'yes', "10'000"]
     """
     start = 0
     while start < len(text):
-        blank = _BLANK.search(text, start + _BLOCK)
+        least = start + _BLOCK
+        blank = _BETWEEN.search(text, least, least + _FARTHEST) or _BLANK.search(text, least)
         end = blank.start() if blank else len(text)
-        for string in text[start:end].split():
+        for string in _GROUPED.sub(_as_one, text[start:end]).split():
             if len(string) <= LONGEST:
                 yield string.strip(EDGES)
             else:
                 yield from _pieces(string)
         start = end
+
+
+def _as_one(number: re.Match[str]) -> str:
+    return number[0].replace(number[1], "'")
 
 
 def _pieces(string: str) -> Iterator[str]:
@@ -67,6 +78,6 @@ def _pieces(string: str) -> Iterator[str]:
 def _beside_letter(string: str, place: int) -> int:
     """Return a place to cut that parts no letter from its marks, a little before one."""
     for before in range(place, place - _CLUSTER, -1):
-        if string[before] not in _JOINED:
+        if not _JOINED.match(string, before):
             return before
     return place

@@ -92,10 +92,10 @@ class PassageEncoder:
         encoded = check_results(encoded, len(pieces), self.encoder)
         if self.pooler.pools:
             encoded = [check_to_be_pooled(one, self.encoder) for one in encoded]
-        return {cut: _moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
+        return {cut: moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
 
 
-def _moved(encoded: TokenVectors, start: int) -> TokenVectors:
+def moved(encoded: TokenVectors, start: int) -> TokenVectors:
     """Count the spans of a window's vectors from the beginning of its text."""
     # Markers have no characters, wherever their window begins.
     marked = encoded.spans[:, :1] < encoded.spans[:, 1:]

@@ -95,8 +95,7 @@ def _gains(
     searcher: Searcher, snapshot: Snapshot, text: str, grades: Mapping[int, int]
 ) -> list[float]:
     """Return nDCG@10 of one query under each weight."""
-    vectors = searcher.encode([text])[0].vectors
-    (found,) = searcher.legs.candidates(snapshot, [(text, vectors)], DEPTH)
+    (found,) = searcher.legs.candidates(snapshot, [searcher.queries(snapshot, [text])[0]], DEPTH)
     gains = np.array([grades.get(row, 0) for row in found.late.rows.tolist()], float)
     ideal = np.sort(np.array(list(grades.values()), float))[::-1][:DEPTH]
     best = float(ideal @ _DISCOUNTS[: len(ideal)])
