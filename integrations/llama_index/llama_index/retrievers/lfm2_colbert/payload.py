@@ -96,7 +96,7 @@ def rebuild(passage: Hit | Passage) -> BaseNode | None:
     own = payload.get("metadata")
     if own is None:
         own = {key: value for key, value in passage.metadata.items() if key != NODE_KEY}
-    fields = {"id_": passage.id, **payload["fields"], "metadata": own}
+    fields = {"id_": passage.id, **payload.get("fields", {}), "metadata": own}
     fields["relationships"] = _relationships(payload, own)
     if "text" in payload:
         text = _join(payload["text"], passage.text)
@@ -231,8 +231,9 @@ def _relationships(payload: dict[str, Any], own: dict[str, Any]) -> dict[str, An
 
     described = dict(payload.get("relationships", {}))
     if isinstance(described.get(_SOURCE), dict):
-        source = {"node_id": payload["source"]["id"], "hash": payload["source"].get("hash")}
-        described[_SOURCE] = source | described[_SOURCE]
+        source = payload["source"]
+        known = {"node_id": source["id"], "hash": source.get("hash")}
+        described[_SOURCE] = known | described[_SOURCE]
     return {NodeRelationship(kind): related(one) for kind, one in described.items()}
 
 
