@@ -23,7 +23,9 @@ HYPHENS = "\u2010-\u2013\u2212\u058a\u05be"
 """Hyphens and minus signs that stand where ``-`` might, as the inside of a set."""
 _JOINTS = re.compile(f"[{HYPHENS}]"), re.compile("[\u02bb\u02bc\u2019]")
 
-LOOSE = "".join(map(chr, (*range(0x300, 0x370), *range(0x591, 0x5C8), *range(0x64B, 0x660), 0x3099, 0x309A)))
+LOOSE = "".join(
+    map(chr, (*range(0x300, 0x370), *range(0x591, 0x5C8), *range(0x64B, 0x660), 0x3099, 0x309A))
+)
 """Marks that are nothing without a letter before them, such as what an accent on a blank is."""
 
 # Thai and Lao: marks above and below, then tones; of am, which is two characters, tones go first.
