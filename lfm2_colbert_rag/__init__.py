@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._support.intake import plain_metadata
     from .encoder import Encoder, load_encoder
     from .encoder.onnx.model_export import export_model
     from .encoder.streaming import encode_stream
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from .index.maxsim import maxsim, maxsim_pairwise
     from .index.settings import SearchSettings
     from .retriever import Retriever
+    from .retriever.fields import MetadataField, describe_fields, why_nothing
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
     from .retriever.search.explanation import Explanation
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
     from .types import (
+        AddedIds,
         HeatMap,
         Hit,
         IndexStats,
@@ -43,6 +46,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "AddedIds",
     "Encoder",
     "Explanation",
     "Fusion",
@@ -55,6 +59,7 @@ __all__ = [
     "LFM2ColBERTError",
     "Leg",
     "Match",
+    "MetadataField",
     "Mode",
     "Passage",
     "Recall",
@@ -65,12 +70,15 @@ __all__ = [
     "TokenVectors",
     "Window",
     "__version__",
+    "describe_fields",
     "encode_stream",
     "export_model",
     "load_encoder",
     "maxsim",
     "maxsim_pairwise",
+    "plain_metadata",
     "public_metadata",
+    "why_nothing",
 ]
 
 # Loaded on first use, so that importing the package costs nothing that is not used.
@@ -82,17 +90,22 @@ _HOME = {
     "FusionReport": ".retriever.search.fusion_tuning",
     "IndexOptions": ".retriever.options",
     "LFM2ColBERTError": ".errors",
+    "MetadataField": ".retriever.fields",
     "Recall": ".retriever.maintenance.recall",
     "Retriever": ".retriever",
     "SearchPlan": ".retriever.search.plan",
     "SearchSettings": ".index.settings",
+    "describe_fields": ".retriever.fields",
     "encode_stream": ".encoder.streaming",
     "export_model": ".encoder.onnx.model_export",
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
+    "plain_metadata": "._support.intake",
+    "why_nothing": ".retriever.fields",
 }
 _TYPES = (
+    "AddedIds",
     "HeatMap",
     "Hit",
     "IndexStats",

@@ -167,11 +167,16 @@ class StorageFullError(StoredIndexError, OSError):
 
 
 def shown(value: object) -> str:
-    """Return a value as messages show it: short, however large, deep or strange it is."""
+    """Return a value as messages show it: one short line, however large, deep or strange it is."""
     try:
-        return _SHOWN.repr(value)
+        return " ".join(line.strip() for line in _SHOWN.repr(value).splitlines())
     except Exception:  # what it is made of refuses: integers of 4,300 digits, a repr that raises
         return f"a {type(value).__name__}"
+
+
+def typed(value: object) -> str:
+    """Return a value with its type, as messages show it: ``int (7)``."""
+    return f"{type(value).__name__} ({shown(value)})"
 
 
 _SHOWN = reprlib.Repr()

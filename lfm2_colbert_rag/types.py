@@ -5,7 +5,7 @@ All are frozen; arrays in them are to be read, not written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -78,6 +78,22 @@ class Passage:
     id: str
     text: str
     metadata: Metadata = field(default_factory=dict)
+
+
+class AddedIds(list[str]):
+    """The ids of what was added: a list with one a text that was given, in step with the texts.
+
+    Attributes:
+        left_out: places of the texts that were left out because they are blank, ascending.
+
+    Example:
+        >>> AddedIds(["page-1", "page-2"], left_out=(1,))
+        ['page-1', 'page-2']
+    """
+
+    def __init__(self, ids: Iterable[str] = (), left_out: Iterable[int] = ()) -> None:
+        super().__init__(ids)
+        self.left_out: tuple[int, ...] = tuple(left_out)
 
 
 @dataclass(frozen=True, eq=False)

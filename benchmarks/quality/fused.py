@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lfm2_colbert_rag.encoder.background import encode_background
 from lfm2_colbert_rag.evaluation import Dataset
 from lfm2_colbert_rag.evaluation.runs import keep_order
+from lfm2_colbert_rag.retriever.search.chance import Chances
 from lfm2_colbert_rag.retriever.search.fusion import Fusion
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.retriever.search.hybrid import FusionCandidates, Legs
 from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
-from lfm2_colbert_rag.retriever.search.relevance import Baselines
+from lfm2_colbert_rag.retriever.search.late import Query
 from lfm2_colbert_rag.storage.store import Store
 
 DEPTH = 10
@@ -37,7 +39,8 @@ class BothLegs:
         self._encoder = encoder
         self._store = Store(folder)
         self._snapshot = self._store.snapshot()
-        self._legs = Legs(self._store, IndexCache(), Baselines())
+        chances = Chances(lambda: encode_background(encoder))
+        self._legs = Legs(self._store, IndexCache(), chances)
 
     def ask(self, dataset: Dataset) -> tuple[Runs, npt.NDArray[np.float64]]:
         """Ask every judged query.
@@ -50,7 +53,7 @@ class BothLegs:
         encoded = self._encoder.encode_query(list(judged.values()))
         runs: Runs = {"late": {}, "lexical": {}, "hybrid": {}}
         table = np.empty((len(judged), len(weights())))
-        asked = [(text, one.vectors) for text, one in zip(judged.values(), encoded, strict=True)]
+        asked = [[Query(text, one)] for text, one in zip(judged.values(), encoded, strict=True)]
         answers = self._legs.candidates(self._snapshot, asked, DEPTH)
         for number, (id, found) in enumerate(zip(judged, answers, strict=True)):
             names = self._names(found)
@@ -58,7 +61,7 @@ class BothLegs:
                 best = zip(rows[:DEPTH].tolist(), scores[:DEPTH].tolist(), strict=True)
                 runs[mode][id] = keep_order((names[row], score) for row, score in best)
             for column, weight in enumerate(weights()):
-                rows = found.fused(Fusion(weight=weight)).rows[:DEPTH].tolist()
+                rows = found.fused(Fusion(weight=weight)).ranking.rows[:DEPTH].tolist()
                 table[number, column] = _ndcg([names[row] for row in rows], dataset.qrels[id])
         return runs, table
 
@@ -95,7 +98,7 @@ def _ranked(found: FusionCandidates) -> dict[str, tuple[npt.NDArray[Any], npt.ND
     late = np.argsort(-found.late.scores, kind="stable")
     shared = np.flatnonzero(found.bm25 > 0)
     words = shared[np.argsort(-found.bm25[shared], kind="stable")]
-    both = found.fused(Fusion())
+    both = found.fused(Fusion()).ranking
     return {
         "late": (found.late.rows[late], found.late.scores[late]),
         "lexical": (found.late.rows[words], found.bm25[words]),

@@ -126,26 +126,43 @@ def check_query_spans(encoded: TokenVectors, text: str) -> None:
         )
 
 
-def check_vectors(encoded: TokenVectors, dim: int, id: str) -> None:
+def check_vectors(encoded: TokenVectors, dim: int, passage: Passage) -> None:
     """Refuse vectors that could not be searched once stored as float16.
 
     Args:
         encoded: what an encoder gave for one passage.
         dim: width of the index's vectors.
-        id: the passage's id, for the message.
+        passage: the passage, for the message.
 
     Raises:
         InputError: another width, no vector at all, NaN or infinity, or not one token id and one
             span for each.
     """
-    vectors = check_matrix(encoded.vectors, f"the vectors of {id!r}", dim)
+    vectors = check_matrix(encoded.vectors, f"the vectors of {passage.id!r}", dim)
     if not len(vectors):
-        raise no_vectors(id)
+        raise no_vectors(passage)
     fault = _find_fault(encoded, len(vectors))
     if fault is not None:
         raise InputError(
-            f"the encoder gave {len(vectors)} vectors for {id!r}, but {fault}; check the encoder."
+            f"the encoder gave {len(vectors)} vectors for {passage.id!r}, but {fault}; check the "
+            "encoder."
         )
+
+
+def check_to_be_pooled(encoded: TokenVectors, encoder: object) -> TokenVectors:
+    """Return what an encoder gave for a text, if means of its vectors can be taken.
+
+    Returns:
+        The same, with float32 vectors. A text may have none.
+
+    Raises:
+        InputError: no finite numbers, or not one token id and one span for each vector.
+    """
+    what = f"the vectors that {_name(encoder)} gave for a text"
+    vectors = check_matrix(encoded.vectors, what)
+    if len(vectors) and (fault := _find_fault(encoded, len(vectors))) is not None:
+        raise InputError(f"{what} are {len(vectors)}, but {fault}; check the encoder.")
+    return replace(encoded, vectors=vectors)
 
 
 def check_window(window: Window, dim: int, passage: Passage) -> None:
@@ -154,7 +171,7 @@ def check_window(window: Window, dim: int, passage: Passage) -> None:
     Raises:
         InputError: see :func:`check_vectors`; or it, or one of its spans, lies outside.
     """
-    check_vectors(window.encoded, dim, passage.id)
+    check_vectors(window.encoded, dim, passage)
     if not window.fits(len(passage.text)):
         raise InputError(
             f"a window or a span of {passage.id!r} lies outside of its text, which has "
@@ -163,9 +180,12 @@ def check_window(window: Window, dim: int, passage: Passage) -> None:
         )
 
 
-def no_vectors(id: str) -> InputError:
+def no_vectors(passage: Passage) -> InputError:
     """Return the error about a text of which an encoder made nothing."""
-    return InputError(f"the encoder gave no vector for {id!r}; leave that text out.")
+    return InputError(
+        f"the encoder gave no vector for {passage.id!r}; leave that text out: "
+        f"{_show(passage.text)}."
+    )
 
 
 def _listed(encoded: Iterable[TokenVectors], encoder: object) -> list[TokenVectors]:

@@ -5,51 +5,75 @@ Each function names the offending passage and value, and says what to do instead
 
 from __future__ import annotations
 
-import math
-import uuid
+import operator
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
 
-from ..errors import ConfigError, InputError, shown
-from ..filters import MAX_INTEGER
-from ..types import Metadata, Passage
+from ..errors import ConfigError, InputError, shown, typed
+from ..filters.meaning import matches_everything
+from ..filters.parsing import parse_where
+from ..filters.tree import Filter
+from ..types import Passage, Where
+from .characters import is_blank
+from .intake import Intake
+from .slots import Checked, fill_slots
 
-_MAX_DEPTH = 32
-_SHOWN = 40
+_FIELDS = ("id", "text", "metadata")
 
 
-def check_query(query: object) -> str:
-    """Return the query if it can be encoded.
+def check_query(query: object, *, filtered: bool = False) -> str:
+    """Return the query if it can be answered.
+
+    Args:
+        query: what was asked.
+        filtered: it comes with a filter, and may then be blank.
 
     Raises:
         InputError: it is no string, blank, or holds a lone surrogate.
     """
     text = check_text(query, "the query")
-    if not text.strip():
-        raise InputError(f"the query {text!r} is empty; ask with at least one word.")
+    if not filtered and is_blank(text):
+        raise InputError(
+            f"the query {text!r} is empty; ask with at least one word, or with a filter (where) "
+            "for all that match it."
+        )
     return text
 
 
-def check_queries(queries: object) -> list[str]:
-    """Return a list of queries if each can be encoded.
+def check_queries(queries: object, *, filtered: bool = False) -> list[str]:
+    """Return a list of queries if each can be answered.
+
+    Args:
+        queries: what was asked.
+        filtered: see :func:`check_query`.
 
     Raises:
         InputError: it is no list, or one of them is no string, blank, or holds a lone surrogate.
     """
     if isinstance(queries, str) or not isinstance(queries, Sequence):
         raise InputError("queries must be a list of strings; for a single one use search().")
-    return [check_query(query) for query in queries]
+    return [check_query(query, filtered=filtered) for query in queries]
+
+
+def whole_number(number: object) -> int | None:
+    """Return an integer, one of NumPy's included, as Python has it; None for anything else."""
+    if isinstance(number, bool):
+        return None
+    try:
+        return operator.index(number)  # type: ignore[arg-type]
+    except TypeError:
+        return None
 
 
 def check_k(k: object, name: str = "k") -> int:
-    """Return k if it is a positive integer.
+    """Return k if it is a positive integer, one of NumPy's included.
 
     Raises:
         InputError: anything else.
     """
-    if isinstance(k, bool) or not isinstance(k, int) or k < 1:
+    number = whole_number(k)
+    if number is None or number < 1:
         raise InputError(f"{name} must be a positive integer, not {shown(k)}.")
-    return k
+    return number
 
 
 def check_count(number: object, name: str) -> int:
@@ -58,55 +82,105 @@ def check_count(number: object, name: str) -> int:
     Raises:
         ConfigError: it is no positive whole number.
     """
-    if isinstance(number, bool) or not isinstance(number, int) or number < 1:
+    count = whole_number(number)
+    if count is None or count < 1:
         raise ConfigError(f"{name} must be a positive whole number, not {shown(number)}.")
-    return number
+    return count
 
 
 def check_ids(ids: object, what: str = "ids") -> list[str]:
-    """Return a list of ids.
+    """Return ids as an index knows them, whichever iterable they are in.
 
     Raises:
-        InputError: a bare string, or an id that is no string, empty, or cannot be stored.
+        InputError: a bare string, or an id that is no string, or empty.
     """
-    if isinstance(ids, str) or not isinstance(ids, Sequence):
-        raise InputError(f"{what} must be a list of strings, not {_show(ids)}.")
-    return [_check_id(one, f"id {place}") for place, one in enumerate(ids)]
+    intake = Intake()
+    return [
+        intake.id(one, f"id {place}")
+        for place, one in enumerate(_listed(ids, what, "a list of strings"))
+    ]
+
+
+def check_deletion(
+    ids: object, where: Where | None, everything: object
+) -> tuple[list[str] | None, Filter | None]:
+    """Return what is to be deleted: ids, or a filter.
+
+    Args:
+        ids: the ids.
+        where: the filter.
+        everything: whether one that leaves no passage out is meant.
+
+    Raises:
+        InputError: none or several of them, or such a filter that is not meant.
+        FilterError: the filter is malformed.
+    """
+    if not isinstance(everything, bool):
+        raise InputError(f"all must be True or False, not {shown(everything)}.")
+    if (ids is None) == (where is None and not everything):
+        raise InputError("delete takes ids, where, or all=True; give exactly one of them.")
+    if ids is not None:
+        return check_ids(ids), None
+    condition = parse_where({} if where is None else where)
+    if everything != matches_everything(condition):
+        raise InputError(
+            f"all=True deletes every passage, but {shown(where)} leaves some; give one of them."
+            if everything
+            else f"the filter {shown(where)} would delete every passage; say all=True if you mean "
+            "that."
+        )
+    return None, condition
 
 
 def check_passages(
-    texts: object,
-    ids: Sequence[str] | None = None,
-    metadata: Sequence[Metadata | None] | None = None,
-) -> list[Passage]:
+    texts: object, ids: object = None, metadata: object = None, *, strict: bool = False
+) -> Checked:
     """Turn parallel lists into passages.
 
     Args:
-        texts: the passages' texts.
-        ids: their ids; made up when None.
+        texts: the passages' texts, in any iterable.
+        ids: their ids; those that are None, and all when None, are made of the content.
         metadata: their metadata; empty when None.
+        strict: refuse whatever would not come back as it was given.
 
     Raises:
-        InputError: a list of another length, a blank text, a duplicate id, metadata that is no
-            JSON object, or a character that cannot be stored; the message names the passage.
+        InputError: something that cannot be made good, see :class:`~.intake.Intake`; lists of
+            different lengths; or one id for two passages that differ. The message names the
+            passage by its place, and by its id where it was given one.
     """
-    if isinstance(texts, str) or not isinstance(texts, Sequence):
-        raise InputError(f"texts must be a list of strings, not {_show(texts)}.")
-    known_ids = [uuid.uuid4().hex for _ in texts] if ids is None else check_ids(ids)
-    _check_length("ids", known_ids, texts)
-    _check_unique(known_ids)
-    if metadata is not None:
-        if isinstance(metadata, Mapping) or not isinstance(metadata, Sequence):
-            raise InputError(
-                f"metadata must be a list with one mapping a text, not {_show(metadata)}."
-            )
-        _check_length("metadata", metadata, texts)
-    return [
-        _check_passage(
-            text, id, None if metadata is None else metadata[place], f"text {place} (id {id!r})"
-        )
-        for place, (text, id) in enumerate(zip(texts, known_ids, strict=True))
-    ]
+    given = _listed(texts, "texts", "a list of strings")
+    given_ids = None if ids is None else _listed(ids, "ids", "a list of strings")
+    given_metadata = (
+        None
+        if metadata is None
+        else _listed(metadata, "metadata", "a list with one mapping a text")
+    )
+    for name, values in (("ids", given_ids), ("metadata", given_metadata)):
+        if values is not None:
+            _check_in_step(name, values, given, (texts, ids, metadata))
+    none = [None] * len(given)
+    return fill_slots(given, given_ids or none, given_metadata or none, Intake(strict=strict))
+
+
+def list_passages(passages: object) -> list[Passage]:
+    """Return passages, or mappings like them, as a list of passages that are not checked yet.
+
+    Raises:
+        InputError: no iterable, or something else in it.
+    """
+    listed = _listed(passages, "passages", "a list of passages")
+    fields = [_fields(item, f"passage {place}") for place, item in enumerate(listed)]
+    return [Passage(*map(one.get, _FIELDS)) for one in fields]  # type: ignore[arg-type]
+
+
+def check_listed(passages: Sequence[Passage], *, strict: bool = False) -> Checked:
+    """Do what :func:`check_passages` does with passages in one list."""
+    return check_passages(
+        [one.text for one in passages],
+        [one.id for one in passages],
+        [one.metadata for one in passages],
+        strict=strict,
+    )
 
 
 def check_stream(passages: object) -> Iterable[object]:
@@ -122,132 +196,107 @@ def check_stream(passages: object) -> Iterable[object]:
     return passages
 
 
-def check_streamed(item: object, place: int) -> Passage:
-    """Return one passage of a stream.
+def take_streamed(item: object, place: int, intake: Intake) -> Passage | None:
+    """Return one passage of a stream; None for a blank one.
 
     Args:
-        item: a passage, or a mapping with ``id``, ``text`` and perhaps ``metadata``.
+        item: a passage, or a mapping with ``text`` and perhaps ``id`` and ``metadata``.
         place: how many came before it.
+        intake: takes it in.
 
     Raises:
-        InputError: it is neither, has no id, has other keys, or cannot be stored.
+        InputError: it is neither, has other keys, or cannot be stored.
     """
     what = f"the passage at place {place:,} of the stream"
-    if isinstance(item, Passage):
-        item = vars(item)
-    if not isinstance(item, Mapping):
-        raise InputError(
-            f"{what} must be a Passage, or a mapping with id, text and metadata, not {_show(item)}."
-        )
-    if unknown := [key for key in item if key not in ("id", "text", "metadata")]:
-        raise InputError(
-            f"{what} has the key {unknown[0]!r}; known are id, text and metadata. Put fields of "
-            "your own into the metadata."
-        )
-    if not item.get("id"):
-        raise InputError(
-            f"{what} has no id. Give each one of its own, by which it is known when the stream is "
-            "given again."
-        )
-    id = _check_id(item["id"], f"the id of {what}")
-    return _check_passage(item.get("text"), id, item.get("metadata"), f"{what} (id {id!r})")
+    fields = _fields(item, what)
+    id = fields.get("id")
+    known = None if id is None else intake.id(id, f"the id of {what}")
+    named = what if known is None else f"{what} (id {shown(known)})"
+    return intake.passage(fields.get("text"), known, fields.get("metadata"), named)
+
+
+def check_streamed(item: object, place: int) -> Passage:
+    """Return one passage of a corpus, in which each has an id and a text.
+
+    Raises:
+        InputError: it has none, or cannot be stored.
+    """
+    what = f"the passage at place {place:,} of the stream"
+    if not _fields(item, what).get("id"):
+        raise InputError(f"{what} has no id. Give each one of its own, by which it is judged.")
+    passage = take_streamed(item, place, Intake())
+    if passage is None:
+        raise InputError(f"{what} is empty. Leave it out.")
+    return passage
+
+
+def check_candidates(candidates: object, *, strict: bool = False) -> tuple[list[Passage], Intake]:
+    """Return texts to be ranked as passages, one each, the blank ones too; and what was made good.
+
+    Args:
+        candidates: texts, passages, or mappings like them, in any iterable; what has no id gets
+            its place. Ids and metadata are left as they are.
+        strict: refuse blank texts, and characters that cannot be encoded.
+
+    Raises:
+        InputError: a text that is no string, or metadata that are no mapping.
+    """
+    intake = Intake(strict=strict)
+    passages = []
+    for place, one in enumerate(_listed(candidates, "candidates", "a list of texts or passages")):
+        what = f"candidate {place}"
+        fields = {"text": one} if isinstance(one, str) else _fields(one, what)
+        id, metadata = fields.get("id"), fields.get("metadata")
+        if not (metadata is None or isinstance(metadata, Mapping)):
+            raise InputError(f"metadata of {what} must be a mapping, not {typed(metadata)}.")
+        text = intake.candidate(fields.get("text"), what)
+        passages.append(Passage(str(place) if id is None else id, text, metadata or {}))  # type: ignore[arg-type]
+    return passages, intake
 
 
 def check_text(text: object, what: str) -> str:
-    """Return the text if it can be stored and encoded.
+    """Return a text as it can be encoded: lone surrogates and NUL become U+FFFD.
 
     Raises:
-        InputError: it is no string or holds a lone surrogate.
+        InputError: it is no string.
     """
-    if not isinstance(text, str):
-        raise InputError(f"{what} must be a string, not {_show(text)}.")
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
+    return Intake().text(text, what)
+
+
+def _fields(item: object, what: str) -> Mapping[str, object]:
+    if isinstance(item, Passage):
+        return vars(item)
+    if not isinstance(item, Mapping):
         raise InputError(
-            f"{what} holds a lone surrogate ({text[error.start]!r} at character {error.start}), "
-            "which is not valid Unicode. Clean it with "
-            "text.encode('utf-8', 'replace').decode('utf-8')."
-        ) from None
-    return text
+            f"{what} must be a Passage, or a mapping with id, text and metadata, not {typed(item)}."
+        )
+    if unknown := [key for key in item if key not in _FIELDS]:
+        raise InputError(
+            f"{what} has the key {shown(unknown[0])}; known are id, text and metadata. Put fields "
+            "of your own into the metadata."
+        )
+    return item
 
 
-def _check_passage(text: object, id: str, metadata: object, what: str) -> Passage:
-    checked = check_text(text, what)
-    if not checked.strip():
-        raise InputError(f"{what} is empty: {checked[:_SHOWN]!r}. Leave it out.")
-    if metadata is None:
-        return Passage(id, checked, {})
-    if not isinstance(metadata, Mapping):
-        raise InputError(f"metadata of {what} must be a mapping or None, not {_show(metadata)}.")
-    return Passage(id, checked, _check_json(metadata, f"metadata of {what}", 0))
+def _listed(values: object, name: str, wanted: str) -> list[object]:
+    """Return what an iterable holds; a data frame would give the names of its columns."""
+    if not isinstance(values, (str, bytes, bytearray, Mapping)) and not hasattr(values, "iterrows"):
+        try:
+            items = iter(values)  # type: ignore[call-overload]
+        except TypeError:
+            pass
+        else:
+            return list(items)
+    raise InputError(f"{name} must be {wanted}, not {typed(values)}.")
 
 
-def _check_json(value: object, where: str, depth: int) -> Any:
-    """Copy a JSON value, refusing whatever would not come back as it was."""
-    if depth > _MAX_DEPTH:
-        raise InputError(f"{where} is nested more than {_MAX_DEPTH} levels deep; flatten it.")
-    if isinstance(value, Mapping):
-        return {
-            _check_key(key, where): _check_json(item, f"{where}, {key!r}", depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_check_json(item, where, depth + 1) for item in value]
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return _check_string(value, where)
-    if isinstance(value, int):
-        return _check_integer(value, where)
-    if isinstance(value, float):
-        if math.isfinite(value):
-            return value
-        raise InputError(f"{where} is {value!r}, which JSON has no word for; use None.")
-    raise InputError(
-        f"{where} is {_show(value)}, which is not JSON. Use strings, numbers, booleans, None, "
-        "lists and mappings; for a date, its isoformat()."
-    )
-
-
-def _check_key(key: object, where: str) -> str:
-    if not isinstance(key, str):
-        raise InputError(f"{where} has the key {shown(key)}; keys must be strings.")
-    return _check_string(key, where)
-
-
-def _check_string(value: str, where: str) -> str:
-    if "\0" in value:
-        raise InputError(f"{where} holds a NUL character; remove it.")
-    return check_text(value, where)
-
-
-def _check_integer(value: int, where: str) -> int:
-    if abs(value) > MAX_INTEGER:
-        raise InputError(f"{where} is {shown(value)}, beyond 64 bits; store it as a string.")
-    return value
-
-
-def _check_id(id: object, what: str) -> str:
-    if not isinstance(id, str):
-        raise InputError(f"{what} must be a string, not {_show(id)}; write str(id).")
-    if not id:
-        raise InputError(f"{what} is empty; give each passage an id, or pass ids=None.")
-    return _check_string(id, what)
-
-
-def _check_length(name: str, values: Sequence[object], texts: Sequence[object]) -> None:
+def _check_in_step(
+    name: str, values: Sequence[object], texts: Sequence[object], given: Iterable[object]
+) -> None:
+    if any(isinstance(one, set | frozenset) for one in given):
+        raise InputError(
+            f"texts and {name} must be in one order, but one of them is a set, which has none; "
+            "give lists."
+        )
     if len(values) != len(texts):
         raise InputError(f"{len(values)} {name} for {len(texts)} texts; give one for each.")
-
-
-def _check_unique(ids: Sequence[str]) -> None:
-    places: dict[str, int] = {}
-    for place, id in enumerate(ids):
-        first = places.setdefault(id, place)
-        if first != place:
-            raise InputError(f"id {id!r} is given twice, for texts {first} and {place}.")
-
-
-def _show(value: object) -> str:
-    return f"{type(value).__name__} ({shown(value)})"

@@ -21,6 +21,7 @@ from .import_ import import_
 from .index import index
 from .mcp import mcp
 from .optimize import optimize
+from .output import replace_what_cannot_be_written
 from .restore import restore
 from .search import search
 from .stats import stats
@@ -93,6 +94,7 @@ def run(args: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    replace_what_cannot_be_written()
     try:
         code = app(
             args=None if args is None else list(args),

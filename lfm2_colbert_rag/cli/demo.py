@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import typed_text
 from .output import count, make_console
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def demo(
     """
     from ..retriever import Retriever
 
-    questions = [Question(text) for text in asked] if asked else load_questions()
+    questions = [Question(typed_text(text)) for text in asked] if asked else load_questions()
     console = make_console()
     with _folder(into) as folder, Retriever.open(folder, model=model) as retriever:
         _add_passages(retriever, console, model)
@@ -106,13 +107,15 @@ def _folder(into: Path | None) -> Iterator[Path]:
 
 
 def _add_passages(retriever: Retriever, console: Console, model: str) -> None:
-    from .index import add_files
-    from .sources import SourceFile, read
+    from ..files.corpus import Corpus
+    from ..files.kinds import READERS
+    from ..files.records import SourceFile
+    from .index import add_corpus
 
-    with as_file(_DATA / "passages.jsonl") as path:
-        source = SourceFile(path, path.name)
-        passages = [record.passage for record in read([source])]
-        add_files(retriever, [source], len(passages))
+    with as_file(_DATA / "passages.jsonl") as path, Corpus(READERS, prefix=None) as corpus:
+        corpus.read([SourceFile(path, path.name)])
+        passages = list(corpus)
+        add_corpus(retriever, corpus)
     languages = len({passage.metadata["lang"] for passage in passages})
     console.print(
         f"{count(len(passages), 'passage')} in {languages} languages, indexed with {model}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,7 @@ from .evaluate_options import (
     MeasuresOption,
     MissingOption,
     ModesOption,
+    OwnOption,
     PassageLanguagesOption,
     QrelsOption,
     QueriesOption,
@@ -53,6 +55,7 @@ def evaluate(
     limit: LimitOption = None,
     titles: TitlesOption = None,
     missing: MissingOption = "error",
+    leave_out_own: OwnOption = None,
     report: ReportOption = None,
     compare: CompareOption = None,
     as_json: JsonFlag = False,
@@ -70,7 +73,7 @@ def evaluate(
         return
     from ..evaluation import Dataset, save_evaluations, write_report
 
-    source = _source(data, corpus, queries, qrels, index, titles, missing)
+    source = _source(data, corpus, queries, qrels, index, titles, missing, leave_out_own)
     source = _choose(source, languages, queries_lang, passages_lang, limit)
     options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
     evaluations = _evaluate(source, index, {**options, "model": model})
@@ -79,7 +82,7 @@ def evaluate(
         written = write_report(evaluations, report, datasets=[judged])
         note(f"Wrote {count(len(written), 'file')}; open {written[0]}.")
     if as_json:
-        typer.echo(save_evaluations(evaluations))
+        echo_json(json.loads(save_evaluations(evaluations)))
         return
     console = make_console()
     console.print(_table(evaluations))
@@ -99,6 +102,7 @@ def _source(
     index: Path | None,
     titles: bool | None,
     missing: Any,
+    leave_out_own: bool | None,
 ) -> Dataset | DatasetFamily:
     from ..evaluation import is_family, load_dataset, load_family
 
@@ -116,7 +120,13 @@ def _source(
             )
         return load_family(data, titles=titles, missing=missing)
     return load_dataset(
-        data, corpus=corpus, queries=queries, qrels=qrels, titles=titles, missing=missing
+        data,
+        corpus=corpus,
+        queries=queries,
+        qrels=qrels,
+        titles=titles,
+        missing=missing,
+        leave_out_own=leave_out_own,
     )
 
 

@@ -18,6 +18,7 @@ __all__ = [
     "MeasuresOption",
     "MissingOption",
     "ModesOption",
+    "OwnOption",
     "PassageLanguagesOption",
     "QrelsOption",
     "QueriesOption",
@@ -112,8 +113,17 @@ MissingOption = Annotated[
     typer.Option(
         "--missing",
         metavar="error|keep|drop",
-        help="What to do with judgements of passages that are not there: keep counts them "
-        "as not found.",
+        help="What to do with judgements of queries and passages that are not there: keep "
+        "counts them as not found, drop leaves them out.",
+    ),
+]
+OwnOption = Annotated[
+    bool | None,
+    typer.Option(
+        "--leave-out-own/--keep-own",
+        help="Whether the passage with a query's own id is left out of its hits; by default for "
+        "BEIR's files only, as BEIR does.",
+        show_default=False,
     ),
 ]
 ReportOption = Annotated[

@@ -25,9 +25,9 @@ def ask_langchain(retriever: Retriever, question: str) -> str:
     """
     adapter = _import("langchain_lfm2_colbert")
     if adapter is None:
-        return _advice("LangChain", "langchain-lfm2-colbert")
-    documents = adapter.LFM2ColBERTRetriever(retriever=retriever, k=SHOWN).invoke(question)
-    found = [(document.id, document.metadata["relevance_score"]) for document in documents]
+        return _advice("LangChain", "langchain")
+    asked = adapter.LFM2ColBERTRetriever(retriever=retriever, k=SHOWN, score_key="relevance")
+    found = [(document.id, document.metadata["relevance"]) for document in asked.invoke(question)]
     return _line("LangChain", found)
 
 
@@ -43,7 +43,7 @@ def ask_llama_index(retriever: Retriever, question: str) -> str:
     """
     adapter = _import("llama_index.retrievers.lfm2_colbert")
     if adapter is None:
-        return _advice("LlamaIndex", "llama-index-retrievers-lfm2-colbert")
+        return _advice("LlamaIndex", "llama_index")
     nodes = adapter.LFM2ColBERTRetriever(retriever=retriever, similarity_top_k=SHOWN)
     found = [(result.node.node_id, result.score) for result in nodes.retrieve(question)]
     return _line("LlamaIndex", found)
@@ -62,5 +62,7 @@ def _line(framework: str, found: list[tuple[str, float]]) -> str:
     return f"  {framework:<12}{results}"
 
 
-def _advice(framework: str, distribution: str) -> str:
-    return f"  {framework:<12}not installed; pip install {distribution}"
+def _advice(framework: str, folder: str) -> str:
+    # Not on PyPI as yet: from a clone of the repository.
+    command = f"pip install . ./integrations/{folder}"
+    return f"  {framework:<12}not installed; {command} in the repository"

@@ -53,12 +53,13 @@ def import_(
 
     Everything is read and checked before the first passage is added.
     """
+    from .._support.validation import check_listed
     from ..storage.exchange.formats import open_dump
     from ..storage.exchange.given_vectors import given_windows
 
     opened = open_dump(dump)
     passages = opened.match(None if texts is None else _read(texts))
-    for _ in given_windows(opened.vectors(), passages, opened.dim):
+    for _ in given_windows(opened.vectors(), check_listed(passages).slots, opened.dim):
         pass
     with _open(into, model, opened) as retriever:
         added = retriever.import_dump(dump, None if texts is None else passages)
@@ -70,11 +71,11 @@ def import_(
 
 
 def _read(texts: Path) -> list[Passage]:
-    from .sources import check, find_sources, read
+    from ..files.corpus import read_exactly
+    from ..files.kinds import READERS
+    from ..files.walk import find_sources
 
-    files = find_sources([texts]).files
-    check(files)
-    return [record.passage for record in read(files)]
+    return list(read_exactly(find_sources([texts], READERS).files, READERS))
 
 
 def _open(into: Path, model: str | None, dump: Dump) -> Retriever:

@@ -24,6 +24,7 @@ __all__ = [
     "TargetOption",
     "WhereOption",
     "parse_where",
+    "typed_text",
 ]
 
 IndexFolder = Annotated[
@@ -38,7 +39,8 @@ WhereOption = Annotated[
     typer.Option(
         "--where",
         metavar="JSON",
-        help="""Only passages whose metadata matches, such as '{"lang": "es"}'.""",
+        help="""Only passages whose metadata matches, such as '{"lang": "es"}'; 'lfm2-colbert
+        stats' lists the fields.""",
         show_default=False,
     ),
 ]
@@ -124,6 +126,14 @@ TargetOption = Annotated[
 _EXAMPLE = """{"year": {"$gte": 2024}}"""
 
 
+def typed_text(text: str) -> str:
+    """Return what the user typed where Python took its UTF-8 for ASCII, as in LC_ALL=C."""
+    try:
+        return text.encode("ascii", "surrogateescape").decode() if not text.isascii() else text
+    except UnicodeError:  # it was understood, or is not UTF-8
+        return text
+
+
 def parse_where(text: str | None) -> dict[str, Any] | None:
     """Read the value of ``--where``.
 
@@ -139,7 +149,7 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
     if text is None:
         return None
     try:
-        where = json.loads(text)
+        where = json.loads(typed_text(text))
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise typer.BadParameter(

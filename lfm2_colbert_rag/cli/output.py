@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -14,7 +15,16 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
-__all__ = ["byte_size", "count", "echo_json", "make_console", "make_progress", "note", "plain"]
+__all__ = [
+    "byte_size",
+    "count",
+    "echo_json",
+    "make_console",
+    "make_progress",
+    "note",
+    "plain",
+    "replace_what_cannot_be_written",
+]
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -55,6 +65,14 @@ def echo_json(value: Any) -> None:
     """Write one JSON value on one line; escaped to ASCII where stdout cannot carry the rest."""
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower().replace("-", "")
     typer.echo(json.dumps(value, ensure_ascii=not encoding.startswith("utf")))
+
+
+def replace_what_cannot_be_written() -> None:
+    """Let ``?`` be written for characters that the encoding lacks, as ASCII does in LC_ALL=C."""
+    for stream in (sys.stdout, sys.stderr):
+        # In such a locale Python escapes what it could not read, and nothing else.
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="replace")
 
 
 def count(number: int, noun: str) -> str:

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import IndexFolder, JsonFlag, ModeOption, TargetOption, WhereOption, parse_where
+from ..types import public_metadata
+from .options import (
+    IndexFolder,
+    JsonFlag,
+    ModeOption,
+    TargetOption,
+    WhereOption,
+    parse_where,
+    typed_text,
+)
 from .output import echo_json, make_console, note, plain
 
 if TYPE_CHECKING:
@@ -27,7 +36,7 @@ def search(
     question: Annotated[
         str, typer.Argument(help="Your question, in any language.", show_default=False)
     ],
-    k: Annotated[int, typer.Option("-k", min=1, help="How many passages.")] = 5,
+    k: Annotated[int, typer.Option("-k", "--k", min=1, help="How many passages.")] = 5,
     where: WhereOption = None,
     mode: ModeOption = "late",
     target_recall: TargetOption = None,
@@ -45,7 +54,7 @@ def search(
     """
     from ..retriever import Retriever
 
-    wanted = parse_where(where)
+    wanted, question = parse_where(where), typed_text(question)
     with Retriever.open(
         folder, mode=mode, read_only=True, target_recall=target_recall
     ) as retriever:
@@ -77,7 +86,7 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
         "score": hit.score,
         "relevance": hit.relevance,
         "text": hit.text,
-        "metadata": hit.metadata,
+        "metadata": public_metadata(hit.metadata),
         "window": None if hit.window is None else list(hit.window),
         "legs": {name: asdict(leg) for name, leg in hit.legs.items()},
         "evidence": hit.quote_evidence(question),
@@ -85,12 +94,14 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
 
 
 def _why_nothing(retriever: Retriever, mode: str, where: dict[str, Any] | None) -> str:
+    from ..retriever.fields import why_nothing
+
     if not len(retriever):
         return "The index is empty."
-    if mode == "lexical":
-        among = "" if where is None else " that matches --where"
-        return f"No passage{among} shares a word with the question."
-    return "No passage matches --where."
+    if where is not None and (mode != "lexical" or not retriever.count(where)):
+        return why_nothing(retriever, where)
+    among = "" if where is None else " that matches --where"
+    return f"No passage{among} shares a word with the question."
 
 
 def _table(question: str, hits: list[Hit], *, marks: bool) -> Table:
@@ -106,7 +117,10 @@ def _table(question: str, hits: list[Hit], *, marks: bool) -> Table:
     table.add_column("passage", ratio=1, overflow="fold")
     for rank, hit in enumerate(hits, 1):
         passage = Text.assemble(
-            (plain(hit.id), "bold"), "  ", (plain(_metadata_line(hit.metadata)), "dim"), "\n"
+            (plain(hit.id), "bold"),
+            "  ",
+            (plain(_metadata_line(public_metadata(hit.metadata))), "dim"),
+            "\n",
         )
         passage.append_text(highlight_passage(question, hit, limit=SHOWN, marks=marks))
         table.add_row(str(rank), f"{hit.relevance:.2f}", passage)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
@@ -21,19 +22,24 @@ def stats(
 ) -> None:
     """Show how many passages an index holds, their size, and how well it finds them.
 
+    The fields of their metadata come last, with what they hold, from a sample of the passages: they
+    are what --where can ask for.
+
     Recall is recall@10 against exact search, with its 95 % interval, as it was last measured on the
     index itself: by 'lfm2-colbert optimize', or by --measure.
     Drift is how much worse new passages fit the codebook of a compressed index than those that it
     was made of.
     """
     from ..retriever import Retriever
+    from ..retriever.fields import describe_fields
 
     with Retriever.open(folder, read_only=not measure) as retriever:
         if measure:
             retriever.measure_recall()
         values = retriever.stats().to_dict()
+        fields = describe_fields(retriever)
     if as_json:
-        echo_json(values)
+        echo_json(values | {"fields": [asdict(one) for one in fields]})
         return
 
     from rich.table import Table
@@ -45,6 +51,9 @@ def stats(
     for name in values:
         if name != "nbits" or values[name] is not None:
             table.add_row(name.replace("_", " "), Text(plain(show_value(name, values))))
+    for place, one in enumerate(fields):
+        shown = Text.assemble(plain(one.name), (f": {plain(str(one))}", "dim"))
+        table.add_row("" if place else "metadata", shown)
     make_console().print(table)
 
 

@@ -26,6 +26,7 @@ _MEMBERS = (
     "name",
     "dim",
     "fingerprint",
+    "query_room",
     "document_room",
     "encode_query",
     "encode_document",

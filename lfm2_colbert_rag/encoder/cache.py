@@ -1,4 +1,4 @@
-"""The folder of what was worked out once from a model: graphs, and hashes of large files."""
+"""The folder of what was worked out once from a model: graphs, hashes, background vectors."""
 
 from __future__ import annotations
 
@@ -12,12 +12,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import TypeVar
 
 from platformdirs import user_cache_path
 
 from .._support.system_errors import FULL
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 CACHE_VARIABLE = "LFM2_COLBERT_CACHE"
 
@@ -89,14 +92,43 @@ def remembered(file: Path, compute: Callable[[], bytes]) -> bytes:
     if stat.st_size < _LARGE:
         return compute()
     identity = (str(file), stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns)
-    note = cache_folder() / "digests" / hashlib.sha256(repr(identity).encode()).hexdigest()
+    note = Path("digests") / hashlib.sha256(repr(identity).encode()).hexdigest()
+    return kept(note, compute, write=_to_hex, read=_from_hex)
+
+
+def kept(
+    name: Path,
+    compute: Callable[[], T],
+    *,
+    write: Callable[[T], bytes],
+    read: Callable[[bytes], T],
+) -> T:
+    """Return what is kept in a file of the cache, or compute it and keep it there.
+
+    A file that is damaged, or cannot be read or written, costs time only.
+
+    Args:
+        name: of the file, within the cache; it must stand for all that the result depends on.
+        compute: works the result out.
+        write: turns it into bytes.
+        read: turns them back; raises ValueError where they are something else.
+    """
+    note = cache_folder() / name
     with suppress(OSError, ValueError):
-        return bytes.fromhex(note.read_text(encoding="ascii"))
+        return read(note.read_bytes())
     value = compute()
-    with suppress(OSError):  # a cache that cannot be written costs time only
+    with suppress(OSError):
         note.parent.mkdir(parents=True, exist_ok=True)
         handle, scratch = tempfile.mkstemp(dir=note.parent)
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(value.hex())
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(write(value))
         Path(scratch).replace(note)
     return value
+
+
+def _to_hex(value: bytes) -> bytes:
+    return value.hex().encode("ascii")
+
+
+def _from_hex(content: bytes) -> bytes:
+    return bytes.fromhex(content.decode("ascii"))

@@ -90,6 +90,11 @@ class CheckpointEncoder(ABC):
         return self._checkpoint.dim
 
     @property
+    def query_room(self) -> int:
+        """Tokens of a text's own that fit into a query, markers not counted."""
+        return self._framing.query_room
+
+    @property
     def document_room(self) -> int:
         """Tokens of a text's own that fit into a document, markers not counted."""
         return self._framing.document_room
@@ -103,7 +108,7 @@ class CheckpointEncoder(ABC):
         """Encode queries.
 
         Args:
-            texts: the queries.
+            texts: the queries; of longer ones only the first ``query_room`` tokens are read.
 
         Returns:
             One result a text, in order. The arrays are read-only: they may be shared with the

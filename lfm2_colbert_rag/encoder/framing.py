@@ -174,6 +174,11 @@ class Framing:
         return framed
 
     @property
+    def query_room(self) -> int:
+        """Tokens of a text's own that fit into ``query_length`` positions."""
+        return self._room(self.config.query_length, self._markers.get(self.config.query_prefix))
+
+    @property
     def document_room(self) -> int:
         """Tokens of a text's own that fit into ``document_length`` positions."""
         marker = self._markers.get(self.config.document_prefix)

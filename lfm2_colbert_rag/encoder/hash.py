@@ -30,7 +30,7 @@ class HashEncoder:
 
     Args:
         dim: width of the vectors.
-        document_length: words of a passage that are kept.
+        document_length: words of a passage, or of a query, that are kept.
 
     Example:
         >>> encoder = HashEncoder()
@@ -51,6 +51,11 @@ class HashEncoder:
     def dim(self) -> int:
         """Width of a token vector."""
         return self._dim
+
+    @property
+    def query_room(self) -> int:
+        """Words of a query that are kept."""
+        return self._document_length
 
     @property
     def document_room(self) -> int:

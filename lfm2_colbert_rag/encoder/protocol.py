@@ -36,6 +36,11 @@ class Encoder(Protocol):
         ...
 
     @property
+    def query_room(self) -> int:
+        """Tokens of a text's own that ``encode_query`` reads, markers not counted."""
+        ...
+
+    @property
     def document_room(self) -> int:
         """Tokens of a text's own that ``encode_document`` reads, markers not counted.
 
@@ -61,7 +66,8 @@ class Encoder(Protocol):
     def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return where the tokens of each whole text lie, however long it is.
 
-        A text with at most ``document_room`` of them is encoded uncut. Tokens that get no vector
+        A passage with at most ``document_room`` of them is encoded uncut, and so is a query with at
+        most ``query_room``. Tokens that get no vector
         (a skiplist's) count; markers do not.
 
         Returns:

@@ -10,8 +10,9 @@ Example:
 from __future__ import annotations
 
 from .comparing import Comparison, compare
-from .datasets import Dataset, DatasetFamily
+from .datasets import Dataset
 from .evaluating import evaluate, evaluate_family, score_run
+from .families import DatasetFamily
 from .loading import is_family, load_dataset, load_family
 from .reporting import write_report
 from .results import Estimate, Evaluation, ModeResult, load_evaluations, save_evaluations

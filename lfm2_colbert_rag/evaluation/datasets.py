@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal, Protocol, TypeAlias, get_args, runtime_checkable
+from typing import Literal, TypeAlias, get_args
 
-from .._support.lines import IdDigests
-from .._support.validation import check_streamed
+from .._support.characters import composed
 from ..errors import ConfigError, InputError
-from ..types import Passage
+from .corpora import Corpus, PlacedCorpus, check_again_and_again, look_through
+from .grades import read_grade
 
-__all__ = [
-    "Corpus",
-    "Dataset",
-    "DatasetFamily",
-    "Missing",
-    "PlacedCorpus",
-    "check_missing",
-    "grade_problem",
-]
+__all__ = ["Dataset", "Missing", "check_missing"]
 
 Missing: TypeAlias = Literal["error", "keep", "drop"]
-"""What becomes of judgements of passages that are not there.
+"""What becomes of judgements of queries and passages that are not there.
 
-``"error"``: an error names the first. ``"keep"``: they count as not found, as in trec_eval.
-``"drop"``: they are left out, and so is a query whose relevant passages are all missing.
+``"error"``: an error names the first. ``"keep"``: they count as not found, as in trec_eval, and a
+query counts 0. ``"drop"``: they are left out, and so is a query whose relevant passages are all
+missing.
 """
 
-Corpus: TypeAlias = Iterable[Passage]
 Place: TypeAlias = Callable[[str, str], str]
-
-
-@runtime_checkable
-class PlacedCorpus(Protocol):
-    """A corpus that knows where each passage was read."""
-
-    blank: int
-    """Passages without any text, which were left out."""
-
-    def __iter__(self) -> Iterator[Passage]:
-        """Yield the passages, every time from the first."""
-        ...
-
-    def records(self) -> Iterator[tuple[Passage, str]]:
-        """Yield each passage with its file and line."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -60,16 +36,22 @@ class Dataset:
             index holds them already.
         queries: text of each query by its id.
         qrels: for each judged query the grade of each judged passage: 0 for one that is not
-            relevant, 1 or more for one that is. Queries without judgements are not asked.
+            relevant, 1 or more for one that is; below zero counts as 0. Queries without judgements
+            are not asked.
         name: what to call it in a report.
         languages: of the queries and of the passages, where they are known.
-        missing: what becomes of judgements of passages that the corpus lacks.
+        missing: what becomes of judgements of queries and passages that are not there.
         place: for messages, where the judgement of a query and a passage was read.
+        leave_out_own: leave out of each query's hits the passage with the query's own id, as BEIR
+            does: in some of its datasets queries are passages.
+        notes: what to know about the data, such as judgements that were left out; what is known
+            already goes first.
+        passages: how many there are.
 
     Raises:
-        InputError: an empty query, a judgement of a query that is not there, a grade that is no
-            whole number or below 0, no relevant passage for any query, an id that is used twice,
-            or (see ``missing``) a judgement of a passage that is not there.
+        InputError: an empty query, a grade that is no whole number, no relevant passage for any
+            query, an id of two different passages, or (see ``missing``) a judgement of a query or
+            a passage that is not there.
 
     Example:
         >>> dataset = Dataset(
@@ -88,24 +70,31 @@ class Dataset:
     languages: tuple[str, str] | None = None
     missing: Missing = "error"
     place: Place | None = field(default=None, repr=False, compare=False)
+    leave_out_own: bool = False
+    notes: tuple[str, ...] = ()
     passages: int = field(default=0, init=False)
-    notes: tuple[str, ...] = field(default=(), init=False)
 
     def __post_init__(self) -> None:
         """Check everything, going through the corpus once."""
         check_missing(self.missing)
         _check_queries(self.queries)
-        self._check_qrels()
+        self._set("notes", tuple(self.notes))
+        self._read_grades()
+        self._settle_queries()
         if self.corpus is not None:
-            _check_again_and_again(self.corpus)
+            check_again_and_again(self.corpus)
             wanted = {passage for grades in self.qrels.values() for passage in grades}
-            passages, found = _look_through(self.corpus, wanted)
-            self._settle(passages, wanted - found, "the corpus")
+            seen = look_through(self.corpus, wanted)
+            if isinstance(self.corpus, PlacedCorpus) and self.corpus.blank:
+                self._note(f"{self.corpus.blank:,} passages without any text were left out.")
+            if seen.repeated:
+                self._note(f"{seen.repeated:,} passages that are there twice count once.")
+            self._settle(seen.passages, wanted - seen.found, "the corpus")
         self._require_relevant()
 
     def judged(self) -> dict[str, str]:
         """Return the queries that are judged, by id, ids ascending."""
-        return {query: self.queries[query] for query in sorted(self.qrels)}
+        return {query: self.queries[query] for query in sorted(self.qrels) if query in self.queries}
 
     @cached_property
     def digest(self) -> str:
@@ -162,24 +151,54 @@ class Dataset:
             object.__setattr__(shell, name, changes.get(name, getattr(self, name)))
         return shell
 
-    def _check_qrels(self) -> None:
+    def _set(self, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+
+    def _note(self, note: str) -> None:
+        if note not in self.notes:
+            self._set("notes", (*self.notes, note))
+
+    def _read_grades(self) -> None:
+        """Read the grades; below zero is not relevant, since measures do not agree about it."""
         if not isinstance(self.qrels, Mapping):
             raise InputError(f"qrels must be a mapping, not a {type(self.qrels).__name__}.")
+        read: dict[str, dict[str, int]] = {}
+        below = 0
         for query, grades in self.qrels.items():
             if not isinstance(grades, Mapping):
                 raise InputError(
                     f"the judgements of query {query!r} must be a mapping of passage ids to "
                     f"grades, not a {type(grades).__name__}."
                 )
-            if query not in self.queries:
-                passage = next(iter(grades), "")
-                raise InputError(
-                    f"{self._where(query, passage)}: query {query!r} is judged, but it is not "
-                    f"among the {len(self.queries):,} queries."
-                )
-            for passage, grade in grades.items():
-                if problem := grade_problem(grade):
-                    raise InputError(f"{self._where(query, passage)}: {problem}")
+            read[query] = {}
+            for passage, given in grades.items():
+                grade = given
+                if type(given) is not int:
+                    grade = read_grade(given, self._where(query, passage))
+                below += grade < 0
+                # Ids are stored in Unicode's normal form C.
+                id = composed(passage) if isinstance(passage, str) else passage
+                read[query][id] = max(grade, 0)
+        self._set("qrels", read)
+        if below:
+            self._note(f"{below:,} grades below 0 count as 0, not relevant.")
+
+    def _settle_queries(self) -> None:
+        """Deal with judgements of queries that are not there."""
+        lost = [query for query in self.qrels if query not in self.queries]
+        if lost and self.missing == "error":
+            passage = next(iter(self.qrels[lost[0]]), "")
+            raise InputError(
+                f"{self._where(lost[0], passage)}: query {lost[0]!r} is judged, but it is not "
+                f"among the {len(self.queries):,} queries{_others(lost)}. Add it; or count it as "
+                "0 with missing='keep', or leave it out with missing='drop' (--missing)."
+            )
+        if lost and self.missing == "keep":
+            self._note(f"{len(lost):,} judged queries are missing and count 0.")
+        if lost and self.missing == "drop":
+            kept = {query: of for query, of in self.qrels.items() if query in self.queries}
+            self._set("qrels", kept)
+            self._note(f"{len(lost):,} judged queries are missing and were left out.")
 
     def _where(self, query: str, passage: str) -> str:
         place = self.place(query, passage) if self.place is not None else ""
@@ -187,26 +206,20 @@ class Dataset:
 
     def _settle(self, passages: int, missing: set[str], where: str) -> None:
         """Note how many passages there are, and deal with judgements of those that are not."""
-        object.__setattr__(self, "passages", passages)
-        notes = list(self.notes)
-        blank = self.corpus.blank if isinstance(self.corpus, PlacedCorpus) else 0
-        if blank and not notes:
-            notes.append(f"{blank:,} passages without any text were left out.")
+        self._set("passages", passages)
         lost = [(q, p) for q, grades in self.qrels.items() for p in grades if p in missing]
         if lost and self.missing == "error":
             query, passage = lost[0]
-            others = f" (and {len(lost) - 1:,} more like it)" if len(lost) > 1 else ""
             raise InputError(
                 f"{self._where(query, passage)}: passage {passage!r} is judged for query "
-                f"{query!r}, but {where} lacks it{others}. Add it; or count it as not found with "
-                "missing='keep', or leave its judgements out with missing='drop' (--missing)."
+                f"{query!r}, but {where} lacks it{_others(lost)}. Add it; or count it as not found "
+                "with missing='keep', or leave its judgements out with missing='drop' (--missing)."
             )
         if lost and self.missing == "keep":
-            notes.append(f"{len(lost):,} judged passages are missing and count as not found.")
+            self._note(f"{len(lost):,} judged passages are missing and count as not found.")
         if lost and self.missing == "drop":
             self._drop(missing)
-            notes.append(f"{len(lost):,} judgements of missing passages were left out.")
-        object.__setattr__(self, "notes", tuple(notes))
+            self._note(f"{len(lost):,} judgements of missing passages were left out.")
 
     def _drop(self, missing: set[str]) -> None:
         kept: dict[str, dict[str, int]] = {}
@@ -215,7 +228,7 @@ class Dataset:
             had, has = (any(g > 0 for g in some.values()) for some in (grades, left))
             if left and (has or not had):
                 kept[query] = left
-        object.__setattr__(self, "qrels", kept)
+        self._set("qrels", kept)
 
     def _require_relevant(self) -> None:
         relevant = [any(grade > 0 for grade in grades.values()) for grades in self.qrels.values()]
@@ -225,87 +238,7 @@ class Dataset:
                 "Judge some, with a grade of 1 or more."
             )
         if hopeless := relevant.count(False):
-            note = f"{hopeless:,} judged queries have no relevant passage; they count 0."
-            if note not in self.notes:
-                object.__setattr__(self, "notes", (*self.notes, note))
-
-
-@dataclass(frozen=True)
-class DatasetFamily:
-    """The same passages and queries in several languages, under the same ids, as XQuAD has them.
-
-    Attributes:
-        name: what to call it in a report.
-        languages: the languages, in the order wanted.
-        make: gives the dataset of a query language and a passage language.
-        query_languages: in which to ask; all when None.
-        passage_languages: in which to search; all when None.
-
-    Example:
-        >>> family = load_family("xquad", languages=["en", "ar"])  # doctest: +SKIP
-        >>> [dataset.name for dataset in family]  # doctest: +SKIP
-        ['xquad en→en', 'xquad ar→en', 'xquad en→ar', 'xquad ar→ar']
-    """
-
-    name: str
-    languages: tuple[str, ...]
-    make: Callable[[str, str], Dataset] = field(repr=False, compare=False)
-    query_languages: tuple[str, ...] | None = None
-    passage_languages: tuple[str, ...] | None = None
-
-    def dataset(self, queries: str, passages: str) -> Dataset:
-        """Return queries of one language on passages of another, or of the same.
-
-        Raises:
-            ConfigError: a language that the family lacks.
-            InputError: something in the files is wrong.
-        """
-        for language in (queries, passages):
-            self._require(language)
-        return self.make(queries, passages)
-
-    def pairs(self) -> list[tuple[str, str]]:
-        """Return pairs of a query and a passage language, passage languages together."""
-        asked = self.query_languages or self.languages
-        return [
-            (query, passage)
-            for passage in self.passage_languages or self.languages
-            for query in asked
-        ]
-
-    def __iter__(self) -> Iterator[Dataset]:
-        """Yield the dataset of each pair."""
-        return (self.dataset(*pair) for pair in self.pairs())
-
-    def only(
-        self, queries: Iterable[str] | None = None, passages: Iterable[str] | None = None
-    ) -> DatasetFamily:
-        """Return the same family with fewer pairs.
-
-        Args:
-            queries: languages to ask in; all when None.
-            passages: languages to search in; all when None.
-
-        Raises:
-            ConfigError: a language that the family lacks.
-        """
-        asked, searched = (
-            None if some is None else tuple(dict.fromkeys(map(self._require, some)))
-            for some in (queries, passages)
-        )
-        return replace(self, query_languages=asked, passage_languages=searched)
-
-    def sample(self, limit: int) -> DatasetFamily:
-        """Return the same family with fewer queries; see :meth:`Dataset.sample`."""
-        make = self.make
-        return replace(self, make=lambda asked, searched: make(asked, searched).sample(limit))
-
-    def _require(self, language: str) -> str:
-        if language not in self.languages:
-            raise ConfigError(
-                f"{self.name} has no language {language!r}; it has {', '.join(self.languages)}."
-            )
-        return language
+            self._note(f"{hopeless:,} judged queries have no relevant passage; they count 0.")
 
 
 def check_missing(missing: object) -> None:
@@ -318,16 +251,8 @@ def check_missing(missing: object) -> None:
         raise ConfigError(f'missing must be "error", "keep" or "drop", not {missing!r}.')
 
 
-def grade_problem(grade: object) -> str | None:
-    """Say what is wrong with a grade; None where it is a whole number of at least 0."""
-    if isinstance(grade, bool) or not isinstance(grade, int):
-        return f"the grade {grade!r} is no whole number; 0 is not relevant, 1 or more is."
-    if grade < 0:
-        return (
-            f"the grade {grade} is below 0, which measures do not agree about; write 0 for what "
-            "is not relevant."
-        )
-    return None
+def _others(lost: Sequence[object]) -> str:
+    return f" (and {len(lost) - 1:,} more like it)" if len(lost) > 1 else ""
 
 
 def _check_queries(queries: object) -> None:
@@ -340,51 +265,3 @@ def _check_queries(queries: object) -> None:
             raise InputError(f"the query id {id!r} is no text; write str(id).")
         if not isinstance(text, str) or not text.strip():
             raise InputError(f"query {id!r} is empty: {text!r:.40}. Give it a text, or remove it.")
-
-
-def _check_again_and_again(corpus: object) -> None:
-    if isinstance(corpus, (str, Mapping)) or not isinstance(corpus, Iterable):
-        raise InputError(
-            f"the corpus must be a list of passages or a reader of them, not a "
-            f"{type(corpus).__name__}."
-        )
-    if isinstance(corpus, Iterator):
-        raise InputError(
-            "the corpus can be gone through only once, and an evaluation goes through it twice: "
-            "give a list, or an object whose __iter__ begins anew."
-        )
-
-
-def _placed(corpus: Corpus) -> Iterator[tuple[Passage, str]]:
-    if isinstance(corpus, PlacedCorpus):
-        yield from corpus.records()
-        return
-    for place, item in enumerate(corpus):
-        yield check_streamed(item, place), f"the corpus, passage {place:,}"
-
-
-def _look_through(corpus: Corpus, wanted: set[str]) -> tuple[int, set[str]]:
-    """Count the passages, refuse repeated ids, and find which of some ids are there."""
-    digests, found = IdDigests(), set()
-    for passage, _ in _placed(corpus):
-        digests.add(passage.id)
-        if passage.id in wanted:
-            found.add(passage.id)
-    if not len(digests):
-        raise InputError("the corpus has no passage with a text.")
-    if suspects := digests.repeated():
-        _refuse_repeated(corpus, suspects)
-    return len(digests), found
-
-
-def _refuse_repeated(corpus: Corpus, suspects: set[int]) -> None:
-    places: dict[str, str] = {}
-    for passage, place in _placed(corpus):
-        if IdDigests.digest(passage.id) not in suspects:
-            continue
-        if passage.id in places:
-            raise InputError(
-                f"{place}: the id {passage.id!r} was used before, in {places[passage.id]}. Give "
-                "each passage an id of its own."
-            )
-        places[passage.id] = place

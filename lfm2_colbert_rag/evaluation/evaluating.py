@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +13,11 @@ from .._support.progress import ProgressLike, reporting
 from ..errors import ConfigError
 from ..retriever.facade import Retriever
 from ..retriever.options import MODES, check_mode
-from .datasets import Dataset, DatasetFamily
+from .datasets import Dataset
 from .failures import collect_failures
+from .families import DatasetFamily
 from .measures import DEFAULT_MEASURES, check_measures, depth_of, score_queries
+from .own_passages import others, own_note, without_own
 from .results import Estimate, Evaluation, ModeResult
 from .runs import Run, keep_order, without_ties
 from .statistics import bootstrap_interval
@@ -144,7 +146,7 @@ def score_run(
     Args:
         run: scores of the hits by query and passage, from another system or from
             :func:`~lfm2_colbert_rag.evaluation.runs.read_run`. Ties are broken as trec_eval
-            breaks them.
+            breaks them. A query's own passage is left out where the dataset says so.
         dataset: the judgements.
         measures: see :func:`evaluate`.
         mode: what to call the run among modes.
@@ -162,9 +164,10 @@ def score_run(
     """
     asked = _Plan(check_measures(measures), (mode,), None, 0, confidence, seed)
     ordered = {query: without_ties(run[query]) for query in sorted(run)}
+    ordered, own = without_own(ordered) if dataset.leave_out_own else (ordered, set())
     result = asked.measure(mode, ordered, dataset, 0.0)
     k = max((len(scores) for scores in ordered.values()), default=0)
-    return asked.report(dataset, model, {mode: result}, 0.0, k)
+    return asked.report(dataset, model, {mode: result}, 0.0, k, own)
 
 
 @contextmanager
@@ -251,13 +254,15 @@ class _Plan:
     ) -> Evaluation:
         """Ask all queries in all modes."""
         results: dict[str, ModeResult] = {}
+        own: set[str] = set()
         for mode in self.modes:
             started = time.monotonic()
-            run = _ask(retriever, dataset.judged(), mode, self.k, progress)
+            run = _ask(retriever, dataset, mode, self.k, progress, own)
             result = self.measure(mode, run, dataset, time.monotonic() - started)
             failures = collect_failures(retriever, dataset, result, self.worst)
             results[mode] = ModeResult(**{**vars(result), "worst": failures})
-        return self.report(dataset, retriever.model, results, time.monotonic() - begun, self.k)
+        seconds = time.monotonic() - begun
+        return self.report(dataset, retriever.model, results, seconds, self.k, own)
 
     def measure(self, mode: str, run: Run, dataset: Dataset, seconds: float) -> ModeResult:
         """Work out the measures of one run."""
@@ -275,6 +280,7 @@ class _Plan:
         results: Mapping[str, ModeResult],
         seconds: float,
         k: int,
+        own: Collection[str],
     ) -> Evaluation:
         """Put the results together."""
         return Evaluation(
@@ -289,7 +295,7 @@ class _Plan:
             dataset.languages,
             self.confidence,
             round(seconds, 3),
-            dataset.notes,
+            (*dataset.notes, *own_note(dataset, own)),
         )
 
     def _interval(self, values: Mapping[str, float]) -> tuple[float, float]:
@@ -298,16 +304,30 @@ class _Plan:
 
 
 def _ask(
-    retriever: Retriever, queries: Mapping[str, str], mode: str, k: int, progress: ProgressLike
+    retriever: Retriever,
+    dataset: Dataset,
+    mode: str,
+    k: int,
+    progress: ProgressLike,
+    own: set[str],
 ) -> dict[str, dict[str, float]]:
-    """Return the hits of all queries; of each no more than id and score is kept."""
+    """Return the hits of all queries; of each no more than id and score is kept.
+
+    The queries whose own passage was found and left out are added to ``own``.
+    """
     run: dict[str, dict[str, float]] = {}
+    queries = dataset.judged()
     ids = list(queries)
+    depth = k + dataset.leave_out_own
     with reporting(progress, len(ids), f"asking, {mode}") as report:
         for start in range(0, len(ids), _BATCH):
             batch = ids[start : start + _BATCH]
-            answers = retriever.search_many([queries[id] for id in batch], k, mode=check_mode(mode))
+            texts = [queries[id] for id in batch]
+            answers = retriever.search_many(texts, depth, mode=check_mode(mode))
             for id, hits in zip(batch, answers, strict=True):
+                if dataset.leave_out_own:
+                    own |= {hit.id for hit in hits} & {id}
+                    hits = others(id, hits, k)
                 run[id] = keep_order((hit.id, hit.score) for hit in hits)
             report(len(batch))
     return run

@@ -10,6 +10,7 @@ from ..retriever.options import check_mode
 from ..retriever.search.evidence import telling_matches
 from ..types import Hit, Match
 from .datasets import Dataset
+from .own_passages import others
 from .results import Answer, Evidence, Failure, ModeResult
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def collect_failures(
     worst = sorted(
         (value, query)
         for query, value in values.items()
-        if value < 1 and any(grade > 0 for grade in dataset.qrels[query].values())
+        if value < 1
+        and query in dataset.queries
+        and any(grade > 0 for grade in dataset.qrels[query].values())
     )
     mode = check_mode(result.mode)
     failures = []
@@ -47,6 +50,8 @@ def collect_failures(
         text = dataset.queries[query]
         looked = max(1, min(_LOOKED, dataset.passages))
         hits = retriever.search(text, looked, mode=mode)
+        if dataset.leave_out_own:
+            hits = others(query, hits, looked)
         grades = dataset.qrels[query]
         failures.append(
             Failure(

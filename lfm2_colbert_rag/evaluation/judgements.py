@@ -1,23 +1,52 @@
-"""Files of judgements: JSON Lines, TREC's four columns, BEIR's three."""
+"""Files of judgements: JSON Lines, TREC's four columns, BEIR's three, tables with a header."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator
+import csv
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .._support.characters import composed
 from .._support.lines import numbered_lines, parse_object
 from ..errors import InputError
-from .datasets import grade_problem
+from .grades import read_grade
 
-__all__ = ["Judgements"]
+__all__ = ["Judged", "Judgements"]
 
-_QUERY = ("query", "query_id", "query-id", "qid")
-_PASSAGE = ("doc", "doc_id", "passage", "passage_id", "corpus-id", "corpus_id", "docid", "pid")
-_GRADE = ("score", "relevance", "grade", "label", "rel")
-_WHOLE = re.compile(r"[+-]?\d+", re.ASCII)
+# Names of columns and of keys in JSON, in lower case and with hyphens.
+_QUERY = ("query", "query-id", "qid", "queryid", "topic", "topic-id")
+_PASSAGE = (
+    *("doc", "doc-id", "docid", "docno", "document", "document-id", "passage", "passage-id"),
+    *("corpus-id", "corpusid", "pid"),
+)
+_GRADE = ("score", "relevance", "grade", "label", "rel", "rating", "judgement", "judgment")
+_WIDTHS = (3, 4)  # columns without a header
+_DELIMITERS = ("\t", None, ",", ";")  # None: any white space
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What a file of judgements says.
+
+    Attributes:
+        qrels: the grade of each judged passage of each query, as it is written.
+        repeated: judgements that are there more than once, with the same grade.
+    """
+
+    qrels: dict[str, dict[str, int]]
+    repeated: int
+
+
+@dataclass(frozen=True)
+class _Columns:
+    """Where a line of a table has what; the grade is 1 where there is no column of it."""
+
+    delimiter: str | None
+    query: int
+    passage: int
+    grade: int | None
 
 
 @dataclass(frozen=True)
@@ -26,7 +55,8 @@ class Judgements:
 
     JSON: ``{"query": …, "doc": …, "score": …}``, where the score is 1 if it is left out. TREC:
     query, anything, passage, grade, with white space between. BEIR: query, passage, grade, with
-    tabs between, and a header or none.
+    tabs between. With a header the columns may be in any order, with tabs, commas, semicolons or
+    white space between, and there may be others. Quotation marks around a value are no part of it.
 
     Attributes:
         path: the file.
@@ -34,26 +64,28 @@ class Judgements:
 
     path: Path
 
-    def read(self) -> dict[str, dict[str, int]]:
-        """Return the grade of each judged passage of each query.
+    def read(self) -> Judged:
+        """Return the judgements.
 
         Raises:
-            InputError: a line that cannot be used, a passage that is judged twice for a query,
-                or no judgement at all; the message names file and line.
+            InputError: a line that cannot be used, a passage with two grades for one query, or no
+                judgement at all; the message names file and line.
         """
         qrels: dict[str, dict[str, int]] = {}
+        repeated = 0
         for place, query, passage, grade in self._lines():
             grades = qrels.setdefault(query, {})
-            if passage in grades:
-                first = self.place(query, passage)
+            known = grades.setdefault(passage, grade)
+            if known != grade:
                 raise InputError(
                     f"{place}: passage {passage!r} is judged for query {query!r} before, in "
-                    f"{first}. Keep one of the two."
+                    f"{self.place(query, passage)}, with the grade {known} and not {grade}. Keep "
+                    "one of the two."
                 )
-            grades[passage] = grade
+            repeated += 1
         if not qrels:
             raise InputError(f"{self.path} holds no judgement.")
-        return qrels
+        return Judged(qrels, repeated - sum(map(len, qrels.values())))
 
     def place(self, query: str, passage: str) -> str:
         """Return the file and line of a judgement, by reading again until it comes."""
@@ -63,6 +95,7 @@ class Judgements:
         return str(self.path)
 
     def _lines(self) -> Iterator[tuple[str, str, str, int]]:
+        columns: _Columns | None = None
         first = True
         for number, line in numbered_lines(self.path):
             place = f"{self.path}, line {number}"
@@ -70,21 +103,18 @@ class Judgements:
                 continue
             if line.lstrip().startswith("{"):
                 yield place, *_from_object(parse_object(line, place), place)
-            elif not (first and _is_header(line)):
-                yield place, *_from_columns(line, place)
+            elif first and (columns := _header(line)) is not None:
+                pass
+            elif not (first and _names_a_grade(line)):
+                yield place, *_from_columns(line, columns, place)
             first = False
 
 
 def _from_object(fields: dict[str, Any], place: str) -> tuple[str, str, int]:
-    query, passage = (_pick(fields, names, place) for names in (_QUERY, _PASSAGE))
-    given = [fields[name] for name in _GRADE if name in fields]
-    return query, passage, _check_grade(given[0], place) if given else 1
-
-
-def _check_grade(grade: Any, place: str) -> int:
-    if problem := grade_problem(grade):
-        raise InputError(f"{place}: {problem}")
-    return int(grade)
+    named = {_name(key): value for key, value in fields.items()}
+    query, passage = (_pick(named, names, place) for names in (_QUERY, _PASSAGE))
+    given = [named[name] for name in _GRADE if name in named]
+    return query, passage, read_grade(given[0], place) if given else 1
 
 
 def _pick(fields: dict[str, Any], names: tuple[str, ...], place: str) -> str:
@@ -93,34 +123,71 @@ def _pick(fields: dict[str, Any], names: tuple[str, ...], place: str) -> str:
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)
         if isinstance(value, str) and value:
-            return value
+            return composed(value)
     raise InputError(
         f"{place}: a judgement needs an id under {names[0]!r}; this one has {', '.join(fields)}."
     )
 
 
-def _is_header(line: str) -> bool:
-    """Tell whether a first line names columns: BEIR's does, with 'score' where grades are."""
-    last = line.split()[-1].lower()
-    return last in _GRADE and len(_columns(line)) in (3, 4)
+def _header(line: str) -> _Columns | None:
+    """Read a first line that names columns; None if it does not."""
+    for delimiter in _DELIMITERS:
+        names = [_name(cell) for cell in _cells(line, delimiter)]
+        query, passage, grade = (_place(names, known) for known in (_QUERY, _PASSAGE, _GRADE))
+        if query is not None and passage is not None and not any(map(_is_number, names)):
+            return _Columns(delimiter, query, passage, grade)
+    return None
 
 
-def _columns(line: str) -> list[str]:
-    """Split at tabs where ids may hold spaces, that is in BEIR's form; else at white space."""
-    by_tabs = [part.strip() for part in line.rstrip("\r\n").split("\t")]
-    return by_tabs if len(by_tabs) in (3, 4) else line.split()
+def _names_a_grade(line: str) -> bool:
+    """Tell whether a first line ends with the name of a grade, whatever the others are called."""
+    return _name(line.split()[-1].split(",")[-1]) in _GRADE
 
 
-def _from_columns(line: str, place: str) -> tuple[str, str, int]:
-    columns = _columns(line)
-    if len(columns) not in (3, 4) or not all(columns):
-        raise InputError(
-            f"{place}: {len(columns)} columns, but a judgement has four (query, 0, passage, grade: "
-            f"TREC) or three with tabs between (query, passage, grade: BEIR): {line.strip()[:60]!r}"
-        )
-    query, passage, grade = columns[0], columns[-2], columns[-1]
-    if not _WHOLE.fullmatch(grade):
-        raise InputError(
-            f"{place}: the grade {grade!r} is no whole number; 0 is not relevant, 1 or more is."
-        )
-    return query, passage, _check_grade(int(grade), place)
+def _from_columns(line: str, columns: _Columns | None, place: str) -> tuple[str, str, int]:
+    found = columns or _without_header(line, place)
+    cells = _cells(line, found.delimiter)
+    wanted = [found.query, found.passage, *([] if found.grade is None else [found.grade])]
+    if len(cells) <= max(wanted) or not all(cells[column] for column in wanted):
+        raise InputError(f"{place}: a column of the header is missing: {line.strip()[:60]!r}")
+    query, passage = composed(cells[found.query]), composed(cells[found.passage])
+    return query, passage, 1 if found.grade is None else read_grade(cells[found.grade], place)
+
+
+def _without_header(line: str, place: str) -> _Columns:
+    """Find the columns of a line in a file without a header, by their number."""
+    for delimiter in _DELIMITERS:
+        width = len(cells := _cells(line, delimiter))
+        if width in _WIDTHS and all(cells):
+            return _Columns(delimiter, 0, width - 2, width - 1)
+    raise InputError(
+        f"{place}: {len(line.split())} columns, but a judgement has four (query, 0, passage, "
+        "grade: TREC) or three with tabs between (query, passage, grade: BEIR): "
+        f"{line.strip()[:60]!r}"
+    )
+
+
+def _cells(line: str, delimiter: str | None) -> list[str]:
+    if delimiter in (",", ";") and '"' in line:
+        cells: Sequence[str] = next(csv.reader([line.strip()], delimiter=delimiter), [])
+    else:
+        cells = line.strip("\r\n").split(delimiter)
+    return [_unquoted(cell.strip()) for cell in cells]
+
+
+def _unquoted(cell: str) -> str:
+    if len(cell) > 1 and cell[0] == cell[-1] == '"':
+        return cell[1:-1].replace('""', '"')
+    return cell
+
+
+def _name(text: str) -> str:
+    return "-".join(_unquoted(text.strip()).lower().replace("_", " ").split())
+
+
+def _place(names: Sequence[str], known: tuple[str, ...]) -> int | None:
+    return next((names.index(name) for name in known if name in names), None)
+
+
+def _is_number(text: str) -> bool:
+    return text.lstrip("+-").replace(".", "", 1).isdecimal()

@@ -7,12 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .._support.characters import is_blank
 from .._support.lines import numbered_lines, parse_object
 from .._support.validation import check_streamed
 from ..errors import ConfigError, InputError
 from ..types import Passage
-from .datasets import Dataset, DatasetFamily, Missing
-from .judgements import Judgements
+from .datasets import Dataset, Missing
+from .families import DatasetFamily
+from .judgements import Judged, Judgements
+from .queries import QueriesFile, read_id, read_text
 
 __all__ = ["CorpusFile", "is_family", "load_dataset", "load_family"]
 
@@ -29,6 +32,7 @@ def load_dataset(
     titles: bool | None = None,
     line_break: str | None = None,
     missing: Missing = "error",
+    leave_out_own: bool | None = None,
     name: str | None = None,
 ) -> Dataset:
     """Read a dataset from a folder or from single files.
@@ -36,8 +40,11 @@ def load_dataset(
     ``corpus.jsonl`` has a passage a line, ``{"id": …, "text": …}`` with an optional ``"title"``;
     ``queries.jsonl`` a query a line, ``{"id": …, "text": …}``, or lines of id, tab and text. BEIR
     writes ``"_id"``, which is fine. Judgements are JSON Lines, ``{"query": …, "doc": …,
-    "score": …}``, TREC's four columns, or BEIR's three with or without their header. The corpus
-    is read line by line, whenever it is gone through; it is never held in memory.
+    "score": …}``, TREC's four columns, BEIR's three, or a table with a header, see
+    :class:`~lfm2_colbert_rag.evaluation.judgements.Judgements`. Files may be packed by gzip
+    (``.jsonl.gz``), in UTF-8, or in another Unicode encoding with its mark. The corpus is read
+    line by line, whenever it is gone through; it is never held in memory. What is left out or
+    read in another way than it is written is in the dataset's notes.
 
     Args:
         folder: holds ``corpus.jsonl``, ``queries.jsonl`` and the judgements: ``qrels.jsonl``,
@@ -50,8 +57,10 @@ def load_dataset(
         titles: put each title as a line before its text. By default as BEIR does where the ids
             are ``"_id"``, and not otherwise.
         line_break: a mark in texts that stands for a line break, such as ``" [SEP] "``.
-        missing: what becomes of judgements of passages that are not there; see
+        missing: what becomes of judgements of queries and passages that are not there; see
             :data:`~lfm2_colbert_rag.evaluation.datasets.Missing`.
+        leave_out_own: leave out of each query's hits the passage with the query's own id. By
+            default as BEIR does where the ids of the queries are ``"_id"``, and not otherwise.
         name: what to call it; the name of the folder by default.
 
     Raises:
@@ -65,19 +74,23 @@ def load_dataset(
         >>> load_dataset(corpus="docs.jsonl", queries="q.tsv", qrels="qrels.txt")  # doctest: +SKIP
     """
     home = None if folder is None else _folder(folder)
-    asked = _named(queries, home, "queries.jsonl", "queries")
+    queries_path = _named(queries, home, "queries.jsonl", "queries")
     judged = Path(qrels).expanduser() if qrels is not None else _find_qrels(home, split)
     passages = None if corpus is None and home is None else _named(corpus, home, "corpus.jsonl", "")
     if home is not None and corpus is None and is_family(home):
         raise ConfigError(f"{home} is in several languages; say which with load_family.")
+    asked = QueriesFile(queries_path, line_break=line_break)
     judgements = Judgements(judged)
+    found = judgements.read()
     return Dataset(
         None if passages is None else CorpusFile(passages, titles=titles, line_break=line_break),
-        _read_queries(asked, "text", line_break),
-        judgements.read(),
-        name or (home or (passages or asked).parent).resolve().name,
+        asked.texts,
+        found.qrels,
+        name or (home or (passages or asked.path).parent).resolve().name,
         missing=missing,
         place=judgements.place,
+        leave_out_own=asked.beir if leave_out_own is None else leave_out_own,
+        notes=_notes(asked, found),
     )
 
 
@@ -106,29 +119,30 @@ def load_family(
         OSError: a file cannot be read.
     """
     home = _folder(folder)
-    found = _languages(home)
-    if not found:
+    known = _languages(home)
+    if not known:
         raise ConfigError(f"{home} is in one language only; read it with load_dataset.")
     name = home.resolve().name
     judgements = Judgements(_find_qrels(home, "test"))
-    qrels = judgements.read()
+    found = judgements.read()
 
     def make(asked: str, searched: str) -> Dataset:
         corpus = CorpusFile(
-            home / "corpus.jsonl", key=searched, titles=titles, line_break=line_break
+            _there(home, "corpus.jsonl"), key=searched, titles=titles, line_break=line_break
         )
-        queries = _read_queries(home / "queries.jsonl", asked, line_break)
+        queries = QueriesFile(_there(home, "queries.jsonl"), asked, line_break)
         return Dataset(
             corpus,
-            queries,
-            qrels,
+            queries.texts,
+            found.qrels,
             f"{name} {asked}→{searched}",
             (asked, searched),
             missing,
             judgements.place,
+            notes=_notes(queries, found),
         )
 
-    family = DatasetFamily(name, found, make)
+    family = DatasetFamily(name, known, make)
     if languages is None:
         return family
     chosen = tuple(dict.fromkeys(languages))
@@ -171,12 +185,12 @@ class CorpusFile:
         """
         self.blank = 0
         for fields, place in _objects(self.path):
-            id = _id(fields, place)
-            text = _text(fields, self.key, place, self.line_break)
-            title = _text(fields, "title", place, None) if fields.get("title") else ""
+            id = read_id(fields, place)
+            text = read_text(fields, self.key, place, self.line_break)
+            title = read_text(fields, "title", place, None) if fields.get("title") else ""
             if title and ("_id" in fields if self.titles is None else self.titles):
                 text = f"{title}\n{text}"
-            if not text.strip():
+            if is_blank(text):
                 self.blank += 1
                 continue
             item = {"id": id, "text": text, "metadata": {"title": title} if title else {}}
@@ -186,31 +200,9 @@ class CorpusFile:
                 raise InputError(f"{place}: {error}") from None
 
 
-def _read_queries(path: Path, name: str, line_break: str | None) -> dict[str, str]:
-    queries: dict[str, str] = {}
-    places: dict[str, int] = {}
-    for number, line in numbered_lines(path):
-        place = f"{path}, line {number}"
-        if not line.strip():
-            continue
-        if line.lstrip().startswith("{"):
-            fields = parse_object(line, place)
-            id, text = _id(fields, place), _text(fields, name, place, line_break)
-        else:
-            id, text = (part.strip() for part in line.partition("\t")[::2])
-            if "\t" not in line or not id:
-                raise InputError(
-                    f"{place}: neither a JSON object nor an id, a tab and a text, but "
-                    f"{line.strip()[:40]!r}"
-                )
-        if not text.strip():
-            raise InputError(f"{place}: query {id!r} is empty. Give it a text, or remove it.")
-        if id in places:
-            raise InputError(f"{place}: query {id!r} was there before, in line {places[id]}.")
-        queries[id], places[id] = text, number
-    if not queries:
-        raise InputError(f"{path} holds no query.")
-    return queries
+def _notes(queries: QueriesFile, judged: Judged) -> tuple[str, ...]:
+    repeated = f"{judged.repeated:,} judgements that are there twice count once."
+    return (*queries.notes(), *([repeated] if judged.repeated else []))
 
 
 def _objects(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
@@ -218,23 +210,6 @@ def _objects(path: Path) -> Iterator[tuple[dict[str, Any], str]]:
         if line.strip():
             place = f"{path}, line {number}"
             yield parse_object(line, place), place
-
-
-def _id(fields: dict[str, Any], place: str) -> str:
-    id = fields.get("id", fields.get("_id"))
-    if isinstance(id, int) and not isinstance(id, bool):
-        return str(id)  # many exports number their rows
-    if not isinstance(id, str) or not id:
-        raise InputError(f"{place}: the id must be a text or a whole number, not {id!r:.40}.")
-    return id
-
-
-def _text(fields: dict[str, Any], name: str, place: str, line_break: str | None) -> str:
-    text = fields.get(name)
-    if not isinstance(text, str):
-        found = f"it is {text!r:.40}" if name in fields else f"there is no {name!r}"
-        raise InputError(f"{place}: the text is under {name!r}, and {found}.")
-    return text if line_break is None else text.replace(line_break, "\n")
 
 
 def _folder(folder: Path | str) -> Path:
@@ -251,7 +226,13 @@ def _named(path: Path | str | None, home: Path | None, default: str, what: str) 
         return Path(path).expanduser()
     if home is None:
         raise ConfigError(f"no file of {what} was named; give a folder, or {what}=.")
-    return home / default
+    return _there(home, default)
+
+
+def _there(home: Path, name: str) -> Path:
+    """Return a file of a folder, or the packed one in its place."""
+    packed = home / f"{name}.gz"
+    return packed if packed.is_file() and not (home / name).exists() else home / name
 
 
 def _find_qrels(home: Path | None, split: str) -> Path:
@@ -259,9 +240,9 @@ def _find_qrels(home: Path | None, split: str) -> Path:
         raise ConfigError("no file of judgements was named; give a folder, or qrels=.")
     names = ("qrels.jsonl", "qrels.tsv", "qrels.txt", "qrels.trec", f"qrels/{split}.tsv")
     for name in names:
-        if (home / name).is_file():
-            return home / name
-    there = sorted(path.name for path in (home / "qrels").glob("*.tsv"))
+        if (path := _there(home, name)).is_file():
+            return path
+    there = sorted(path.name for path in (home / "qrels").glob("*.tsv*"))
     more = f" Its folder qrels holds {', '.join(there)}." if there else ""
     raise InputError(f"{home} holds no judgements under {', '.join(names)}.{more}")
 
@@ -270,7 +251,7 @@ def _languages(folder: Path) -> tuple[str, ...]:
     """Return the keys that hold a text both in the first passage and in the first query."""
     found = []
     for name in ("corpus.jsonl", "queries.jsonl"):
-        path = folder / name
+        path = _there(folder, name)
         first = next(_objects(path), None) if path.is_file() else None
         if first is None or "text" in first[0]:
             return ()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,16 +14,22 @@ from typing import Any, Unpack
 import numpy as np
 import numpy.typing as npt
 
+from .._support.intake import Intake
 from .._support.paths import PathLike, absolute_path
 from .._support.progress import ProgressLike
+from .._support.slots import Checked
 from .._support.validation import (
+    check_candidates,
     check_count,
+    check_deletion,
     check_ids,
     check_k,
+    check_listed,
     check_passages,
     check_queries,
     check_query,
     check_stream,
+    list_passages,
 )
 from ..encoder import Encoder
 from ..encoder.lazy import LazyEncoder, ModelLike
@@ -35,7 +42,16 @@ from ..storage.exchange.given_vectors import GivenVectors
 from ..storage.memory import MemoryFolder
 from ..storage.store import Store
 from ..storage.verification import verify_index
-from ..types import Hit, IndexStats, Metadata, Mode, Passage, TokenMatrix, Where
+from ..types import (
+    AddedIds,
+    Hit,
+    IndexStats,
+    Metadata,
+    Mode,
+    Passage,
+    TokenMatrix,
+    Where,
+)
 from .ingest.ingestor import TEXTS, Ingestor
 from .maintenance.compaction import Compactor
 from .maintenance.optimizer import SAMPLE, Optimizer
@@ -49,6 +65,8 @@ from .search.explanation import Explanation
 from .search.fusion_tuning import FusionReport, tune_fusion
 from .search.plan import SearchPlan
 from .search.searcher import Searcher
+
+logger = logging.getLogger(__name__)
 
 
 class Retriever:
@@ -152,10 +170,11 @@ class Retriever:
     @classmethod
     def from_texts(
         cls,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str] | None = None,
-        metadata: Sequence[Metadata | None] | None = None,
+        ids: Iterable[str | None] | None = None,
+        metadata: Iterable[Metadata | None] | None = None,
+        strict: bool = False,
         model: ModelLike | None = None,
         mode: Mode = "late",
         progress: ProgressLike = None,
@@ -169,6 +188,7 @@ class Retriever:
             texts: the passages.
             ids: see :meth:`add`.
             metadata: see :meth:`add`.
+            strict: see :meth:`add`.
             model: see :meth:`open`; ``"LiquidAI/LFM2-ColBERT-350M"`` when None.
             mode: see :meth:`open`.
             progress: see :meth:`add`.
@@ -179,11 +199,13 @@ class Retriever:
             ConfigError: an option is invalid.
             ModelNotFoundError: the model cannot be found.
         """
-        passages = check_passages(texts, ids, metadata)  # before a model is loaded for nothing
+        # Before a model is loaded for nothing.
+        checked = check_passages(texts, ids, metadata, strict=strict)
         chosen, mode = check_options(options), check_mode(mode)
         retriever = cls(*create_temporary(model, chosen), mode=mode)
         try:
-            retriever._ingestor.add(passages, progress)
+            checked.intake.report(logger)
+            retriever._ingestor.add(checked.passages, progress)
         except BaseException:
             retriever.close()
             raise
@@ -265,7 +287,10 @@ class Retriever:
 
     def __contains__(self, id: object) -> bool:
         """Tell whether a live passage has an id."""
-        return isinstance(id, str) and self._store.whole(lambda: self._reader.has(id))
+        if not isinstance(id, str) or not id:
+            return False
+        (wanted,) = check_ids([id])
+        return self._store.whole(lambda: self._reader.has(wanted))
 
     def __repr__(self) -> str:
         """Say where the index is, and which model reads it."""
@@ -327,7 +352,10 @@ class Retriever:
         """Find the passages that answer a query best.
 
         Args:
-            query: the question, in any language of the model.
+            query: the question, in any language of the model and of any length: what is longer
+                than the model reads at once is read in windows, and the best answer to any of
+                them counts. A blank one with a filter asks for whatever matches it, in the order
+                in which it was added; score and relevance are 0 then.
             k: how many passages at most; fewer come back only when fewer match ``where``.
             where: metadata filter, applied before ranking, for example
                 ``{"product": "router", "year": {"$gte": 2024}}``.
@@ -345,14 +373,14 @@ class Retriever:
             Hits, best first; equal scores are ordered by id. Empty for an empty index.
 
         Raises:
-            InputError: a blank query, or a k below 1.
+            InputError: a blank query without a filter, or a k below 1.
             FilterError: the filter is malformed.
             ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
             IndexBusyError: what was found was deleted and forgotten meanwhile, again and again.
         """
-        text, check = check_query(query), check_mode(mode, self._mode)
+        text = check_query(query, filtered=where is not None)
         condition = None if where is None else parse_where(where)
-        limit, searcher = check_k(k), self._searcher
+        check, limit, searcher = check_mode(mode, self._mode), check_k(k), self._searcher
         if diversity is None:
             return self._store.whole(
                 lambda: searcher.search_many([text], limit, condition, check)[0]
@@ -374,7 +402,7 @@ class Retriever:
         mode: Mode | None = None,
     ) -> list[list[Hit]]:
         """Answer several queries in one pass over the index; see :meth:`search`."""
-        texts = check_queries(queries)
+        texts = check_queries(queries, filtered=where is not None)
         condition = None if where is None else parse_where(where)
         limit, check = check_k(k), check_mode(mode, self._mode)
         return self._store.whole(lambda: self._searcher.search_many(texts, limit, condition, check))
@@ -406,7 +434,12 @@ class Retriever:
         return await asyncio.to_thread(self.search_many, queries, k, where=where, mode=mode)
 
     def rerank(
-        self, query: str, candidates: Sequence[str | Passage], k: int | None = None
+        self,
+        query: str,
+        candidates: Iterable[str | Passage],
+        k: int | None = None,
+        *,
+        strict: bool = False,
     ) -> list[Hit]:
         """Order somebody else's texts by how well they answer a query.
 
@@ -415,18 +448,23 @@ class Retriever:
 
         Args:
             query: the question.
-            candidates: texts, or passages; a bare text gets its place in the list as id.
+            candidates: texts, or passages; a bare text gets its place in the list as id. Blank
+                ones come last, with score and relevance 0.
             k: how many to keep; all when None.
+            strict: refuse blank texts, and characters that no index can keep.
 
         Raises:
-            InputError: a blank query or text, or a k below 1.
+            InputError: a blank query, a text that is no string, or a k below 1.
+
+        Example:
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> [hit.text for hit in retriever.rerank("key", ["", "a lock", "the key"])]
+            ['the key', 'a lock', '']
         """
-        passages = [
-            one if isinstance(one, Passage) else Passage(str(place), one)
-            for place, one in enumerate(candidates)
-        ]
+        passages, intake = check_candidates(candidates, strict=strict)
         limit = len(passages) if k is None else check_k(k)
         text = check_query(query)
+        intake.report(logger)
         return self._store.whole(lambda: self._searcher.rerank(text, passages, limit))
 
     def explain(self, query: str, id: str) -> Explanation:
@@ -468,61 +506,84 @@ class Retriever:
         Raises:
             ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
         """
+        text = check_query(query, filtered=where is not None)
         condition = None if where is None else parse_where(where)
-        text, limit, check = check_query(query), check_k(k), check_mode(mode, self._mode)
+        limit, check = check_k(k), check_mode(mode, self._mode)
         return self._store.whole(lambda: self._searcher.plan(text, limit, condition, check))
 
     def add(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str] | None = None,
-        metadata: Sequence[Metadata | None] | None = None,
+        ids: Iterable[str | None] | None = None,
+        metadata: Iterable[Metadata | None] | None = None,
+        strict: bool = False,
         progress: ProgressLike = None,
-    ) -> list[str]:
+    ) -> AddedIds:
         """Add passages, or replace those with the same id, in one commit.
 
         A passage whose text is already stored under its id is not encoded again. What is done
         after the commit (merging small segments, compressing) never fails the call.
 
+        What people have is made good as far as there is one obvious way, and one line of the log
+        says so: blank texts are left out; metadata values become JSON (dates as ISO 8601; tuples,
+        sets and arrays as lists; UUID, Path and Decimal as strings; enumerations, NumPy's and
+        pandas' numbers as what they hold; NaN, infinity and NaT as null; keys as strings); NUL and
+        lone surrogates become U+FFFD; ids, and ``source`` in metadata, are written in Unicode's
+        normal form C.
+
         Args:
-            texts: the passages, of any length; an empty list is fine and commits nothing. A text
-                beyond the model's document length is searched in overlapping windows, and found
-                as one passage: the best window decides.
-            ids: one unique string a text; made up when left out.
-            metadata: one JSON object (or None) a text.
+            texts: the passages, of any length, in any iterable; an empty one is fine and commits
+                nothing. A text beyond the model's document length is searched in overlapping
+                windows, and found as one passage: the best window decides.
+            ids: one string a text. Where there is none, a digest of the text and its metadata, so
+                that what is added twice is stored once. Of equal passages under one id, one is
+                stored.
+            metadata: one mapping (or None) a text.
+            strict: refuse whatever would not come back as it was given: all that is made good, and
+                ids that come twice.
             progress: called with the number of texts just encoded; True or False forces a
                 progress bar on or off; None shows one when the work is long.
 
         Returns:
-            The ids, in the order of the texts.
+            The ids, one a text, in the order of the texts; its ``left_out`` are the places of blank
+            texts, under whose ids nothing was stored or changed.
 
         Raises:
-            InputError: something in the input is wrong; nothing was changed.
+            InputError: something cannot be made good: a text or an id that is no string, a value
+                without an obvious form in JSON, lists of different lengths, one id for passages
+                that differ. The message names what was given; nothing was changed.
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
 
         Example:
-            >>> retriever.add(["Hold the reset key for ten seconds."], ids=["reset"],
-            ...               metadata=[{"product": "router"}])  # doctest: +SKIP
-            ['reset']
+            >>> import datetime
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> added = retriever.add(["Hold the reset key.", ""], ids=["page-1", "page-2"],
+            ...                       metadata=[{"on": datetime.date(2024, 1, 5)}, None])
+            >>> added, added.left_out
+            (['page-1', 'page-2'], (1,))
+            >>> retriever.get(["page-1"])[0].metadata
+            {'on': '2024-01-05'}
         """
-        passages = check_passages(texts, ids, metadata)
-        self._store.whole(lambda: self._ingestor.add(passages, progress))
-        return [passage.id for passage in passages]
+        checked = check_passages(texts, ids, metadata, strict=strict)
+        checked.intake.report(logger)
+        self._store.whole(lambda: self._ingestor.add(checked.passages, progress))
+        return checked.added
 
     async def aadd(
         self,
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str] | None = None,
-        metadata: Sequence[Metadata | None] | None = None,
+        ids: Iterable[str | None] | None = None,
+        metadata: Iterable[Metadata | None] | None = None,
+        strict: bool = False,
         progress: ProgressLike = None,
-    ) -> list[str]:
+    ) -> AddedIds:
         """Do what :meth:`add` does without blocking the event loop."""
         return await asyncio.to_thread(
-            self.add, texts, ids=ids, metadata=metadata, progress=progress
+            self.add, texts, ids=ids, metadata=metadata, strict=strict, progress=progress
         )
 
     def add_stream(
@@ -530,6 +591,7 @@ class Retriever:
         passages: Iterable[Passage | Mapping[str, Any]],
         *,
         batch: int = TEXTS,
+        strict: bool = False,
         progress: ProgressLike = None,
     ) -> int:
         """Add passages from an iterator, in as many commits as it takes and in bounded memory.
@@ -541,12 +603,14 @@ class Retriever:
         than once, the last passage with it is kept.
 
         Args:
-            passages: passages, or mappings with ``id``, ``text`` and, if you like, ``metadata``.
+            passages: passages, or mappings with ``text`` and, if you like, ``id`` and ``metadata``;
+                made good as :meth:`add` says, which also makes ids where there are none.
             batch: passages in a commit at most; it also ends at 2,000,000 characters.
+            strict: see :meth:`add`; an id may come twice all the same.
             progress: see :meth:`add`; it counts passages, stored ones included.
 
         Returns:
-            How many passages the stream had.
+            How many passages the stream had, without the blank ones, which are left out.
 
         Raises:
             ConfigError: a batch below 1.
@@ -566,18 +630,20 @@ class Retriever:
         """
         stream, size = check_stream(passages), check_count(batch, "batch")
         with self._store.pinned():  # a stream cannot be asked for twice
-            return self._ingestor.add_stream(stream, batch=size, progress=progress)
+            intake = Intake(strict=strict)
+            return self._ingestor.add_stream(stream, intake, batch=size, progress=progress)
 
     def add_vectors(
         self,
         vectors: Iterable[GivenVectors],
-        texts: Sequence[str],
+        texts: Iterable[str],
         *,
-        ids: Sequence[str] | None = None,
-        metadata: Sequence[Metadata | None] | None = None,
+        ids: Iterable[str | None] | None = None,
+        metadata: Iterable[Metadata | None] | None = None,
         token_ids: Iterable[npt.ArrayLike] | None = None,
+        strict: bool = False,
         progress: ProgressLike = None,
-    ) -> list[str]:
+    ) -> AddedIds:
         """Add passages with vectors that were made elsewhere, in one commit.
 
         They must come from the index's model, which nobody can check; they are stored as they
@@ -586,15 +652,17 @@ class Retriever:
 
         Args:
             vectors: a matrix ``(n, dim)`` of floats a text; an iterator need not hold more than one
-                of them. An entry may also be the list of a long text's windows.
+                of them. An entry may also be the list of a long text's windows. Those of a text
+                that is left out, or equals one before it, are passed over.
             texts: the passages.
             ids: see :meth:`add`.
             metadata: see :meth:`add`.
             token_ids: ``(n,)`` vocabulary ids a text; -1 for all when left out.
+            strict: see :meth:`add`.
             progress: see :meth:`add`.
 
         Returns:
-            The ids, in the order of the texts.
+            The ids, see :meth:`add`.
 
         Raises:
             InputError: see :meth:`add`; or vectors of another width, with NaN or infinity, of no
@@ -608,18 +676,29 @@ class Retriever:
             >>> retriever.add_vectors(matrices, texts, ids=["reset", "library"])  # doctest: +SKIP
             ['reset', 'library']
         """
-        passages = check_passages(texts, ids, metadata)
+        checked = check_passages(texts, ids, metadata, strict=strict)
+        return self._add_vectors(checked, vectors, token_ids, progress)
+
+    def _add_vectors(
+        self,
+        checked: Checked,
+        vectors: Iterable[GivenVectors],
+        token_ids: Iterable[npt.ArrayLike] | None,
+        progress: ProgressLike,
+    ) -> AddedIds:
+        checked.intake.report(logger)
         with self._store.pinned():  # what an iterator gave cannot be asked for twice
-            self._ingestor.add_vectors(passages, vectors, token_ids, progress)
-        return [passage.id for passage in passages]
+            self._ingestor.add_vectors(checked.slots, vectors, token_ids, progress)
+        return checked.added
 
     def import_dump(
         self,
         path: PathLike,
-        passages: Sequence[Passage] | None = None,
+        passages: Iterable[Passage] | None = None,
         *,
+        strict: bool = False,
         progress: ProgressLike = None,
-    ) -> list[str]:
+    ) -> AddedIds:
         """Add what :meth:`export` or another tool wrote to files, in one commit.
 
         Known are our own exports, ``.npz`` and ``.safetensors`` files with a matrix a passage, flat
@@ -629,11 +708,13 @@ class Retriever:
         Args:
             path: a file or a folder.
             passages: the texts, ids and metadata, unless the dump brings them. Where it knows no
-                ids, in its order: for fast-plaid and PyLate that in which they were added.
+                ids, in its order: for fast-plaid and PyLate that in which they were added. A blank
+                one is left out together with its vectors.
+            strict: see :meth:`add`.
             progress: see :meth:`add`.
 
         Returns:
-            The ids.
+            The ids, see :meth:`add`.
 
         Raises:
             InputError: the dump cannot be read, or does not fit this index or the texts. Nothing
@@ -643,45 +724,52 @@ class Retriever:
             ReadOnlyError: the index may only be read.
         """
         dump = open_dump(absolute_path(path))
-        matched = dump.match(passages)
-        return self.add_vectors(
-            dump.vectors(),
-            [passage.text for passage in matched],
-            ids=[passage.id for passage in matched],
-            metadata=[passage.metadata for passage in matched],
-            progress=progress,
-        )
+        matched = dump.match(None if passages is None else list_passages(passages))
+        checked = check_listed(matched, strict=strict)
+        return self._add_vectors(checked, dump.vectors(), None, progress)
 
-    def delete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
+    def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        where: Where | None = None,
+        all: bool = False,  # noqa: A002 - what it says
+    ) -> int:
         """Delete passages by id or by filter, in one commit; needs no model.
 
         Args:
-            ids: ids to delete; unknown ones are ignored.
-            where: delete what matches; ``{}`` matches everything.
+            ids: ids to delete; unknown ones are ignored, and an empty list deletes nothing.
+            where: delete what matches.
+            all: delete every passage. A filter that leaves none out, such as ``{}``, needs this
+                said: it may come from a look-up that failed.
 
         Returns:
             How many passages were deleted.
 
         Raises:
-            InputError: neither or both were given.
+            InputError: none or several of them were given, or a filter that matches everything
+                without ``all=True``; nothing was changed.
             FilterError: the filter is malformed.
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
         """
-        if (ids is None) == (where is None):
-            raise InputError("delete takes either ids or where; give exactly one of them.")
-        checked = None if ids is None else check_ids(ids)
-        condition = None if where is None else parse_where(where)
+        checked, condition = check_deletion(ids, where, all)
         deleted = self._store.whole(lambda: self._store.delete(ids=checked, where=condition))
         self._compactor.auto_compact()
         return deleted
 
-    async def adelete(self, ids: Sequence[str] | None = None, *, where: Where | None = None) -> int:
+    async def adelete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        where: Where | None = None,
+        all: bool = False,  # noqa: A002 - what it says
+    ) -> int:
         """Do what :meth:`delete` does without blocking the event loop."""
-        return await asyncio.to_thread(self.delete, ids, where=where)
+        return await asyncio.to_thread(self.delete, ids, where=where, all=all)
 
-    def get(self, ids: Sequence[str]) -> list[Passage]:
+    def get(self, ids: Iterable[str]) -> list[Passage]:
         """Return the passages that have these ids, in the order asked; others are left out.
 
         Raises:
@@ -729,7 +817,7 @@ class Retriever:
         most = None if limit is None else check_k(limit, "limit")
         return self._store.whole(lambda: self._reader.passages(condition, most))
 
-    def vectors(self, ids: Sequence[str]) -> list[list[TokenMatrix]]:
+    def vectors(self, ids: Iterable[str]) -> list[list[TokenMatrix]]:
         """Return the vectors of passages by id, in the order asked.
 
         Returns:

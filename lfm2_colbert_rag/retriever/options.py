@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
+from .._support.validation import whole_number
 from ..encoder.protocol import Encoder
 from ..errors import ConfigError, IndexMismatchError
 from ..storage.settings import NBITS, STORAGES, IndexSettings
@@ -52,6 +53,7 @@ class IndexOptions(TypedDict, total=False):
 NAMES: tuple[str, ...] = tuple(IndexOptions.__annotations__)
 # What may be changed after the index was made.
 _CHANGEABLE = ("storage", "lexical")
+_NUMBERS = ("nbits", "pool_factor", "window_overlap")
 
 
 def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -65,11 +67,14 @@ def check_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if unknown:
         raise ConfigError(f"{unknown[0]!r} is no option of an index; these are {', '.join(NAMES)}.")
     given = {name: value for name, value in options.items() if value is not None}
+    for name in _NUMBERS:
+        if (number := whole_number(given.get(name))) is not None:
+            given[name] = number  # also one of NumPy's
     if given.get("storage", "auto") not in STORAGES:
         named = ", ".join(f'"{one}"' for one in STORAGES)
         raise ConfigError(f"storage must be one of {named}, not {given['storage']!r}.")
     nbits = given.get("nbits", 4)
-    if isinstance(nbits, bool) or nbits not in NBITS:
+    if whole_number(nbits) not in NBITS:
         raise ConfigError(f"nbits must be 2 or 4, not {nbits!r}.")
     if not isinstance(given.get("lexical", True), bool):
         raise ConfigError(f"lexical must be True or False, not {given['lexical']!r}.")

@@ -86,7 +86,7 @@ from .schema import (
     write_values,
 )
 from .settings import IndexSettings
-from .sqlite_errors import WRITING, sqlite_errors, translated
+from .sqlite_errors import WRITING, damaged, sqlite_errors, translated
 
 FILE_NAME = CATALOG
 
@@ -381,10 +381,20 @@ class Catalog:
             be_careful(target)
             with self._connections.reading() as connection:
                 _copy(connection, target, path)
-            target.execute("PRAGMA journal_mode = DELETE")
+            self._settle(target, path)
             return live_segments(target, newest_generation(target)), codebooks(target)
         finally:
             target.close()
+
+    def _settle(self, copy: sqlite3.Connection, path: Path) -> None:
+        """Make one file of a fresh copy, without a log beside it."""
+        try:
+            copy.execute("PRAGMA journal_mode = DELETE")
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_READONLY:
+                # The copy is ours to write: its header forbids it, and that is the original's.
+                raise damaged(self._connections.path, error) from error
+            raise translated(error, path) from error
 
     def check(self) -> list[str]:
         """Look at every row, and let SQLite check its own file; returns one sentence a problem."""

@@ -5,6 +5,9 @@ a passage holds there: the value itself, or the elements of a list. They are wri
 transaction that adds a passage, not by a trigger, since a catalog from elsewhere must not bring
 statements of its own. Both tables appear with the first index and go with the last.
 
+SQLite finds a value by its path and looks through a list that stands there. Lists within lists, and
+lists of objects on the way, are rare, and no path leads through them: a function of ours does.
+
 =========  =======================================================================================
 column     content
 =========  =======================================================================================
@@ -20,10 +23,13 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any, TypeAlias
 
-from ..filters import ID_PATH, And, Comparison, Filter, Not, Or, Path, kind_of
+from ..filters.meaning import kind_of, values_at
+from ..filters.strings import fold, has_another_form
+from ..filters.tree import ID_PATH, And, Comparison, Filter, Not, Or, Path
 from .schema import FILTER_TABLES
 
 _IsKind: TypeAlias = Callable[[str], str]
@@ -41,15 +47,12 @@ _DISAGREE = (
 _SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 _VALUES = """
-    SELECT f.field, 'other', 0, new.row FROM passages AS new, filter_indexes AS f
-    WHERE {chosen} AND json_type(new.metadata, f.path) IN ('array', 'object')
-    UNION ALL
     SELECT f.field, CASE e.type WHEN 'null' THEN 'null' WHEN 'text' THEN 'string'
-        WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean' ELSE 'number' END,
+        WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean'
+        WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' ELSE 'other' END,
         coalesce(e.atom, 0), new.row
-    FROM passages AS new, filter_indexes AS f, json_each(new.metadata, f.path) AS e
-    WHERE {chosen} AND json_type(new.metadata, f.path) <> 'object'
-        AND e.type NOT IN ('array', 'object')"""
+    FROM passages AS new, filter_indexes AS f, json_each(values_at(new.metadata, f.path)) AS e
+    WHERE {chosen}"""
 
 
 def to_sql(
@@ -90,7 +93,8 @@ def to_sql(
 
 def define_functions(connection: sqlite3.Connection) -> None:
     """Give a connection what the conditions of :func:`to_sql` call."""
-    connection.create_function("casefold", 1, _casefold, deterministic=True)
+    connection.create_function("fold", 1, _fold, deterministic=True)
+    connection.create_function("values_at", 2, _values_at, deterministic=True)
 
 
 def indexed_fields(connection: sqlite3.Connection) -> dict[Path, int]:
@@ -157,8 +161,22 @@ def damaged_indexes(connection: sqlite3.Connection) -> list[str]:
     return [_DISAGREE]
 
 
-def _casefold(value: str | int | float | None) -> str | int | float | None:
-    return value.casefold() if isinstance(value, str) else value
+def _fold(value: str | int | float | None) -> str | int | float | None:
+    return fold(value) if isinstance(value, str) else value
+
+
+def _values_at(metadata: str, path: str) -> str | None:
+    """Return all that stands at a path, as :func:`~lfm2_colbert_rag.filters.values_at` finds it.
+
+    Lists and objects come empty, since a filter asks no more of them than whether they are there.
+    None where nothing is.
+    """
+    try:
+        found = list(values_at(json.loads(metadata), _fields(path)))
+    except (ValueError, TypeError, RecursionError):  # a catalog from elsewhere, which others judge
+        return None
+    kept = [type(one)() if isinstance(one, list | dict) else one for one in found]
+    return json.dumps(kept) if kept else None
 
 
 def _have_tables(connection: sqlite3.Connection) -> bool:
@@ -169,66 +187,103 @@ def _have_tables(connection: sqlite3.Connection) -> bool:
 def _by_id(node: Comparison, parameters: dict[str, Any]) -> str:
     if node.operator == "$exists":
         return "1" if node.operand else "0"
-    return _holds(node, lambda kind: "1" if kind == "string" else "0", "id", parameters)
+    holds = _test(node, parameters)
+    return holds(lambda kind: "1" if kind == "string" else "0", "id")
 
 
 def _by_index(node: Comparison, field: int, parameters: dict[str, Any]) -> str:
     chosen = f"SELECT row FROM filter_values WHERE field = {field}"
     if node.operator == "$exists":
         return f"row IN ({chosen})"
-    test = _holds(node, lambda kind: f"kind = '{kind}'", "value", parameters)
+    test = _test(node, parameters)(lambda kind: f"kind = '{kind}'", "value")
     return f"row IN ({chosen} AND {test})"
 
 
 def _by_metadata(node: Comparison, parameters: dict[str, Any]) -> str:
     path = _bind(parameters, _json_path(node.path))
     found = f"json_type(metadata, {path})"
+    elsewhere = _elsewhere(node.path, path)
     if node.operator == "$exists":
-        return f"({found} IS {'NOT ' if node.operand else ''}NULL)"
-    scalar = _holds(node, _is_json(found), f"json_extract(metadata, {path})", parameters)
-    element = _holds(node, _is_json("type"), "atom", parameters)
+        there = f"{found} IS NOT NULL"
+        if elsewhere:
+            there += (
+                f" OR CASE WHEN {elsewhere} THEN values_at(metadata, {path}) NOTNULL ELSE 0 END"
+            )
+        return f"({'' if node.operand else 'NOT '}({there}))"
+    # A text of a list in which a bracket follows the first may hold a list.
+    deep = f"{found} = 'array' AND instr(substr(json_extract(metadata, {path}), 2), '[') > 0"
+    deep += f" OR {elsewhere}" if elsewhere else ""
+    holds = _test(node, parameters)
+    scalar = holds(_is_json(found), f"json_extract(metadata, {path})")
+    element = holds(_is_json("type"), "atom")
     return (
-        f"CASE {found} WHEN 'array' "
+        f"CASE WHEN {deep} "
+        f"THEN EXISTS (SELECT 1 FROM json_each(values_at(metadata, {path})) WHERE {element}) "
+        f"WHEN {found} = 'array' "
         f"THEN EXISTS (SELECT 1 FROM json_each(metadata, {path}) WHERE {element}) "
         f"ELSE coalesce({scalar}, 0) END"
     )
+
+
+def _elsewhere(path: Path, bound: str) -> str:
+    """Ask whether a field may be where its path does not lead; nothing where it cannot be.
+
+    That is so behind a list in place of an object, and where a name was stored in another normal
+    form.
+    """
+    if any(map(has_another_form, path)):
+        return f"json_type(metadata, {bound}) IS NULL"
+    ends = [len(_json_path(path[:names])) for names in range(1, len(path))]
+    tests = [f"json_type(metadata, substr({bound}, 1, {end})) = 'array'" for end in ends]
+    return f"coalesce({' OR '.join(tests)}, 0)" if tests else ""
 
 
 def _is_json(json_type: str) -> _IsKind:
     return lambda kind: f"{json_type} IN ({_JSON_TYPES[kind]})"
 
 
-def _holds(node: Comparison, is_kind: _IsKind, value: str, parameters: dict[str, Any]) -> str:
-    """Compare one value, given as SQL for its kind and its content, with the operand."""
+def _test(node: Comparison, parameters: dict[str, Any]) -> Callable[[_IsKind, str], str]:
+    """Bind the operand, and return what compares a value with it as SQL.
+
+    What is returned takes the value as SQL for its kind and its content, and may be called again.
+    """
     if node.operator == "$in":
-        return _is_among(node.operand, is_kind, value, parameters)
+        return _among(node, parameters)
     if node.operator in ("$contains", "$icontains"):
-        text = f"casefold({value})" if node.operator == "$icontains" else value
-        return f"({is_kind('string')} AND instr({text}, {_bind(parameters, node.operand)}) > 0)"
-    condition = is_kind(kind_of(node.operand) or "null")
+        piece = _bind(parameters, node.operand)
+        text = "fold({})" if node.operator == "$icontains" else "{}"
+        return lambda is_kind, value: (
+            f"({is_kind('string')} AND instr({text.format(value)}, {piece}) > 0)"
+        )
+    kind, operand = kind_of(node.operand) or "null", ""
     if node.operand is not None:
-        condition += f" AND {value} {_SYMBOLS[node.operator]} {_bind(parameters, node.operand)}"
-    return f"({condition})"
+        operand = f" {_SYMBOLS[node.operator]} {_bind(parameters, node.operand)}"
+    return lambda is_kind, value: f"({is_kind(kind)}{operand and f' AND {value}{operand}'})"
 
 
-def _is_among(
-    operands: Sequence[Any], is_kind: _IsKind, value: str, parameters: dict[str, Any]
-) -> str:
+def _among(node: Comparison, parameters: dict[str, Any]) -> Callable[[_IsKind, str], str]:
     """One sub-select for each kind of operand, so that long lists stay short as SQL."""
-    tests = []
-    for name in sorted({kind_of(operand) or "null" for operand in operands}):
-        test = is_kind(name)
-        if name != "null":
-            chosen = json.dumps([operand for operand in operands if kind_of(operand) == name])
-            test += f" AND {value} IN (SELECT value FROM json_each({_bind(parameters, chosen)}))"
-        tests.append(f"({test})")
-    return "(" + (" OR ".join(tests) or "0") + ")"
+    lists: dict[str, str] = {}
+    for name in sorted({kind_of(operand) or "null" for operand in node.operand}):
+        chosen = [operand for operand in node.operand if kind_of(operand) == name]
+        values = f"(SELECT value FROM json_each({_bind(parameters, json.dumps(chosen))}))"
+        lists[name] = "" if name == "null" else f" IN {values}"
+
+    def holds(is_kind: _IsKind, value: str) -> str:
+        tests = [
+            f"({is_kind(name)}{listed and f' AND {value}{listed}'})"
+            for name, listed in lists.items()
+        ]
+        return "(" + (" OR ".join(tests) or "0") + ")"
+
+    return holds
 
 
 def _json_path(path: Path) -> str:
     return "$" + "".join(f'."{name}"' for name in path)
 
 
+@lru_cache(maxsize=1024)
 def _fields(path: str) -> Path:
     """Undo :func:`_json_path`."""
     return tuple(re.findall(r'\."([^"]*)"', path))

@@ -166,6 +166,10 @@ class IndexFolder:
             IndexGoneError: what was raised says that a file is missing, and the path names no index
                 any more.
             FolderReplacedError: the same, and it names another one.
+            AccessDeniedError: the system says that this user may not do so.
+            IndexUnavailableError: it says that there was no memory, or too many files were open, or
+                that the disk cannot be read.
+            StorageFullError: it says that the disk is full.
         """
         try:
             yield
@@ -176,8 +180,12 @@ class IndexFolder:
             if isinstance(error, OSError) and not isinstance(error, IndexGoneError):
                 self.require_named()
             raise
-        except OSError:
+        except OSError as error:
             self.require_named()
+            raise_named(error, self.path)
+            raise
+        except MemoryError as error:
+            raise_named(error, self.path)
             raise
 
     def told(self, text: str) -> str:

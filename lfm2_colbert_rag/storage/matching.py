@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from ..filters import And, Comparison, Filter, Not, Or, Path
+from ..filters.tree import And, Comparison, Filter, Not, Or, Path
 from .filter_sql import indexed_fields, to_sql
 from .schema import ALIVE
 

@@ -11,12 +11,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .._support.disk import sync_file, sync_folder
-from .file_lock import try_lock
+from .file_lock import FileLock, give_up, try_lock
 
 # No name of a target is in it, which may be as long as the system takes.
 _PREFIX = ".tmp-lfm2-colbert-"
-_NAME = re.compile(re.escape(_PREFIX) + "[0-9a-f]{16}")
-_CONTENT, _LOCK = "content", "lock"
+# The lock of a room lies beside it, made before it and removed after it: whatever moment its maker
+# was killed at, the lock is there to be found.
+_LOCK = ".lock"
+_NAME = re.compile(re.escape(_PREFIX) + "[0-9a-f]{16}" + re.escape(_LOCK))
+_CONTENT = "content"
 
 
 @contextmanager
@@ -45,14 +48,10 @@ def scratch_folder(parent: Path) -> Iterator[Path]:
     """
     with made_folder(parent):
         remove_abandoned(parent)
-        room = parent / f"{_PREFIX}{secrets.token_hex(8)}"
-        room.mkdir(mode=0o700)
-        try:
-            with _locked(room / _LOCK):
-                (room / _CONTENT).mkdir()
-                yield room / _CONTENT
-        finally:
-            shutil.rmtree(room, ignore_errors=True)
+        with _locked_room(parent) as room:
+            room.mkdir(mode=0o700)
+            (room / _CONTENT).mkdir()
+            yield room / _CONTENT
 
 
 @contextmanager
@@ -81,13 +80,29 @@ def made_folder(folder: Path) -> Iterator[None]:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    lock = try_lock(path)  # None if somebody removes it already, as abandoned: then filling fails
+def _locked_room(parent: Path) -> Iterator[Path]:
+    """Give the name of a folder to make, locked and then removed when the block ends."""
+    lock = None
+    while lock is None:  # somebody may take a new lock for one that was left behind
+        room = parent / f"{_PREFIX}{secrets.token_hex(8)}"
+        lock = try_lock(_lock_of(room))
     try:
-        yield
+        yield room
     finally:
-        if lock is not None:
-            lock.release()
+        _leave(room, lock)
+
+
+def _leave(room: Path, lock: FileLock) -> None:
+    """Remove a room; its lock goes last, and stays if anything is left of the room."""
+    shutil.rmtree(room, ignore_errors=True)
+    if os.path.lexists(room):
+        lock.release()
+    else:
+        give_up(lock)
+
+
+def _lock_of(room: Path) -> Path:
+    return room.with_name(f"{room.name}{_LOCK}")
 
 
 def remove_abandoned(parent: Path) -> None:
@@ -98,8 +113,8 @@ def remove_abandoned(parent: Path) -> None:
     """
     with suppress(OSError):
         found = [Path(entry.path) for entry in os.scandir(parent) if _is_ours(entry)]
-        for room in found:
-            _remove_if_abandoned(room)
+        for lock in found:
+            _remove_if_abandoned(lock)
 
 
 def publish(folder: Path, target: Path) -> None:
@@ -120,19 +135,17 @@ def publish(folder: Path, target: Path) -> None:
 
 
 def _is_ours(entry: os.DirEntry[str]) -> bool:
-    if _NAME.fullmatch(entry.name) is None or not entry.is_dir(follow_symlinks=False):
+    if _NAME.fullmatch(entry.name) is None or not entry.is_file(follow_symlinks=False):
         return False
     owner = getattr(os, "geteuid", None)
     return owner is None or entry.stat(follow_symlinks=False).st_uid == owner()
 
 
-def _remove_if_abandoned(room: Path) -> None:
+def _remove_if_abandoned(path: Path) -> None:
     with suppress(OSError):
-        if (room / _LOCK).exists():  # else it is being made, or removed, right now
-            lock = try_lock(room / _LOCK)
-            if lock is not None:
-                lock.release()  # a file that is open cannot be removed everywhere
-                shutil.rmtree(room, ignore_errors=True)
+        lock = try_lock(path)
+        if lock is not None:
+            _leave(path.with_name(path.name.removesuffix(_LOCK)), lock)
 
 
 def _sync_tree(folder: Path) -> None:

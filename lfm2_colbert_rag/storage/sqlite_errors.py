@@ -69,7 +69,7 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> LFM2Col
         path: the database file.
     """
     if isinstance(error, UnicodeDecodeError):
-        return _corrupt(path, error)
+        return damaged(path, error)
     code = getattr(error, "sqlite_errorcode", None)
     if code is not None:
         return _BY_CODE.get(code & 0xFF, _unavailable)(path, error)
@@ -81,10 +81,11 @@ def translated(error: sqlite3.Error | UnicodeDecodeError, path: Path) -> LFM2Col
     if isinstance(error, sqlite3.ProgrammingError | sqlite3.InterfaceError):
         return InputError(f"a value cannot be kept in {path.parent} ({error}).")
     # Only text that is no UTF-8 says so without a code.
-    return (_corrupt if "decode" in str(error) else _unavailable)(path, error)
+    return (damaged if "decode" in str(error) else _unavailable)(path, error)
 
 
-def _corrupt(path: Path, error: Exception) -> LFM2ColBERTError:
+def damaged(path: Path, error: Exception) -> LFM2ColBERTError:
+    """Return the error that says that a database file has wrong bytes, or is gone."""
     if not path.exists():
         return gone(path.parent)
     return IndexCorruptError(f"{path} is damaged ({error}). {REMEDY}")
@@ -98,6 +99,10 @@ def _full(path: Path, error: Exception) -> LFM2ColBERTError:
 
 
 def _read_only(path: Path, error: Exception) -> LFM2ColBERTError:
+    plain = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_READONLY
+    if plain and all(os.access(one, os.W_OK) for one in (path, path.parent)):
+        # Then it is the header of the file that forbids it, which nobody here writes like that.
+        return damaged(path, error)
     return ReadOnlyError(f"{path.parent} cannot be written here ({error}); nothing was changed.")
 
 
@@ -184,8 +189,8 @@ def _limited() -> bool:
 def _missing(path: Path, error: Exception) -> LFM2ColBERTError:
     """Return what a statement means that SQLite does not understand: a table or JSON is broken."""
     said = str(error)
-    damaged = ("no such", "malformed", "has no column", "decode", "unsupported file format")
-    return (_corrupt if any(one in said for one in damaged) else _unavailable)(path, error)
+    signs = ("no such", "malformed", "has no column", "decode", "unsupported file format")
+    return (damaged if any(one in said for one in signs) else _unavailable)(path, error)
 
 
 _BY_CODE: dict[int, Callable[[Path, Exception], LFM2ColBERTError]] = {
@@ -197,11 +202,11 @@ _BY_CODE: dict[int, Callable[[Path, Exception], LFM2ColBERTError]] = {
     sqlite3.SQLITE_NOMEM: _no_memory,
     sqlite3.SQLITE_READONLY: _read_only,
     sqlite3.SQLITE_IOERR: _input_output,
-    sqlite3.SQLITE_CORRUPT: _corrupt,
-    sqlite3.SQLITE_NOTADB: _corrupt,
-    sqlite3.SQLITE_FORMAT: _corrupt,
-    sqlite3.SQLITE_CONSTRAINT: _corrupt,
-    sqlite3.SQLITE_MISMATCH: _corrupt,
+    sqlite3.SQLITE_CORRUPT: damaged,
+    sqlite3.SQLITE_NOTADB: damaged,
+    sqlite3.SQLITE_FORMAT: damaged,
+    sqlite3.SQLITE_CONSTRAINT: damaged,
+    sqlite3.SQLITE_MISMATCH: damaged,
     sqlite3.SQLITE_FULL: _full,
     sqlite3.SQLITE_CANTOPEN: _cannot_open,
     sqlite3.SQLITE_AUTH: _denied,

@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import os
 import secrets
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,7 +26,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .._support.disk import sync_folder
-from .._support.forking import renew_in_child
 from .._support.system_errors import raise_named, system_errors
 from ..errors import (
     IndexExistsError,
@@ -40,7 +39,8 @@ from ..index.compressed.codebook import Codebook, CodebookInfo
 from .atomic import is_taken, refusals
 from .catalog import Catalog
 from .commits import Commit, Draft, Head, StaleDraftError, StoredPassage
-from .folder import FolderReplacedError, IndexFolder
+from .current_home import CurrentHome
+from .folder import IndexFolder
 from .home import Home, Snapshot
 from .layout import CATALOG, CODEBOOKS, SEGMENTS, STAGING
 from .locks import FolderLocks
@@ -52,9 +52,6 @@ from .staging import StagedSegment, new_writer
 __all__ = ["Snapshot", "Store"]
 
 _T = TypeVar("_T")
-
-# What meets a folder that is replaced meanwhile is asked again of the new one, so often at most.
-_TRIES = 10
 
 
 class Store:
@@ -92,16 +89,10 @@ class Store:
             raise IndexNotFoundError(f"{folder} holds no index: {CATALOG} is missing.")
         self.folder = folder.absolute()
         self.durable = durable
-        self._lock_timeout = lock_timeout
-        self._read_only = read_only
-        self._changing = threading.Lock()
-        self._call = threading.local()  # the home that a call of this thread keeps to
-        self._newest = self._open()
-        renew_in_child(self)
-
-    def renew_after_fork(self) -> None:
-        """Make the lock anew, which another thread of the parent may hold."""
-        self._changing = threading.Lock()
+        # A function, not a method: so the last reference to a store frees it, and its files.
+        self._current = CurrentHome(
+            partial(_open, self.folder, lock_timeout, durable=durable, read_only=read_only)
+        )
 
     @classmethod
     def create(
@@ -154,8 +145,7 @@ class Store:
     @property
     def home(self) -> Home:
         """What is open of the folder: of that to which a call keeps, or else of the newest."""
-        pinned: Home | None = getattr(self._call, "home", None)
-        return self._newest if pinned is None else pinned
+        return self._current.get()
 
     @property
     def catalog(self) -> Catalog:
@@ -185,52 +175,19 @@ class Store:
     @property
     def closed(self) -> bool:
         """Whether :meth:`close` was called."""
-        return self._newest.catalog.closed
+        return self._current.closed
 
     def close(self) -> None:
         """Let go of files and connections; a later call raises RetrieverClosedError."""
-        with self._changing:
-            self._newest.close()
+        self._current.close()
 
-    @contextmanager
-    def pinned(self) -> Iterator[None]:
-        """Keep to one folder in this thread for as long as the block lasts.
-
-        Everything that is asked within it is answered by the folder that the path names at the
-        beginning, or is refused. Blocks may be nested; the outermost counts.
-
-        Raises:
-            RetrieverClosedError: the store was closed.
-            IndexGoneError: the path names no index.
-            FolderReplacedError: the path names another folder by now, where this matters.
-            IndexMismatchError: it names an index of another model.
-        """
-        if getattr(self._call, "home", None) is not None:
-            yield
-            return
-        self._call.home = home = self._follow()
-        try:
-            with home.folder.errors():
-                yield
-        finally:
-            self._call.home = None
+    def pinned(self) -> AbstractContextManager[None]:
+        """Keep to one folder in this thread; see :meth:`CurrentHome.pinned`."""
+        return self._current.pinned()
 
     def whole(self, ask: Callable[[], _T]) -> _T:
-        """Ask in a :meth:`pinned` block, and once more where the folder was replaced meanwhile.
-
-        Args:
-            ask: may be called several times; what it answers is of one folder.
-        """
-        if getattr(self._call, "home", None) is not None:
-            return ask()
-        for _ in range(_TRIES - 1):
-            try:
-                with self.pinned():
-                    return ask()
-            except FolderReplacedError:
-                continue
-        with self.pinned():
-            return ask()
+        """Ask one folder, or once more where it was replaced; see :meth:`CurrentHome.whole`."""
+        return self._current.whole(ask)
 
     def snapshot(self) -> Snapshot:
         """Return the newest generation, opening only what is new in it."""
@@ -447,44 +404,6 @@ class Store:
         """Return a name for a segment or a codebook that no other has."""
         return _new_name(self.catalog.generation() + 1)
 
-    def _open(self) -> Home:
-        """Open the folder that the path names now."""
-        for attempt in range(_TRIES):
-            try:
-                folder = IndexFolder(self.folder)
-                catalog = Catalog(
-                    self.folder / CATALOG,
-                    folder=folder,
-                    durable=self.durable,
-                    read_only=self._read_only,
-                )
-                with folder.errors():
-                    return Home(folder, catalog, self._lock_timeout)
-            except FolderReplacedError:
-                if attempt + 1 == _TRIES:
-                    raise
-        raise AssertionError("unreachable")
-
-    def _follow(self) -> Home:
-        """Return what is open of the folder that the path names now, opening it if need be."""
-        newest = self._newest
-        newest.catalog.require_open()
-        if newest.folder.is_named():
-            return newest
-        with self._changing:
-            old = self._newest
-            old.catalog.require_open()
-            if not old.folder.is_named():
-                home = self._open()
-                try:
-                    home.require_model_of(old)
-                except BaseException:
-                    home.close()
-                    raise
-                old.folder.left = True
-                self._newest = home  # the old one is closed once nobody is at work in it
-            return self._newest
-
     @contextmanager
     def _writing(self) -> Iterator[Head]:
         """Keep other writers out, and say what they left; orphans go before the first write.
@@ -555,6 +474,14 @@ class Store:
     def _named(self) -> set[str]:
         """Names of all segments and codebooks that the catalog knows."""
         return self.catalog.segment_names() | {info.name for info in self.catalog.codebooks()}
+
+
+def _open(path: Path, lock_timeout: float, *, durable: bool, read_only: bool) -> Home:
+    """Open the folder that a path names now."""
+    folder = IndexFolder(path)
+    catalog = Catalog(path / CATALOG, folder=folder, durable=durable, read_only=read_only)
+    with folder.errors():
+        return Home(folder, catalog, lock_timeout)
 
 
 def _suits(staged: StagedSegment, head: Head) -> bool:

@@ -7,12 +7,13 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 import lfm2_colbert_rag
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Retriever, describe_fields
 from lfm2_colbert_rag.cli.app import app
 
 from .conftest import Run
@@ -48,7 +49,7 @@ def test_search_as_json(run: Run, index: str) -> None:
         "legs",
         "evidence",
     ]
-    assert hits[0]["id"] == "more/note.txt"
+    assert hits[0]["id"] == "docs/more/note.txt"
     train = next(match for match in hits[0]["evidence"] if match["words"][0] == "Zug")
     assert train["words"] == ["Zug", "Zug"]
     assert hits[0]["text"][slice(*train["passage"])] == "Zug"
@@ -59,14 +60,17 @@ def test_search_as_json(run: Run, index: str) -> None:
 def test_search_with_a_filter(run: Run, index: str) -> None:
     where = '{"year": {"$lt": 2024}}'
     lines = run("search", index, "reset", "--where", where, "--json").out.splitlines()
-    assert [json.loads(line)["id"] for line in lines] == ["faq.jsonl#3"]
+    (hit,) = map(json.loads, lines)
+    assert hit["text"] == "Mantenga pulsado el botón."
 
 
 def test_search_without_a_result_says_why(run: Run, index: str) -> None:
     outcome = run("search", index, "reset", "--where", '{"year": 1900}')
     assert (outcome.code, outcome.out) == (0, "")
-    assert outcome.err == "No passage matches --where.\n"
-    run("delete", index, "--where", "{}")
+    assert outcome.err == (
+        "No passage matches the filter: 'year' holds numbers, such as 2024 and 2022.\n"
+    )
+    run("delete", index, "--all")
     assert run("search", index, "reset").err == "The index is empty.\n"
 
 
@@ -91,7 +95,7 @@ def test_delete_by_id_and_by_filter(run: Run, index: str) -> None:
 def test_delete_takes_ids_or_a_filter(run: Run, index: str, options: tuple[str, ...]) -> None:
     outcome = run("delete", index, *options)
     assert outcome.code == 2
-    assert "either with --id or with --where" in outcome.err
+    assert "with one of --id, --where and --all" in outcome.err
     with Retriever.open(index) as retriever:
         assert len(retriever) == 6
 
@@ -99,7 +103,9 @@ def test_delete_takes_ids_or_a_filter(run: Run, index: str, options: tuple[str, 
 def test_stats(run: Run, index: str) -> None:
     values = json.loads(run("stats", index, "--json").out)
     with Retriever.open(index) as retriever:
-        assert values == retriever.stats().to_dict()
+        fields = json.loads(json.dumps([asdict(one) for one in describe_fields(retriever)]))
+        assert values == retriever.stats().to_dict() | {"fields": fields}
+        assert {one["name"] for one in fields} == {"source", "lang", "product", "year"}
     table = run("stats", index).out
     assert "passages          6" in table
     assert "bytes per vector" in table

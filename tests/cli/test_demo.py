@@ -69,12 +69,12 @@ def test_adapters_are_asked_where_they_are_installed(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Adapter:
-        def __init__(self, retriever: Retriever, **_: int) -> None:
-            self.retriever = retriever
+        def __init__(self, retriever: Retriever, *, score_key: str, **_: int) -> None:
+            self.retriever, self.score_key = retriever, score_key
 
         def invoke(self, question: str) -> list[SimpleNamespace]:
             hit = self.retriever.search(question, 1)[0]
-            return [SimpleNamespace(id=hit.id, metadata={"relevance_score": 0.5})]
+            return [SimpleNamespace(id=hit.id, metadata={self.score_key: 0.5})]
 
     def find(name: str) -> SimpleNamespace:
         if name.startswith("llama_index"):
@@ -84,5 +84,5 @@ def test_adapters_are_asked_where_they_are_installed(
     monkeypatch.setattr(frameworks, "import_module", find)
     lines = run("demo", "--model", "hash", "-q", "PIN vergessen").out.splitlines()
     assert "  LangChain   bank-pin (0.50)" in lines
-    advice = "not installed; pip install llama-index-retrievers-lfm2-colbert"
+    advice = "not installed; pip install . ./integrations/llama_index in the repository"
     assert f"  LlamaIndex  {advice}" in lines

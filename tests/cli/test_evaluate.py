@@ -136,3 +136,35 @@ def test_a_library_error_is_one_line(run: Run, own: Path, name: str) -> None:
 def test_files_that_are_not_there(run: Run, own: Path) -> None:
     outcome = run("evaluate", "--data", own, "--qrels", "no.tsv", "--model", "hash")
     assert (outcome.code, outcome.err) == (1, "error: no.tsv: No such file or directory\n")
+
+
+def test_fusion_is_tuned_on_judgements_as_the_world_writes_them(run: Run, tmp_path: Path) -> None:
+    texts = {f"d{n}": f"Passage about topic{n} and nothing else." for n in range(8)}
+    with Retriever.open(tmp_path / "i", model="hash") as retriever:
+        retriever.add(list(texts.values()), ids=list(texts))
+    queries = [{"_id": f"q{n}", "text": f"topic{n}?"} for n in range(8)]
+    write_lines(tmp_path / "q.jsonl", queries)
+    grades = [f"q{n}\td{n}\t1.0" for n in range(8)]
+    rows = ['"query-id"\t"corpus-id"\t"score"', *grades, "q1\td2\t-1", "gone\td1\t1"]
+    write_lines(tmp_path / "judged.tsv", rows)
+    found = run("tune-fusion", "i", "--queries", "q.jsonl", "--qrels", "judged.tsv")
+    assert found.code == 0, found.err
+    assert "on 8 queries" in found.out
+    assert found.err == (
+        "1 grades below 0 count as 0, not relevant.\n"
+        "1 judged queries are missing and were left out.\n"
+    )
+
+
+def test_a_query_that_is_a_passage_is_left_out_as_beir_does(run: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "arguana"
+    (folder / "qrels").mkdir(parents=True)
+    rows = [{"_id": f"a{n}", "text": f"Cats are {n} pets."} for n in range(3)]
+    write_lines(folder / "corpus.jsonl", rows)
+    write_lines(folder / "queries.jsonl", rows[:1])
+    write_lines(folder / "qrels" / "test.tsv", ["query-id\tcorpus-id\tscore", "a0\ta1\t1"])
+    options = ("--data", folder, "--model", "hash", "--measures", "RR@10,Success@1")
+    found = run("evaluate", *options)
+    assert "1.000" in found.out
+    assert "For 1 of 1 queries the passage with the query's own id was left out" in found.err
+    assert "1.000" not in run("evaluate", *options, "--keep-own").out.partition("(")[0]

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 from pathlib import Path
 
 import pytest
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Retriever, public_metadata
 from lfm2_colbert_rag.errors import StorageFullError
 from lfm2_colbert_rag.storage.store import Store
 
 from .conftest import Run
 
-IDS = ["reset", "faq.jsonl#3", "tea", "prices.csv#3", "readme.md", "more/note.txt"]
+TEXTS = {
+    "Hold the reset key.": {"product": "router", "year": 2024},
+    "Mantenga pulsado el botón.": {"product": "router", "year": 2022},
+    "Tea, green, costs two euros": {"lang": "en"},
+    "Kaffee kostet drei Euro": {"lang": "de"},
+    "# Washing\nClean the filter.": {"source": "docs/readme.md"},
+    "Der Zug fährt um acht.": {"source": "docs/more/note.txt"},
+}
 
 
 def test_every_kind_of_file_is_read(run: Run, docs: Path) -> None:
@@ -23,12 +31,12 @@ def test_every_kind_of_file_is_read(run: Run, docs: Path) -> None:
     assert outcome.out == "Indexed 6 passages from 4 files; an.index holds 6.\n"
     assert outcome.err == "Skipped 1 file of other kinds: 1 .png.\n"
     with Retriever.open("an.index") as retriever:
-        passages = {passage.id: passage for passage in retriever.get(IDS)}
-    assert passages["reset"].metadata == {"product": "router", "year": 2024}
-    assert passages["tea"].text == "Tea, green, costs two euros"
-    assert passages["prices.csv#3"].metadata == {"lang": "de"}
-    assert passages["more/note.txt"].text == "Der Zug fährt um acht."
-    assert passages["more/note.txt"].metadata == {"source": "more/note.txt"}
+        passages = list(retriever.passages())
+    assert {one.text: public_metadata(one.metadata) for one in passages} == TEXTS
+    ids = {one.id for one in passages}
+    assert {"reset", "tea", "docs/readme.md", "docs/more/note.txt"} < ids
+    made = ids - {"reset", "tea", "docs/readme.md", "docs/more/note.txt"}
+    assert sorted(one.partition("#")[0] for one in made) == ["docs/faq.jsonl", "docs/prices.csv"]
 
 
 def test_running_again_replaces(run: Run, docs: Path) -> None:
@@ -37,7 +45,7 @@ def test_running_again_replaces(run: Run, docs: Path) -> None:
     outcome = run("index", docs, "--into", "an.index", "--batch", 2)
     assert outcome.out.endswith("holds 6.\n")
     with Retriever.open("an.index") as retriever:
-        assert retriever.get(["readme.md"])[0].text == "Another text."
+        assert retriever.get(["docs/readme.md"])[0].text == "Another text."
 
 
 def test_an_index_inside_the_folder_is_not_read(run: Run, docs: Path) -> None:
@@ -55,45 +63,82 @@ def test_whole_numbers_become_ids(run: Run, tmp_path: Path) -> None:
 
 BAD_FILES = {
     "broken.jsonl": (b'{"text": "fine"}\n{"text": \n', "line 2: not a JSON object"),
-    "list.jsonl": (b'["text"]\n', "line 1: not a JSON object, but"),
-    "deep.jsonl": (b"[" * 100_000, "line 1: not a JSON object"),
-    "nan.jsonl": (b'{"text": "a", "x": NaN}', "line 1: not a JSON object (NaN"),
-    "empty.jsonl": (b'{"text": "a"}\n{"id": "b", "text": ""}', "line 2: there is no text"),
-    "blank.jsonl": (b'{"text": " \\n "}', "line 1: the text is"),
-    "number.jsonl": (b'{"text": 5}', "line 1: the text is 5"),
-    "missing.jsonl": (b'{"txt": "a"}', "line 1: there is no text"),
-    "id.jsonl": (b'{"id": null, "text": "a"}', "the id must be a text or a whole number"),
-    "true.jsonl": (b'{"id": true, "text": "a"}', "the id must be a text or a whole number"),
-    "surrogate.jsonl": (b'{"text": "\\ud800"}', "line 1: text 0"),
-    "latin.jsonl": ('{"text": "a"}\n{"text": "é"}'.encode("latin-1"), "line 2: these bytes"),
-    "latin.csv": ("text\nok\né\n".encode("latin-1"), "line 3: these bytes are not UTF-8"),
-    "latin.txt": ("one\ntwo é".encode("latin-1"), "line 2: these bytes are not UTF-8"),
-    "utf16.txt": ("text".encode("utf-16"), "line 1: these bytes are not UTF-8"),
-    "empty.txt": (b"", "there is no text"),
-    "columns.csv": (b"id,words\n1,a\n", "line 1: no column 'text' in the header"),
-    "twice.csv": (b"text,text\na,b\n", "line 1: every column needs a name of its own"),
     "commas.csv": (b'text,lang\n"a\nb",en\na,b,c\n', "line 4: 3 values"),
-    "quote.csv": (b'text,lang\n"a"b,c\n', "line 2: not a row of CSV"),
+    "quote.csv": (b'text,lang\nfine,en\n"a"b,c\n', "line 3: not a row of CSV"),
+    "surrogate.jsonl": (b'{"id": "\\ud800", "text": "a"}\n{"text": 5}', "line 2: the text is 5"),
+    "set.jsonl": (b'{"text": "a"}\n{"text": "b", "n": 123456789012345678901}', "beyond 64 bits"),
     "same.jsonl": (
         b'{"id": "x", "text": "a"}\n{"id": "x", "text": "b"}',
-        "the id 'x' is used twice: in docs/same.jsonl, line 1, and in docs/same.jsonl, line 2.",
+        "line 2: the id 'x' is that of another passage, docs/same.jsonl, line 1. Give each one of "
+        "its own.",
     ),
-    "paper.pdf": (b"%PDF", "docs/paper.pdf is not one of the kinds that can be read: .txt"),
+}
+USELESS_FILES = {
+    "columns.csv": (b"id,words\n1,a\n", "no column 'text' among 'id', 'words'."),
+    "binary.txt": (b"\x7fELF\0\0\0\1", "this is no text."),
+    "cut.jsonl.gz": (gzip.compress(b'{"text": "a"}' * 99)[:40], "it is damaged ("),
+    "list.json": (b'{"name": "x"}', "an object with 'name'."),
+    "broken.jsonl": (b'{"text": ', "line 1: not a JSON object"),
 }
 
 
 @pytest.mark.parametrize("name", BAD_FILES)
-def test_a_bad_file_is_named_and_changes_nothing(run: Run, docs: Path, name: str) -> None:
+def test_what_is_odd_is_listed_and_the_rest_indexed(run: Run, docs: Path, name: str) -> None:
     content, message = BAD_FILES[name]
     (docs / name).write_bytes(content)
-    paths = ["docs/faq.jsonl", f"docs/{name}"]
-    outcome = run("index", *paths, "--into", "an.index", "--model", "hash")
-    assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith("error: ")
-    assert outcome.err.count("\n") == 1
-    assert message in outcome.err
-    assert f"docs/{name}" in outcome.err
+    outcome = run("index", "docs", "--into", "an.index", "--model", "hash")
+    assert (outcome.code, outcome.out) == (
+        3,
+        "Indexed 7 passages from 5 files; an.index holds 7.\n",
+    )
+    *_, heading, line = outcome.err.splitlines()
+    assert heading == "Could not be read (1):"
+    assert line.startswith(f"  docs/{name}, ")
+    assert message in line
+
+
+@pytest.mark.parametrize("name", USELESS_FILES)
+def test_a_file_that_is_of_no_use_is_named(run: Run, docs: Path, name: str) -> None:
+    content, message = USELESS_FILES[name]
+    (docs / name).write_bytes(content)
+    alone = run("index", f"docs/{name}", "--into", "an.index", "--model", "hash")
+    assert (alone.code, alone.out, alone.err.count("\n")) == (1, "", 1)
+    assert alone.err.startswith(f"error: docs/{name}")
+    assert message in alone.err
     assert not Path("an.index").exists()
+    outcome = run("index", "docs", "--into", "an.index", "--model", "hash")
+    assert (outcome.code, outcome.out) == (
+        3,
+        "Indexed 6 passages from 4 files; an.index holds 6.\n",
+    )
+    assert message in outcome.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", [*BAD_FILES, "columns.csv"])
+def test_strictly_an_odd_line_changes_nothing(run: Run, docs: Path, name: str) -> None:
+    content, message = {**USELESS_FILES, **BAD_FILES}[name]
+    (docs / name).write_bytes(content)
+    outcome = run("index", "docs", "--into", "an.index", "--model", "hash", "--strict")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert outcome.err.startswith("error: docs/")
+    assert outcome.err.count("\n") == 1
+    if name != "surrogate.jsonl":  # there the line before is refused already
+        assert message in outcome.err
+    assert not Path("an.index").exists()
+
+
+def test_another_kind_is_a_mistake_unless_its_own_is_named(run: Run, docs: Path) -> None:
+    (docs / "notes.log").write_bytes(b"a line of a log")
+    outcome = run("index", "docs/notes.log", "--into", "i", "--model", "hash")
+    assert outcome.code == 1
+    assert "docs/notes.log is not one of the kinds that can be read: .txt" in outcome.err
+    assert "--kind txt" in outcome.err
+    assert (
+        run("index", "docs/notes.log", "--into", "i", "--model", "hash", "--kind", "txt").code == 0
+    )
+    refused = run("index", "docs/notes.log", "--into", "i", "--kind", "exe")
+    assert refused.code == 2
+    assert "--kind must be one of" in refused.err
 
 
 def test_a_folder_without_anything_to_read(run: Run, tmp_path: Path) -> None:
@@ -113,7 +158,7 @@ def test_options_of_a_new_index_are_kept(run: Run, docs: Path) -> None:
     assert (stats["window_overlap"], stats["pool_factor"]) == (20, 2)
     assert stats["windows"] == 9
     found = json.loads(run("search", "an.index", "zebras", "--json", "-k", 1).out)
-    assert (found["id"], found["window"][1]) == ("readme.md", len(found["text"]))
+    assert (found["id"], found["window"][1]) == ("docs/readme.md", len(found["text"]))
     assert "*Zebras* too." in run("search", "an.index", "zebras").out
     assert run("index", docs, "--into", "an.index", "--pool-factor", 2).code == 0
     refused = run("index", docs, "--into", "an.index", "--pool-factor", 3)

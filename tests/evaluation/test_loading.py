@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lfm2_colbert_rag.errors import ConfigError, InputError
@@ -46,11 +48,28 @@ ASKED = ("en", "ar", "de", "es", "zh")
 
 FORMS = {
     "trec": ["q1 0 reset 2", "q1 0 reinicio 1", "", "q2\t0\tlibrary\t1", "q3 0 kaffee 1"],
+    "trec with floats": ["q1 0 reset 2.0", "q1 Q0 reinicio 1.0", "q2 0 library 1e0",
+                         "q3 0 kaffee 1"],
+    "trec with a header": ["qid iter docno rel", "q1 0 reset 2", "q1 0 reinicio 1",
+                           "q2 0 library 1", "q3 0 kaffee 1"],
     "beir": ["query-id\tcorpus-id\tscore", "q1\treset\t2", "q1\treinicio\t1", "q2\tlibrary\t1",
              "q3\tkaffee\t1"],
-    "beir without header": ["q1\treset\t2", "q1\treinicio\t1", "q2\tlibrary\t1", "q3\tkaffee\t1"],
-    "json": ['{"query_id": "q1", "doc_id": "reset", "relevance": 2}',
-             '{"query-id": "q1", "corpus-id": "reinicio", "score": 1}',
+    "beir without header": ["q1\treset\t2", "q1\treinicio\t1", "q2\tlibrary\t1",
+                            "q3\tkaffee\t1"],
+    "beir, quoted": ['"query-id"\t"corpus-id"\t"score"', '"q1"\t"reset"\t"2"',
+                     '"q1"\t"reinicio"\t1', "q2\tlibrary\t1.0", '"q3"\t"kaffee"\t"1.0"'],
+    "beir, other names": ["query_id\tdoc id\tRelevance", "q1\treset\t2", "q1\treinicio\t1",
+                          "q2\tlibrary\t1", "q3\tkaffee\t1"],
+    "another order": ["score\tcorpus-id\tquery-id", "2\treset\tq1", "1\treinicio\tq1",
+                      "1\tlibrary\tq2", "1\tkaffee\tq3"],
+    "commas": ["id,query-id,score,corpus-id", '1,q1,2,"reset"', "2,q1,1,reinicio",
+               "3,q2,1,library", "4,q3,1,kaffee"],
+    "semicolons": ['"query-id";"corpus-id";"score"', '"q1";"reset";"2"', '"q1";"reinicio";"1"',
+                   '"q2";"library";"1"', '"q3";"kaffee";"1"'],
+    "without grades": ["query-id corpus-id", "q2 library", "q1 reinicio", "q3 kaffee",
+                       '{"query": "q1", "doc": "reset", "score": 2}'],
+    "json": ['{"query_id": "q1", "doc_id": "reset", "relevance": 2.0}',
+             '{"query-id": "q1", "corpus-id": "reinicio", "score": "1"}',
              '{"query": "q2", "doc": "library"}', '{"qid": "q3", "pid": "kaffee", "label": 1}'],
 }  # fmt: skip
 
@@ -73,24 +92,123 @@ def test_ids_with_spaces_in_tabbed_judgements(tmp_path):
     assert found.qrels == {"q 1": {"a b": 1}}
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["plain", "packed"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+def test_files_in_every_encoding_that_tells_itself(own, encoding, packed):
+    for path in sorted(own.glob("*.jsonl")):
+        content = path.read_text("utf-8").encode(encoding)
+        path.unlink()
+        if packed:
+            path.with_name(path.name + ".gz").write_bytes(gzip.compress(content))
+        else:
+            path.write_bytes(content)
+    found = load_dataset(own)
+    assert (found.queries, found.qrels, found.notes) == (QUERIES, QRELS, ())
+    assert {p.id: p.text for p in found.corpus} == CORPUS
+
+
+def test_a_link_to_a_file_is_followed(own, tmp_path):
+    (own / "qrels.jsonl").rename(tmp_path / "elsewhere")
+    (own / "qrels.jsonl").symlink_to(tmp_path / "elsewhere")
+    assert load_dataset(own).qrels == QRELS
+
+
+def test_what_is_no_file_is_refused_at_once(own):
+    (own / "queries.jsonl").unlink()
+    os.mkfifo(own / "queries.jsonl")
+    with pytest.raises(InputError, match=r"queries.jsonl is not a file, so that it cannot be read"):
+        load_dataset(own)
+    with pytest.raises(InputError, match="is a folder"):
+        load_dataset(own, queries=own)
+
+
+def test_a_broken_packed_file_is_named(own):
+    whole = gzip.compress((own / "queries.jsonl").read_bytes())
+    for broken in (whole[:-9], whole[:14] + b"!!!!" + whole[18:]):
+        (own / "packed").write_bytes(broken)
+        with pytest.raises(InputError, match="packed: the packed file is broken"):
+            load_dataset(own, queries=own / "packed")
+
+
+def test_half_a_character_in_a_wide_encoding_is_named(own):
+    content = (own / "queries.jsonl").read_text("utf-8").encode("utf-16")
+    (own / "queries.jsonl").write_bytes(content + b"\x00")
+    with pytest.raises(InputError, match=r"queries.jsonl, line \d+: these bytes"):
+        load_dataset(own)
+
+
+def test_grades_below_zero_are_not_relevant(own):
+    write_lines(own / "qrels.jsonl", ["q1 0 reset 1", "q1 0 library -1", "q2 0 library 1.0"])
+    found = load_dataset(own)
+    assert found.qrels == {"q1": {"reset": 1, "library": 0}, "q2": {"library": 1}}
+    assert found.notes == ("1 grades below 0 count as 0, not relevant.",)
+    grades = {"reset": np.float32(1), "library": np.int64(-2), "kaffee": "2.0"}
+    again = Dataset(passages(), QUERIES, {"q1": grades})
+    assert again.qrels == {"q1": {"reset": 1, "library": 0, "kaffee": 2}}
+    assert all(type(grade) is int for grade in again.qrels["q1"].values())
+
+
+def test_what_is_there_twice_counts_once_and_is_told(own):
+    for name in ("corpus", "queries", "qrels"):
+        path = own / f"{name}.jsonl"
+        first = path.read_text("utf-8").splitlines()[0]
+        path.write_text(path.read_text("utf-8") + first + "\n\n", encoding="utf-8")
+    found = load_dataset(own)
+    assert (found.passages, found.queries, found.qrels) == (len(CORPUS), QUERIES, QRELS)
+    assert found.notes == (
+        "1 queries that are there twice count once.",
+        "1 judgements that are there twice count once.",
+        "1 passages that are there twice count once.",
+    )
+
+
+def test_blank_queries_are_left_out_and_told(own):
+    lines = [{"id": "q1", "text": "Which key?"}, {"id": "q8", "text": None}, "q9\t", "\t\t"]
+    write_lines(own / "queries.jsonl", lines[:3])
+    write_lines(own / "qrels.jsonl", ["q1 0 reset 1"])
+    found = load_dataset(own)
+    assert found.queries == {"q1": "Which key?"}
+    assert found.notes == ("2 queries without any text were left out.",)
+
+
+def test_judged_queries_that_are_missing_are_kept_or_dropped_when_asked(own):
+    write_lines(own / "qrels.jsonl", ["q1 0 reset 1", "gone 0 library 1", "lost 0 reset 1"])
+    with pytest.raises(InputError, match=r"line 2: query 'gone' .*\(and 1 more like it\).*'drop'"):
+        load_dataset(own)
+    kept = load_dataset(own, missing="keep")
+    assert list(kept.qrels) == ["q1", "gone", "lost"]
+    assert list(kept.judged()) == ["q1"]
+    assert kept.notes == ("2 judged queries are missing and count 0.",)
+    dropped = load_dataset(own, missing="drop")
+    assert dropped.qrels == {"q1": {"reset": 1}}
+    assert dropped.notes == ("2 judged queries are missing and were left out.",)
+
+
+def test_ids_are_in_one_normal_form(tmp_path):
+    corpus = write_lines(tmp_path / "c.jsonl", [{"id": "cafe\u0301", "text": "Open at nine."}])
+    queries = write_lines(tmp_path / "q.jsonl", [{"id": "fru\u0308h", "text": "When?"}])
+    qrels = write_lines(tmp_path / "j.tsv", ["fr\u00fch\tcaf\u00e9\t1"])
+    found = load_dataset(corpus=corpus, queries=queries, qrels=qrels)
+    assert [one.id for one in found.corpus] == list(found.qrels["fr\u00fch"]) == ["caf\u00e9"]
+
+
 BROKEN = {
     "no json": ("corpus.jsonl", ['{"id": "a", "text": '], r"corpus.jsonl, line 1: not a JSON"),
     "a list": ("corpus.jsonl", ['["a"]'], r"line 1: not a JSON object, but \[\"a\"\]"),
     "no id": ("corpus.jsonl", [{"text": "t"}], r"line 1: the id must be a text"),
     "no text": ("corpus.jsonl", [{"id": "a"}], r"line 1: .*there is no 'text'"),
     "a number as text": ("corpus.jsonl", [{"id": "a", "text": 3}], r"line 1: .*it is 3"),
-    "a surrogate": ("corpus.jsonl", ['{"id": "a", "text": "\\ud800"}'], r"line 1: .*surrogate"),
     "a passage twice": (
         "corpus.jsonl",
         [{"id": i, "text": t} for i, t in [*CORPUS.items(), ("reset", "again")]],
         r"line 6: the id 'reset' was used before, in .*corpus.jsonl, line 1",
     ),
     "no passage": ("corpus.jsonl", [{"id": "a", "text": " "}], "no passage with a text"),
-    "an empty query": ("queries.jsonl", [{"id": "q1", "text": " "}], "line 1: query 'q1' is empty"),
+    "an empty query": ("queries.jsonl", [{"id": "q1", "text": " "}], "holds no query"),
     "a query twice": (
         "queries.jsonl",
         [{"id": "q1", "text": "a"}, {"id": "q1", "text": "b"}],
-        "line 2: query 'q1' was there before, in line 1",
+        "line 2: query 'q1' was there before, in line 1, with another text",
     ),
     "no query": ("queries.jsonl", [""], "holds no query"),
     "neither json nor tabs": ("queries.jsonl", ["what is this"], "line 1: neither a JSON object"),
@@ -100,19 +218,29 @@ BROKEN = {
     "half a grade": ("qrels.jsonl", ["q1 0 reset 0.5"], "line 1: the grade '0.5' is no whole"),
     "half a grade in json": (
         "qrels.jsonl",
-        [{"query": "q1", "doc": "reset", "score": 1.0}],
-        "line 1: the grade 1.0 is no whole number",
+        [{"query": "q1", "doc": "reset", "score": 1.5}],
+        "line 1: the grade 1.5 is no whole number",
     ),
+    "no number": ("qrels.jsonl", ["q1 0 reset nan"], "line 1: the grade 'nan' is no whole"),
     "true as a grade": (
         "qrels.jsonl",
         [{"query": "q1", "doc": "reset", "score": True}],
         "line 1: the grade True is no whole number",
     ),
-    "below zero": ("qrels.jsonl", ["q1 0 reset -1"], "line 1: the grade -1 is below 0"),
+    "null as a grade": (
+        "qrels.jsonl",
+        [{"query": "q1", "doc": "reset", "score": None}],
+        "line 1: the grade None is no whole number",
+    ),
     "judged twice": (
         "qrels.jsonl",
         ["q1 0 reset 1", "q2 0 library 1", "q1 0 reset 0"],
-        "line 3: .*judged for query 'q1' before, in .*line 1",
+        "line 3: .*judged for query 'q1' before, in .*line 1, with the grade 1 and not 0",
+    ),
+    "a column that is not there": (
+        "qrels.jsonl",
+        ["score,query-id,corpus-id", "1,q1"],
+        "line 2: a column of the header is missing",
     ),
     "no passage named": ("qrels.jsonl", [{"query": "q1"}], "line 1: a judgement needs an id"),
     "an unknown query": (
@@ -211,7 +339,7 @@ IN_MEMORY = {
     "a string": ("text", QUERIES, QRELS, "a list of passages or a reader"),
     "an iterator": (iter(passages()), QUERIES, QRELS, "only once"),
     "an empty list": ([], QUERIES, QRELS, "no passage"),
-    "a passage twice": ([*passages(), *passages()], QUERIES, QRELS, "passage 5: the id 'reset'"),
+    "an id twice": ([*passages(), Passage("reset", "x")], QUERIES, QRELS, "passage 5: the id 'res"),
     "a list of queries": (passages(), ["q1"], QRELS, "queries must be a mapping"),
     "a blank query": (passages(), {"q1": ""}, {"q1": {"reset": 1}}, "query 'q1' is empty"),
     "a number": (passages(), {"q1": 3}, {"q1": {"reset": 1}}, "query 'q1' is empty: 3"),

@@ -128,7 +128,7 @@ ODDITIES = {
     "not encoded": Oddity(lambda one: one.vectors, refused=True),
     "nothing": Oddity(lambda one: None, refused=True),
 }
-# What is odd about all results together; these must be refused.
+# What is odd about all results together; these must be refused, but for what gives the same.
 RESULTS: dict[str, Callable[[list[Any]], Any]] = {
     "no results": lambda results: [],
     "one more": lambda results: [*results, results[-1]],
@@ -137,6 +137,7 @@ RESULTS: dict[str, Callable[[list[Any]], Any]] = {
     "null": lambda results: None,
     "a number": lambda results: 7,
 }
+SAME_RESULTS = {"an iterator"}
 
 
 class OddEncoder(HashEncoder):

@@ -15,7 +15,7 @@ from lfm2_colbert_rag import Retriever, maxsim, maxsim_pairwise
 from . import answers
 from .folders import Place
 from .kinds import KINDS, QUESTIONS, Kind
-from .odd_vectors import ODDITIES, RESULTS, OddEncoder
+from .odd_vectors import ODDITIES, RESULTS, SAME_RESULTS, OddEncoder
 from .outcomes import Failed, Recorder
 from .play_backups import senseless
 
@@ -52,11 +52,17 @@ class _Case:
 
     @property
     def refused(self) -> bool:
-        return self.oddity in RESULTS or ODDITIES[self.oddity].refused
+        if self.oddity in RESULTS:
+            return self.oddity not in SAME_RESULTS
+        # Vectors that were made elsewhere come as bare matrices: for them that is not odd.
+        bare = self.side == "add_vectors" and self.oddity == "not encoded"
+        return ODDITIES[self.oddity].refused and not bare
 
     @property
     def harmless(self) -> bool:
-        return self.oddity not in RESULTS and ODDITIES[self.oddity].harmless
+        if self.oddity in RESULTS:
+            return self.oddity in SAME_RESULTS
+        return ODDITIES[self.oddity].harmless
 
 
 def play(name: str, pristine: Callable[[str], Path], root: Path, recorder: Recorder) -> None:

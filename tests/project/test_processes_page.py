@@ -7,8 +7,12 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 import time
 import urllib.request
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +22,13 @@ from lfm2_colbert_rag import Retriever
 pytestmark = pytest.mark.subprocess
 
 PAGE = Path(__file__).parents[2] / "docs" / "processes.md"
+# So many requests or tasks, each by a worker that is forked for it, while the index is written.
+FORKS = int(os.environ.get("LFM2_COLBERT_FORKS", "0"))
+ONE_EACH = {
+    "gunicorn": ["--max-requests", "1"],
+    "uvicorn": ["--limit-max-requests", "1"],
+    "celery": ["--max-tasks-per-child", "1"],
+}
 SERVERS = {
     "gunicorn": ["--workers", "2", "--bind", "127.0.0.1:{port}", "app:app"],
     "gunicorn --preload": ["--preload", "--workers", "2", "--bind", "127.0.0.1:{port}", "app:app"],
@@ -55,9 +66,10 @@ result_backend = "file://results"
 worker_hijack_root_logger = False
 """
 CLIENT = """
+import sys
 from tasks import search
 
-print([search.delay("the reset key").get(timeout=120) for _ in range(4)])
+print([search.delay("the reset key").get(timeout=120) for _ in range(int(sys.argv[1]))])
 """
 
 
@@ -69,16 +81,25 @@ def test_a_pool_of_forked_workers(place):
         (place / name).mkdir()
     (place / "celeryconfig.py").write_text(CELERY, "utf-8")
     worker = [sys.executable, "-m", "celery", "--app", "tasks", "worker", "--concurrency", "2"]
+    worker += ONE_EACH["celery"] if FORKS else []
+    tasks = FORKS or 4
     with (place / "log").open("w") as log:
         process = subprocess.Popen(worker, cwd=place, stdout=log, stderr=log)
     try:
-        done = subprocess.run(
-            [sys.executable, "-c", CLIENT], cwd=place, capture_output=True, text=True, timeout=300
-        )
+        with busy(place):
+            done = subprocess.run(
+                [sys.executable, "-c", CLIENT, str(tasks)],
+                cwd=place,
+                capture_output=True,
+                text=True,
+                timeout=1800,
+            )
     finally:
         process.terminate()
         process.wait(60)
-    assert done.stdout.strip() == str([["reset"]] * 4), done.stderr + (place / "log").read_text()
+    assert done.stdout.strip() == str([["reset"]] * tasks), (
+        done.stderr + (place / "log").read_text()
+    )
 
 
 @pytest.mark.parametrize("server", SERVERS)
@@ -89,15 +110,43 @@ def test_a_server_of_several_workers(place, server):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     arguments = [one.format(port=port) for one in SERVERS[server]]
+    arguments += ONE_EACH[program] if FORKS else []
     command = [sys.executable, "-m", program, *arguments]
     with (place / "log").open("w") as log:
         process = subprocess.Popen(command, cwd=place, stdout=log, stderr=log)
     try:
-        answers = [ask(port) for _ in range(6)]
+        with busy(place):
+            answers = [ask(port) for _ in range(FORKS or 6)]
     finally:
         process.terminate()
         process.wait(60)
-    assert answers == [b'["reset"]'] * 6, (place / "log").read_text()
+    assert answers == [b'["reset"]'] * (FORKS or 6), (place / "log").read_text()
+
+
+@contextmanager
+def busy(place: Path) -> Iterator[None]:
+    """Write to the index within the block, where there are many forks; nothing is lost."""
+    if not FORKS:
+        yield
+        return
+    stop, added = threading.Event(), []
+    with (
+        Retriever.open(place / "support.index", lock_timeout=120) as retriever,
+        ThreadPoolExecutor(1) as pool,
+    ):
+
+        def write() -> None:
+            while not stop.is_set():
+                added.extend(retriever.add([f"a note of {len(added)}"], ids=[f"n{len(added)}"]))
+
+        writing = pool.submit(write)
+        try:
+            yield
+        finally:
+            stop.set()
+        writing.result()
+        assert added
+        assert all(id in retriever for id in added)
 
 
 def ask(port: int) -> bytes:

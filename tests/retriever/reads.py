@@ -25,7 +25,7 @@ WRITES: dict[str, Callable[[Retriever], Any]] = {
     "add_stream": lambda r: r.add_stream([{"id": "new", "text": "new"}]),
     "add_vectors": lambda r: r.add_vectors([[[1.0] * 32]], ["new"]),
     "delete": lambda r: r.delete(["s0-1"]),
-    "delete where": lambda r: r.delete(where={}),
+    "delete where": lambda r: r.delete(all=True),
     "optimize": lambda r: r.optimize(),
     "create_filter_index": lambda r: r.create_filter_index("seed"),
     "drop_filter_index": lambda r: r.drop_filter_index("seed"),

@@ -136,7 +136,7 @@ def test_membership_counts_and_truth(retriever):
     assert retriever.count({"product": "router"}) == 2
     assert retriever.count({"product": "toaster"}) == 0
     assert retriever.count({}) == len(CORPUS)
-    retriever.delete(where={})
+    retriever.delete(all=True)
     assert "reset" not in retriever
     assert (retriever.count(), retriever.count({}), len(retriever)) == (0, 0, 0)
     assert retriever

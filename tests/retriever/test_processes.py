@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import multiprocessing
 import os
 import pickle
 import subprocess
@@ -97,6 +98,60 @@ def test_a_process_that_reads_and_writes_may_fork_at_any_moment(folder, where, m
 def test_a_model_of_the_parent_answers_in_the_child(folder):
     told = python(LOADED, folder, "nano", max(2, FORKS // 8))
     assert told == "0 0 [] []"
+
+
+POOLED = """
+    import multiprocessing, sys, threading
+    from joblib import Parallel, delayed
+    from lfm2_colbert_rag import Retriever
+
+    def work(retriever, number):
+        assert retriever.search("one passage", k=1)
+        return retriever.add([f"child {number}"], ids=[f"c{number}"])[0]
+
+    if __name__ == "__main__":
+        where, method, tasks = sys.argv[1], sys.argv[2], int(sys.argv[3])
+        retriever = Retriever.open(where, model="hash", lock_timeout=120)
+        retriever.add(["one passage"], ids=["a"])
+        stop, errors = threading.Event(), []
+
+        def keep(act):
+            while not stop.is_set():
+                try:
+                    act()
+                except BaseException as error:
+                    errors.append(repr(error))
+                    return
+
+        acts = [lambda: retriever.search("one", mode="hybrid")] * 2
+        acts += [lambda: retriever.add(["parent"], ids=["parent"])]
+        threads = [threading.Thread(target=keep, args=(act,), daemon=True) for act in acts]
+        for thread in threads:
+            thread.start()
+        jobs = [(retriever, number) for number in range(tasks)]
+        if method == "joblib":
+            done = Parallel(n_jobs=2)(delayed(work)(*job) for job in jobs)
+        else:
+            context = multiprocessing.get_context(method)
+            with context.Pool(2, maxtasksperchild=1) as pool:
+                done = pool.starmap(work, jobs, chunksize=1)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        print(len(done), errors, [id for id in done if id not in retriever])
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", [*multiprocessing.get_all_start_methods(), "joblib"])
+def test_pools_of_busy_processes_lose_nothing(folder, tmp_path, method):
+    """Each worker does one task and is replaced, while threads of its parent read and write."""
+    pytest.importorskip("joblib")
+    script = tmp_path / "pooled.py"  # what spawned workers import
+    script.write_text(textwrap.dedent(POOLED), "utf-8")
+    command = [sys.executable, str(script), str(folder), method, str(FORKS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=1800)
+    assert done.stdout.strip() == f"{FORKS} [] []", done.stderr
 
 
 @needs_fork

@@ -135,7 +135,7 @@ def test_what_was_staged_compressed_is_not_committed_to_an_exact_index(folder):
     encoder = Interrupted()
     with Retriever.open(folder, model=encoder, storage="auto") as first:
         add(first, 80)
-        first.delete(where={})
+        first.delete(all=True)
         first.add(["late"], ids=["late"])
         if encoder.answer == "said":
             assert_exact(first, {"late": "late"})

@@ -143,7 +143,7 @@ def test_segments_that_are_merged_away_are_copied_anew(retriever, tmp_path, monk
     def vanish(folder, *rest):
         calls.append(source := folder / rest[1] / rest[2].name)
         if len(calls) == 1:
-            retriever.delete(where={})
+            retriever.delete(all=True)
             retriever.add(["what is there now"], ids=["now"])
             if KEEPS_WHAT_IS_IN_USE and source.exists():
                 pytest.skip("what is merged away stays as long as it is mapped")

@@ -321,3 +321,25 @@ def test_what_lies_beside_the_index_is_not_taken_along(made, tmp_path):
     (folder / "segments" / "fff" / "big.npy").write_bytes(bytes(10))
     Retriever.restore(folder, tmp_path / "new").close()
     assert not (tmp_path / "new" / "segments" / "fff").exists()
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda one, _: one.add(["two"], ids=["2"]),
+        lambda one, _: one.delete(["1"]),
+        lambda one, folder: one.backup(folder / "a.backup"),
+    ],
+    ids=["add", "delete", "backup"],
+)
+def test_a_header_that_forbids_writing_is_damage_and_no_missing_right(tmp_path, act):
+    with Retriever.open(tmp_path / "an.index", model="hash") as retriever:
+        retriever.add(["one"], ids=["1"])
+    catalog = tmp_path / "an.index" / "catalog.sqlite"
+    header = bytearray(catalog.read_bytes())
+    header[18] = 7  # how to write it; a version that nobody knows may only be read
+    catalog.write_bytes(header)
+    with Retriever.open(tmp_path / "an.index") as retriever:
+        assert retriever.search("one")[0].id == "1"
+        with pytest.raises(IndexCorruptError, match=r"catalog\.sqlite is damaged"):
+            act(retriever, tmp_path)

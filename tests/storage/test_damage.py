@@ -19,7 +19,7 @@ from lfm2_colbert_rag import Retriever
 
 from ..grown import add, compress_early, grow
 
-pytestmark = [pytest.mark.long, pytest.mark.subprocess]
+pytestmark = [pytest.mark.slow, pytest.mark.subprocess]
 
 REPOSITORY = Path(__file__).parents[2]
 

@@ -89,15 +89,27 @@ def test_what_a_killed_process_left_is_removed_by_the_next(tmp_path, filling):
     filling(tmp_path / "dead").kill()
     dead = names(tmp_path)
     alive = filling(tmp_path / "alive")
-    (kept,) = names(tmp_path) - dead
+    kept = names(tmp_path) - dead
+    (room,) = (path for path in tmp_path.iterdir() if path.is_dir() and path.name in kept)
     if os.name != "nt":
-        assert stat.S_IMODE((tmp_path / kept).stat().st_mode) == 0o700
+        assert stat.S_IMODE(room.stat().st_mode) == 0o700
     with new_folder(tmp_path / "mine") as folder:
         (folder / "file").write_text("content")
-    assert names(tmp_path) == {kept, "mine"}
+    assert names(tmp_path) == {*kept, "mine"}
     alive.communicate()
     assert names(tmp_path) == {"alive", "mine"}
     assert (tmp_path / "alive" / "text").read_text() == "of somebody"
+
+
+@pytest.mark.parametrize("left", ["lock", "lock and room"])
+def test_a_process_may_be_killed_at_any_moment_of_the_making(tmp_path, left):
+    room = tmp_path / f".tmp-lfm2-colbert-{0:016x}"
+    room.with_name(f"{room.name}.lock").write_text("")
+    if left == "lock and room":
+        room.mkdir()
+    with new_folder(tmp_path / "mine"):
+        pass
+    assert names(tmp_path) == {"mine"}
 
 
 def test_what_others_made_stays(tmp_path):

@@ -136,7 +136,7 @@ def test_another_process_sees_each_commit_whole(retriever):
 def test_a_snapshot_outlives_later_commits(retriever):
     snapshot = store_of(retriever).snapshot()
     rows = store_of(retriever).catalog.rows_by_id(["reset"], snapshot.generation)
-    retriever.delete(where={})
+    retriever.delete(all=True)
     assert len(retriever) == 0
     assert snapshot.segments.passages == len(CORPUS)
     catalog = store_of(retriever).catalog
@@ -225,7 +225,7 @@ def test_vectors_are_written_while_later_texts_are_encoded(folder):
             return super().encode_document(texts, progress=progress)
 
     with Retriever.open(folder, model=Watching()) as retriever:
-        retriever.add(["some words of a text"] * 1000)
+        retriever.add([f"some words of text {n}" for n in range(1000)])
         assert len(retriever) == 1001
         assert staged == sorted(staged)
         assert staged[-1] > staged[0] + 100_000
@@ -446,7 +446,7 @@ def test_a_forked_child_reads_on_its_own_connections(retriever):
 
 
 def test_deleting_everything_and_starting_again(retriever):
-    assert retriever.delete(where={}) == len(CORPUS)
+    assert retriever.delete(all=True) == len(CORPUS)
     assert retriever.search("router") == []
     fill(retriever)
     assert len(retriever.search("router", k=99)) == len(CORPUS)
@@ -455,7 +455,7 @@ def test_deleting_everything_and_starting_again(retriever):
 def test_rows_are_never_reused(retriever):
     store = store_of(retriever)
     before = store.catalog.head().next_row
-    retriever.delete(where={})
+    retriever.delete(all=True)
     assert store.catalog.head().next_row == before
 
 

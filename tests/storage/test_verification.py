@@ -59,7 +59,7 @@ def test_an_empty_index_has_no_problems(folder):
     with Retriever.open(folder, model="hash") as retriever:
         assert retriever.verify() == []
         retriever.add(["x"])
-        retriever.delete(where={})
+        retriever.delete(all=True)
         assert retriever.verify() == []
 
 

@@ -11,7 +11,7 @@ from lfm2_colbert_rag import maxsim
 from lfm2_colbert_rag._support.token_vectors import check_query_vectors, check_vectors
 from lfm2_colbert_rag.errors import InputError, ModelError
 from lfm2_colbert_rag.testing import HashEncoder
-from lfm2_colbert_rag.types import TokenVectors
+from lfm2_colbert_rag.types import Passage, TokenVectors
 
 DIM = 4
 ENCODER = HashEncoder(DIM)
@@ -74,7 +74,7 @@ def test_maxsim_names_the_matrix(name):
 def test_a_passage_that_cannot_be_stored_is_named(name):
     one = TokenVectors(ODD[name], np.zeros(4, np.int32), np.zeros((4, 2), np.int32))
     with pytest.raises(InputError, match="'the id'"):
-        check_vectors(one, DIM, "the id")
+        check_vectors(one, DIM, Passage("the id", "the text"))
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_passage_that_cannot_be_stored_is_named(name):
 )
 def test_a_passage_of_odd_token_ids_or_spans_is_named(token_ids, spans):
     with pytest.raises(InputError, match="'the id'"):
-        check_vectors(TokenVectors(UNIT, token_ids, spans), DIM, "the id")
+        check_vectors(TokenVectors(UNIT, token_ids, spans), DIM, Passage("the id", "the text"))
 
 
 @pytest.mark.parametrize("dtype", ["f2", "f4", "f8", "i4"])

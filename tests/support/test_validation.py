@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag._support.characters import is_blank, storable
 from lfm2_colbert_rag._support.validation import check_ids, check_k, check_passages, check_text
 from lfm2_colbert_rag.errors import (
     FilterError,
@@ -27,29 +30,16 @@ for _ in range(40):
     ("texts", "ids", "metadata", "message"),
     [
         ("a bare string", None, None, "texts must be a list of strings"),
-        (["fine", ""], ["a", "b"], None, r"text 1 \(id 'b'\) is empty"),
-        (["fine", " \n\t\u3000"], ["a", "b"], None, r"text 1 \(id 'b'\) is empty.*Leave it out"),
         (["fine", None], ["a", "b"], None, r"text 1 \(id 'b'\) must be a string, not NoneType"),
-        (["fine", "bad \ud83d end"], ["a", "b"], None, "lone surrogate.*at character 4"),
         (["one", "two"], ["a"], None, "1 ids for 2 texts"),
         (["one"], "a", None, "ids must be a list of strings"),
         (["one", "two"], ["a", "a"], None, "id 'a' is given twice, for texts 0 and 1"),
         (["one"], [7], None, r"id 0 must be a string, not int \(7\); write str\(id\)"),
         (["one"], [""], None, "id 0 is empty"),
-        (["one"], ["\udc00"], None, "lone surrogate"),
-        (["one"], ["a\0b"], None, "NUL"),
         (["one", "two"], None, [{}], "1 metadata for 2 texts"),
         (["one"], None, {"a": 1}, "one mapping a text"),
         (["one"], ["x"], ["router"], r"metadata of text 0 \(id 'x'\) must be a mapping"),
-        (["one"], None, [{"d": {1, 2}}], r"'d' is set .*not JSON.*isoformat"),
-        (["one"], None, [{"d": (1, 2)}], "not JSON"),
-        (["one"], None, [{"d": np.float32(1)}], "not JSON"),
-        (["one"], None, [{3: "x"}], "keys must be strings"),
-        (["one"], None, [{"a": {"b": [1.0, NAN]}}], "'a', 'b' is nan, which JSON has no word for"),
-        (["one"], None, [{"a": float("inf")}], "inf"),
         (["one"], None, [{"a": 2**64}], "beyond 64 bits"),
-        (["one"], None, [{"a": "\ud800"}], "lone surrogate"),
-        (["one"], None, [{"a": "x\0"}], "NUL"),
         (["one"], None, [{"a": DEEP}], "levels deep"),
     ],
 )
@@ -58,6 +48,32 @@ def test_add_refuses_and_changes_nothing(retriever, state, texts, ids, metadata,
     with pytest.raises(InputError, match=message) as caught:
         retriever.add(texts, ids=ids, metadata=metadata)
     assert isinstance(caught.value, ValueError)
+    assert state(retriever) == before
+
+
+@pytest.mark.parametrize(
+    ("texts", "ids", "metadata", "message"),
+    [
+        (["fine", ""], ["a", "b"], None, r"text 1 \(id 'b'\) is empty"),
+        (["fine", " \n\t\u3000"], ["a", "b"], None, r"text 1 \(id 'b'\) is empty.*Leave it out"),
+        (["fine", "bad \ud83d end"], ["a", "b"], None, "lone surrogate.*at character 4"),
+        (["one"], ["\udc00"], None, "lone surrogate"),
+        (["one"], ["a\0b"], None, "NUL"),
+        (["one"], None, [{"d": {1, 2}}], r"'d' is set .*not JSON"),
+        (["one"], None, [{"d": date(2024, 1, 5)}], r"'d' is date .*not JSON.*isoformat"),
+        (["one"], None, [{"d": (1, 2)}], "not JSON"),
+        (["one"], None, [{"d": np.float32(1)}], "not JSON"),
+        (["one"], None, [{3: "x"}], "keys must be strings"),
+        (["one"], None, [{"a": {"b": [1.0, NAN]}}], "'a', 'b' is nan, which JSON has no word for"),
+        (["one"], None, [{"a": float("inf")}], "inf"),
+        (["one"], None, [{"a": "\ud800"}], "lone surrogate"),
+        (["one"], None, [{"a": "x\0"}], "NUL"),
+    ],
+)
+def test_a_strict_add_refuses_more(retriever, state, texts, ids, metadata, message):
+    before = state(retriever)
+    with pytest.raises(InputError, match=message):
+        retriever.add(texts, ids=ids, metadata=metadata, strict=True)
     assert state(retriever) == before
 
 
@@ -77,9 +93,9 @@ def test_a_query_that_is_no_text_is_refused(retriever, query):
         retriever.search(query)
 
 
-def test_a_query_with_a_lone_surrogate_is_refused(retriever):
-    with pytest.raises(InputError, match="lone surrogate"):
-        retriever.search("wie \udcff geht")
+def test_a_query_with_a_lone_surrogate_is_read_as_what_remains(retriever):
+    asked = retriever.search("the router \udcff of the library")
+    assert asked == retriever.search("the router \ufffd of the library")
 
 
 @pytest.mark.parametrize("k", [0, -1, 2.5, True, "5", None])
@@ -115,6 +131,7 @@ def test_a_malformed_filter_is_refused_everywhere(retriever, state, where):
     for use in (
         lambda: retriever.search("router", where=where),
         lambda: retriever.delete(where=where),
+        lambda: retriever.delete(where=where, all=True),
     ):
         with pytest.raises(FilterError):
             use()
@@ -213,9 +230,10 @@ def test_whatever_is_passed_is_either_stored_whole_or_refused_by_name(texts, ids
         except LFM2ColBERTError:
             assert retriever.stats().generation == 1
             return
-        passages = retriever.get(added)
-        assert [p.text for p in passages] == texts
-        assert ids is None or [p.id for p in passages] == ids
+        kept = [place for place in range(len(texts)) if place not in added.left_out]
+        passages = retriever.get([added[place] for place in kept])
+        assert [p.text for p in passages] == [storable(texts[place]) for place in kept]
+        assert all(is_blank(texts[place]) for place in added.left_out)
 
 
 def nested(levels: int) -> list[object]:

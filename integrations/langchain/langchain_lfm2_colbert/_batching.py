@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 from lfm2_colbert_rag import Hit, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
+from ._questions import asks_nothing, is_blank, settled
+
 Options: TypeAlias = dict[str, Any]
 
 
@@ -23,6 +25,8 @@ def options_of_each(options: Mapping[str, Any], questions: int) -> list[Options]
         >>> options_of_each({"k": [1, 2], "where": {"lang": "es"}}, 2)
         [{'k': 1, 'where': {'lang': 'es'}}, {'k': 2, 'where': {'lang': 'es'}}]
     """
+    if "where" in options:
+        options = {**options, "where": settled(options["where"])}
     for name, value in options.items():
         if isinstance(value, list) and len(value) != questions:
             raise ConfigError(
@@ -43,7 +47,7 @@ def search_each(
     Args:
         retriever: what to ask.
         queries: the questions.
-        searches: ``k`` and further arguments of the core's ``search``, one mapping a question.
+        searches: ``k``, ``where`` and ``mode`` of the core's ``search``, one mapping a question.
 
     Returns:
         Hits, or the error that a question met, in order.
@@ -54,7 +58,7 @@ def search_each(
     if len(groups) > 1:
         # The encoder remembers its last questions. What is wrong with one shows below.
         with suppress(Exception):
-            retriever.encoder.encode_query(list(queries))
+            retriever.encoder.encode_query([query for query in queries if not is_blank(query)])
     found: list[list[Hit] | Exception] = [[] for _ in queries]
     for places in groups.values():
         asked = [queries[place] for place in places]
@@ -66,10 +70,12 @@ def search_each(
 def _search(
     retriever: Retriever, queries: list[str], search: Options
 ) -> Sequence[list[Hit] | Exception]:
+    asked = [query for query in queries if not asks_nothing(query, search["where"])]
     try:
-        return retriever.search_many(queries, **search)
+        found = iter(retriever.search_many(asked, **search) if asked else ())
     except Exception as error:
         if len(queries) == 1:
             return [error]
-    # One bad question must not spoil the others.
-    return [_search(retriever, [query], search)[0] for query in queries]
+        # One bad question must not spoil the others.
+        return [_search(retriever, [query], search)[0] for query in queries]
+    return [[] if asks_nothing(query, search["where"]) else next(found) for query in queries]

@@ -14,6 +14,7 @@ from pydantic import ConfigDict, Field
 from lfm2_colbert_rag import Encoder, Hit, Passage, Retriever
 
 from ._documents import Shape, facts_of
+from ._questions import Threshold, TopN, above, is_blank
 
 
 class LFM2ColBERTReranker(BaseDocumentCompressor):
@@ -41,8 +42,8 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
     retriever: Retriever = Field(exclude=True, repr=False)
-    top_n: int | None = Field(default=3, gt=0)
-    score_threshold: float | None = Field(default=None, ge=0, le=1)
+    top_n: TopN = Field(default=3, gt=0)
+    score_threshold: Threshold = Field(default=None, ge=0, le=1)
     score_key: str | None = "relevance_score"
     evidence: bool = False
 
@@ -65,14 +66,12 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
         Args:
             documents: what was found elsewhere; they are left alone. One without text is of no
                 relevance.
-            query: the question.
+            query: the question. To a blank one no document is of any relevance, so that their
+                order stays.
             callbacks: not used.
 
         Returns:
             Copies of the best, best first; equal ones keep their order.
-
-        Raises:
-            InputError: a blank query.
         """
         if not documents:
             return []
@@ -80,19 +79,14 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
         shape = Shape(score_key=self.score_key, evidence=self.evidence)
         return [
             _copy(documents[int(hit.id)], facts_of(query, hit, shape))
-            for hit in ranked
-            if self.score_threshold is None or hit.relevance >= self.score_threshold
+            for hit in above(ranked, self.score_threshold)
         ]
 
     def _rank(self, query: str, documents: Sequence[Document]) -> list[Hit]:
-        texts = [document.page_content for document in documents]
-        written = [Passage(str(place), text) for place, text in enumerate(texts) if text.strip()]
-        blank = [
-            Hit(str(place), 0.0, 0.0, text, {})
-            for place, text in enumerate(texts)
-            if not text.strip()
-        ]
-        return self.retriever.rerank(query, written) + blank
+        passages = [Passage(str(n), document.page_content) for n, document in enumerate(documents)]
+        if is_blank(query):
+            return [Hit(one.id, 0.0, 0.0, one.text, {}) for one in passages]
+        return self.retriever.rerank(query, passages)
 
 
 def _copy(document: Document, facts: dict[str, Any]) -> Document:

@@ -27,7 +27,8 @@ from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
 from lfm2_colbert_rag.filters import parse_where
 
 from ._batching import Options, options_of_each, search_each
-from ._documents import Shape, add_documents, split_options, to_document
+from ._documents import Shape, add_documents, add_texts, delete, split_options, to_document
+from ._questions import K, Threshold, above, check_count, check_threshold, find, settled
 
 Answer: TypeAlias = "list[Document] | Exception"
 Item: TypeAlias = tuple[str, RunnableConfig, Options]
@@ -50,9 +51,10 @@ class LFM2ColBERTRetriever(BaseRetriever):
         where: metadata filter, applied before the best ``k`` are chosen, for example
             ``{"year": {"$gte": 2024}, "tags": {"$in": ["router", "modem"]}}``.
         score_threshold: drop documents whose relevance (0 to 1) is below this.
-        score_key: metadata key under which a document's relevance (0 to 1) is returned; it
-            replaces metadata of your own under that key. ``None`` adds no score, which
-            ``MultiQueryRetriever`` needs: it merges documents that are equal, score included.
+        score_key: metadata key under which a document's relevance (0 to 1) is returned, such as
+            ``"relevance_score"``; it replaces metadata of your own under that key. ``None`` adds no
+            score: documents come back as they were added, whatever the question was, so that
+            ``MultiQueryRetriever`` and others that merge equal documents find them equal.
         id_key: metadata key under which a copy of ``Document.id`` is returned, for parts of
             LangChain that see metadata only (prompts, ``EnsembleRetriever``).
         window_key: metadata key that says which part of a long text was found, as characters
@@ -78,10 +80,10 @@ class LFM2ColBERTRetriever(BaseRetriever):
     # A field, not a private attribute: ``configurable_fields`` rebuilds the object from its fields
     # on every call, and the loaded model has to survive that.
     retriever: Retriever = Field(exclude=True, repr=False)
-    k: int = Field(default=4, gt=0)
+    k: K = Field(default=4, gt=0)
     where: dict[str, Any] | None = None
-    score_threshold: float | None = Field(default=None, ge=0, le=1)
-    score_key: str | None = "relevance_score"
+    score_threshold: Threshold = Field(default=None, ge=0, le=1)
+    score_key: str | None = None
     id_key: str | None = None
     window_key: str | None = None
     evidence: bool = False
@@ -90,8 +92,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
     @field_validator("where")
     @classmethod
     def _check_where(cls, where: dict[str, Any] | None) -> dict[str, Any] | None:
-        parse_where(where or {})  # a malformed filter is refused here, not at the first question
-        return where
+        fixed: dict[str, Any] | None = settled(where)
+        parse_where(fixed or {})  # a malformed filter is refused here, not at the first question
+        return fixed
 
     @classmethod
     def from_texts(
@@ -99,7 +102,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         texts: Iterable[str],
         metadatas: Iterable[Mapping[str, Any]] | None = None,
         *,
-        ids: Iterable[str] | None = None,
+        ids: Iterable[str | None] | None = None,
         model: str | Path | Encoder | None = None,
         **options: Any,
     ) -> Self:
@@ -107,8 +110,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
         Args:
             texts: the passages.
-            metadatas: one JSON object a passage.
-            ids: one unique string a passage; generated when left out.
+            metadatas: one mapping a passage; see :meth:`lfm2_colbert_rag.Retriever.add`.
+            ids: one string a passage; where there is none, it follows from text and metadata.
             model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when
                 left out.
             **options: fields of this class, such as ``k`` or ``where``, and options of the index,
@@ -129,11 +132,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         # Filled only once the options have been accepted: encoding may take hours.
         of_index, own = split_options(options)
         adapter = cls(retriever=Retriever.from_texts([], model=model, **of_index), **own)
-        adapter.retriever.add(
-            list(texts),
-            ids=None if ids is None else list(ids),
-            metadata=None if metadatas is None else list(metadatas),
-        )
+        add_texts(adapter.retriever, texts, metadatas, ids)
         return adapter
 
     @classmethod
@@ -207,33 +206,48 @@ class LFM2ColBERTRetriever(BaseRetriever):
         """Add documents, replacing those with the same ``id``; all of them or, on error, none.
 
         Args:
-            documents: what to add; an id is generated for each one without.
+            documents: what to add. The id of one without follows from its text and metadata, so
+                that what is added twice is stored once. Blank ones are left out, with a warning.
 
         Returns:
-            The ids, in order.
+            The ids, in order, also of those that were left out.
+
+        Raises:
+            InputError: something in the input is wrong; nothing was changed.
 
         Example:
             >>> retriever = LFM2ColBERTRetriever.from_texts([], model="hash")
             >>> retriever.add_documents([Document("The pool closes at noon.", id="pool")])
             ['pool']
         """
-        return add_documents(self.retriever, list(documents))
+        return add_documents(self.retriever, documents)
 
-    def delete(self, ids: Sequence[str]) -> int:
-        """Remove documents.
+    def delete(
+        self,
+        ids: Iterable[str] | None = None,
+        *,
+        where: dict[str, Any] | None = None,
+        all: bool = False,  # noqa: A002 - the core's name for it
+    ) -> int:
+        """Remove documents in one commit, all of them only where that is said.
 
         Args:
             ids: which ones; ids that are not there are passed over.
+            where: or what matches this filter.
+            all: or every document.
 
         Returns:
-            How many were removed.
+            How many were removed; the log has it, too.
+
+        Raises:
+            ConfigError: none of them was given, or more than one, or a filter without conditions.
 
         Example:
             >>> retriever = LFM2ColBERTRetriever.from_texts(["One."], ids=["1"], model="hash")
             >>> retriever.delete(["1", "2"])
             1
         """
-        return self.retriever.delete(ids)
+        return delete(self.retriever, ids, where, all=all, filter_name="where")
 
     # ``BaseRetriever`` forwards the keywords of ``invoke`` and ``ainvoke`` only if the *sync*
     # method names more than ``query`` and ``run_manager``, and then to both: hence ``**options``
@@ -242,7 +256,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         options = self._with_defaults(options)
-        hits = self.retriever.search(query, **_search_options(options))
+        hits = find(self.retriever, query, **_search_options(options))
         return self._to_documents(query, hits, options)
 
     async def _aget_relevant_documents(
@@ -342,16 +356,24 @@ class LFM2ColBERTRetriever(BaseRetriever):
         }
 
     def _answer(self, items: Sequence[Item]) -> list[Answer]:
-        queries = [query for query, _, _ in items]
-        try:
-            options = [self._with_defaults(dict(own)) for _, _, own in items]
-        except TypeError as error:  # an unknown option: the same for all
-            return [error for _ in items]
-        found = search_each(self.retriever, queries, [_search_options(own) for own in options])
-        return [
-            hits if isinstance(hits, Exception) else self._to_documents(query, hits, own)
-            for query, hits, own in zip(queries, found, options, strict=True)
-        ]
+        answers: list[Answer] = [[] for _ in items]
+        asked: dict[int, Options] = {}
+        for place, (_, _, own) in enumerate(items):
+            try:
+                asked[place] = self._with_defaults(dict(own))
+            except (TypeError, ValueError) as error:
+                answers[place] = error
+        queries = [items[place][0] for place in asked]
+        found = search_each(
+            self.retriever, queries, [_search_options(own) for own in asked.values()]
+        )
+        for place, query, hits in zip(asked, queries, found, strict=True):
+            answers[place] = (
+                hits
+                if isinstance(hits, Exception)
+                else self._to_documents(query, hits, asked[place])
+            )
+        return answers
 
     def _with_defaults(self, options: dict[str, Any]) -> dict[str, Any]:
         options.pop("verbose", None)  # ``invoke`` reads it, and forwards it all the same
@@ -361,15 +383,19 @@ class LFM2ColBERTRetriever(BaseRetriever):
                 f"{type(self).__name__} got unexpected arguments for one call: "
                 f"{', '.join(unknown)}; it takes {', '.join(_CALL_OPTIONS)}"
             )
-        return {name: getattr(self, name) for name in _CALL_OPTIONS} | options
+        chosen = {name: getattr(self, name) for name in _CALL_OPTIONS} | options
+        checked = {
+            "k": check_count(chosen["k"]),
+            "where": settled(chosen["where"]),
+            "score_threshold": check_threshold(chosen["score_threshold"]),
+        }
+        return chosen | checked
 
     def _to_documents(
         self, query: str, hits: Iterable[Hit], options: Mapping[str, Any]
     ) -> list[Document]:
-        threshold = options["score_threshold"]
         shape = Shape(self.id_key, self.score_key, self.window_key, options["evidence"])
-        good = (hit for hit in hits if threshold is None or hit.relevance >= threshold)
-        return [to_document(query, hit, shape) for hit in good]
+        return [to_document(query, hit, shape) for hit in above(hits, options["score_threshold"])]
 
     def _get_ls_params(self, **kwargs: Any) -> LangSmithRetrieverParams:
         params = super()._get_ls_params(**kwargs)
@@ -380,9 +406,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
 
 def _search_options(options: Mapping[str, Any]) -> Options:
-    """Pick what the core's ``search`` is told; a mode only if there is one."""
-    mode = {} if options["mode"] is None else {"mode": options["mode"]}
-    return {"k": options["k"], "where": options["where"], **mode}
+    """Pick what the core's ``search`` is told."""
+    return {name: options[name] for name in ("k", "where", "mode")}
 
 
 def _settled(answers: Sequence[Answer], return_exceptions: bool) -> list[list[Document]]:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from operator import index
+from typing import Annotated, Any
 
 from langchain_core.documents import Document
 from langchain_core.prompts import BasePromptTemplate, PromptTemplate, format_document
 from langchain_core.runnables import RunnableConfig
 from langchain_core.tools import BaseTool, StructuredTool, ToolException
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, create_model
 
-from lfm2_colbert_rag.errors import ConfigError, FilterError, InputError
+from lfm2_colbert_rag import why_nothing
+from lfm2_colbert_rag.errors import ConfigError, FilterError, InputError, shown
 from lfm2_colbert_rag.filters import COMPARISONS, And, Filter, Not, Or, field_name, parse_where
 
+from ._questions import asks_nothing, check_count
 from .retrievers import LFM2ColBERTRetriever
 
 _ID = "passage_id"
+_ABSENT = ("", "null", "none")
 _PROMPT = PromptTemplate.from_template("[{" + _ID + "}] {page_content}")
 
 
@@ -37,8 +43,8 @@ def create_search_tool(
     Beyond LangChain's ``create_retriever_tool``, the model may say how many passages it wants and,
     if ``fields`` name some, filter them; the documents come along as the artifact of the tool's
     message; each text begins with its id, so that answers can cite it; and what the model gets
-    wrong is told to it instead of ending the run. A filter of the retriever's own always holds:
-    the model can narrow it down and not get around it.
+    wrong is told to it, in one line, instead of ending the run. A filter of the retriever's own
+    always holds: the model can narrow it down and not get around it.
 
     Args:
         retriever: what to search; ``k`` and the other options count where the model sets none.
@@ -53,7 +59,7 @@ def create_search_tool(
         A tool with ``response_format="content_and_artifact"``, sync and async.
 
     Raises:
-        ConfigError: a ``max_k`` below 1.
+        ConfigError: a ``max_k`` below 1, or ``fields`` without their meanings.
 
     Example:
         >>> retriever = LFM2ColBERTRetriever.from_texts(
@@ -63,20 +69,9 @@ def create_search_tool(
         >>> tool.invoke({"query": "When does it open?", "k": 1})
         '[hours] The library opens at nine.'
     """
-    if max_k < 1:
-        raise ConfigError(f"max_k must be at least 1, not {max_k}.")
-    known = dict(fields or {})
-    search = _Search(retriever, known, document_prompt, document_separator)
-    return StructuredTool.from_function(
-        func=search.run,
-        coroutine=search.arun,
-        name=name,
-        description=description,
-        args_schema=_arguments(known, max_k),
-        infer_schema=False,
-        response_format="content_and_artifact",
-        handle_tool_error=True,
-    )
+    most, known = _check_most(max_k), _check_fields(fields or {})
+    search = _Search(retriever, known, most, document_prompt, document_separator)
+    return _make_tool(search, {"name": name, "description": description.strip()})
 
 
 @dataclass(frozen=True)
@@ -85,6 +80,7 @@ class _Search:
 
     retriever: LFM2ColBERTRetriever
     fields: Mapping[str, str]
+    max_k: int
     prompt: BasePromptTemplate[str]
     separator: str
 
@@ -98,7 +94,7 @@ class _Search:
         """Search; what the model got wrong is told to it."""
         with _telling():
             documents = self.retriever.invoke(query, config, **self._options(k, where))
-        return self._show(documents), documents
+        return self._show(query, where, documents), documents
 
     async def arun(
         self,
@@ -110,7 +106,7 @@ class _Search:
         """Do the same without blocking the event loop."""
         with _telling():
             documents = await self.retriever.ainvoke(query, config, **self._options(k, where))
-        return self._show(documents), documents
+        return await asyncio.to_thread(self._show, query, where, documents), documents
 
     def _options(self, k: int | None, where: dict[str, Any] | None) -> dict[str, Any]:
         chosen: dict[str, Any] = {} if k is None else {"k": k}
@@ -120,9 +116,45 @@ class _Search:
             chosen["where"] = {"$and": [own, where]} if own else where
         return chosen
 
-    def _show(self, documents: list[Document]) -> str:
+    def _show(self, query: str, where: dict[str, Any] | None, documents: list[Document]) -> str:
         shown = [format_document(_with_id(document), self.prompt) for document in documents]
-        return self.separator.join(shown) or "Nothing was found."
+        return self.separator.join(shown) or f"Nothing was found.{self._reason(query, where)}"
+
+    def _reason(self, query: str, where: dict[str, Any] | None) -> str:
+        if asks_nothing(query, where or self.retriever.where):
+            return " The query is blank; ask with at least one word."
+        # What a filter of the retriever's own hides must not be told of.
+        if where and not self.retriever.where and not self.retriever.retriever.count(where):
+            return f" {why_nothing(self.retriever.retriever, where)}"
+        return ""
+
+
+class _SearchTool(StructuredTool):
+    """A tool that other processes can be given: the class of its arguments is made there again."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        search = getattr(self.func, "__self__", None)
+        own = {
+            name: getattr(self, name) for name in type(self).model_fields if name not in _DERIVED
+        }
+        return _make_tool, (search, own)
+
+
+_DERIVED = ("func", "coroutine", "args_schema")
+
+
+def _make_tool(search: _Search, options: dict[str, Any]) -> _SearchTool:
+    return _SearchTool(
+        func=search.run,
+        coroutine=search.arun,
+        args_schema=_arguments(search.fields, search.max_k),
+        **{
+            "response_format": "content_and_artifact",
+            "handle_tool_error": True,
+            "handle_validation_error": _in_one_line,
+            **options,
+        },
+    )
 
 
 @contextmanager
@@ -133,18 +165,66 @@ def _telling() -> Iterator[None]:
         raise ToolException(str(error)) from error
 
 
+def _in_one_line(error: Any) -> str:
+    """Tell a model what is wrong with its arguments."""
+    faults = [
+        f"{'.'.join(map(str, one['loc']))}: {one['msg']}"
+        + ("" if one["type"] in ("missing", "extra_forbidden") else f", not {shown(one['input'])}")
+        for one in error.errors(include_url=False)
+    ]
+    return f"The search was not made. {'; '.join(faults)}. Call it again."
+
+
+def _check_most(max_k: object) -> int:
+    try:
+        return check_count(max_k, "max_k")
+    except InputError as error:
+        raise ConfigError(str(error)) from None
+
+
+def _check_fields(fields: object) -> dict[str, str]:
+    if not isinstance(fields, Mapping):
+        raise ConfigError(
+            "fields must be a mapping of names to what they mean, for the model, such as "
+            f"{{'year': 'when it was printed'}}, not {shown(fields)}."
+        )
+    return dict(fields)
+
+
+def _read_number(value: object) -> object:
+    """Read what models write for a number, or for none."""
+    if isinstance(value, str):
+        return None if value.strip().lower() in _ABSENT else value
+    try:
+        return value if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        return value
+
+
+def _read_filter(value: object) -> object:
+    """Read a filter that a model wrote as a string of JSON."""
+    if not isinstance(value, str):
+        return value
+    if value.strip().lower() in _ABSENT:
+        return None
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError):
+        return value
+
+
 def _arguments(fields: Mapping[str, str], max_k: int) -> type[BaseModel]:
     arguments: dict[str, Any] = {
         "query": (str, Field(description="what to look for, as a question or in keywords")),
         "k": (
-            int | None,
+            Annotated[int | None, BeforeValidator(_read_number)],
             Field(default=None, ge=1, le=max_k, description="how many passages to return"),
         ),
     }
     if fields:
         meanings = "; ".join(f"{name}: {meaning}" for name, meaning in fields.items())
         arguments["where"] = (
-            dict[str, Any] | None,
+            Annotated[dict[str, Any] | None, BeforeValidator(_read_filter)],
             Field(
                 default=None,
                 description=(

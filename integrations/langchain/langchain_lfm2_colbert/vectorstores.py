@@ -6,19 +6,28 @@ the same index that :class:`~langchain_lfm2_colbert.LFM2ColBERTRetriever` search
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeAlias, Unpack
 
 from langchain_core.documents import Document
 from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
-from langchain_core.vectorstores import VectorStore
+from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
 from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from ._documents import Shape, add_documents, document_of, to_document
+from ._documents import (
+    Shape,
+    add_documents,
+    add_texts,
+    delete,
+    document_of,
+    get_documents,
+    to_document,
+)
+from ._questions import check_count, check_share, check_threshold, find, settled
 
 Filter: TypeAlias = "dict[str, Any] | Callable[[Document], bool]"
 """A filter in the core's language, or a function of a document."""
@@ -47,6 +56,11 @@ class LFM2ColBERTVectorStore(VectorStore):
     """
 
     def __init__(self, retriever: Retriever) -> None:
+        if not isinstance(retriever, Retriever):
+            raise ConfigError(
+                "LFM2ColBERTVectorStore takes a lfm2_colbert_rag.Retriever, as adapters have under "
+                f".retriever, not a {type(retriever).__name__}."
+            )
         self._retriever = retriever
 
     # What the methods below do not know they refuse, where the base class would take anything.
@@ -83,9 +97,9 @@ class LFM2ColBERTVectorStore(VectorStore):
         cls,
         texts: Iterable[str],
         embedding: Embeddings | None = None,
-        metadatas: Sequence[dict[str, Any]] | None = None,
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
         *,
-        ids: Sequence[str | None] | None = None,
+        ids: Iterable[str | None] | None = None,
         path: str | Path | None = None,
         model: str | Path | Encoder | None = None,
         **options: Unpack[IndexOptions],
@@ -95,8 +109,8 @@ class LFM2ColBERTVectorStore(VectorStore):
         Args:
             texts: the passages.
             embedding: ``None``; the parameter is there because LangChain has it.
-            metadatas: one JSON object a passage.
-            ids: one unique string a passage; made up where there is none.
+            metadatas: one mapping a passage.
+            ids: see :meth:`add_texts`: indexed again, the same texts are stored once.
             path: the folder of the index, which is made where there is none and a model is named;
                 in memory when left out.
             model: see :meth:`open`; in memory the core's default when left out.
@@ -110,35 +124,34 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> len(store.similarity_search("one"))
             2
         """
-        if embedding is not None:
-            raise ConfigError(
-                f"embedding is a {type(embedding).__name__}, which makes one vector a text; late "
-                "interaction needs one a token. Pass embedding=None, and choose the model with "
-                'model=, for example model="nano".'
-            )
-        opened = (
-            Retriever.from_texts([], model=model, **options)
-            if path is None
-            else Retriever.open(path, model=model, **options)
+        return cls._made(
+            embedding,
+            path,
+            model,
+            options,
+            lambda store: store.add_texts(texts, metadatas, ids=ids),
         )
-        store = cls(opened)
-        try:
-            store.add_texts(texts, None if metadatas is None else list(metadatas), ids=ids)
-        except BaseException:
-            opened.close()
-            raise
-        return store
 
     @classmethod
-    def from_documents(
-        cls, documents: list[Document], embedding: Embeddings | None = None, **kwargs: Any
+    def from_documents(  # type: ignore[override]
+        cls,
+        documents: Iterable[Document],
+        embedding: Embeddings | None = None,
+        *,
+        ids: Iterable[str | None] | None = None,
+        path: str | Path | None = None,
+        model: str | Path | Encoder | None = None,
+        **options: Unpack[IndexOptions],
     ) -> Self:
-        """Index documents; ``Document.id`` is kept where there is one.
+        """Index documents; run again on the same ``path``, it stores nothing twice.
 
         Args:
             documents: what to index.
             embedding: ``None``; the parameter is there because LangChain has it.
-            **kwargs: ``path`` and ``model``, see :meth:`from_texts`.
+            ids: see :meth:`add_documents`.
+            path: see :meth:`from_texts`.
+            model: see :meth:`from_texts`.
+            **options: see :meth:`open`.
 
         Example:
             >>> document = Document("The library opens at nine.", id="lib")
@@ -146,7 +159,43 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> store.get_by_ids(["lib"])[0].page_content
             'The library opens at nine.'
         """
-        return super().from_documents(documents, embedding, **kwargs)  # type: ignore[arg-type]
+        return cls._made(
+            embedding, path, model, options, lambda store: store.add_documents(documents, ids=ids)
+        )
+
+    @classmethod
+    async def afrom_documents(
+        cls, documents: Iterable[Document], embedding: Embeddings | None = None, **kwargs: Any
+    ) -> Self:
+        """Do what :meth:`from_documents` does without blocking the event loop."""
+        return await run_in_executor(None, cls.from_documents, documents, embedding, **kwargs)
+
+    @classmethod
+    def _made(
+        cls,
+        embedding: object,
+        path: str | Path | None,
+        model: str | Path | Encoder | None,
+        options: IndexOptions,
+        fill: Callable[[Self], object],
+    ) -> Self:
+        if embedding is not None:
+            raise ConfigError(
+                f"embedding is a {type(embedding).__name__}, which makes one vector a text; late "
+                "interaction needs one a token. Pass embedding=None, and choose the model with "
+                'model=, for example model="nano".'
+            )
+        store = cls(
+            Retriever.from_texts([], model=model, **options)
+            if path is None
+            else Retriever.open(path, model=model, **options)
+        )
+        try:
+            fill(store)
+        except BaseException:
+            store.retriever.close()
+            raise
+        return store
 
     @property
     def retriever(self) -> Retriever:
@@ -161,21 +210,23 @@ class LFM2ColBERTVectorStore(VectorStore):
     def add_texts(  # type: ignore[override]
         self,
         texts: Iterable[str],
-        metadatas: list[dict[str, Any]] | None = None,
+        metadatas: Iterable[Mapping[str, Any] | None] | None = None,
         *,
-        ids: Sequence[str | None] | None = None,
+        ids: Iterable[str | None] | None = None,
         batch_size: int | None = None,
     ) -> list[str]:
         """Add texts in one commit, replacing those with the same id.
 
         Args:
-            texts: the passages.
-            metadatas: one JSON object a passage.
-            ids: one unique string a passage; made up where there is none.
+            texts: the passages. Blank ones are left out, with a warning.
+            metadatas: one mapping a passage; what it may hold, and what becomes of it, says
+                :meth:`lfm2_colbert_rag.Retriever.add`.
+            ids: one string a passage. Where there is none, it follows from text and metadata, so
+                that what is added twice is stored once.
             batch_size: not needed, since memory is bounded anyway; LangChain passes it.
 
         Returns:
-            The ids, in order.
+            The ids, in order, also of those that were left out.
 
         Raises:
             InputError: something in the input is wrong; nothing was changed.
@@ -185,64 +236,63 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> store.add_texts(["Open at nine."], [{"day": "Monday"}], ids=["hours"])
             ['hours']
         """
-        texts = list(texts)
-        if metadatas is None:
-            metadatas = [{} for _ in texts]
-        if len(metadatas) != len(texts):
-            raise ConfigError(f"{len(metadatas)} metadatas for {len(texts)} texts; give one each.")
-        documents = [
-            Document(text, metadata=metadata)
-            for text, metadata in zip(texts, metadatas, strict=True)
-        ]
-        return self.add_documents(documents, ids=ids, batch_size=batch_size)
+        return add_texts(self._retriever, texts, metadatas, ids)
 
     def add_documents(  # type: ignore[override]
         self,
-        documents: list[Document],
+        documents: Iterable[Document],
         *,
-        ids: Sequence[str | None] | None = None,
+        ids: Iterable[str | None] | None = None,
         batch_size: int | None = None,
+        current_time: object = None,
     ) -> list[str]:
         """Add documents in one commit, replacing those with the same id.
 
         Args:
-            documents: what to add.
-            ids: their ids, instead of those they have; made up where there is none.
+            documents: what to add. Blank ones are left out, with a warning.
+            ids: their ids, instead of those they have; see :meth:`add_texts`.
             batch_size: see :meth:`add_texts`.
+            current_time: not needed; ``TimeWeightedVectorStoreRetriever`` passes it on.
 
         Returns:
-            The ids, in order.
+            The ids, in order, also of those that were left out.
 
         Raises:
             InputError: something in the input is wrong; nothing was changed.
         """
-        return add_documents(self._retriever, list(documents), ids)
+        return add_documents(self._retriever, documents, ids)
 
     def delete(  # type: ignore[override]
         self,
-        ids: Sequence[str] | None = None,
+        ids: Iterable[str] | None = None,
         *,
         filter: Filter | None = None,  # noqa: A002 - LangChain's name for it
+        all: bool = False,  # noqa: A002 - the core's name for it
     ) -> bool | None:
-        """Delete documents in one commit.
+        """Delete documents in one commit, all of them only where that is said.
 
         Args:
-            ids: which ones; those that are not there are passed over. Without ids and filter,
-                all of them, as the base class has it.
-            filter: delete what matches instead.
+            ids: which ones; those that are not there are passed over, and ``[]`` deletes none.
+            filter: or what matches this.
+            all: or every document. The base class has it that no ids mean all of them; here that
+                is an error, since ids may be missing by mistake.
 
         Returns:
-            True.
+            True; how many were deleted is in the log.
+
+        Raises:
+            ConfigError: none of them was given, or more than one, or a filter without conditions.
+
+        Example:
+            >>> store = LFM2ColBERTVectorStore.from_texts(["One."], model="hash")
+            >>> store.delete(all=True)
+            True
         """
-        if ids is None:
-            self._retriever.delete(where=self._where(filter) or {})
-        elif filter is not None:
-            raise ConfigError("delete takes either ids or a filter; give only one of them.")
-        else:
-            self._retriever.delete(list(ids))
+        where = self._where(filter)
+        delete(self._retriever, ids, where, all=all, filter_name="filter")
         return True
 
-    def get_by_ids(self, ids: Sequence[str], /) -> list[Document]:
+    def get_by_ids(self, ids: Iterable[str], /) -> list[Document]:
         """Return documents by id, in the order asked; ids that are not there are passed over.
 
         Example:
@@ -252,8 +302,30 @@ class LFM2ColBERTVectorStore(VectorStore):
             >>> [document.page_content for document in store.get_by_ids(["2", "3", "1"])]
             ['Two.', 'One.']
         """
-        found = {one.id: one for one in self._retriever.passages({"$id": {"$in": list(ids)}})}
-        return [document_of(found[id]) for id in ids if id in found]
+        return get_documents(self._retriever, ids)
+
+    def as_retriever(self, **kwargs: Any) -> VectorStoreRetriever:
+        """Make a retriever of LangChain's own over this store.
+
+        Args:
+            **kwargs: ``search_type`` (``"similarity"``, ``"mmr"``, or
+                ``"similarity_score_threshold"``) and ``search_kwargs``, the options of that search.
+
+        Raises:
+            ConfigError: a ``score_threshold`` that is no number from 0 to 1.
+
+        Example:
+            >>> store = LFM2ColBERTVectorStore.from_texts(["One.", "Two."], model="hash")
+            >>> store.as_retriever(search_kwargs={"k": 1}).invoke("two")[0].page_content
+            'Two.'
+        """
+        options = dict(kwargs.pop("search_kwargs", None) or {})
+        if "score_threshold" in options:
+            # The base class takes floats only, whatever they are, and no other number.
+            options["score_threshold"] = check_threshold(options["score_threshold"])
+        if "filter" in options and not callable(options["filter"]):
+            options["filter"] = settled(options["filter"])
+        return super().as_retriever(search_kwargs=options, **kwargs)
 
     def similarity_search(  # type: ignore[override]
         self,
@@ -277,10 +349,12 @@ class LFM2ColBERTVectorStore(VectorStore):
                 the core.
 
         Returns:
-            Documents, best first.
+            Documents, best first. To a blank query those that match the filter, in the order in
+            which they were added and with a relevance of 0; without a filter none.
 
         Raises:
-            InputError: a blank query, a k below 1, or a malformed filter.
+            InputError: a k below 1, or a malformed filter.
+            ConfigError: a ``score_threshold`` that is no number from 0 to 1.
         """
         hits = self._search(query, k, filter, mode, score_threshold)
         return [to_document(query, hit, _PLAIN) for hit in hits]
@@ -338,38 +412,50 @@ class LFM2ColBERTVectorStore(VectorStore):
         Raises:
             ConfigError: a ``lambda_mult`` that is no number from 0 to 1.
         """
-        if not 0 <= lambda_mult <= 1:
-            raise ConfigError(
-                "lambda_mult must lie between 0 (diversity only) and 1 (relevance only), not "
-                f"{lambda_mult!r}."
-            )
-        hits = self._retriever.search(
+        weight = check_share(lambda_mult, "lambda_mult", "0 diversity only, 1 relevance only")
+        hits = find(
+            self._retriever,
             query,
             k,
             where=self._where(filter),
             mode=mode,
-            diversity=1 - lambda_mult,
-            fetch_k=max(k, fetch_k),
+            diversity=1 - weight,
+            fetch_k=max(check_count(k), check_count(fetch_k, "fetch_k")),
         )
         return [to_document(query, hit, _PLAIN) for hit in hits]
 
-    def _similarity_search_with_relevance_scores(
-        self, query: str, k: int = 4, **kwargs: Any
+    def similarity_search_with_relevance_scores(  # type: ignore[override]
+        self,
+        query: str,
+        k: int = 4,
+        *,
+        filter: Filter | None = None,  # noqa: A002
+        score_threshold: float | None = None,
+        mode: Mode | None = None,
     ) -> list[tuple[Document, float]]:
-        # Not by a function of the score, which grows with the number of the question's tokens.
-        hits = self._search(query, k, kwargs.pop("filter", None), kwargs.pop("mode", None))
-        if kwargs:
-            raise TypeError(
-                f"{type(self).__name__} got unexpected arguments for one search: "
-                f"{', '.join(sorted(kwargs))}; it takes filter, mode and score_threshold"
-            )
+        """Find documents with their relevance, from 0 to 1.
+
+        Args:
+            query: see :meth:`similarity_search`, as for all others.
+            k: how many.
+            filter: metadata filter.
+            score_threshold: leave out documents whose relevance is below this.
+            mode: what is compared.
+
+        Returns:
+            Documents with their relevance, best first.
+        """
+        # Not by a function of the score, as the base class has it: that grows with the number of
+        # the question's tokens.
+        hits = self._search(query, k, filter, mode, score_threshold)
         return [(to_document(query, hit, _PLAIN), hit.relevance) for hit in hits]
 
-    async def _asimilarity_search_with_relevance_scores(
+    async def asimilarity_search_with_relevance_scores(
         self, query: str, k: int = 4, **kwargs: Any
     ) -> list[tuple[Document, float]]:
+        """Do what :meth:`similarity_search_with_relevance_scores` does in a thread."""
         return await run_in_executor(
-            None, self._similarity_search_with_relevance_scores, query, k, **kwargs
+            None, self.similarity_search_with_relevance_scores, query, k, **kwargs
         )
 
     def _search(
@@ -380,8 +466,14 @@ class LFM2ColBERTVectorStore(VectorStore):
         mode: Mode | None,
         score_threshold: float | None = None,
     ) -> list[Hit]:
-        hits = self._retriever.search(query, k, where=self._where(wanted), mode=mode)
-        return [hit for hit in hits if score_threshold is None or hit.relevance >= score_threshold]
+        return find(
+            self._retriever,
+            query,
+            k,
+            where=self._where(wanted),
+            mode=mode,
+            score_threshold=score_threshold,
+        )
 
     def _where(self, wanted: Filter | None) -> dict[str, Any] | None:
         if not callable(wanted):

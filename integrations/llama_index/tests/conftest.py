@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 import time
 from collections.abc import Awaitable
@@ -81,6 +82,19 @@ class SlowEncoder(HashEncoder):
             self.threads.append(threading.current_thread())
             time.sleep(self.seconds)
         return super().encode_document(texts, **options)
+
+
+@pytest.fixture(autouse=True)
+def _event_loop(request: pytest.FixtureRequest):
+    """Give LlamaIndex's sync calls an event loop: it makes one by itself and never closes it."""
+    if inspect.iscoroutinefunction(request.function):
+        yield
+        return
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    yield
+    loop.close()
+    asyncio.set_event_loop(None)
 
 
 @pytest.fixture

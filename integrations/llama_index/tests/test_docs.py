@@ -10,9 +10,12 @@ import llama_index.retrievers.lfm2_colbert
 import pytest
 from llama_index.retrievers.lfm2_colbert import (
     base,
+    documents,
+    facts,
     filters,
     index,
     nodes,
+    options,
     postprocessor,
     tools,
     vector_stores,
@@ -23,7 +26,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 MODULES = [
     *(llama_index.retrievers.lfm2_colbert, base, index, vector_stores, postprocessor, tools),
-    *(filters, nodes),
+    *(documents, facts, filters, nodes, options),
 ]
 
 

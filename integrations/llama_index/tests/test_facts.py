@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
-from llama_index.core.schema import MetadataMode, QueryBundle, TextNode
+from llama_index.core.schema import Document, MetadataMode, QueryBundle, TextNode
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever, LFM2ColBERTVectorStore
 
@@ -36,6 +38,31 @@ async def test_no_model_reads_the_evidence(nodes, ask):
         assert "strength" not in found.get_content(metadata_mode=mode)
     again = LFM2ColBERTRetriever(retriever.retriever)
     assert (await ask(again, "vinegar"))[0].node == nodes[2]
+
+
+async def test_facts_are_read_like_other_metadata_but_are_no_part_of_what_a_node_is(nodes, ask):
+    plain = LFM2ColBERTRetriever.from_nodes(nodes, model="hash", similarity_top_k=1)
+    telling = LFM2ColBERTRetriever(plain.retriever, 1, evidence=True, window_key="window")
+    first, again, other = [
+        (await ask(one, question))[0].node
+        for one, question in ((telling, "vinegar"), (telling, "tank"), (plain, "vinegar"))
+    ]
+    assert first.metadata["evidence"] != again.metadata["evidence"]
+    assert "evidence" in first.metadata
+    assert first.metadata.get("evidence")
+    assert first.hash == again.hash == other.hash
+    for duplicate in (first.model_copy(), first.model_copy(deep=True), copy.deepcopy(first)):
+        assert duplicate.metadata["evidence"] == first.metadata["evidence"]
+        assert duplicate.hash == other.hash
+    assert first.model_dump()["metadata"] == dict(first.metadata)
+
+
+def test_of_whole_documents_too():
+    plain = Document(id_="a", text="vinegar", metadata={"n": 1})
+    core = LFM2ColBERTRetriever.from_nodes([plain], model="hash").retriever
+    (found,) = LFM2ColBERTRetriever(core, evidence=True).retrieve("vinegar")
+    assert found.node.metadata["evidence"]
+    assert found.node.hash == plain.hash
 
 
 async def test_window_says_which_part_of_a_long_text_was_found(ask):

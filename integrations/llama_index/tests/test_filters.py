@@ -54,11 +54,21 @@ OPERATORS = [
     ("NIN", "note", ["x"], EVERYTHING),
     ("NIN", "year", [], EVERYTHING),
     ("CONTAINS", "tags", "button", {"reset"}),
+    ("CONTAINS", "tags", "butt", set()),
+    ("CONTAINS", "product", "out", {"reset", "guest"}),
+    ("CONTAINS", "product", "Out", set()),
+    ("CONTAINS", "year", 2025, {"guest", "warranty"}),
+    ("CONTAINS", "maker.country", "t", {"guest"}),
     ("ANY", "tags", ["button", "lamp"], {"reset"}),
+    ("ANY", "tags", ["butt"], set()),
+    ("ANY", "product", ["lamp", "off"], {"descale", "warranty"}),
+    ("ANY", "year", [2023, 1999], {"reset"}),
     ("ANY", "tags", [], set()),
     ("ALL", "tags", ["button", "password"], {"reset"}),
     ("ALL", "tags", ["button", "lamp"], set()),
     ("ALL", "tags", [], {"reset", "guest", "descale"}),
+    ("ALL", "product", ["r", "out"], {"reset", "guest"}),
+    ("ALL", "product", ["r", "off"], set()),
     ("IS_EMPTY", "tags", None, {"descale", "warranty"}),
     ("IS_EMPTY", "note", None, EVERYTHING),
     ("IS_EMPTY", "details", None, {"reset", "guest", "descale"}),
@@ -71,6 +81,11 @@ OPERATORS = [
     ("TEXT_MATCH", "tags", "butt", {"reset"}),
     ("TEXT_MATCH_INSENSITIVE", "product", "COFF", {"descale", "warranty"}),
     ("TEXT_MATCH_INSENSITIVE", "absent", "x", set()),
+    ("EQ", "doc_id", "router-manual", {"reset", "guest"}),
+    ("NE", "ref_doc_id", "router-manual", {"descale", "warranty"}),
+    ("IN", "document_id", ["warranty-card", "x"], {"warranty"}),
+    ("CONTAINS", "doc_id", "card", {"warranty"}),
+    ("IS_EMPTY", "doc_id", None, set()),
 ]
 
 
@@ -151,9 +166,26 @@ class TestOtherConstraints:
     def test_doc_ids(self, matching):
         assert matching(doc_ids=["coffee-manual", "warranty-card"]) == {"descale", "warranty"}
 
-    @pytest.mark.parametrize("empty", [{"node_ids": []}, {"doc_ids": []}, {"where": {}}, {}])
-    def test_empty_ones_do_not_constrain(self, matching, empty):
+    @pytest.mark.parametrize("empty", [{"where": {}}, {"filters": group(FilterCondition.AND)}, {}])
+    def test_empty_filters_do_not_constrain(self, matching, empty):
         assert matching(**empty) == EVERYTHING
+
+    @pytest.mark.parametrize("ids", [[], (), set(), iter([])])
+    @pytest.mark.parametrize("name", ["node_ids", "doc_ids"])
+    def test_an_empty_list_of_ids_permits_nothing(self, matching, name, ids):
+        assert matching(**{name: ids}) == set()
+        assert matching(**{name: ids}, where={"product": "router"}) == set()
+
+    @pytest.mark.parametrize("ids", ["guest", [1], [None], 7])
+    @pytest.mark.parametrize("name", ["node_ids", "doc_ids"])
+    def test_ids_are_strings_in_a_list(self, matching, name, ids):
+        with pytest.raises(FilterError, match=f"{name} must be a list of strings, not"):
+            matching(**{name: ids})
+
+    @pytest.mark.parametrize("where", ["abc", [("year", 2025)], 7])
+    def test_a_where_that_is_no_mapping_is_refused(self, matching, where):
+        with pytest.raises(FilterError, match="mapping"):
+            matching(where=where, node_ids=["guest"])
 
     def test_all_hold_together(self, matching):
         filters = group(FilterCondition.AND, one("product", "router"))

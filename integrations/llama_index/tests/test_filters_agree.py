@@ -67,6 +67,21 @@ filters_on_tags = st.one_of(
     ),
 )
 
+pieces_of_text = st.one_of(
+    st.builds(
+        MetadataFilter,
+        key=st.just("text"),
+        value=st.sampled_from(["", "a", "A", "x", "日"]),
+        operator=st.just(FilterOperator.CONTAINS),
+    ),
+    st.builds(
+        MetadataFilter,
+        key=st.just("text"),
+        value=st.lists(st.sampled_from(["", "a", "A", "x", "日"]), max_size=3),
+        operator=st.sampled_from([FilterOperator.ANY, FilterOperator.ALL]),
+    ),
+)
+
 texts = st.sampled_from(["", "a", "xAb", "日本"])
 metadata = st.fixed_dictionaries(
     {},
@@ -83,7 +98,8 @@ groups = st.builds(
         filters_on("n.n", st.integers(-2, 2))
         | filters_on("word", words)
         | filters_on_tags
-        | text_matches,
+        | text_matches
+        | pieces_of_text,
         max_size=3,
     ),
     condition=st.sampled_from(FilterCondition),

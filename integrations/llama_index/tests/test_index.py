@@ -6,7 +6,6 @@ import threading
 from itertools import pairwise
 
 import pytest
-from llama_index.core import StorageContext, load_index_from_storage
 from llama_index.core.chat_engine.types import ChatMode
 from llama_index.core.llms import MockLLM
 from llama_index.core.memory import ChatMemoryBuffer
@@ -139,11 +138,6 @@ class TestPersistence:
     def test_there_must_be_one_to_load(self, tmp_path):
         with pytest.raises(IndexNotFoundError):
             LFM2ColBERTIndex.load(tmp_path / "none")
-
-    def test_llama_index_s_own_loading_finds_none_rather_than_an_empty_one(self, index, tmp_path):
-        index.storage_context.persist(str(tmp_path))
-        with pytest.raises(ValueError, match="No index"):
-            load_index_from_storage(StorageContext.from_defaults(persist_dir=str(tmp_path)))
 
     def test_passages_from_elsewhere(self):
         core = Retriever.from_texts(["one"], ids=["1"], metadata=[{"n": 1}], model="hash")

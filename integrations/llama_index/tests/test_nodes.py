@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from llama_index.core.node_parser import SentenceSplitter
 from llama_index.core.schema import (
     Document,
+    ImageDocument,
     ImageNode,
     IndexNode,
     MediaResource,
@@ -18,6 +24,9 @@ from llama_index.core.schema import (
 )
 from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
+from llama_index.retrievers.lfm2_colbert.nodes import to_node, to_passage
+
+from lfm2_colbert_rag import Hit, Retriever, public_metadata
 
 
 def stored_and_found(node, **options):
@@ -44,6 +53,13 @@ FULL_NODE = TextNode(
 )
 
 
+class Own(TextNode):
+    """A class that LlamaIndex does not know."""
+
+
+PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8)).decode()
+
+
 @pytest.mark.parametrize(
     "node",
     [
@@ -51,7 +67,17 @@ FULL_NODE = TextNode(
         TextNode(text="plain"),
         Node(text_resource=MediaResource(text="a general node"), metadata={"n": 1}),
         Document(text="a whole document", metadata={"n": 1}),
+        Document(text=" a document with blanks\n", metadata={"n": 1}),
+        Document(text="twice: twice", metadata={"twice": "twice"}),
         ImageNode(text="a picture", image_url="https://example.org/a.png"),
+        ImageNode(text="a picture", image=PICTURE, metadata={"n": 1}),
+        ImageDocument(text="a dot", image=PICTURE, metadata={"n": 1}),
+        ImageDocument(text="a dot", image_resource={"path": "a/dot.png"}),
+        Node(
+            text_resource=MediaResource(text="a film", url="https://example.org/t.txt"),
+            video_resource=MediaResource(data=b"film", mimetype="video/mp4"),
+            audio_resource=MediaResource(path="a/film.mp3"),
+        ),
         IndexNode(text="a pointer", index_id="elsewhere"),
     ],
     ids=lambda node: node.class_name(),
@@ -60,6 +86,91 @@ def test_round_trip(node):
     found = stored_and_found(node)
     assert type(found) is type(node)
     assert found == node
+
+
+def test_a_class_of_one_s_own_comes_back_as_the_nearest_known():
+    found = stored_and_found(Own(id_="1", text="a", metadata={"n": 1}))
+    assert found == TextNode(id_="1", text="a", metadata={"n": 1})
+
+
+METADATA = {"file_path": "/docs/manual.pdf", "page_label": "12", "tags": ["a", "b"]}
+
+
+def stored(node) -> dict:
+    core = LFM2ColBERTRetriever.from_nodes([node], model="hash").retriever
+    (passage,) = core.passages()
+    return dict(passage.metadata)
+
+
+@pytest.mark.parametrize("kind", [TextNode, Document])
+def test_nothing_is_stored_twice(kind):
+    text = "This sentence is in no metadata. " * 40
+    source = RelatedNodeInfo(node_id="book", metadata=dict(METADATA))
+    node = kind(text=text, metadata=dict(METADATA), relationships={NodeRelationship.SOURCE: source})
+    written = stored(node)
+    beside = json.dumps(written.pop("_llama_index"))
+    assert written == METADATA
+    assert "sentence" not in beside
+    assert "manual" not in beside
+    assert len(beside) < 400
+
+
+def test_others_see_the_user_s_own_metadata_alone():
+    node = TextNode(
+        id_="1", text="a", metadata=dict(METADATA), relationships=FULL_NODE.relationships
+    )
+    core = LFM2ColBERTRetriever.from_nodes([node], model="hash").retriever
+    (hit,) = core.search("a")
+    assert public_metadata(hit.metadata) == METADATA
+
+
+def test_what_other_tools_keep_for_themselves_is_not_shown():
+    metadata = {"lang": "en", "_file": {"name": "faq.md"}}
+    core = Retriever.from_texts(["one"], ids=["1"], metadata=[metadata], model="hash")
+    (found,) = LFM2ColBERTRetriever(core).retrieve("one")
+    assert found.node == TextNode(id_="1", text="one", metadata={"lang": "en"})
+
+
+def test_a_reserved_key_of_the_user_s_comes_back_too():
+    node = TextNode(id_="1", text="a", metadata={"_llama_index": {"kind": "x"}, "n": 1})
+    assert stored_and_found(node) == node
+
+
+texts = st.text(st.sampled_from("ab {}\n\t日🐚"), max_size=6)
+values = st.none() | st.booleans() | st.integers(-3, 3) | texts
+metadata = st.dictionaries(texts, values | st.lists(values, max_size=2), max_size=3)
+
+
+@given(
+    st.sampled_from([TextNode, Document, ImageNode]),
+    texts.filter(str.strip),
+    metadata,
+    st.sampled_from(["{metadata_str}\n\n{content}", "{content}|{metadata_str}", "no placeholder"]),
+    st.sampled_from([": ", "{key}={value}"]),
+    st.data(),
+)
+def test_any_node_comes_back(kind, text, metadata, template, line, data):
+    excluded = data.draw(
+        st.lists(st.sampled_from(sorted(metadata)), max_size=2) if metadata else st.just([])
+    )
+    of_others = data.draw(st.just(metadata) | st.just({}) | st.just({"other": [1]}))
+    node = kind(
+        id_="1",
+        text=text,
+        metadata=metadata,
+        text_template=template,
+        metadata_template=line,
+        excluded_embed_metadata_keys=excluded,
+        relationships={
+            NodeRelationship.SOURCE: RelatedNodeInfo(node_id="s", metadata=of_others, hash="h"),
+            NodeRelationship.CHILD: [RelatedNodeInfo(node_id="c", metadata=of_others)],
+        },
+    )
+    passage = to_passage(node)
+    written = json.loads(json.dumps(passage.metadata))
+    found = to_node(Hit(passage.id, 1.0, 1.0, passage.text, written))
+    assert found == node
+    assert found.get_content(MetadataMode.EMBED) == passage.text
 
 
 def test_the_model_reads_what_llama_index_would_embed():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever, create_search_tool
 
@@ -51,14 +52,41 @@ async def test_filters_of_the_retriever_hold(unchanging, use):
     assert output.content == "Nothing was found."
 
 
+@pytest.mark.parametrize("k", ["2", 2.0, " 2 ", np.int64(2)])
+async def test_numbers_as_models_write_them(tool, use, k):
+    assert len((await use(tool, query=QUESTION, k=k)).raw_output) == 2
+
+
+@pytest.mark.parametrize("k", [None, "", "null", "None"])
+async def test_no_number_is_the_retriever_s_own(tool, use, k):
+    assert len((await use(tool, query=QUESTION, k=k)).raw_output) == 4
+
+
+async def test_a_question_in_a_list_is_a_question(tool, use):
+    expected = (await use(tool, query=QUESTION)).content
+    assert (await use(tool, query=[QUESTION])).content == expected
+
+
 @pytest.mark.parametrize(
     ("arguments", "explanation"),
-    [({"k": 0}, "between 1 and 20, not 0"), ({"k": 21}, "not 21"), ({"query": " "}, "empty")],
+    [
+        ({"k": 0}, "between 1 and 20, not 0"),
+        ({"k": 21}, "not 21"),
+        ({"k": 2.5}, "not 2.5"),
+        ({"k": "many"}, "not 'many'"),
+        ({"k": [2]}, "not [2]"),
+        ({"k": float("inf")}, "not inf"),
+        ({"k": True}, "not True"),
+        ({"query": " "}, "empty"),
+        ({"query": None}, "no string but None"),
+        ({"query": ["a", "b"]}, "no string but ['a', 'b']"),
+    ],
 )
 async def test_mistakes_of_the_model_are_explained_to_it(tool, use, arguments, explanation):
     output = await use(tool, **{"query": QUESTION, **arguments})
     assert output.content.startswith("Error: ")
     assert explanation in output.content
+    assert "\n" not in output.content
 
 
 async def test_own_format(retriever, use):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 
+import numpy as np
 import pytest
 from llama_index.core import Document, MockEmbedding, StorageContext, VectorStoreIndex
 from llama_index.core.ingestion import DocstoreStrategy, IngestionPipeline
@@ -15,7 +16,7 @@ from llama_index.core.vector_stores import MetadataFilter, MetadataFilters
 from llama_index.core.vector_stores.types import VectorStoreQuery, VectorStoreQueryMode
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTPlaceholder, LFM2ColBERTVectorStore
 
-from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.errors import ConfigError, InputError
 
 QUESTION = "How do I reset the password?"
 
@@ -65,9 +66,41 @@ class TestQuery:
         result = await self.ask(call, store, similarity_top_k=9, node_ids=["warranty", "gone"])
         assert result.ids == ["warranty"]
 
-    async def test_empty_constraints_do_not_constrain(self, store, call):
-        empty = {"node_ids": [], "doc_ids": [], "filters": MetadataFilters(filters=[])}
-        assert len((await self.ask(call, store, similarity_top_k=9, **empty)).ids) == 4
+    async def test_empty_filters_do_not_constrain(self, store, call):
+        empty = MetadataFilters(filters=[])
+        assert len((await self.ask(call, store, similarity_top_k=9, filters=empty)).ids) == 4
+
+    async def test_no_documents_permit_nothing(self, store, call):
+        assert (await self.ask(call, store, similarity_top_k=9, doc_ids=[])).ids == []
+
+    async def test_no_nodes_are_what_a_vector_store_index_says_of_all_of_them(self, store, call):
+        assert len((await self.ask(call, store, similarity_top_k=9, node_ids=[])).ids) == 4
+
+    @pytest.mark.parametrize("question", ["", " ", "\n\t"])
+    async def test_a_blank_question_finds_what_the_filter_lets_through(self, store, call, question):
+        query = VectorStoreQuery(query_str=question, similarity_top_k=9, filters=only(year=2025))
+        for mode in ("default", "text_search", "hybrid", "mmr"):
+            query.mode = mode
+            result = await call(store, "query", query)
+            assert (result.ids, result.similarities) == (["guest", "warranty"], [0.0, 0.0])
+        query.similarity_top_k = 1
+        assert (await call(store, "query", query)).ids == ["guest"]
+        query.filters = None
+        result = await call(store, "query", query)
+        assert (result.ids, result.nodes, result.similarities) == ([], [], [])
+
+    @pytest.mark.parametrize("k", [0, -1, 2.5, None, True, "2"])
+    async def test_unusable_sizes_are_refused(self, store, call, k):
+        with pytest.raises(ConfigError, match="similarity_top_k must be a whole number"):
+            await self.ask(call, store, similarity_top_k=k)
+
+    async def test_sizes_and_thresholds_of_numpy(self, store, call):
+        result = await self.ask(call, store, similarity_top_k=np.int64(2))
+        assert result.ids == ["reset", "guest"]
+        mode = VectorStoreQueryMode.MMR
+        threshold = np.float32(1)
+        result = await self.ask(call, store, similarity_top_k=2, mode=mode, mmr_threshold=threshold)
+        assert result.ids == ["reset", "guest"]
 
     async def test_where_as_an_argument_of_the_store(self, store, call):
         query = VectorStoreQuery(query_str=QUESTION, similarity_top_k=9)
@@ -93,13 +126,17 @@ class TestQuery:
         assert await ask(of_query=0.2) == ["a", "c"]
         assert await ask(mmr_threshold=0.2) == ["a", "c"]
         for options in ({"of_query": 1.5}, {"mmr_threshold": -0.1}):
-            with pytest.raises(ConfigError, match=r"mmr_threshold must lie.*not (1\.5|-0\.1)"):
+            with pytest.raises(ConfigError, match=r"mmr_threshold must be.*not (1\.5|-0\.1)"):
                 await ask(**options)
 
     @pytest.mark.parametrize("mode", ["SVM", "LOGISTIC_REGRESSION", "LINEAR_REGRESSION"])
     async def test_modes_that_need_embeddings_are_refused(self, store, call, mode):
-        with pytest.raises(ConfigError, match=r"needs embeddings.*DEFAULT, MMR"):
+        with pytest.raises(ConfigError, match=r"needs an embedding.*default, mmr"):
             await self.ask(call, store, mode=VectorStoreQueryMode[mode])
+
+    async def test_unknown_modes_are_refused(self, store, call):
+        with pytest.raises(ConfigError, match=r"'hybird' is unknown; there are default, mmr"):
+            await self.ask(call, store, mode="hybird")
 
     async def test_a_question_is_needed(self, store, call):
         with pytest.raises(ConfigError, match="query_str"):
@@ -119,12 +156,6 @@ class TestChanging:
         assert await store.async_add([changed]) == ["reset"]
         assert await call(store, "get_nodes", ["reset"]) == [changed]
         assert len(store.client) == 4
-
-    def test_nodes_without_text_are_left_out(self, store, caplog):
-        nodes = [TextNode(id_="blank", text=" "), TextNode(id_="new", text="new")]
-        assert store.add(nodes) == ["blank", "new"]
-        assert len(store.client) == 5
-        assert "1 of 2 nodes have no text" in caplog.text
 
     async def test_delete_all_of_a_document(self, store, call):
         await call(store, "delete", "router-manual")
@@ -151,6 +182,31 @@ class TestChanging:
             await call(store, "delete_nodes")
         await call(store, "clear")
         assert len(store.client) == 0
+
+    @pytest.mark.parametrize(
+        "filters",
+        [
+            MetadataFilters(filters=[]),
+            MetadataFilters(filters=[MetadataFilters(filters=[])]),
+            MetadataFilters(filters=[MetadataFilters(filters=[]), *only(year=2025).filters]),
+        ],
+        ids=["empty", "empty within", "empty beside"],
+    )
+    async def test_filters_without_a_condition_delete_nothing(self, store, call, filters):
+        with pytest.raises(InputError, match=r"without a condition.*clear\(\)"):
+            await call(store, "delete_nodes", filters=filters)
+        assert len(store.client) == 4
+
+    async def test_says_how_many_were_deleted(self, store, call, caplog):
+        caplog.set_level("INFO", logger="llama_index.retrievers.lfm2_colbert")
+        await call(store, "delete_nodes", ["guest", "never there"])
+        await call(store, "delete", "coffee-manual")
+        await call(store, "clear")
+        assert [record.getMessage() for record in caplog.records] == [
+            "Deleted 1 nodes; 3 are left.",
+            "Deleted 1 nodes; 2 are left.",
+            "Deleted 2 nodes; 0 are left.",
+        ]
 
     async def test_get_nodes(self, store, nodes, call):
         assert await call(store, "get_nodes") == nodes

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy.typing as npt
 
+from ..._support.intake import Intake
 from ..._support.progress import ProgressLike, reporting
 from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_window, no_vectors
-from ..._support.validation import check_streamed
+from ..._support.validation import take_streamed
 from ...errors import IndexCorruptError, IndexLockedError, LFM2ColBERTError
 from ...index.lexical.inversion import in_parts
 from ...index.lexical.postings import Postings
@@ -86,31 +87,40 @@ class Ingestor:
         self._after_commit()
 
     def add_stream(
-        self, passages: Iterable[object], *, batch: int, progress: ProgressLike = None
+        self, passages: Iterable[object], intake: Intake, *, batch: int, progress: ProgressLike
     ) -> int:
         """Add passages from an iterator, a commit a batch; see ``Retriever.add_stream``."""
         committed = 0
         with reporting(progress, None, "adding") as report:
             try:
-                for part, size in _batches(passages, batch):
+                for part, size in _batches(passages, batch, intake):
                     meter = _Meter(size, report)
-                    self.add(part, meter.advance)
+                    if part:
+                        self.add(part, meter.advance)
                     meter.finish()
                     committed += size
             except LFM2ColBERTError as error:
                 if committed:
                     error.args = (f"{error} {_what_stays(committed)}",)
                 raise
-        return committed
+            finally:
+                intake.report(logger)
+        return committed - intake.left_out
 
     def add_vectors(
         self,
-        passages: Sequence[Passage],
+        slots: Sequence[Passage | None],
         vectors: Iterable[GivenVectors],
         token_ids: Iterable[npt.ArrayLike] | None = None,
         progress: ProgressLike = None,
     ) -> None:
         """Add passages with vectors that were made elsewhere, in one commit.
+
+        Args:
+            slots: one an entry of ``vectors``: its passage, or None where it is passed over.
+            vectors: see ``Retriever.add_vectors``.
+            token_ids: see there.
+            progress: see there.
 
         Raises:
             InputError: see ``Retriever.add_vectors``; nothing was changed.
@@ -120,7 +130,8 @@ class Ingestor:
         """
         self._store.require_writable()
         dim = self._store.settings.dim
-        windows = given_windows(vectors, passages, dim, token_ids)
+        windows = given_windows(vectors, slots, dim, token_ids)
+        passages = [passage for passage in slots if passage is not None]
         if not passages:
             list(windows)  # vectors without a text are a mistake all the same
             return
@@ -199,7 +210,7 @@ class Ingestor:
             staged.append(place, window)
         counts = staged.writer.counts(len(passages))
         if 0 in counts[0]:
-            raise no_vectors(passages[counts[0].index(0)].id)
+            raise no_vectors(passages[counts[0].index(0)])
         return counts
 
     @staticmethod
@@ -224,19 +235,22 @@ class _Meter:
         self.advance(self._left)
 
 
-def _batches(passages: Iterable[object], limit: int) -> Iterator[tuple[list[Passage], int]]:
+def _batches(
+    passages: Iterable[object], limit: int, intake: Intake
+) -> Iterator[tuple[list[Passage], int]]:
     """Yield passages to be committed together, and how many of the stream they stand for."""
     held: dict[str, Passage] = {}
     read = characters = 0
     for place, item in enumerate(passages):
-        passage = check_streamed(item, place)
-        held[passage.id] = passage
+        passage = take_streamed(item, place, intake)
         read += 1
-        characters += len(passage.text)
+        if passage is not None:
+            held[passage.id] = passage
+            characters += len(passage.text)
         if read == limit or characters >= CHARACTERS:
             yield list(held.values()), read
             held, read, characters = {}, 0, 0
-    if held:
+    if read:
         yield list(held.values()), read
 
 

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from ..._support.token_vectors import check_results
+from ..._support.token_vectors import check_results, check_to_be_pooled
 from ...encoder import Encoder
 from ...types import TokenVectors, Window
 from .pooler import Pooler
@@ -90,10 +90,12 @@ class PassageEncoder:
             return {}
         encoded = self.encoder.encode_document(pieces, progress=progress)
         encoded = check_results(encoded, len(pieces), self.encoder)
-        return {cut: _moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
+        if self.pooler.pools:
+            encoded = [check_to_be_pooled(one, self.encoder) for one in encoded]
+        return {cut: moved(one, cut[1][0]) for cut, one in zip(cuts, encoded, strict=True)}
 
 
-def _moved(encoded: TokenVectors, start: int) -> TokenVectors:
+def moved(encoded: TokenVectors, start: int) -> TokenVectors:
     """Count the spans of a window's vectors from the beginning of its text."""
     # Markers have no characters, wherever their window begins.
     marked = encoded.spans[:, :1] < encoded.spans[:, 1:]

@@ -59,6 +59,11 @@ class Pooler:
         self.needs_fit = fits and pool_factor > 1 and distance is None
         self.fitted: dict[str, Any] = {}
 
+    @property
+    def pools(self) -> bool:
+        """Whether vectors become fewer at all."""
+        return self._pool_factor > 1
+
     @classmethod
     def of(cls, settings: IndexSettings) -> Pooler:
         """Make the pooler of an index."""
@@ -93,7 +98,7 @@ class Pooler:
         Raises:
             InputError: a vector holds NaN or infinity.
         """
-        if self._pool_factor == 1:
+        if not self.pools:
             return encoded
         pooled = pool_vectors(
             encoded,

@@ -66,13 +66,23 @@ def check_overlap(overlap: int | None, room: int) -> int:
     return overlap
 
 
-def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[list[Span]]:
+def find_windows(
+    encoder: Encoder,
+    texts: Sequence[str],
+    overlap: int,
+    *,
+    room: int | None = None,
+    least: int | None = None,
+) -> list[list[Span]]:
     """Cut each text into windows that the encoder reads whole.
 
     Args:
         encoder: its tokens are counted, in each whole text and again in each window.
         texts: of any length; the time grows in proportion to it.
         overlap: tokens of the text that consecutive windows share at most.
+        room: tokens that a window holds; as many as the encoder reads of a passage when None.
+        least: end a window with the first sentence that ends after so many tokens, not with the
+            last that there is room for.
 
     Returns:
         For each text the characters ``[start, end)`` of its windows, which cover all of it; a
@@ -86,7 +96,8 @@ def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[l
         >>> [text[start:end] for start, end in windows]
         ['One two three. Four five six. ', 'Seven eight.']
     """
-    room = encoder.document_room
+    if room is None:
+        room = encoder.document_room
     all_spans = encoder.token_spans(texts)
     windows = [[(0, len(text))] for text in texts]
     borders = {
@@ -97,7 +108,7 @@ def find_windows(encoder: Encoder, texts: Sequence[str], overlap: int) -> list[l
     lengths = dict.fromkeys(borders, max(1, room))
     while lengths:
         for i, length in lengths.items():
-            windows[i] = borders[i].cut(length, overlap)
+            windows[i] = borders[i].cut(length, overlap, least)
         pieces = [(i, texts[i][start:end]) for i in lengths for start, end in windows[i]]
         excess = dict.fromkeys(lengths, 0)
         counts = [len(spans) for spans in encoder.token_spans([piece for _, piece in pieces])]
@@ -135,12 +146,13 @@ class Borders:
         self._lines = np.union1d(self._sentences, _ends(_LINE, text))
         self._words = _ends(_BLANK, text)
 
-    def cut(self, length: int, overlap: int) -> list[Span]:
+    def cut(self, length: int, overlap: int, least: int | None = None) -> list[Span]:
         """Cut the text into windows.
 
         Args:
             length: tokens of the text that lie in a window, whole or in part; at least 1.
             overlap: tokens that begin within two consecutive windows, at most.
+            least: see :func:`find_windows`.
 
         Returns:
             Characters ``[start, end)``, each window starting after the one before it.
@@ -149,12 +161,29 @@ class Borders:
         windows: list[Span] = []
         start, done = 0, 0
         while done < len(self._text):
-            end = self._end(start, length, overlap)
+            end = self._first_sentence(start, length, least) or self._end(start, length, overlap)
             if end > done:  # else before a character of more tokens than a window holds
                 windows.append((start, end))
                 done = end
             start = self._next_start(start, end, overlap)
         return windows
+
+    @property
+    def sentences(self) -> _Places:
+        """Where sentences, and paragraphs, end."""
+        return self._sentences
+
+    def _first_sentence(self, start: int, length: int, least: int | None) -> int | None:
+        """Return where the first sentence ends that makes a window long enough."""
+        if least is None:
+            return None
+        first = self._before(start)
+        if first + least > len(self._starts):
+            return None
+        low = int(self._starts[first + min(least, length) - 1]) + 1
+        beyond = first + length
+        high = int(self._starts[beyond]) if beyond < len(self._starts) else len(self._text)
+        return _first(self._sentences, low, high + 1)
 
     def _end(self, start: int, length: int, overlap: int) -> int:
         """Return where the window ends that begins here."""

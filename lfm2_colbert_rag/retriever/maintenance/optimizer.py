@@ -94,7 +94,11 @@ class Optimizer:
             raise ConfigError(f"sample must be at least 2, not {sample}.")
         given = None
         if queries is not None:
-            given = [query.vectors for query in self._searcher.encode(list(queries))]
+            given = [
+                window.encoded.vectors
+                for question in self._searcher.encode(list(queries))
+                for window in question.windows
+            ]
         return self._measure(self._store.snapshot(), sample, None, given)
 
     def search_for(self, target_recall: float) -> SearchSettings | None:
@@ -200,8 +204,9 @@ class Optimizer:
             if one.row in passages and (text := passages[one.row].text[slice(*one.span)]).strip()
         }
         encoded = self._searcher.encode(list(texts.values())) if texts else []
-        for place, one in zip(texts, encoded, strict=True):
-            queries[place] = one.vectors if len(one) else queries[place]
+        for place, question in zip(texts, encoded, strict=True):
+            first = question.windows[0].encoded
+            queries[place] = first.vectors if len(first) else queries[place]
         return queries
 
     def _forget(self, seconds: float) -> None:

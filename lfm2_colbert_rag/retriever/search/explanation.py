@@ -34,6 +34,8 @@ class Explanation:
             expansion, which have no characters to point at.
         window: characters of the part of a long passage that gave the score; None for all of it.
         heat: how like all tokens of query and passage are.
+        query_window: characters of the part of a long query that gave the score, and that takes
+            part in all of the above; None for all of it.
     """
 
     query: str
@@ -44,6 +46,7 @@ class Explanation:
     word_share: float
     window: tuple[int, int] | None = None
     heat: HeatMap | None = field(default=None, repr=False, compare=False)
+    query_window: tuple[int, int] | None = None
 
     def __rich__(self) -> RenderableType:
         """Draw the passage with its answering words, and a table of them, for the terminal."""
@@ -77,7 +80,7 @@ class Explanation:
         return (
             '<div style="display:flex;flex-wrap:wrap;gap:1.5em;align-items:flex-start">'
             f'<div style="flex:1 1 20em;min-width:16em;max-width:44em">'
-            f'<p dir="auto" style="margin:0;font-weight:bold">{html.escape(self.query)}</p>'
+            f'<p dir="auto" style="margin:0;font-weight:bold">{html.escape(self._asked())}</p>'
             f'<p style="margin:.2em 0;opacity:.7">{html.escape(self._figures())}</p>'
             f'<p dir="auto" style="line-height:1.7">{"".join(self._shaded())}</p>'
             f'<p style="margin:0;opacity:.7">{html.escape(self._caption())}</p></div>'
@@ -148,7 +151,15 @@ class Explanation:
         return sorted(strengths.items())
 
     def _title(self) -> str:
-        return f"{self.query!r} in {self.passage.id!r}: {self._figures(named=False)}"
+        return f"{self._asked()!r} in {self.passage.id!r}: {self._figures(named=False)}"
+
+    def _asked(self) -> str:
+        """Return what took part of the query."""
+        if self.query_window is None:
+            return self.query
+        start, end = self.query_window
+        before, after = "… " * (start > 0), " …" * (end < len(self.query))
+        return f"{before}{self.query[start:end].strip()}{after}"
 
     def _figures(self, *, named: bool = True) -> str:
         figures = f"score {self.score:.3f}, relevance {self.relevance:.3f}"

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.validation import check_query
+from ..._support.characters import composed
+from ..._support.validation import check_query, whole_number
 from ...errors import ConfigError, InputError
 from .fusion import Fusion, fuse
 
@@ -62,7 +63,8 @@ def tune_fusion(
     folds: int,
 ) -> FusionReport:
     """Learn a weight and keep it with the index; see ``Retriever.tune_fusion``."""
-    if isinstance(folds, bool) or not isinstance(folds, int) or folds < 2:
+    parts = whole_number(folds)
+    if parts is None or parts < 2:
         raise ConfigError(f"folds must be a whole number of at least 2, not {folds!r}.")
     store.require_writable()
     snapshot = store.snapshot()
@@ -76,15 +78,16 @@ def tune_fusion(
             f"{len(gains)} of the {len(queries)} queries have a relevant passage here; give at "
             f"least {_MINIMUM}, better 30."
         )
-    report = learn(np.array(gains), min(folds, len(gains)))
+    report = learn(np.array(gains), min(parts, len(gains)))
     store.change_settings(fusion=report.fusion.to_dict() if report.adopted else None)
     return report
 
 
 def _grades(store: Store, snapshot: Snapshot, judged: Mapping[str, int]) -> dict[int, int] | None:
     """Return the grades of one query by row; None where no passage here is relevant."""
-    rows = store.catalog.rows_by_id(list(judged), snapshot.generation)
-    grades = {rows[id]: max(0, grade) for id, grade in judged.items() if id in rows}
+    known = {composed(id): grade for id, grade in judged.items()}  # as ids are stored
+    rows = store.catalog.rows_by_id(list(known), snapshot.generation)
+    grades = {rows[id]: max(0, grade) for id, grade in known.items() if id in rows}
     return grades if any(grades.values()) else None
 
 
@@ -92,8 +95,7 @@ def _gains(
     searcher: Searcher, snapshot: Snapshot, text: str, grades: Mapping[int, int]
 ) -> list[float]:
     """Return nDCG@10 of one query under each weight."""
-    vectors = searcher.encode([text])[0].vectors
-    (found,) = searcher.legs.candidates(snapshot, [(text, vectors)], DEPTH)
+    (found,) = searcher.legs.candidates(snapshot, [searcher.queries(snapshot, [text])[0]], DEPTH)
     gains = np.array([grades.get(row, 0) for row in found.late.rows.tolist()], float)
     ideal = np.sort(np.array(list(grades.values()), float))[::-1][:DEPTH]
     best = float(ideal @ _DISCOUNTS[: len(ideal)])

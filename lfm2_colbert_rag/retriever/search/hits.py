@@ -3,35 +3,26 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
 from ..._support.token_vectors import check_query_spans
 from ...errors import REMEDY, IndexCorruptError
-from ...index.base import Index, Ranking
+from ...index.base import Index
 from ...index.lexical.bm25 import LexicalRanking
 from ...index.maxsim import maxsim, similarities
-from ...types import Hit, Leg, Match, Passage, TokenVectors, Window
+from ...types import Hit, Leg, Match, Passage, Window
 from .evidence import compare_tokens, find_matches
 from .explanation import Explanation
-from .relevance import Baseline, relevances
-
-
-@dataclass(frozen=True)
-class Query:
-    """A query, its vectors, and what it scores by chance, where that is known."""
-
-    text: str
-    encoded: TokenVectors
-    baseline: Baseline | None = None
+from .late import Answer, Query, ask, relevances
 
 
 def ranked_hits(
-    query: Query,
-    ranking: Ranking,
+    query: Sequence[Query],
+    answer: Answer,
     index: Index,
     passages: Mapping[int, Passage],
     k: int,
@@ -40,38 +31,51 @@ def ranked_hits(
     """Turn what an index found into hits, best first; equal scores are ordered by id.
 
     Args:
-        query: what was asked.
-        ranking: what the index answered.
+        query: the windows of what was asked.
+        answer: what the index answered.
         index: the generation that was searched.
         passages: the ranked passages, by row.
         k: most hits.
         legs: by row, what each leg gave; None where the ranking is that of the late leg.
     """
-    ranked = sorted(
-        zip(ranking.rows.tolist(), ranking.scores.tolist(), ranking.windows.tolist(), strict=True),
-        key=lambda found: (-found[1], passages[found[0]].id),
-    )
-    ranked = ranked[:k]
-    spans = index.segments.window_spans([(row, place) for row, _, place in ranked])
+    ranked = _ranked(answer, passages, k)
+    spans = index.segments.window_spans([(one.row, one.place) for one in ranked])
     given = [
-        {"late": Leg(rank, score)} if legs is None else legs[row]
-        for rank, (row, score, _) in enumerate(ranked, 1)
+        {"late": Leg(rank, one.score)} if legs is None else legs[one.row]
+        for rank, one in enumerate(ranked, 1)
     ]
-    scaled = _relevances(query, [leg["late"].score for leg in given])
+    scaled = relevances(query, [leg["late"].score for leg in given])
     return [
         _make_hit(
-            query,
-            passages[row],
-            score,
+            query[one.asked],
+            passages[one.row],
+            one.score,
             relevance,
             span,
-            partial(index.segments.window, row, place),
+            partial(index.segments.window, one.row, one.place),
             leg,
         )
-        for (row, score, place), relevance, span, leg in zip(
-            ranked, scaled, spans, given, strict=True
-        )
+        for one, relevance, span, leg in zip(ranked, scaled, spans, given, strict=True)
     ]
+
+
+class _Ranked(NamedTuple):
+    row: int
+    score: float
+    place: int
+    asked: int
+
+
+def _ranked(answer: Answer, passages: Mapping[int, Passage], k: int) -> list[_Ranked]:
+    ranking = answer.ranking
+    columns = (ranking.rows, ranking.scores, ranking.windows, answer.asked)
+    found = map(_Ranked, *(column.tolist() for column in columns))
+    return sorted(found, key=lambda one: (-one.score, passages[one.row].id))[:k]
+
+
+def matching_hits(passages: Iterable[Passage]) -> list[Hit]:
+    """Turn what matches a filter into hits, where nothing was asked that could rank it."""
+    return [Hit(one.id, 0.0, 0.0, one.text, copy.deepcopy(dict(one.metadata))) for one in passages]
 
 
 def lexical_hits(
@@ -107,53 +111,80 @@ def lexical_hits(
 
 
 def reranked_hits(
-    query: Query, passages: Sequence[Passage], windows: Sequence[tuple[int, Window]], k: int
+    query: Sequence[Query],
+    passages: Sequence[Passage],
+    windows: Sequence[tuple[int, Window]],
+    k: int,
 ) -> list[Hit]:
     """Rank passages that were just encoded; equal scores keep their order.
 
     Args:
-        query: what was asked.
+        query: the windows of what was asked.
         passages: the passages.
         windows: their windows, each with its passage's place, ascending.
         k: most hits.
     """
-    scores = maxsim([query.encoded.vectors], [one.encoded.vectors for _, one in windows])[0]
-    best: dict[int, tuple[float, Window]] = {}
-    for (place, window), score in zip(windows, scores.tolist(), strict=True):
+    scores = maxsim(
+        [one.encoded.vectors for one in query], [one.encoded.vectors for _, one in windows]
+    )
+    if len(query) > 1:
+        scores = np.stack([one.deviations(row) for one, row in zip(query, scores, strict=True)])
+    asked = scores.argmax(axis=0).tolist()
+    best: dict[int, tuple[float, int]] = {}
+    for number, score in enumerate(scores.max(axis=0).tolist()):
+        place = windows[number][0]
         if place not in best or best[place][0] < score:
-            best[place] = score, window
+            best[place] = score, number
     ranked = sorted(best, key=lambda place: (-best[place][0], place))[:k]
-    scaled = _relevances(query, [best[place][0] for place in ranked])
+    scaled = relevances(query, [best[place][0] for place in ranked])
     return [
-        _make_hit(query, passages[place], score, relevance, window.span, partial(_same, window))
+        _make_hit(
+            query[asked[number]],
+            passages[place],
+            score,
+            relevance,
+            windows[number][1].span,
+            partial(_same, windows[number][1]),
+        )
         for place, relevance in zip(ranked, scaled, strict=True)
-        for score, window in [best[place]]
+        for score, number in [best[place]]
     ]
 
 
-def explain_row(query: Query, row: int, passage: Passage, index: Index) -> Explanation:
+def blank_hits(passages: Sequence[Passage], scores: Sequence[float]) -> list[Hit]:
+    """Return hits that nothing was compared with: relevance 0, no evidence, and no higher score.
+
+    Args:
+        passages: the blank passages.
+        scores: those of all other hits.
+    """
+    score = min(0.0, *scores) if scores else 0.0
+    return [
+        Hit(one.id, score, 0.0, one.text, copy.deepcopy(dict(one.metadata))) for one in passages
+    ]
+
+
+def explain_row(query: Sequence[Query], row: int, passage: Passage, index: Index) -> Explanation:
     """Explain the score of one live row."""
-    ranking = index.search([query.encoded.vectors], 1, rows=np.array([row]))[0]
-    hit = ranked_hits(query, ranking, index, {row: passage}, 1)[0]
-    window = _within(index.segments.window(row, int(ranking.windows[0])), passage)
-    best = similarities(query.encoded.vectors, window.encoded.vectors).max(axis=1)
-    spans = query.encoded.spans
+    (answer,) = ask(index, [query], 1, np.array([row]))
+    asked = query[int(answer.asked[0])]
+    hit = ranked_hits(query, answer, index, {row: passage}, 1)[0]
+    window = _within(index.segments.window(row, int(answer.ranking.windows[0])), passage)
+    best = similarities(asked.encoded.vectors, window.encoded.vectors).max(axis=1)
+    spans = asked.encoded.spans
     total = best.sum()
     share = float(best[spans[:, 1] > spans[:, 0]].sum() / total) if total else 0.0
     return Explanation(
-        query.text,
+        asked.text,
         passage,
         hit.score,
         hit.relevance,
         hit.evidence,
         share,
         hit.window,
-        compare_tokens(query.encoded, query.text, window, passage.text),
+        compare_tokens(asked.encoded, asked.text, window, passage.text),
+        asked.span,
     )
-
-
-def _relevances(query: Query, scores: Sequence[float]) -> list[float]:
-    return relevances(scores, len(query.encoded), query.baseline)
 
 
 def _within(window: Window, passage: Passage) -> Window:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,10 +16,12 @@ from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
 from ...index.lexical.bm25 import Bm25, LexicalRanking
 from ...index.lexical.postings import LENGTHS
-from ...types import Leg, TokenMatrix
+from ...types import Leg
+from .chance import Chances
 from .fusion import Fusion, fuse
+from .late import Answer, Query, ask
 from .plan import FusionPlan
-from .relevance import MIN_SPREAD, Baselines
+from .relevance import MIN_SPREAD
 
 if TYPE_CHECKING:
     from ...storage.posting_sql import LexicalState
@@ -36,44 +38,37 @@ class FusionCandidates:
 
     Attributes:
         late: the candidates as the late leg scores them.
+        asked: ``(n,)`` int64 which window of the query gave each of these scores.
+        distances: ``(n,)`` the same scores as :func:`~.fusion.fuse` takes them.
+        cosine: the greatest mean cosine of the query's tokens and what answered them best.
         bm25: ``(n,)`` BM25 of the same rows, in that order.
         shares: ``(n,)`` which part of the query's terms each of them has, 0..1.
-        length: number of query vectors.
         spread: of mean cosines, see :attr:`~.relevance.BaselineSample.spread`.
         legs: the same for hits, by row.
     """
 
     late: Ranking
+    asked: npt.NDArray[np.int64]
+    distances: npt.NDArray[np.float32]
+    cosine: float
     bm25: npt.NDArray[np.float32]
     shares: npt.NDArray[np.float32]
-    length: int
     spread: float
     legs: Mapping[int, Mapping[str, Leg]]
-
-    @property
-    def cosines(self) -> npt.NDArray[np.float32]:
-        """``(n,)`` the mean cosine of the query's tokens and what answered them best."""
-        return self.late.scores / np.float32(max(1, self.length))
-
-    @property
-    def distances(self) -> npt.NDArray[np.float32]:
-        """``(n,)`` the same in units of :attr:`spread`."""
-        return self.cosines / np.float32(self.spread)
 
     @property
     def share(self) -> float:
         """The greatest of :attr:`shares`."""
         return float(self.shares.max(initial=0.0))
 
-    def fused(self, fusion: Fusion) -> Ranking:
+    def fused(self, fusion: Fusion) -> Answer:
         """Rank the candidates by both legs."""
         exact = fuse(self.distances, self.bm25, self.share, fusion)
         scores = exact.astype(np.float32)
         order = np.argsort(-scores, kind="stable")
         late = self.late
-        return replace(
-            late, rows=late.rows[order], scores=scores[order], windows=late.windows[order]
-        )
+        ranking = Ranking(late.rows[order], scores[order], late.windows[order])
+        return Answer(ranking, self.asked[order])
 
     def plan(self, fusion: Fusion) -> FusionPlan:
         """Return what each leg brought, for people."""
@@ -85,7 +80,7 @@ class FusionCandidates:
             late=len(brought["late"]),
             lexical=len(brought["lexical"]),
             both=len(brought["late"] & brought["lexical"]),
-            cosine=float(self.cosines.max(initial=0.0)),
+            cosine=self.cosine,
             spread=self.spread,
             share=self.share,
             trust=fusion.trust(self.share),
@@ -99,11 +94,11 @@ class Legs:
     Args:
         store: the index.
         indexes: searches its vectors.
-        baselines: what is known of scores by chance.
+        chances: what is known of scores by chance.
     """
 
-    def __init__(self, store: Store, indexes: IndexCache, baselines: Baselines) -> None:
-        self._store, self._indexes, self._baselines = store, indexes, baselines
+    def __init__(self, store: Store, indexes: IndexCache, chances: Chances) -> None:
+        self._store, self._indexes, self._chances = store, indexes, chances
         self._making = threading.Lock()
         self._made: tuple[Snapshot, Bm25] | None = None
         renew_in_child(self)
@@ -130,7 +125,7 @@ class Legs:
     def candidates(
         self,
         snapshot: Snapshot,
-        queries: Sequence[tuple[str, TokenMatrix]],
+        queries: Sequence[Sequence[Query]],
         k: int,
         rows: npt.NDArray[np.int64] | None = None,
     ) -> list[FusionCandidates]:
@@ -138,7 +133,7 @@ class Legs:
 
         Args:
             snapshot: what to search.
-            queries: texts and their vectors.
+            queries: the windows of each.
             k: how many passages are wanted in the end.
             rows: ascending rows to which the search is limited; None for all.
 
@@ -146,8 +141,7 @@ class Legs:
             ConfigError: the index keeps no posting lists, or they are not complete.
         """
         limit = max(CANDIDATES, 3 * k)
-        index = self._indexes.get(snapshot)
-        found = index.search([vectors for _, vectors in queries], limit, rows=rows)
+        found = ask(self._indexes.get(snapshot), queries, limit, rows)
         return [
             self._scored_by_both(snapshot, query, late, limit, rows)
             for query, late in zip(queries, found, strict=True)
@@ -156,22 +150,24 @@ class Legs:
     def _scored_by_both(
         self,
         snapshot: Snapshot,
-        query: tuple[str, TokenMatrix],
-        late: Ranking,
+        query: Sequence[Query],
+        answer: Answer,
         limit: int,
         rows: npt.NDArray[np.int64] | None,
     ) -> FusionCandidates:
-        text, vectors = query
-        terms = weigh(text)
+        terms = weigh(query[0].text)
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
         scored = bm25.score(postings, terms)
         lexical = bm25.best(scored, limit, rows)
+        late = answer.ranking
         ranks = _ranks(late.rows, late.scores), _ranks(lexical.rows, lexical.scores)
         missing = np.setdiff1d(lexical.rows, late.rows)
         if len(missing):
-            more = self._indexes.get(snapshot).search([vectors], len(missing), rows=missing)[0]
-            late = Ranking.joined([late, more])
+            index = self._indexes.get(snapshot)
+            (more,) = ask(index, [query], len(missing), missing)
+            answer = Answer.joined([answer, more])
+            late = answer.ranking
         scores, shares = bm25.of(scored, late.rows)
         legs = {
             row: {"late": Leg(ranks[0].get(row), score), "lexical": Leg(ranks[1].get(row), other)}
@@ -179,14 +175,18 @@ class Legs:
                 late.rows.tolist(), late.scores.tolist(), scores.tolist(), strict=True
             )
         }
-        spread = self._spread(snapshot, late.scores / max(1, len(vectors)))
-        return FusionCandidates(late, scores, shares, len(vectors), spread, legs)
+        cosines = answer.cosines(query)
+        spread = self._spread(snapshot, cosines)
+        # Deviations of windows are in units of what they score by chance already.
+        distances = late.scores if len(query) > 1 else cosines / np.float32(spread)
+        cosine = float(cosines.max(initial=0.0))
+        return FusionCandidates(late, answer.asked, distances, cosine, scores, shares, spread, legs)
 
     def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:
         """Return the spread of the index; that of the candidates where there are few passages."""
-        sample = self._baselines.of(snapshot)
-        if sample is not None:
-            return sample.spread
+        own = self._chances.of(snapshot).own
+        if own is not None:
+            return own.spread
         return max(float(cosines.std()) if len(cosines) else 0.0, MIN_SPREAD)
 
     def _postings(

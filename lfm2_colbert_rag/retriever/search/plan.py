@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import html
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ...index.settings import SearchSettings
@@ -16,7 +17,9 @@ _METHODS = {
     "exact": "every allowed vector was compared, as it was encoded",
     "scan": "every allowed vector was compared, decompressed",
     "votes": "centroids voted, and the most promising windows were compared",
+    "filter": "nothing was asked; what matches comes in the order in which it was added",
 }
+_COUNTED = ("voted", "refined", "scored")
 _MEANINGS = {
     "windows": "were allowed",
     "vectors": "they have",
@@ -81,6 +84,9 @@ class SearchPlan:
         scored: windows scored with MaxSim over all their vectors.
         settings: what the search was told to look at; None where it scored everything.
         fusion: what each leg brought; None where there was one leg.
+        asked: windows in which the query was read, more than one where it is longer than the model
+            reads at once. Each was searched for; figures of searching are sums over them.
+        unread: characters of the query that no window holds, as it has too many.
 
     Example:
         >>> print(SearchPlan("scan", windows=2, vectors=9, scored=2))
@@ -98,11 +104,17 @@ class SearchPlan:
     scored: int = 0
     settings: SearchSettings | None = None
     fusion: FusionPlan | None = None
+    asked: int = 1
+    unread: int = 0
 
     @classmethod
-    def of(cls, trace: SearchTrace, fusion: FusionPlan | None = None) -> SearchPlan:
-        """Return the plan of a search that left these figures."""
-        return cls(**vars(trace), fusion=fusion)
+    def of(
+        cls, traces: Sequence[SearchTrace], fusion: FusionPlan | None = None, *, unread: int = 0
+    ) -> SearchPlan:
+        """Return the plan of a search that left these figures, for each window of the query."""
+        sums = {name: sum(getattr(one, name) for one in traces) for name in _COUNTED}
+        first = replace(traces[0], **sums)
+        return cls(**vars(first), fusion=fusion, asked=len(traces), unread=unread)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
@@ -153,4 +165,8 @@ class SearchPlan:
                 for name, value in asdict(self.settings).items()
             )
             rows.append(("settings", "", ", ".join(named)))
+        if self.asked > 1:
+            unread = f"; {self.unread:,} characters in its middle are not read"
+            meaning = "windows of the query, each by itself" + unread * (self.unread > 0)
+            rows.append(("asked", f"{self.asked:,}", meaning))
         return rows if self.fusion is None else [*rows, *self.fusion.rows()]

@@ -9,7 +9,6 @@ hand, and every query is compared with it.
 from __future__ import annotations
 
 import math
-import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,12 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.forking import renew_in_child
 from ...index.maxsim import score_block
 
 if TYPE_CHECKING:
     from ...index.base import LiveSegment
-    from ...storage.store import Snapshot
     from ...types import TokenMatrix
 
 WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
@@ -31,7 +28,6 @@ MIN_WINDOWS = 32  # a smaller sample would hold too much of what was asked for
 QUERY_VECTORS = 32  # vectors of a window that is taken for a query
 MAX_VECTORS = 12_288  # three megabytes in half precision: little to hold, and to compare with
 MIN_SPREAD = 1e-3  # of mean cosines: what rounding to float16 leaves between equal texts
-_GROWTH = 1.25  # sampled anew when the index is so much larger, or smaller
 
 # Where answers and the best of what answers nothing are equally frequent, and how fast that
 # changes, in standard deviations; fitted on four collections, checked on others:
@@ -80,9 +76,19 @@ def relevances(
     if not query_vectors:
         return [0.0 for _ in scores]
     if baseline is None:
-        return [min(1.0, max(0.0, score / query_vectors)) for score in scores]
-    above = [(score - baseline.mean) / baseline.std - MIDDLE for score in scores]
-    return [1.0 / (1.0 + math.exp(-STEEPNESS * min(max(one, -500.0), 500.0))) for one in above]
+        return [clipped(score / query_vectors) for score in scores]
+    return [scaled((score - baseline.mean) / baseline.std) for score in scores]
+
+
+def scaled(deviation: float) -> float:
+    """Scale standard deviations above chance to 0..1: :data:`MIDDLE` of them to 0.5."""
+    above = min(max(deviation - MIDDLE, -500.0), 500.0)
+    return 1.0 / (1.0 + math.exp(-STEEPNESS * above))
+
+
+def clipped(cosine: float) -> float:
+    """Scale a mean cosine to 0..1, where nothing is known of chance."""
+    return min(1.0, max(0.0, cosine))
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +113,16 @@ class BaselineSample:
         # Where all scores are equal, the least that rounding to float16 leaves between texts.
         return Baseline(float(scores.mean()), max(float(scores.std()), MIN_SPREAD * len(query)))
 
+    @classmethod
+    def of(cls, windows: Sequence[TokenMatrix]) -> BaselineSample:
+        """Return some windows as a sample.
+
+        Args:
+            windows: their vectors, ``(n, dim)`` float32; at least one, each with a vector.
+        """
+        lengths = np.array([len(one) for one in windows], dtype=np.int64)
+        return cls(np.concatenate(windows), lengths)
+
     @cached_property
     def spread(self) -> float:
         """Standard deviation of the mean cosines of windows that have nothing to do with another.
@@ -124,23 +140,22 @@ class BaselineSample:
         return max(float(np.mean(others)), MIN_SPREAD)
 
 
-def sample_windows(segments: Iterable[LiveSegment]) -> BaselineSample | None:
+def sample_windows(segments: Iterable[LiveSegment]) -> list[TokenMatrix]:
     """Choose windows by a hash of their row, so that later additions change few of them.
 
     Returns:
-        The windows; None where there are fewer than :data:`MIN_WINDOWS`.
+        The vectors of up to :data:`WINDOWS` windows, ``(n, dim)`` float32, each with a vector; of
+        long ones no more than :data:`MAX_VECTORS` in all, but :data:`MIN_WINDOWS` windows.
     """
     segments = list(segments)
     found = [_hashed(number, live) for number, live in enumerate(segments)]
     if not found:
-        return None
+        return []
     hashes, owners, positions = (np.concatenate(part) for part in zip(*found, strict=True))
-    if len(hashes) < MIN_WINDOWS:
-        return None
     limit = min(WINDOWS, len(hashes))
-    best = np.argpartition(hashes, limit - 1)[:limit]
+    best = np.argpartition(hashes, limit - 1)[:limit] if limit else np.empty(0, np.int64)
     best = best[np.argsort(hashes[best])]
-    chosen: list[npt.NDArray[np.float32]] = []
+    chosen: list[TokenMatrix] = []
     vectors = 0
     for owner, position in zip(owners[best].tolist(), positions[best].tolist(), strict=True):
         window = segments[owner].segment.vectors_of(position)
@@ -148,38 +163,7 @@ def sample_windows(segments: Iterable[LiveSegment]) -> BaselineSample | None:
         if not len(window) or (vectors > MAX_VECTORS and len(chosen) >= MIN_WINDOWS):
             continue
         chosen.append(np.asarray(window, dtype=np.float32))
-    lengths = np.array([len(one) for one in chosen], dtype=np.int64)
-    return BaselineSample(np.concatenate(chosen), lengths) if len(chosen) >= MIN_WINDOWS else None
-
-
-class Baselines:
-    """The baseline sample of an index that changes: taken when first asked for, and kept."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._of: tuple[object, int] | None = None
-        self._windows = 0
-        self._sample: BaselineSample | None = None
-        renew_in_child(self)
-
-    def renew_after_fork(self) -> None:
-        """Make the lock anew, which another thread of the parent may hold."""
-        self._lock = threading.Lock()
-
-    def of(self, snapshot: Snapshot) -> BaselineSample | None:
-        """Return the sample of a generation, or a former one of about the same size."""
-        wanted = snapshot.folder, snapshot.generation
-        if wanted == self._of:
-            return self._sample
-        with self._lock:
-            windows = sum(live.windows for live in snapshot.segments)
-            before = None if self._of is None else self._of[0]
-            known = self._sample is not None and before is snapshot.folder
-            if not known or not 1 / _GROWTH < windows / self._windows < _GROWTH:
-                self._sample = sample_windows(snapshot.segments)
-                self._windows = windows
-            self._of = wanted
-            return self._sample
+    return chosen
 
 
 def _hashed(

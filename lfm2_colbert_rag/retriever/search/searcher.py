@@ -10,20 +10,23 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.characters import is_blank
 from ..._support.system_errors import system_errors
-from ..._support.token_vectors import check_query_vectors, check_window
-from ..._support.validation import check_passages
+from ..._support.token_vectors import check_window
+from ...encoder.background import Background, encode_background
 from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed import CompressedIndex
 from ...index.trace import exact_trace
 from ..ingest.passage_encoder import PassageEncoder
+from .chance import Chance, Chances, chance_of
 from .diversity import diversify
 from .fusion import Fusion
-from .hits import Query, explain_row, lexical_hits, ranked_hits, reranked_hits
+from .hits import blank_hits, explain_row, lexical_hits, matching_hits, ranked_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
+from .late import Query, ask, joined
 from .plan import SearchPlan
-from .relevance import Baselines
+from .questions import Question, read_questions
 
 if TYPE_CHECKING:
     from ...encoder.lazy import LazyEncoder
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
     from ...index.lexical.bm25 import LexicalRanking
     from ...storage.settings import IndexSettings
     from ...storage.store import Snapshot, Store
-    from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix, TokenVectors
+    from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
     from .explanation import Explanation
 
 # Users' own queries, as vectors and in memory only, that recall is measured on.
@@ -56,25 +59,35 @@ class Searcher:
     def __init__(self, store: Store, encoder: LazyEncoder) -> None:
         self._store = store
         self._encoder = encoder
-        self._baselines = Baselines()
+        self._chances = Chances(self._background)
         self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self.indexes = IndexCache()
-        self.legs = Legs(store, self.indexes, self._baselines)
+        self.legs = Legs(store, self.indexes, self._chances)
 
-    def encode(self, queries: Sequence[str]) -> list[TokenVectors]:
-        """Encode queries; what comes back can be compared with every index of this width.
+    def encode(self, queries: Sequence[str]) -> list[Question]:
+        """Encode queries of any length; their vectors can be compared with every index.
 
         Raises:
             ModelNotFoundError: the model is no longer where it was.
             ModelError: the encoder gave vectors that cannot be compared.
         """
-        return _encode(self._encoder, queries, self._store.settings.dim)
+        return read_questions(self._encoder.get(), queries, self._store.settings.dim)
+
+    def queries(self, snapshot: Snapshot, texts: Sequence[str]) -> list[list[Query]]:
+        """Encode queries, and say of each of their windows what it scores by chance."""
+        questions, chance = self.encode(texts), self._chances.of(snapshot)
+        return [_asked(question, chance) for question in questions]
 
     def search_many(
         self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
     ) -> list[list[Hit]]:
-        """Answer checked queries in one pass over the index; see ``Retriever.search``."""
-        return self._answer(texts, k, where, mode)[1] if texts else []
+        """Answer checked queries in one pass over the index; see ``Retriever.search``.
+
+        What is blank asks for whatever matches the filter.
+        """
+        asked = [text for text in texts if not is_blank(text)]
+        answers = iter(self._answer(asked, k, where, mode)[1] if asked else [])
+        return [self._matching(k, where) if is_blank(text) else next(answers) for text in texts]
 
     def search_diverse(
         self, text: str, k: int, where: Filter | None, mode: Mode, *, weight: float, fetch_k: int
@@ -89,6 +102,8 @@ class Searcher:
             weight: what diversity counts beside relevance, 0 to 1.
             fetch_k: among so many of the best hits they are chosen.
         """
+        if is_blank(text):
+            return self._matching(k, where)
         snapshot, (hits,) = self._answer([text], max(k, fetch_k), where, mode)
         rows = self._store.catalog.rows_by_id([hit.id for hit in hits], snapshot.generation)
         hits = [hit for hit in hits if hit.id in rows]
@@ -101,18 +116,30 @@ class Searcher:
         return [hits[i] for i in diversify(relevance, vectors, k, weight)]
 
     def rerank(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
-        """Order somebody else's texts by how well they answer a checked query."""
-        checked = check_passages([one.text for one in candidates])
-        if not checked:
+        """Order somebody else's checked texts by how well they answer a checked query.
+
+        Blank ones come last: they have no vectors.
+        """
+        written = [one for one in candidates if not is_blank(one.text)]
+        blank = [one for one in candidates if is_blank(one.text)]
+        ranked = self._reranked(text, written, k)
+        return [*ranked, *blank_hits(blank, [hit.score for hit in ranked])][:k]
+
+    def _reranked(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
+        if not candidates:
             return []
         snapshot = self._store.snapshot()
-        query = self._query(snapshot, text, self.encode([text])[0])
+        (question,) = self.encode([text])
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
-        windows = list(encoder.encode([one.text for one in checked]))
+        windows = list(encoder.encode([one.text for one in candidates]))
         for place, window in windows:
             if len(window.encoded):
                 check_window(window, snapshot.settings.dim, candidates[place])
-        return reranked_hits(query, candidates, windows, k)
+        chance = self._chances.of(snapshot)
+        if not snapshot.segments.passages:  # then their own length and languages say more
+            found = [window.encoded.vectors for _, window in windows if len(window.encoded)]
+            chance = chance_of(found, 0, self._background)
+        return reranked_hits(_asked(question, chance), candidates, windows, k)
 
     def explain(self, text: str, id: str) -> Explanation:
         """Say which words of a passage answered a checked query.
@@ -125,22 +152,27 @@ class Searcher:
         if id not in rows:
             raise PassageNotFoundError(f"no passage has the id {id!r}.")
         passage = self._store.catalog.passages([rows[id]])[rows[id]]
-        query = self._query(snapshot, text, self.encode([text])[0])
+        query = _asked(self.encode([text])[0], self._chances.of(snapshot))
         return explain_row(query, rows[id], passage, self.indexes.get(snapshot))
 
     def plan(self, text: str, k: int, where: Filter | None, mode: Mode) -> SearchPlan:
         """Say how a checked query is answered, and how much is looked at."""
         snapshot = self._store.snapshot()
-        vectors = self.encode([text])[0].vectors
         rows, index = self._allowed(snapshot, where), self.indexes.get(snapshot)
+        exact = exact_trace(snapshot.segments, rows)
+        if is_blank(text):
+            return SearchPlan("filter", exact.windows, exact.vectors)
+        (question,) = self.encode([text])
+        vectors = [window.encoded.vectors for window in question.windows]
+        traces = [exact for _ in vectors]
         if isinstance(index, CompressedIndex):
-            trace = index.search_with_traces([vectors], k, rows=rows)[0][1]
-        else:
-            trace = exact_trace(snapshot.segments, rows)
-        if mode != "hybrid":
-            return SearchPlan.of(trace)
-        (found,) = self.legs.candidates(snapshot, [(text, vectors)], k, rows)
-        return SearchPlan.of(trace, found.plan(self.fusion(snapshot)))
+            traces = [one for _, one in index.search_with_traces(vectors, k, rows=rows)]
+        fused = None
+        if mode == "hybrid":
+            query = _asked(question, self._chances.of(snapshot))
+            (found,) = self.legs.candidates(snapshot, [query], k, rows)
+            fused = found.plan(self.fusion(snapshot))
+        return SearchPlan.of(traces, fused, unread=question.unread)
 
     @staticmethod
     def fusion(snapshot: Snapshot) -> Fusion:
@@ -158,14 +190,26 @@ class Searcher:
                 are open.
         """
         with system_errors(self._store.folder):
-            encoded = [] if mode == "lexical" else self.encode(texts)
-            self.asked.extend(one.vectors for one in encoded)
-            return self._found(texts, encoded, k, where, mode)
+            questions = [] if mode == "lexical" else self.encode(texts)
+            self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
+            return self._found(texts, questions, k, where, mode)
+
+    def _matching(self, k: int, where: Filter | None) -> list[Hit]:
+        """Return what matches a filter, in the order in which it was added."""
+        with system_errors(self._store.folder):
+            snapshot = self._store.snapshot()
+            rows = self._allowed(snapshot, where)
+            first = (snapshot.segments.rows if rows is None else rows)[:k].tolist()
+            passages = self._store.catalog.passages(first)
+            return matching_hits(passages[row] for row in first if row in passages)
+
+    def _background(self) -> Background:
+        return encode_background(self._encoder.get())
 
     def _found(
         self,
         texts: Sequence[str],
-        encoded: Sequence[TokenVectors],
+        questions: Sequence[Question],
         k: int,
         where: Filter | None,
         mode: Mode,
@@ -176,7 +220,7 @@ class Searcher:
             if mode == "lexical":
                 found = self._search_terms(snapshot, texts, k, rows)
             else:
-                found = self._search_vectors(snapshot, texts, encoded, k, rows, mode)
+                found = self._search_vectors(snapshot, questions, k, rows, mode)
             if found is not None:
                 return snapshot, found
         raise IndexBusyError(
@@ -185,40 +229,34 @@ class Searcher:
             "forget passages later (forget_after)."
         )
 
-    def _query(self, snapshot: Snapshot, text: str, encoded: TokenVectors) -> Query:
-        sample = self._baselines.of(snapshot)
-        return Query(text, encoded, None if sample is None else sample.baseline(encoded.vectors))
-
     def _allowed(self, snapshot: Snapshot, where: Filter | None) -> npt.NDArray[np.int64] | None:
         return None if where is None else self._store.catalog.select(where, snapshot.generation)
 
     def _search_vectors(
         self,
         snapshot: Snapshot,
-        texts: Sequence[str],
-        encoded: Sequence[TokenVectors],
+        questions: Sequence[Question],
         k: int,
         rows: npt.NDArray[np.int64] | None,
         mode: Mode,
     ) -> list[list[Hit]] | None:
         """Answer by late interaction, alone or with BM25; None if a passage is gone meanwhile."""
-        index = self.indexes.get(snapshot)
-        vectors = [one.vectors for one in encoded]
+        index, chance = self.indexes.get(snapshot), self._chances.of(snapshot)
+        queries = [_asked(question, chance) for question in questions]
+        legs: Sequence[Mapping[int, Mapping[str, Leg]] | None]
         if mode == "hybrid":
-            queries = list(zip(texts, vectors, strict=True))
             found = self.legs.candidates(snapshot, queries, k, rows)
             fusion = self.fusion(snapshot)
-            rankings = [one.fused(fusion) for one in found]
-            legs: list[Mapping[int, Mapping[str, Leg]] | None] = [one.legs for one in found]
+            answers, legs = [one.fused(fusion) for one in found], [one.legs for one in found]
         else:
-            rankings = index.search(vectors, k, rows=rows)
-            legs = [None for _ in rankings]
-        passages = self._passages(rankings)
+            answers = ask(index, queries, k, rows)
+            legs = [None for _ in answers]
+        passages = self._passages(answer.ranking for answer in answers)
         if passages is None:
             return None
         return [
-            ranked_hits(self._query(snapshot, text, one), ranking, index, passages, k, leg)
-            for text, one, ranking, leg in zip(texts, encoded, rankings, legs, strict=True)
+            ranked_hits(query, answer, index, passages, k, leg)
+            for query, answer, leg in zip(queries, answers, legs, strict=True)
         ]
 
     def _search_terms(
@@ -248,9 +286,18 @@ class Searcher:
         return passages if len(passages) == len(rows) else None
 
 
-def _encode(encoder: LazyEncoder, queries: Sequence[str], dim: int) -> list[TokenVectors]:
-    model = encoder.get()
-    return check_query_vectors(model.encode_query(list(queries)), queries, dim, model)
+def _asked(question: Question, chance: Chance | None = None) -> list[Query]:
+    """Return the windows of a question, and what each scores by chance."""
+    whole = len(question.windows) == 1
+    return [
+        Query(
+            question.text,
+            window.encoded,
+            None if chance is None else chance.baseline(window.encoded.vectors),
+            None if whole else window.span,
+        )
+        for window in question.windows
+    ]
 
 
 def _find_evidence(
@@ -262,5 +309,5 @@ def _find_evidence(
     row: int,
 ) -> tuple[Match, ...]:
     """Explain a hit of BM25. It knows no store, so that kept hits keep no connections open."""
-    query = Query(text, _encode(encoder, [text], settings.dim)[0])
-    return explain_row(query, row, passages[row], index).matches
+    (question,) = read_questions(encoder.get(), [text], settings.dim)
+    return explain_row([joined(_asked(question))], row, passages[row], index).matches

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
+from ..._support.characters import composed
+from ..._support.intake import Intake
 from ..._support.regular import open_regular
 from ..._support.safe_json import load_json as load_safely
 from ..._support.system_errors import raise_named
@@ -95,11 +97,17 @@ class Dump:
             raise InputError(f"{self.path} ({self.kind}) holds no texts; give them as well.")
         if self.ids is None:
             return self._in_order(passages)
-        by_id = {passage.id: passage for passage in passages}
-        _require_none([id for id in self.ids if id not in by_id], "text", self.path)
-        known = set(self.ids)
+        names = [composed(id) for id in self.ids]
+        by_id: dict[str, Passage] = {}
+        intake = Intake()
+        for place, passage in enumerate(passages):
+            id = intake.id(passage.id, f"the id of passage {place}")
+            if by_id.setdefault(id, passage) != passage:
+                raise InputError(f"two texts that differ have the id {id!r}; give each its own.")
+        _require_none([id for id in names if id not in by_id], "text", self.path)
+        known = set(names)
         _require_none([id for id in by_id if id not in known], "vector", self.path)
-        return [by_id[id] for id in self.ids]
+        return [by_id[id] for id in names]
 
     def _in_order(self, passages: Sequence[Passage]) -> list[Passage]:
         if len(passages) != self.length:

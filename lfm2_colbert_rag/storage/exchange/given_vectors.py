@@ -21,21 +21,22 @@ UNKNOWN_TOKEN = -1
 
 def given_windows(
     vectors: Iterable[GivenVectors],
-    passages: Sequence[Passage],
+    slots: Sequence[Passage | None],
     dim: int,
     token_ids: Iterable[npt.ArrayLike] | None = None,
 ) -> Iterator[tuple[int, Window]]:
     """Check vectors one passage after the other; none but the last is held.
 
     Args:
-        vectors: one entry a passage, see :data:`GivenVectors`.
-        passages: the passages.
+        vectors: one entry a slot, see :data:`GivenVectors`.
+        slots: the passages; None where an entry is passed over, because its passage is left out.
         dim: width of the index's vectors.
-        token_ids: ``(n,)`` vocabulary ids a passage; all :data:`UNKNOWN_TOKEN` when None. Windows
+        token_ids: ``(n,)`` vocabulary ids a slot; all :data:`UNKNOWN_TOKEN` when None. Windows
             bring their own.
 
     Yields:
-        The place of a passage, and one of its windows; in order.
+        The place of a passage among those that are not passed over, and one of its windows; in
+        order.
 
     Raises:
         InputError: another width, NaN or infinity, a passage without a vector, a window or a span
@@ -43,15 +44,28 @@ def given_windows(
     """
     entries = iter(vectors)
     ids = None if token_ids is None else iter(token_ids)
-    for place, passage in enumerate(passages):
-        given = _next(entries, "vectors", place, passages)
-        known = None if ids is None else _next(ids, "token ids", place, passages)
-        for window in _to_windows(given, known, passage):
-            check_window(window, dim, passage)
+    place = 0
+    for slot, passage in enumerate(slots):
+        given = _next(entries, "vectors", slot, slots)
+        known = None if ids is None else _next(ids, "token ids", slot, slots)
+        if passage is None:
+            continue
+        for window in _checked(given, known, passage, dim, slot):
             yield place, window
-    _check_exhausted(entries, "vectors", passages)
+        place += 1
+    _check_exhausted(entries, "vectors", slots)
     if ids is not None:
-        _check_exhausted(ids, "token ids", passages)
+        _check_exhausted(ids, "token ids", slots)
+
+
+def _checked(given: Any, token_ids: Any, passage: Passage, dim: int, slot: int) -> Sequence[Window]:
+    try:
+        windows = _to_windows(given, token_ids, passage)
+        for window in windows:
+            check_window(window, dim, passage)
+    except InputError as error:  # the id may be one that the caller never saw
+        raise InputError(f"text {slot}: {error}") from None
+    return windows
 
 
 def _to_windows(given: Any, token_ids: Any, passage: Passage) -> Sequence[Window]:
@@ -105,17 +119,19 @@ def _check_ids(ids: npt.NDArray[np.integer], id: str) -> None:
         )
 
 
-def _next(entries: Iterator[Any], what: str, place: int, passages: Sequence[Passage]) -> Any:
+def _next(entries: Iterator[Any], what: str, slot: int, slots: Sequence[Passage | None]) -> Any:
     for entry in entries:
         return entry
+    first = slots[slot]
+    named = f"text {slot}" if first is None else repr(first.id)
     raise InputError(
-        f"there are {what} for {place:,} passages, but {len(passages):,} texts; the first without "
-        f"is {passages[place].id!r}."
+        f"there are {what} for {slot:,} passages, but {len(slots):,} texts; the first without "
+        f"is {named}."
     )
 
 
-def _check_exhausted(entries: Iterator[Any], what: str, passages: Sequence[Passage]) -> None:
+def _check_exhausted(entries: Iterator[Any], what: str, slots: Sequence[Passage | None]) -> None:
     for _ in entries:
         raise InputError(
-            f"there are {what} for more than the {len(passages):,} texts; give one text for each."
+            f"there are {what} for more than the {len(slots):,} texts; give one text for each."
         )

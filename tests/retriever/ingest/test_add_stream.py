@@ -122,13 +122,10 @@ def test_add_still_refuses_an_id_twice(retriever):
 BAD = {
     "a text": ("text", "must be a Passage, or a mapping with id, text and metadata, not str"),
     "nothing": (None, "must be a Passage"),
-    "no id": ({"text": "x"}, "has no id. Give each one of its own"),
     "an id that is no text": ({"id": 7, "text": "x"}, "must be a string, not int"),
     "no text": ({"id": "z"}, r"\(id 'z'\) must be a string, not None"),
-    "a blank text": (Passage("z", " "), r"\(id 'z'\) is empty: ' '. Leave it out."),
     "another key": ({"id": "z", "text": "x", "lang": "en"}, "has the key 'lang'; known are"),
     "metadata": ({"id": "z", "text": "x", "metadata": [1]}, "must be a mapping or None"),
-    "a surrogate": ({"id": "z", "text": "\ud800"}, "lone surrogate"),
 }
 
 

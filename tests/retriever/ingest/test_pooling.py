@@ -300,3 +300,18 @@ def test_an_index_of_pooled_vectors(folder):
 def test_rerank_keeps_every_vector(folder):
     with Retriever.open(folder, model="hash", pool_factor=3) as retriever:
         assert retriever.rerank("reset key", TEXTS)[0].relevance == pytest.approx(1.0)
+
+
+class Bools(HashEncoder):
+    """An encoder that compares its numbers with zero instead of giving them."""
+
+    def encode_document(self, texts, **options):
+        return [
+            TokenVectors(one.vectors > 0, one.token_ids, one.spans)
+            for one in super().encode_document(texts, **options)
+        ]
+
+
+def test_what_cannot_be_pooled_is_named_with_its_encoder():
+    with pytest.raises(InputError, match=r"the encoder .* gave .* of type bool, not numbers"):
+        Retriever.from_texts(["one two three four"], model=Bools(), pool_factor=2)

@@ -282,7 +282,7 @@ def test_blocks_change_nothing(monkeypatch, size):
 def test_progress_counts_texts(folder):
     done: list[int] = []
     with Retriever.open(folder, model=HashEncoder(document_length=8)) as retriever:
-        retriever.add([LONG, "short", LONG, LONG], progress=done.append)
+        retriever.add([LONG, "short", LONG + "2", LONG + "3"], progress=done.append)
     assert sum(done) == 4
 
 

@@ -166,7 +166,7 @@ def test_many_small_commits_leave_few_segments(folder, monkeypatch, index):
 
 
 def test_everything_may_be_deleted_and_added_again(grown):
-    assert grown.delete(where={}) == 140
+    assert grown.delete(all=True) == 140
     assert grown.search("w1") == []
     assert names(grown) == []
     grown.optimize()
@@ -183,7 +183,7 @@ def test_an_index_of_dead_passages_only_needs_no_codebook(folder, monkeypatch):
     with Retriever.open(folder, model="hash") as retriever:
         add(retriever, 100)
         set_policy(monkeypatch, auto_vectors=100)
-        assert retriever.delete(where={}) == 100
+        assert retriever.delete(all=True) == 100
         retriever.optimize()
         assert not list(folder.glob("codebooks/*"))
         assert len(retriever) == 0

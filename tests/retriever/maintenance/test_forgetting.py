@@ -294,7 +294,7 @@ def test_statistics_say_when_forgetting_is_due(retriever):
 
 
 def test_no_time_is_no_time_whatever_the_clock_says(retriever):
-    retriever.delete(where={})
+    retriever.delete(all=True)
     age(retriever, -7200)  # the clock was two hours ahead when that was committed
     assert retriever.optimize(forget_after=0).forgettable == 0
 
@@ -307,5 +307,5 @@ def test_seconds_that_are_none(retriever, seconds):
 
 @pytest.mark.parametrize("seconds", [1e9, 1e300, float("inf")])
 def test_longer_than_anything_is_remembered(retriever, seconds):
-    retriever.delete(where={})
+    retriever.delete(all=True)
     assert retriever.optimize(forget_after=seconds).forgettable

@@ -143,7 +143,7 @@ def test_stretches_know_their_text(folder, monkeypatch):
     with Retriever.open(folder, model="hash") as retriever:
         retriever.add(texts := sentences(100))
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])
-        retriever.delete(where={})
+        retriever.delete(all=True)
         assert sample_stretches(segments_of(retriever), 5) == []
         retriever.add(texts)
         retriever.add_vectors([np.eye(3, 32, dtype=np.float32)], ["nobody knows where"], ids=["x"])

@@ -277,6 +277,6 @@ def test_forgotten_passages_leave_the_lists(retriever):
     retriever.delete(["linge", "kaffee"])
     retriever.optimize(forget_after=0.0)
     assert retriever.stats().lexical_bytes < before
-    retriever.delete(where={})
+    retriever.delete(all=True)
     retriever.optimize(forget_after=0.0)
     assert change_catalog(retriever, "SELECT count(*) FROM postings") == [(0,)]

@@ -102,7 +102,7 @@ def test_an_export_holds_few_passages_at_a_time(folder, tmp_path, monkeypatch):
 
 def test_one_generation_is_exported_whatever_is_written_meanwhile(retriever, tmp_path):
     def write(_finished: int) -> None:
-        retriever.delete(where={})
+        retriever.delete(all=True)
         retriever.add(["later"], ids=["later"])
 
     assert retriever.export(tmp_path / "out", progress=write) == len(CORPUS)

@@ -91,7 +91,7 @@ def test_no_more_than_one_matrix_is_held(folder):
 
     with Retriever.open(folder, model="hash") as retriever:
         told: list[int] = []
-        retriever.add_vectors(produce(), ["text"] * 8, progress=told.append)
+        retriever.add_vectors(produce(), list("abcdefgh"), progress=told.append)
         assert sum(told) == len(retriever) == 8
 
 

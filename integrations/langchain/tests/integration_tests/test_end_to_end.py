@@ -6,11 +6,7 @@ from typing import Any
 
 import pytest
 from langchain.agents import create_agent
-from langchain_classic.retrievers import (
-    ContextualCompressionRetriever,
-    EnsembleRetriever,
-    MultiQueryRetriever,
-)
+from langchain_classic.retrievers import ContextualCompressionRetriever, EnsembleRetriever
 from langchain_core.documents import BaseDocumentCompressor, Document
 from langchain_core.language_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage, ToolMessage
@@ -155,16 +151,3 @@ class TestCombinations:
         )
         assert [document.id for document in compressed.invoke(QUESTION, k=2)] == ["guest"]
         assert compressed.invoke(QUESTION, k=1) == []
-
-    @pytest.mark.parametrize(
-        ("score_key", "expected"), [(None, 1), ("relevance_score", 2)], ids=["without", "with"]
-    )
-    def test_multi_query_merges_equal_documents_only_without_a_score(
-        self, documents, score_key, expected
-    ):
-        retriever = LFM2ColBERTRetriever.from_documents(
-            documents, model="hash", k=1, score_key=score_key
-        )
-        model = FakeListChatModel(responses=[f"{QUESTION}\nreset password button"])
-        multi = MultiQueryRetriever.from_llm(retriever, model)
-        assert len(multi.invoke(QUESTION)) == expected

@@ -127,14 +127,14 @@ class TestOnePass:
 
 class TestErrors:
     async def test_of_one_question_leave_the_others_alone(self, retriever, ask):
-        questions = [QUESTIONS[0], "  ", QUESTIONS[1]]
+        questions = [QUESTIONS[0], None, QUESTIONS[1]]
         first, second, third = await ask(retriever, questions, return_exceptions=True, k=1)
         assert isinstance(second, InputError)
         assert ids([first, third]) == [["reset"], ["descale"]]
 
     async def test_are_raised_unless_wanted(self, retriever, ask):
-        with pytest.raises(InputError, match="empty"):
-            await ask(retriever, [QUESTIONS[0], " "])
+        with pytest.raises(InputError, match="must be a string"):
+            await ask(retriever, [QUESTIONS[0], None])
 
     async def test_of_options(self, retriever, ask):
         answers = await ask(
@@ -187,10 +187,10 @@ class TestCallbacks:
 
     async def test_errors_are_reported_where_they_belong(self, retriever, ask):
         listener = Listener()
-        questions = [QUESTIONS[0], " "]
+        questions = [QUESTIONS[0], None]
         await ask(retriever, questions, {"callbacks": [listener]}, return_exceptions=True, k=1)
         assert ("end", (QUESTIONS[0], ["reset"])) in listener.events
-        assert ("error", (" ", InputError)) in listener.events
+        assert ("error", (None, InputError)) in listener.events
 
 
 def test_threads_agree(retriever):

@@ -10,6 +10,7 @@ import langchain_lfm2_colbert
 import pytest
 from langchain_lfm2_colbert import (
     _batching,
+    _questions,
     document_compressors,
     query_constructors,
     retrievers,
@@ -22,7 +23,7 @@ README = Path(__file__).parents[2] / "README.md"
 
 MODULES = [
     *(langchain_lfm2_colbert, retrievers, vectorstores, document_compressors, tools),
-    *(query_constructors, _batching),
+    *(query_constructors, _batching, _questions),
 ]
 
 

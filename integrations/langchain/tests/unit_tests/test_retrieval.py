@@ -8,13 +8,17 @@ from langchain_core.runnables import ConfigurableField
 from langchain_lfm2_colbert import LFM2ColBERTRetriever
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.errors import FilterError, InputError
+from lfm2_colbert_rag.errors import ConfigError, FilterError, InputError
 
 QUESTION = "How do I reset the password?"
 
 
 def ids(documents: list[Document]) -> list[str | None]:
     return [document.id for document in documents]
+
+
+def scored(documents: list[Document]) -> LFM2ColBERTRetriever:
+    return LFM2ColBERTRetriever.from_documents(documents, model="hash", score_key="relevance_score")
 
 
 @pytest.fixture(params=["invoke", "ainvoke"])
@@ -62,7 +66,7 @@ class TestOptionsOfACall:
         assert len(await ask(retriever, where=None)) == 4
 
     async def test_score_threshold_of_the_call_wins(self, documents, ask):
-        retriever = LFM2ColBERTRetriever.from_documents(documents, model="hash")
+        retriever = scored(documents)
         best, second, *_ = (d.metadata["relevance_score"] for d in await ask(retriever))
         between = (best + second) / 2
         assert ids(await ask(retriever, score_threshold=between)) == ["reset"]
@@ -130,8 +134,9 @@ class TestDocuments:
             assert returned.page_content == document.page_content
             assert document.metadata.items() <= returned.metadata.items()
 
-    async def test_relevance_is_returned_best_first_between_0_and_1(self, retriever, ask):
-        scores = [document.metadata["relevance_score"] for document in await ask(retriever)]
+    async def test_relevance_is_returned_best_first_between_0_and_1(self, documents, ask):
+        found = await ask(scored(documents))
+        scores = [document.metadata["relevance_score"] for document in found]
         assert scores == sorted(scores, reverse=True)
         assert all(0 <= score <= 1 for score in scores)
         assert scores[0] > 0.5
@@ -142,13 +147,13 @@ class TestDocuments:
         assert best.metadata["score"] > 0.5
         assert "relevance_score" not in best.metadata
 
-    async def test_no_score_key_leaves_metadata_as_it_was(self, documents, ask):
-        retriever = LFM2ColBERTRetriever.from_documents(documents, model="hash", score_key=None)
+    async def test_no_score_key_leaves_metadata_as_it_was(self, retriever, documents, ask):
+        assert retriever.score_key is None
         assert (await ask(retriever, k=1)) == [documents[0]]
 
     async def test_the_score_replaces_metadata_under_its_key(self, ask):
         stale = Document("The password.", metadata={"relevance_score": "stale"})
-        retriever = LFM2ColBERTRetriever.from_documents([stale], model="hash")
+        retriever = scored([stale])
         assert isinstance((await ask(retriever))[0].metadata["relevance_score"], float)
         assert len(await ask(retriever, where={"relevance_score": "stale"})) == 1
 
@@ -181,7 +186,6 @@ class TestBuilding:
             [{"n": 1}, {"n": 2}],
             ids=["a", "b"],
             model="hash",
-            score_key=None,
         )
         assert retriever.invoke("two", k=1) == [Document("two", id="b", metadata={"n": 2})]
 
@@ -201,6 +205,12 @@ class TestBuilding:
     def test_delete(self, retriever):
         assert retriever.delete(["reset", "never there"]) == 1
         assert "reset" not in ids(retriever.invoke(QUESTION))
+        assert retriever.delete(where={"year": 2025}) == 2
+        for nothing in ({}, {"ids": None}, {"where": {}}):
+            with pytest.raises(ConfigError, match=r"names no document.*all=True"):
+                retriever.delete(**nothing)
+        assert retriever.delete([]) == 0
+        assert retriever.delete(all=True) == 1
 
     def test_unusable_metadata_changes_nothing(self, retriever):
         bad = [Document("fine"), Document("not JSON", metadata={"when": object()})]

@@ -66,9 +66,18 @@ class TestAnswers:
         assert len((await use(tool, query=QUESTION, k=3)).artifact) == 3
 
     async def test_nothing_found_is_said(self, tool, use):
-        message = await use(tool, query=QUESTION, where={"year": 1900})
-        assert message.content == "Nothing was found."
+        message = await use(tool, query=QUESTION, where={"year": "2023"})
+        assert message.content.startswith("Nothing was found. ")
+        assert "'year' holds numbers, such as 2023" in message.content
         assert message.artifact == []
+
+    async def test_what_a_filter_of_the_retriever_hides_is_not_told_of(self, documents, use):
+        retriever = LFM2ColBERTRetriever.from_documents(
+            documents, model="hash", where={"product": "router"}
+        )
+        tool = create_search_tool(retriever, "manuals", "Search.", fields=FIELDS)
+        message = await use(tool, query=QUESTION, where={"product": "tea"})
+        assert message.content == "Nothing was found."
 
     async def test_own_prompt(self, retriever, use):
         prompt = PromptTemplate.from_template("{passage_id}/{year}: {page_content}")
@@ -110,7 +119,6 @@ class TestMistakesOfTheModel:
             ({"where": {"$not": {"tenant": "other"}}}, "no field 'tenant'"),
             ({"where": {"$id": "reset"}}, "no field"),
             ({"where": {"year": {"$almost": 1}}}, "almost"),
-            ({"query": "  "}, "empty"),
         ],
     )
     async def test_are_explained_to_it(self, tool, use, arguments, explanation):
@@ -118,14 +126,25 @@ class TestMistakesOfTheModel:
         assert message.status == "error"
         assert re.search(explanation, message.content)
 
+    async def test_a_blank_query_finds_nothing_and_says_why(self, tool, use):
+        message = await use(tool, query=" ")
+        assert message.status == "success"
+        assert message.artifact == []
+        assert "The query is blank" in message.content
+        filtered = await use(tool, query="", where={"year": 2025})
+        assert [document.id for document in filtered.artifact] == ["guest", "warranty"]
+
     @pytest.mark.parametrize("k", [0, 21, -1])
     async def test_k_is_bounded(self, tool, use, k):
-        with pytest.raises(ValueError, match="k"):
-            await use(tool, query=QUESTION, k=k)
+        message = await use(tool, query=QUESTION, k=k)
+        assert message.status == "error"
+        assert f"not {k}." in message.content
 
     def test_of_the_programmer_are_refused(self, retriever):
         with pytest.raises(ConfigError, match="max_k"):
             create_search_tool(retriever, "manuals", "Search.", max_k=0)
+        with pytest.raises(ConfigError, match="fields must be a mapping"):
+            create_search_tool(retriever, "manuals", "Search.", fields=["year"])
 
 
 async def test_the_event_loop_keeps_turning(slow_encoder, ticks_during):

@@ -193,6 +193,10 @@ class TestBuilding:
         assert ids(opened.similarity_search(QUESTION, k=1)) == ["reset"]
         opened.retriever.close()
 
+    def test_another_kind_of_retriever_is_refused(self, retriever):
+        with pytest.raises(ConfigError, match=r"under \.retriever, not a LFM2ColBERTRetriever"):
+            LFM2ColBERTVectorStore(retriever)
+
     def test_shares_an_index_with_a_retriever(self, store):
         retriever = LFM2ColBERTRetriever(retriever=store.retriever, k=1)
         store.add_texts(["The hotline is closed on Sundays."], ids=["hotline"])
@@ -203,7 +207,7 @@ class TestBuilding:
         close = Retriever.close
         monkeypatch.setattr(Retriever, "close", lambda self: (closed.append(self), close(self)))
         with pytest.raises(InputError):
-            LFM2ColBERTVectorStore.from_texts([" "], path=tmp_path / "index", model="hash")
+            LFM2ColBERTVectorStore.from_texts([7], path=tmp_path / "index", model="hash")
         assert len(closed) == 1
 
     def test_example_selectors_take_it(self):
@@ -231,7 +235,7 @@ class TestChanging:
     async def test_unequal_lists_change_nothing(self, store, call):
         with pytest.raises(InputError, match="1 ids for 2"):
             await call(store, "add_texts", ["one", "two"], ids=["1"])
-        with pytest.raises(ConfigError, match="1 metadatas for 2"):
+        with pytest.raises(InputError, match="1 metadatas for 2"):
             await call(store, "add_texts", ["one", "two"], [{}])
         assert len(store.retriever) == 4
 
@@ -245,10 +249,34 @@ class TestChanging:
         assert set(ids(store.similarity_search(QUESTION))) == {"guest", "descale", "warranty"}
         assert await call(store, "delete", filter={"year": 2025})
         assert ids(store.similarity_search(QUESTION)) == ["descale"]
-        with pytest.raises(ConfigError, match="either"):
-            await call(store, "delete", ["descale"], filter={"year": 2025})
-        assert await call(store, "delete")
+        assert await call(store, "delete", filter=lambda document: document.id == "descale")
         assert store.similarity_search(QUESTION) == []
+
+    async def test_everything_is_deleted_only_where_that_is_said(self, store, call):
+        for nothing in ({}, {"ids": None}, {"filter": {}}, {"filter": None}, {"all": False}):
+            with pytest.raises(ConfigError, match=r"names no document.*all=True"):
+                await call(store, "delete", **nothing)
+        for much in (
+            {"ids": ["reset"], "filter": {"year": 2025}},
+            {"ids": ["reset"], "all": True},
+            {"ids": [], "all": True},
+            {"filter": {"year": 2025}, "all": True},
+        ):
+            with pytest.raises(ConfigError, match="only one of them"):
+                await call(store, "delete", **much)
+        assert len(store.retriever) == 4
+        assert await call(store, "delete", all=True)
+        assert len(store.retriever) == 0
+
+    async def test_the_log_says_how_many_were_deleted(self, store, call, caplog):
+        caplog.set_level("INFO", logger="langchain_lfm2_colbert")
+        await call(store, "delete", ["reset", "gone"])
+        await call(store, "delete", all=True)
+        said = [record.getMessage() for record in caplog.records]
+        assert [message.split(";")[0] for message in said] == [
+            "Deleted 1 documents",
+            "Deleted 3 documents",
+        ]
 
     async def test_get_by_ids_keeps_the_order_asked(self, store, call):
         asked = ["warranty", "gone", "reset", "warranty"]

@@ -18,13 +18,14 @@ from llama_index.core.callbacks import CallbackManager
 from llama_index.core.constants import DEFAULT_SIMILARITY_TOP_K
 from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr-defined]
 from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBundle
-from llama_index.core.vector_stores.types import MetadataFilters
+from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQueryMode
 
 from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
-from lfm2_colbert_rag.errors import ConfigError
 
+from .facts import with_facts
 from .filters import constraint, of_documents
-from .nodes import split_options, to_node, to_passage, with_facts
+from .nodes import add_nodes, split_options, to_node
+from .options import Way, check_cutoff, check_top, merge, readable
 
 dispatcher = get_dispatcher(__name__)
 
@@ -40,8 +41,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
             adapters and threads may share one; closing it is up to whoever opened it.
         similarity_top_k: how many nodes to return; fewer come back when fewer exist.
         filters: metadata filters, nested as deep as needed.
-        node_ids: only these nodes; an empty list is no constraint, as elsewhere in LlamaIndex.
-        doc_ids: only nodes of these source documents; an empty list is no constraint.
+        node_ids: only these nodes; an empty list permits none.
+        doc_ids: only nodes of these source documents; an empty list permits none.
         where: a filter in the core's own language, for nested keys, booleans and the like.
         callback_manager: receives LlamaIndex's callback events.
         object_map: what each ``IndexNode`` points to, by its ``index_id``.
@@ -49,6 +50,12 @@ class LFM2ColBERTRetriever(BaseRetriever):
         verbose: report which objects retrieval enters.
         mode: what is compared: ``"late"`` (meanings), ``"lexical"`` (words) or ``"hybrid"``; None
             leaves it to the core.
+        vector_store_query_mode: the same by LlamaIndex's names: ``"default"``, ``"text_search"``,
+            ``"sparse"``, ``"hybrid"``, ``"semantic_hybrid"``; or ``"mmr"``, nodes that do not
+            repeat one another. Instead of ``mode``.
+        mmr_threshold: of ``"mmr"``: from 0 (diversity only) to 1 (relevance only).
+        similarity_cutoff: leave out nodes with a lower score, 0 to 1, as
+            ``SimilarityPostprocessor`` does.
         evidence: list under ``"evidence"`` in a node's metadata which of its words answered which
             words of the question: ``{"query": [0, 4], "passage": [9, 13], "strength": 0.8,
             "words": ["open", "opens"]}``, strongest first. Spans of the passage are those of the
@@ -56,7 +63,14 @@ class LFM2ColBERTRetriever(BaseRetriever):
         window_key: metadata key that says which part of a long text was found, as characters
             ``[start, end)``; it is absent where the text was searched in one piece.
 
-    All constraints hold together, and before the best ``similarity_top_k`` are chosen.
+    All constraints hold together, and before the best ``similarity_top_k`` are chosen. A blank
+    question finds what they let through, in the order in which it was added and with a score of
+    0; without a constraint it finds nothing.
+
+    Raises:
+        ConfigError: an option of the wrong kind, or ``mode`` together with
+            ``vector_store_query_mode``.
+        FilterError: a constraint is malformed.
 
     Example:
         >>> from llama_index.core.schema import TextNode
@@ -80,6 +94,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
         verbose: bool = False,
         *,
         mode: Mode | None = None,
+        vector_store_query_mode: VectorStoreQueryMode | str | None = None,
+        mmr_threshold: float | None = None,
+        similarity_cutoff: float | None = None,
         evidence: bool = False,
         window_key: str | None = None,
     ) -> None:
@@ -87,7 +104,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
         self._retriever = retriever
         self.similarity_top_k = similarity_top_k
         self._where = constraint(filters, node_ids, doc_ids, where)
-        self._mode: Mode | None = mode
+        self._way = Way.chosen(mode, vector_store_query_mode, mmr_threshold)
+        self._cutoff = check_cutoff(similarity_cutoff)
         self._evidence = evidence
         self._window_key = window_key
 
@@ -173,11 +191,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     @similarity_top_k.setter
     def similarity_top_k(self, similarity_top_k: int) -> None:
-        if not isinstance(similarity_top_k, int) or similarity_top_k < 1:
-            raise ConfigError(
-                f"similarity_top_k must be a whole number from 1 up, not {similarity_top_k!r}"
-            )
-        self._similarity_top_k = similarity_top_k
+        self._similarity_top_k = check_top(similarity_top_k, "similarity_top_k")
 
     def with_top_k(self, similarity_top_k: int | None) -> Self:
         """Return a retriever like this one that returns so many nodes; this one stays as it is.
@@ -201,11 +215,12 @@ class LFM2ColBERTRetriever(BaseRetriever):
         """Add nodes, replacing those with the same id; all of them or, on error, none.
 
         Args:
-            nodes: what to add. Objects that ``IndexNode`` s point to are kept in memory only:
-                pass them as ``objects`` when the index is opened again.
+            nodes: what to add; what is blank is left out, with a warning. Objects that
+                ``IndexNode`` s point to are kept in memory only: pass them as ``objects`` when the
+                index is opened again.
 
         Returns:
-            Their ids, in order.
+            The ids of all of them, in order.
 
         Example:
             >>> from llama_index.core.schema import TextNode
@@ -214,12 +229,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
             ['lib']
         """
         nodes = list(nodes)
-        passages = [to_passage(node) for node in nodes]
-        ids = self._retriever.add(
-            [passage.text for passage in passages],
-            ids=[passage.id for passage in passages],
-            metadata=[passage.metadata for passage in passages],
-        )
+        ids = add_nodes(self._retriever, nodes)
         pointers = [node for node in nodes if isinstance(node, IndexNode) and node.obj is not None]
         self.object_map.update({node.index_id: node.obj for node in pointers})
         return ids
@@ -270,19 +280,21 @@ class LFM2ColBERTRetriever(BaseRetriever):
         return await asyncio.to_thread(self._search, query_bundle)
 
     def _search(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
-        queries, k = _queries(query_bundle), self._similarity_top_k
-        found = self._retriever.search_many(queries, k, where=self._where, mode=self._mode)
-        best: dict[str, tuple[str, Hit]] = {}
-        for query, hits in zip(queries, found, strict=True):
-            for hit in hits:
-                if hit.id not in best or hit.relevance > best[hit.id][1].relevance:
-                    best[hit.id] = query, hit
-        ranked = sorted(best.values(), key=lambda one: one[1].relevance, reverse=True)
-        return [self._scored(query, hit) for query, hit in ranked[:k]]
+        questions = [readable(one) for one in _questions(query_bundle)]
+        found = self._way.ask(self._retriever, questions, self._similarity_top_k, self._where)
+        ranked = merge(found)[: self._similarity_top_k]
+        cutoff = self._cutoff
+        return [
+            self._scored(questions[place], hit)
+            for place, hit in ranked
+            if cutoff is None or hit.relevance >= cutoff
+        ]
 
-    def _scored(self, query: str, hit: Hit) -> NodeWithScore:
+    def _scored(self, question: str, hit: Hit) -> NodeWithScore:
         node, score = to_node(hit), hit.relevance
-        facts: dict[str, Any] = {"evidence": hit.quote_evidence(query)} if self._evidence else {}
+        facts: dict[str, Any] = {}
+        if self._evidence:
+            facts["evidence"] = hit.quote_evidence(question)
         if self._window_key is not None and hit.window is not None:
             facts[self._window_key] = list(hit.window)
         if isinstance(node, IndexNode):
@@ -291,7 +303,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         return NodeWithScore(node=with_facts(node, facts), score=score)
 
 
-def _queries(query_bundle: QueryBundle) -> list[str]:
+def _questions(query_bundle: QueryBundle) -> list[str]:
     # Several where a transformation rewrote the question (HyDE). ``embedding`` is one vector for
     # the whole question, of another model: nothing that late interaction could use.
     return query_bundle.embedding_strs or [query_bundle.query_str]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeAlias
+from unicodedata import normalize
 
 from llama_index.core.vector_stores.types import (
     FilterCondition,
@@ -12,43 +13,48 @@ from llama_index.core.vector_stores.types import (
     MetadataFilters,
 )
 
-from lfm2_colbert_rag.errors import FilterError, shown
+from lfm2_colbert_rag.errors import FilterError, InputError, shown
 from lfm2_colbert_rag.filters import MAX_DEPTH, parse_where
 
 from .nodes import NODE_KEY
 
 Condition: TypeAlias = dict[str, Any]
+Translation: TypeAlias = Callable[[str, MetadataFilter], Condition]
+
+_SOURCE_ID = f"{NODE_KEY}.source.id"
+# By these, LlamaIndex's stores let a filter name the source document.
+_DOCUMENT_KEYS = ("doc_id", "document_id", "ref_doc_id")
 
 
 def constraint(
     filters: MetadataFilters | None = None,
-    node_ids: Sequence[str] | None = None,
-    doc_ids: Sequence[str] | None = None,
+    node_ids: Iterable[str] | None = None,
+    doc_ids: Iterable[str] | None = None,
     where: Mapping[str, Any] | None = None,
 ) -> Condition | None:
-    """Join all that narrows a question down; what is empty does not.
+    """Join all that narrows a question down.
 
     Args:
         filters: metadata filters.
-        node_ids: only these nodes.
-        doc_ids: only nodes of these source documents.
+        node_ids: only these nodes; none where it is empty.
+        doc_ids: only nodes of these source documents; none where it is empty.
         where: a filter in the core's own language.
 
     Returns:
-        One filter of the core, or None.
+        One filter of the core; None where nothing is narrowed down.
 
     Raises:
-        FilterError: a filter is malformed, or cannot be applied.
+        FilterError: a filter is malformed, or cannot be applied; or ids that are no strings.
 
     Example:
-        >>> constraint(node_ids=["a"], doc_ids=[])
-        {'$id': {'$in': ['a']}}
+        >>> constraint(node_ids=["a"]), constraint(doc_ids=[]), constraint()
+        ({'$id': {'$in': ['a']}}, {'_llama_index.source.id': {'$in': []}}, None)
     """
     parts: list[Condition] = [
         *([to_where(filters)] if filters else []),
-        *([{"$id": {"$in": list(node_ids)}}] if node_ids else []),
-        *([of_documents(doc_ids)] if doc_ids else []),
-        *([dict(where)] if where else []),
+        *([] if node_ids is None else [{"$id": {"$in": _ids(node_ids, "node_ids")}}]),
+        *([] if doc_ids is None else [of_documents(doc_ids)]),
+        *([dict(where) if isinstance(where, Mapping) else where] if where else []),
     ]
     parts = [part for part in parts if part]
     if not parts:
@@ -58,11 +64,23 @@ def constraint(
     return joined
 
 
-def of_documents(doc_ids: Sequence[str]) -> Condition:
+def of_documents(doc_ids: Iterable[str]) -> Condition:
     """Match the nodes of source documents, and documents that were stored whole."""
-    among = {"$in": list(doc_ids)}
-    # Indexes made by early versions know only the second.
-    return {"$or": [{f"{NODE_KEY}.source.id": among}, {f"{NODE_KEY}.ref_doc_id": among}]}
+    return {_SOURCE_ID: {"$in": _ids(doc_ids, "doc_ids")}}
+
+
+def for_deletion(filters: MetadataFilters | None) -> MetadataFilters | None:
+    """Return filters by which to delete.
+
+    Raises:
+        InputError: some group of them is empty, and would match whatever there is.
+    """
+    if filters is not None and _has_empty_group(filters):
+        raise InputError(
+            "the filters have a group without a condition, which matches every node. "
+            "Nothing was deleted; clear() deletes everything."
+        )
+    return filters
 
 
 def to_where(filters: MetadataFilters) -> Condition:
@@ -70,6 +88,9 @@ def to_where(filters: MetadataFilters) -> Condition:
 
     A key is looked up as it is written, dots included, as LlamaIndex does; ``where`` of the
     retriever reaches into nested objects. A list matches when one of its elements does.
+    ``CONTAINS``, ``ANY`` and ``ALL`` ask a list for elements, and a string for pieces. Where the
+    metadata have no such key, ``doc_id``, ``document_id`` and ``ref_doc_id`` are the id of the
+    source document.
 
     Args:
         filters: the tree; groups may hold groups.
@@ -86,6 +107,18 @@ def to_where(filters: MetadataFilters) -> Condition:
         {'$and': [{'year': {'$eq': 2025}}]}
     """
     return _group(filters, 1)
+
+
+def _ids(ids: Iterable[str], name: str) -> list[str]:
+    given = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else None
+    if given is None or not all(isinstance(one, str) for one in given):
+        raise FilterError(f"{name} must be a list of strings, not {shown(ids)}.")
+    return [normalize("NFC", one) for one in given]
+
+
+def _has_empty_group(filters: MetadataFilters) -> bool:
+    groups = [part for part in filters.filters if isinstance(part, MetadataFilters)]
+    return not filters.filters or any(map(_has_empty_group, groups))
 
 
 def _group(filters: MetadataFilters, depth: int) -> Condition:
@@ -125,44 +158,76 @@ def _translate(filter_: MetadataFilter) -> Condition:
     return translate(filter_)
 
 
-def _field(filter_: MetadataFilter, condition: Condition) -> Condition:
-    return {filter_.key.replace(".", r"\."): condition}
+def _on(translate: Translation) -> Callable[[MetadataFilter], Condition]:
+    """Apply a translation to the field that a filter names."""
+
+    def on_field(filter_: MetadataFilter) -> Condition:
+        field = filter_.key.replace(".", r"\.")
+        condition = translate(field, filter_)
+        if filter_.key not in _DOCUMENT_KEYS:
+            return condition
+        own, none = {field: {"$exists": True}}, {field: {"$exists": False}}
+        of_source = translate(_SOURCE_ID, filter_)
+        return {"$or": [{"$and": [own, condition]}, {"$and": [none, of_source]}]}
+
+    return on_field
 
 
-def _compare(operator: str) -> Callable[[MetadataFilter], Condition]:
-    return lambda filter_: _field(filter_, {operator: filter_.value})
+def _compare(operator: str) -> Translation:
+    return lambda field, filter_: {field: {operator: filter_.value}}
 
 
-def _all(filter_: MetadataFilter) -> Condition:
-    values = filter_.value if isinstance(filter_.value, list) else []
-    present = _field(filter_, {"$exists": True})  # decides when there are no values
-    return {"$and": [present, *(_field(filter_, {"$eq": value}) for value in values)]}
+def _contains(field: str, filter_: MetadataFilter) -> Condition:
+    return _has(field, filter_.key, filter_.value)
 
 
-def _is_empty(filter_: MetadataFilter) -> Condition:
-    missing = _field(filter_, {"$exists": False})
-    blank = _field(filter_, {"$in": [None, ""]})
+def _any(field: str, filter_: MetadataFilter) -> Condition:
+    values = _listed(filter_)
+    pieces = [_has(field, filter_.key, one) for one in values if isinstance(one, str)]
+    return {"$or": [{field: {"$in": values}}, *pieces]}
+
+
+def _all(field: str, filter_: MetadataFilter) -> Condition:
+    present = {field: {"$exists": True}}  # decides when there are no values
+    return {"$and": [present, *(_has(field, filter_.key, one) for one in _listed(filter_))]}
+
+
+def _has(field: str, key: str, value: Any) -> Condition:
+    """Match a list with such an element, and a string with such a piece."""
+    if not isinstance(value, str):
+        return {field: {"$eq": value}}
+    is_list = {f"{NODE_KEY}.lists": {"$eq": key}}
+    piece = {"$and": [{field: {"$contains": value}}, {"$not": is_list}]}
+    return {"$or": [{field: {"$eq": value}}, piece]}
+
+
+def _listed(filter_: MetadataFilter) -> list[Any]:
+    return filter_.value if isinstance(filter_.value, list) else []
+
+
+def _is_empty(field: str, filter_: MetadataFilter) -> Condition:
+    missing = {field: {"$exists": False}}
+    blank = {field: {"$in": [None, ""]}}
     # No comparison matches a list without elements, so nodes are stored with the keys of theirs.
     empty_list = {f"{NODE_KEY}.empty_lists": {"$eq": filter_.key}}
     return {"$or": [missing, blank, empty_list]}
 
 
 _OPERATORS: Mapping[FilterOperator, Callable[[MetadataFilter], Condition]] = {
-    FilterOperator.EQ: _compare("$eq"),
-    FilterOperator.NE: _compare("$ne"),
-    FilterOperator.GT: _compare("$gt"),
-    FilterOperator.GTE: _compare("$gte"),
-    FilterOperator.LT: _compare("$lt"),
-    FilterOperator.LTE: _compare("$lte"),
-    FilterOperator.IN: _compare("$in"),
-    FilterOperator.NIN: _compare("$nin"),
-    # The core compares a list element by element, which is what these three ask for.
-    FilterOperator.CONTAINS: _compare("$eq"),
-    FilterOperator.ANY: _compare("$in"),
-    FilterOperator.ALL: _all,
-    FilterOperator.IS_EMPTY: _is_empty,
-    FilterOperator.TEXT_MATCH: _compare("$contains"),
-    FilterOperator.TEXT_MATCH_INSENSITIVE: _compare("$icontains"),
+    FilterOperator.EQ: _on(_compare("$eq")),
+    FilterOperator.NE: _on(_compare("$ne")),
+    FilterOperator.GT: _on(_compare("$gt")),
+    FilterOperator.GTE: _on(_compare("$gte")),
+    FilterOperator.LT: _on(_compare("$lt")),
+    FilterOperator.LTE: _on(_compare("$lte")),
+    FilterOperator.IN: _on(_compare("$in")),
+    FilterOperator.NIN: _on(_compare("$nin")),
+    FilterOperator.CONTAINS: _on(_contains),
+    FilterOperator.ANY: _on(_any),
+    FilterOperator.ALL: _on(_all),
+    FilterOperator.IS_EMPTY: _on(_is_empty),
+    FilterOperator.TEXT_MATCH: _on(_compare("$contains")),
+    FilterOperator.TEXT_MATCH_INSENSITIVE: _on(_compare("$icontains")),
 }
 
 _NEED_A_LIST = {FilterOperator.IN, FilterOperator.NIN, FilterOperator.ANY, FilterOperator.ALL}

@@ -5,38 +5,48 @@ from __future__ import annotations
 import asyncio
 import copy
 import inspect
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
+from unicodedata import normalize
 
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.callbacks import CallbackManager
 from llama_index.core.chat_engine.types import BaseChatEngine, ChatMode
-from llama_index.core.data_structs.data_structs import IndexDict
 from llama_index.core.indices.base import BaseIndex
-from llama_index.core.ingestion import run_transformations
 from llama_index.core.llms.utils import LLMType
 from llama_index.core.schema import BaseNode, Document, IndexNode, TransformComponent
 from llama_index.core.storage.docstore.types import RefDocInfo
+from llama_index.core.storage.storage_context import StorageContext
 
-from lfm2_colbert_rag import Encoder, IndexOptions, Passage, Retriever
+from lfm2_colbert_rag import Encoder, IndexOptions, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
 from .base import LFM2ColBERTRetriever
+from .documents import clean, split
 from .filters import of_documents
-from .nodes import NODE_KEY, to_node, to_passage, with_text
+from .nodes import add_nodes, source_of, to_node
+from .storage import LFM2ColBERTStruct, register, storage_of, struct_of
+
+logger = logging.getLogger(__name__)
 
 
-class LFM2ColBERTIndex(BaseIndex[IndexDict]):
+class LFM2ColBERTIndex(BaseIndex[LFM2ColBERTStruct]):
     """Keeps documents, split into nodes, and finds them by late interaction.
 
     Everything is in the core's index: nodes, vectors, and what the documents looked like, so that
     :meth:`refresh_ref_docs` works after :meth:`load` as well. LlamaIndex's docstore stays empty
-    and its embedding model unused; ``load_index_from_storage`` cannot open it. No async method
-    blocks the event loop.
+    and its embedding model unused. ``storage_context.persist(folder)`` writes where the index is,
+    for ``load_index_from_storage``; of an index in memory it is refused. No async method blocks
+    the event loop.
+
+    Nodes of documents have ids that depend on what the documents hold: the same script run twice
+    stores nothing twice. Ids that you give to documents, or that a node parser of yours gives to
+    nodes, stay.
 
     Args:
-        nodes: what to index at once; nodes without text are left out.
+        nodes: what to index at once; what is blank is left out, with a warning.
         objects: ``IndexNode`` s; what they point to is kept in memory only.
         retriever: an opened :class:`lfm2_colbert_rag.Retriever`; not together with the next two.
         path: the folder of the index, which is made where there is none and a model is named; in
@@ -57,7 +67,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         [False]
     """
 
-    index_struct_cls = IndexDict
+    index_struct_cls = LFM2ColBERTStruct
 
     def __init__(
         self,
@@ -72,18 +82,17 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         callback_manager: CallbackManager | None = None,
         show_progress: bool = False,
     ) -> None:
+        self._retriever = _open(retriever, path, model, index_options or {})
         super().__init__(
-            index_struct=IndexDict(),
+            index_struct=struct_of(self._retriever),
+            storage_context=storage_of(self._retriever),
             transformations=transformations,
             callback_manager=callback_manager,
             show_progress=show_progress,
         )
         if transformations is not None:
             self._transformations = transformations  # also an empty list: documents stay whole
-        # LlamaIndex would read it as that of a VectorStoreIndex, and find nothing.
-        self._storage_context.index_store.delete_index_struct(self._index_struct.index_id)
         self._strict = True
-        self._retriever = _open(retriever, path, model, index_options or {})
         self.insert_nodes([*(nodes or []), *(objects or [])])
 
     @classmethod
@@ -95,7 +104,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         model: str | Path | Encoder | None = None,
         **options: Any,
     ) -> Self:
-        """Split documents and index them.
+        """Split documents and index them, in place of what is there under the same ids.
 
         Args:
             documents: what to index.
@@ -109,7 +118,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
             2
         """
         index = cls(path=path, model=model, **options)
-        index.insert_nodes(index._split(documents))
+        index._replace(documents)
         return index
 
     @classmethod
@@ -142,7 +151,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         """The documents by id, each with its nodes and its metadata; reads the whole index."""
         documents: dict[str, RefDocInfo] = {}
         for passage in self._retriever.passages():
-            id = _source_of(passage)["id"]
+            id = source_of(passage)["id"]
             if id not in documents:
                 node = to_node(passage)
                 source = node.source_node
@@ -155,8 +164,8 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         """Make a retriever over this index.
 
         Args:
-            **kwargs: arguments of :class:`LFM2ColBERTRetriever`, such as ``similarity_top_k`` and
-                ``filters``.
+            **kwargs: arguments of :class:`LFM2ColBERTRetriever`, such as ``similarity_top_k``,
+                ``filters`` and ``vector_store_query_mode``.
         """
         options: dict[str, Any] = {
             "callback_manager": self._callback_manager,
@@ -193,7 +202,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         """Add nodes in one commit, replacing those with the same id.
 
         Args:
-            nodes: what to add; nodes without text are left out.
+            nodes: what to add; what is blank is left out, with a warning.
             **insert_kwargs: what other indexes take; ignored.
         """
         self._insert(nodes)
@@ -217,7 +226,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
             delete_from_docstore: there is none; ignored.
             **delete_kwargs: what other indexes take; ignored.
         """
-        self._retriever.delete(node_ids)
+        self._delete(node_ids)
 
     def delete_ref_doc(
         self, ref_doc_id: str, delete_from_docstore: bool = False, **delete_kwargs: Any
@@ -229,7 +238,7 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
             delete_from_docstore: there is none; ignored.
             **delete_kwargs: what other indexes take; ignored.
         """
-        self._retriever.delete(where=of_documents([ref_doc_id]))
+        self.storage_context.vector_store.delete(ref_doc_id)
 
     def update_ref_doc(self, document: Document, **update_kwargs: Any) -> None:
         """Replace a document's nodes by those of its new version.
@@ -252,10 +261,10 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         Returns:
             For each one, whether it was added or replaced.
         """
-        where = of_documents([document.id_ for document in documents])
-        sources = map(_source_of, self._retriever.passages(where))
-        known = {source["id"]: source["hash"] for source in sources}
-        changed = [known.get(document.id_) != document.hash for document in documents]
+        documents = clean(documents)
+        sources = map(source_of, self._retriever.passages(_stored_of(documents)))
+        known = {source["id"]: source.get("hash") for source in sources}
+        changed = [known.get(_id_of(document)) != document.hash for document in documents]
         self._replace([one for one, new in zip(documents, changed, strict=True) if new])
         return changed
 
@@ -291,19 +300,10 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         return await asyncio.to_thread(self.refresh_ref_docs, documents)
 
     def _split(self, documents: Sequence[Document]) -> list[BaseNode]:
-        return list(
-            run_transformations(
-                list(documents), self._transformations, show_progress=self._show_progress
-            )
-        )
+        return split(documents, self._transformations, show_progress=self._show_progress)
 
     def _insert(self, nodes: Sequence[BaseNode], **insert_kwargs: Any) -> None:
-        passages = [to_passage(node) for node in with_text(nodes)]
-        self._retriever.add(
-            [passage.text for passage in passages],
-            ids=[passage.id for passage in passages],
-            metadata=[passage.metadata for passage in passages],
-        )
+        add_nodes(self._retriever, nodes)
         pointers = [node for node in nodes if isinstance(node, IndexNode) and node.obj is not None]
         self._object_map.update({node.index_id: node.obj for node in pointers})
 
@@ -311,10 +311,16 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         if not documents:
             return
         nodes = self._split(documents)
-        where = of_documents([document.id_ for document in documents])
-        stale = {passage.id for passage in self._retriever.passages(where)}
+        stale: set[str] = set()
+        if len(self._retriever):
+            stored = self._retriever.passages(_stored_of(documents))
+            stale = {passage.id for passage in stored}
         self._insert(nodes)
-        self._retriever.delete(sorted(stale - {node.node_id for node in nodes}))
+        self._delete(sorted(stale - {normalize("NFC", node.node_id) for node in nodes}))
+
+    def _delete(self, node_ids: Sequence[str]) -> None:
+        deleted = self._retriever.delete(node_ids)
+        logger.info("Deleted %d nodes; %d are left.", deleted, len(self._retriever))
 
     def _lenient(self) -> LFM2ColBERTIndex:
         """Return this index with a retriever that passes over what is meant for an engine."""
@@ -323,11 +329,13 @@ class LFM2ColBERTIndex(BaseIndex[IndexDict]):
         return lenient
 
     def _delete_node(self, node_id: str, **delete_kwargs: Any) -> None:
-        self._retriever.delete([node_id])
+        self._delete([node_id])
 
-    def _build_index_from_nodes(self, nodes: Sequence[BaseNode], **build_kwargs: Any) -> IndexDict:
+    def _build_index_from_nodes(
+        self, nodes: Sequence[BaseNode], **build_kwargs: Any
+    ) -> LFM2ColBERTStruct:
         self._insert(nodes)
-        return IndexDict()
+        return struct_of(self._retriever)
 
 
 def _open(
@@ -347,8 +355,24 @@ def _open(
     return Retriever.open(path, model=model, **options)
 
 
-def _source_of(passage: Passage) -> dict[str, Any]:
-    """Say which document a passage came from; itself where nothing is known."""
-    stored = passage.metadata.get(NODE_KEY)
-    source = stored.get("source") if isinstance(stored, dict) else None
-    return source if isinstance(source, dict) else {"id": passage.id, "hash": None}
+def _load(
+    index_struct: LFM2ColBERTStruct, storage_context: StorageContext, **options: Any
+) -> LFM2ColBERTIndex:
+    """Open an index for LlamaIndex's ``load_index_from_storage``."""
+    if not index_struct.path:
+        raise ConfigError("the index was in memory, and is gone; only one on the disk is kept.")
+    index = LFM2ColBERTIndex.load(index_struct.path, **options)
+    index.set_index_id(index_struct.index_id)
+    return index
+
+
+def _id_of(document: Document) -> str:
+    return normalize("NFC", document.id_)
+
+
+def _stored_of(documents: Sequence[Document]) -> dict[str, Any]:
+    """Match what is stored of documents."""
+    return of_documents([document.id_ for document in documents])
+
+
+register(_load)

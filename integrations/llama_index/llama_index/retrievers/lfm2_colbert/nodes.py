@@ -1,24 +1,50 @@
 """LlamaIndex nodes as passages of the core, and back without loss.
 
 A passage's text is what LlamaIndex would embed. Its metadata is the node's own, under its own
-keys, so that filters read naturally, and under one reserved key the whole node.
+keys, so that filters read naturally; under one reserved key lies what else makes up the node.
+Nothing is stored twice: the node's text is a part of the passage's, and its metadata are there.
 """
 
 from __future__ import annotations
 
-import logging
+import re
 from collections.abc import Iterable, Mapping
+from functools import cache
 from typing import Any, cast
+from unicodedata import category, normalize
 
-from llama_index.core.schema import BaseNode, Document, IndexNode, MetadataMode, TextNode
-from llama_index.core.vector_stores.utils import metadata_dict_to_node, node_to_metadata_dict
+from llama_index.core.schema import (
+    BaseNode,
+    Document,
+    ImageDocument,
+    ImageNode,
+    IndexNode,
+    MetadataMode,
+    Node,
+    NodeRelationship,
+    RelatedNodeInfo,
+    TextNode,
+)
 
-from lfm2_colbert_rag import Hit, IndexOptions, Passage
-
-logger = logging.getLogger(__name__)
+from lfm2_colbert_rag import Hit, IndexOptions, Passage, Retriever, plain_metadata, public_metadata
+from lfm2_colbert_rag.errors import InputError
 
 NODE_KEY = "_llama_index"
-"""Metadata key of a passage that holds its node."""
+"""Metadata key of a passage that holds what else its node consists of."""
+
+# Of a class and its bases, the first; a class of the user's own comes back as the nearest of these.
+_KINDS: tuple[type[BaseNode], ...] = (
+    *(ImageDocument, Document, Node),
+    *(IndexNode, ImageNode, TextNode),
+)
+_BY_NAME = {kind.class_name(): kind for kind in _KINDS}
+_RESOURCES = ("image_resource", "audio_resource", "video_resource")
+# Neither is part of the node's own fields: they lie elsewhere in the passage, or are not kept.
+_ELSEWHERE = ("id_", "embedding", "metadata", "relationships", "class_name")
+_SOURCE = NodeRelationship.SOURCE.value
+# Categories of Unicode: blanks, controls, and what is invisible, such as a byte order mark.
+_UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 
 
 def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]]:
@@ -29,6 +55,24 @@ def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]
     return cast("IndexOptions", of_index), others
 
 
+def add_nodes(retriever: Retriever, nodes: Iterable[BaseNode]) -> list[str]:
+    """Add nodes in one commit, replacing those with the same id.
+
+    Args:
+        retriever: the core retriever.
+        nodes: what to add; what is blank is left out, with a warning.
+
+    Returns:
+        The ids of all the nodes, in order.
+    """
+    passages = [to_passage(node) for node in nodes]
+    return retriever.add(
+        [passage.text for passage in passages],
+        ids=[passage.id for passage in passages],
+        metadata=[passage.metadata for passage in passages],
+    )
+
+
 def to_passage(node: BaseNode) -> Passage:
     r"""Turn a node into a passage.
 
@@ -36,26 +80,15 @@ def to_passage(node: BaseNode) -> Passage:
         node: any node; of an ``IndexNode`` everything but the live object it points to.
 
     Returns:
-        A passage with the node's id.
+        A passage with the node's id. Its text is empty where a node is nothing but text and has
+        none: metadata such as the number of a blank page do not make it worth finding.
 
     Example:
         >>> to_passage(TextNode(id_="1", text="Open at nine.", metadata={"floor": 2})).text
         'floor: 2\n\nOpen at nine.'
     """
-    if isinstance(node, IndexNode):
-        node = node.model_copy(update={"obj": None})  # may be a live index, which is no JSON
-    stored = node_to_metadata_dict(node)
-    own: dict[str, Any] = node.model_dump(mode="json")["metadata"]
-    payload = {
-        "_node_content": stored["_node_content"],
-        "_node_type": stored["_node_type"],
-        "node_id": node.node_id,
-        "ref_doc_id": node.ref_doc_id,
-        "source": _source(node),
-        "empty_lists": [key for key, value in own.items() if value == []],
-    }
-    text = node.get_content(metadata_mode=MetadataMode.EMBED)
-    return Passage(node.node_id, text, _source_keys(node) | own | {NODE_KEY: payload})
+    text = "" if _is_blank(node) else node.get_content(metadata_mode=MetadataMode.EMBED)
+    return Passage(node.node_id, text, {**node.metadata, NODE_KEY: _payload(node, text)})
 
 
 def to_node(hit: Hit | Passage) -> BaseNode:
@@ -72,47 +105,207 @@ def to_node(hit: Hit | Passage) -> BaseNode:
         {'floor': 2}
     """
     payload = hit.metadata.get(NODE_KEY)
-    if not isinstance(payload, dict):
-        return TextNode(id_=hit.id, text=hit.text, metadata=dict(hit.metadata))
-    if payload["_node_type"] == Document.class_name():
-        # LlamaIndex's own reader would make it a TextNode.
-        return Document.from_json(payload["_node_content"])
-    return metadata_dict_to_node(payload)
+    if not isinstance(payload, dict) or payload.get("kind") not in _BY_NAME:
+        return TextNode(id_=hit.id, text=hit.text, metadata=public_metadata(hit.metadata))
+    own = payload.get("metadata")
+    if own is None:
+        own = {key: value for key, value in hit.metadata.items() if key != NODE_KEY}
+    fields = {"id_": hit.id, **payload["fields"], "metadata": own}
+    fields["relationships"] = _relationships(payload, own)
+    if "text" in payload:
+        text = _join(payload["text"], hit.text)
+        if "text_resource" in fields:
+            fields["text_resource"]["text"] = text
+        else:
+            fields["text"] = text
+    return _BY_NAME[payload["kind"]](**fields)
 
 
-def with_facts(node: BaseNode, facts: Mapping[str, Any]) -> BaseNode:
-    """Write into a node's metadata what neither a model is to read nor an embedding to hold.
-
-    Example:
-        >>> node = with_facts(TextNode(text="Open at nine."), {"evidence": []})
-        >>> node.metadata, node.get_content(metadata_mode=MetadataMode.LLM)
-        ({'evidence': []}, 'Open at nine.')
-    """
-    node.metadata.update(facts)
-    for excluded in (node.excluded_llm_metadata_keys, node.excluded_embed_metadata_keys):
-        excluded.extend(name for name in facts if name not in excluded)
-    return node
+def source_of(passage: Passage) -> dict[str, Any]:
+    """Say which document a passage came from; itself where nothing is known."""
+    stored = passage.metadata.get(NODE_KEY)
+    source = stored.get("source") if isinstance(stored, dict) else None
+    return source if isinstance(source, dict) else {"id": passage.id}
 
 
-def with_text(nodes: Iterable[BaseNode]) -> list[BaseNode]:
-    """Leave out nodes without text, such as those of an empty file; says so in the log."""
-    nodes = list(nodes)
-    kept = [node for node in nodes if node.get_content(metadata_mode=MetadataMode.EMBED).strip()]
-    if len(kept) < len(nodes):
-        logger.warning("%d of %d nodes have no text; left out.", len(nodes) - len(kept), len(nodes))
-    return kept
+def storable(text: str) -> str:
+    """Replace the characters that no index can hold, NUL and lone surrogates, as the core does."""
+    if _UNSTORABLE.search(text) is None:
+        return text
+    return str(plain_metadata({"text": text})["text"])
 
 
-def _source(node: BaseNode) -> dict[str, Any]:
-    """Say which document a node came from, and what that looked like; else the node itself."""
+def hash_of(node: BaseNode) -> str:
+    """Return a node's hash, also where its text holds what has no bytes."""
+    if isinstance(node, Node) and node.text_resource is not None:
+        text = node.text_resource.text or ""
+        if (written := storable(text)) != text:
+            node = node.model_copy()
+            node.set_content(written)
+    return node.hash
+
+
+def _is_blank(node: BaseNode) -> bool:
+    content = node.get_content(metadata_mode=MetadataMode.NONE).strip()
+    if any(category(one) not in _UNSEEN for one in content):
+        return False
+    return not isinstance(node, IndexNode | ImageNode) and not any(
+        getattr(node, name, None) is not None for name in _RESOURCES
+    )
+
+
+def _payload(node: BaseNode, text: str) -> dict[str, Any]:
+    """Describe what a passage's id, text and metadata do not say of its node."""
+    kind = next((kind for kind in _KINDS if isinstance(node, kind)), TextNode)
+    fields, content = _fields(node, kind)
     source = node.source_node
-    if source is None:
-        return {"id": node.node_id, "hash": node.hash}
-    return {"id": source.node_id, "hash": source.hash}
+    payload: dict[str, Any] = {
+        "kind": kind.class_name(),
+        "fields": fields,
+        "source": {"id": normalize("NFC", node.node_id if source is None else source.node_id)},
+    }
+    if source is not None:
+        payload["source"]["hash"] = source.hash
+    elif isinstance(node, Document):
+        payload["source"]["hash"] = hash_of(node)
+    if content is not None:
+        payload["text"] = _part(content, text)
+    if node.relationships:
+        payload["relationships"] = {
+            kind.value: _stored(related, node.metadata)
+            for kind, related in node.relationships.items()
+        }
+        _leave_out_source(payload)
+    if NODE_KEY in node.metadata:
+        payload["metadata"] = node.metadata
+    # No comparison matches a list without elements, nor tells a list from its only element.
+    lists = {key: value for key, value in node.metadata.items() if _is_list(value)}
+    if lists:
+        payload["lists"] = list(lists)
+    if empty := [key for key, value in lists.items() if not len(value)]:
+        payload["empty_lists"] = empty
+    return payload
 
 
-def _source_keys(node: BaseNode) -> dict[str, Any]:
-    # The keys by which LlamaIndex's stores let a filter name the source document.
-    if node.ref_doc_id is None:
-        return {}
-    return dict.fromkeys(("document_id", "doc_id", "ref_doc_id"), node.ref_doc_id)
+def _fields(node: BaseNode, kind: type[BaseNode]) -> tuple[dict[str, Any], str | None]:
+    """Return what differs from a new node of its kind, and the text by itself."""
+    dumped = _dumped(node)
+    content = dumped.pop("text", None)
+    if isinstance(node, Node):
+        for name in _RESOURCES:
+            resource = getattr(node, name)
+            if resource is not None and resource.data is not None:
+                dumped[name]["data"] = resource.data.decode("ascii")  # which LlamaIndex leaves out
+        content = node.text_resource.text if node.text_resource is not None else None
+        if content is not None:
+            dumped["text_resource"].pop("text")
+    elif content is None:
+        content = node.get_content(metadata_mode=MetadataMode.NONE)
+    new = _new_fields(kind)
+    fields = {
+        name: _present(value)
+        for name, value in dumped.items()
+        if name not in _ELSEWHERE and not (name in new and value == new[name])
+    }
+    if normalize("NFC", node.node_id) != node.node_id:
+        fields["id_"] = node.node_id  # the core knows it by the normal form
+    return fields, content
+
+
+def _dumped(node: BaseNode) -> dict[str, Any]:
+    update: dict[str, Any] = {"metadata": {}, "relationships": {}, "embedding": None}
+    if isinstance(node, IndexNode):
+        update["obj"] = None  # may be a live index, which is no JSON
+    try:
+        dumped: dict[str, Any] = node.model_copy(update=update).model_dump(mode="json")
+    except ValueError as error:
+        reason = str(error).splitlines()[0]
+        raise InputError(f"the node {node.node_id!r} cannot be written as JSON: {reason}") from None
+    return dumped
+
+
+@cache
+def _new_fields(kind: type[BaseNode]) -> dict[str, Any]:
+    """Return the fields of a node of which nothing is said."""
+    made = kind(index_id="") if kind is IndexNode else kind()
+    new: dict[str, Any] = made.model_dump(mode="json")
+    new.pop("index_id", None)
+    return new
+
+
+def _present(value: Any) -> Any:
+    """Leave out what a resource does not say."""
+    if isinstance(value, dict):
+        return {key: one for key, one in value.items() if one is not None}
+    return value
+
+
+def _part(content: str, text: str) -> Any:
+    """Say where in a passage's text a node's stands; the text itself where it does not.
+
+    Templates put it behind the metadata, and strip the blanks at its ends. Where the core is going
+    to replace characters, places may shift.
+    """
+    inner = content.strip()
+    start = text.find(inner) if inner and _UNSTORABLE.search(text) is None else -1
+    if start < 0:
+        return content
+    end, (before, after) = start + len(inner), content.split(inner, 1)
+    return [before, start, end, after] if before or after else [start, end]
+
+
+def _join(part: Any, text: str) -> str:
+    """Return the text that :func:`_part` described."""
+    if isinstance(part, str):
+        return part
+    if len(part) == 2:
+        return text[slice(*part)]
+    before, start, end, after = part
+    return f"{before}{text[start:end]}{after}"
+
+
+def _stored(related: Any, own: Mapping[str, Any]) -> Any:
+    """Describe a relationship; None stands for metadata that are the node's own."""
+    if isinstance(related, list):
+        return [_stored(one, own) for one in related]
+    described = related.model_copy(update={"metadata": {}}).model_dump(mode="json")
+    stored = {key: described[key] for key in ("node_id", "node_type", "hash") if described[key]}
+    if _same(related.metadata, own):
+        return {**stored, "metadata": None} if own else stored
+    return {**stored, "metadata": related.metadata} if related.metadata else stored
+
+
+def _leave_out_source(payload: dict[str, Any]) -> None:
+    """Forget of the source's relationship what is known of the source."""
+    related = payload["relationships"].get(_SOURCE)
+    if isinstance(related, dict):
+        for name, key in (("node_id", "id"), ("hash", "hash")):
+            if related.get(name) == payload["source"].get(key):
+                related.pop(name, None)
+
+
+def _relationships(payload: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    def related(stored: Any) -> Any:
+        if isinstance(stored, list):
+            return [related(one) for one in stored]
+        if "metadata" in stored and stored["metadata"] is None:
+            stored = {**stored, "metadata": dict(own)}
+        return RelatedNodeInfo(**stored)
+
+    described = dict(payload.get("relationships", {}))
+    if isinstance(described.get(_SOURCE), dict):
+        source = {"node_id": payload["source"]["id"], "hash": payload["source"].get("hash")}
+        described[_SOURCE] = source | described[_SOURCE]
+    return {NodeRelationship(kind): related(one) for kind, one in described.items()}
+
+
+def _same(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
+    """Tell whether two mappings are alike: same values, of the same types, in the same order."""
+    try:
+        return bool(first == second) and repr(first) == repr(second)
+    except (TypeError, ValueError):  # arrays have no single truth
+        return False
+
+
+def _is_list(value: Any) -> bool:
+    return hasattr(value, "__len__") and not isinstance(value, str | bytes | Mapping)

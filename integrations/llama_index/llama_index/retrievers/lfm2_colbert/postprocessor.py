@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from llama_index.core.instrumentation.events.rerank import ReRankEndEvent, ReRan
 from llama_index.core.postprocessor.types import BaseNodePostprocessor
 from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, QueryBundle
 
-from lfm2_colbert_rag import Encoder, Passage, Retriever
+from lfm2_colbert_rag import Encoder, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from .nodes import with_facts
+from .facts import with_facts
+from .options import check_cutoff, check_top, readable
 
 dispatcher = get_dispatcher(__name__)
 
@@ -33,12 +35,15 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
             out. Not together with ``retriever``.
         retriever: an opened :class:`lfm2_colbert_rag.Retriever` whose model is used; its index is
             not.
+        similarity_cutoff: leave out nodes with a lower score, 0 to 1, as
+            :class:`LFM2ColBERTRetriever` does.
         keep_retrieval_score: keep the former score in the metadata, as ``"retrieval_score"``.
         evidence: list under ``"evidence"`` in the metadata which words matched, as
             :class:`LFM2ColBERTRetriever` does.
 
     Raises:
-        ConfigError: a ``top_n`` below 1, or both a model and a retriever.
+        ConfigError: a ``top_n`` below 1, a ``similarity_cutoff`` that is no number from 0 to 1, or
+            both a model and a retriever.
 
     Example:
         >>> from llama_index.core.schema import TextNode
@@ -51,9 +56,12 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
 
     model: str = Field(description="How to ask for the model again.")
     top_n: int = Field(description="How many nodes to keep.")
+    similarity_cutoff: float | None = Field(default=None, description="The least score.")
     keep_retrieval_score: bool = Field(default=False, description="Keep the former score.")
     evidence: bool = Field(default=False, description="List the words that matched.")
     _retriever: Retriever = PrivateAttr()
+    _model: str | Path | Encoder | None = PrivateAttr(default=None)
+    _opened: bool = PrivateAttr(default=False)
 
     def __init__(
         self,
@@ -61,21 +69,32 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         model: str | Path | Encoder | None = None,
         *,
         retriever: Retriever | None = None,
+        similarity_cutoff: float | None = None,
         keep_retrieval_score: bool = False,
         evidence: bool = False,
     ) -> None:
-        if isinstance(top_n, bool) or not isinstance(top_n, int) or top_n < 1:
-            raise ConfigError(f"top_n must be a whole number from 1 up, not {top_n!r}.")
+        top_n, cutoff = check_top(top_n, "top_n"), check_cutoff(similarity_cutoff)
         if retriever is not None and model is not None:
             raise ConfigError("give either a model or a retriever, which brings its own.")
         opened = Retriever.from_texts([], model=model) if retriever is None else retriever
         super().__init__(  # type: ignore[call-arg]  # pydantic's, of the fields above
             model=opened.model,
             top_n=top_n,
+            similarity_cutoff=cutoff,
             keep_retrieval_score=keep_retrieval_score,
             evidence=evidence,
         )
-        self._retriever = opened
+        self._retriever, self._model, self._opened = opened, model, retriever is None
+
+    def __reduce__(self) -> tuple[Callable[..., LFM2ColBERTRerank], tuple[Any, ...]]:
+        """Let another process load the same model: what was loaded here does not travel.
+
+        Raises:
+            InputError: it was given a retriever in memory, or an encoder that cannot be pickled.
+        """
+        own = {"model": self._model} if self._opened else {"retriever": self._retriever}
+        others = ("top_n", "similarity_cutoff", "keep_retrieval_score", "evidence")
+        return _make_again, (type(self), {**own, **{name: getattr(self, name) for name in others}})
 
     @classmethod
     def class_name(cls) -> str:
@@ -107,20 +126,23 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         return ranked
 
     def _rank(self, nodes: list[NodeWithScore], query: str) -> list[NodeWithScore]:
+        query = readable(query)
         texts = [one.node.get_content(metadata_mode=MetadataMode.EMBED) for one in nodes]
-        written = [Passage(str(place), text) for place, text in enumerate(texts) if text.strip()]
-        ranked = []
-        for hit in self._retriever.rerank(query, written)[: self.top_n]:
-            facts: dict[str, Any] = {"evidence": hit.quote_evidence(query)} if self.evidence else {}
-            ranked.append(self._scored(nodes[int(hit.id)], hit.relevance, facts))
-        blank = [one for one, text in zip(nodes, texts, strict=True) if not text.strip()]
-        ranked += [self._scored(one, 0.0, {}) for one in blank]  # of no relevance, so last
-        return ranked[: self.top_n]
+        ranked, cutoff = [], self.similarity_cutoff
+        for hit in self._retriever.rerank(query, texts, self.top_n):
+            if cutoff is None or hit.relevance >= cutoff:
+                facts = {"evidence": hit.quote_evidence(query)} if self.evidence else {}
+                ranked.append(self._scored(nodes[int(hit.id)], hit.relevance, facts))
+        return ranked
 
     def _scored(self, one: NodeWithScore, score: float, facts: dict[str, Any]) -> NodeWithScore:
         if self.keep_retrieval_score:
             facts = {**facts, "retrieval_score": one.score}
         return NodeWithScore(node=with_facts(_copy(one.node), facts), score=score)
+
+
+def _make_again(kind: type[LFM2ColBERTRerank], options: dict[str, Any]) -> LFM2ColBERTRerank:
+    return kind(**options)
 
 
 def _copy(node: BaseNode) -> BaseNode:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from llama_index.core.schema import NodeWithScore
 from llama_index.core.tools import FunctionTool
 
-from lfm2_colbert_rag.errors import ConfigError, InputError
+from lfm2_colbert_rag.errors import InputError, shown
 
 from .base import LFM2ColBERTRetriever
+from .options import check_top
 
 
 def create_search_tool(
@@ -36,7 +38,8 @@ def create_search_tool(
         format: what the model sees of a passage; its id and text when left out.
 
     Returns:
-        A tool, sync and async. ``raw_output`` of its answer holds the nodes.
+        A tool, sync and async. ``raw_output`` of its answer holds the nodes. It can be copied, and
+        pickled where the index is on the disk.
 
     Raises:
         ConfigError: a ``max_k`` below 1.
@@ -49,40 +52,91 @@ def create_search_tool(
         >>> tool.call(query="When does it open?", k=1).content
         '[hours] The library opens at nine.'
     """
-    if max_k < 1:
-        raise ConfigError(f"max_k must be at least 1, not {max_k}.")
-    show_one = format or _show
+    made = _Search(retriever, name, description, check_top(max_k, "max_k"), format)
 
+    # A model is shown the signature of what is called, hence functions rather than methods.
     def search(query: str, k: int | None = None) -> list[NodeWithScore] | str:
-        try:
-            return retriever.with_top_k(_checked(k, max_k)).retrieve(query)
-        except InputError as error:
-            return f"Error: {error}"
+        return made.search(query, k)
 
     async def asearch(query: str, k: int | None = None) -> list[NodeWithScore] | str:
-        try:
-            return await retriever.with_top_k(_checked(k, max_k)).aretrieve(query)
-        except InputError as error:
-            return f"Error: {error}"
+        return await made.asearch(query, k)
 
-    def show(found: Sequence[NodeWithScore] | str) -> str:
-        if isinstance(found, str):
-            return found
-        return "\n\n".join(show_one(one) for one in found) or "Nothing was found."
-
-    return FunctionTool.from_defaults(
+    tool = _SearchTool.from_defaults(
         fn=search,
         async_fn=asearch,
         name=name,
         description=f"{description} query: what to look for; k: how many passages, at most {max_k}",
-        callback=show,
+        callback=made.show,
+    )
+    assert isinstance(tool, _SearchTool)
+    tool.made = made
+    return tool
+
+
+class _SearchTool(FunctionTool):
+    """A tool that is made again where it is unpickled: functions and schemas cannot travel."""
+
+    made: _Search
+
+    def __reduce__(self) -> tuple[Callable[..., FunctionTool], tuple[Any, ...]]:
+        return _make_again, (self.made,)
+
+
+def _make_again(made: _Search) -> FunctionTool:
+    return create_search_tool(
+        made.retriever, made.name, made.description, max_k=made.max_k, format=made.format
     )
 
 
-def _checked(k: int | None, max_k: int) -> int | None:
-    if k is not None and not 1 <= k <= max_k:
-        raise InputError(f"k must lie between 1 and {max_k}, not {k}.")
-    return k
+@dataclass(frozen=True)
+class _Search:
+    """What a tool does."""
+
+    retriever: LFM2ColBERTRetriever
+    name: str
+    description: str
+    max_k: int
+    format: Callable[[NodeWithScore], str] | None
+
+    def search(self, query: object, k: object) -> list[NodeWithScore] | str:
+        try:
+            question, retriever = self._checked(query, k)
+            return retriever.retrieve(question)
+        except InputError as error:
+            return f"Error: {error}"
+
+    async def asearch(self, query: object, k: object) -> list[NodeWithScore] | str:
+        try:
+            question, retriever = self._checked(query, k)
+            return await retriever.aretrieve(question)
+        except InputError as error:
+            return f"Error: {error}"
+
+    def show(self, found: Sequence[NodeWithScore] | str) -> str:
+        if isinstance(found, str):
+            return found
+        shown_one = self.format or _show
+        return "\n\n".join(shown_one(one) for one in found) or "Nothing was found."
+
+    def _checked(self, query: object, k: object) -> tuple[str, LFM2ColBERTRetriever]:
+        if isinstance(query, list) and len(query) == 1:
+            (query,) = query
+        if not isinstance(query, str) or not query.strip():
+            what = "is empty" if isinstance(query, str) else f"is no string but {shown(query)}"
+            raise InputError(f"the query {what}; ask with at least one word.")
+        return query, self.retriever.with_top_k(self._count(k))
+
+    def _count(self, k: object) -> int | None:
+        """Return how many are wanted, also as models write it: ``"3"``, ``3.0``, ``"null"``."""
+        if k is None or (isinstance(k, str) and k.strip().lower() in ("", "none", "null")):
+            return None
+        try:
+            number = 0 if isinstance(k, bool) else int(k)  # type: ignore[call-overload]
+        except (TypeError, ValueError, OverflowError):
+            number = 0
+        if not 1 <= number <= self.max_k or (isinstance(k, float) and k != number):
+            raise InputError(f"k must lie between 1 and {self.max_k}, not {shown(k)}.")
+        return number
 
 
 def _show(found: NodeWithScore) -> str:

@@ -7,6 +7,7 @@ embedding each. This one ignores the embedding: it makes a vector for every toke
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
@@ -17,24 +18,17 @@ from llama_index.core.vector_stores.types import (
     BasePydanticVectorStore,
     MetadataFilters,
     VectorStoreQuery,
-    VectorStoreQueryMode,
     VectorStoreQueryResult,
 )
 
-from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
+from lfm2_colbert_rag import Encoder, IndexOptions, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
-from .filters import constraint, of_documents
-from .nodes import to_node, to_passage, with_text
+from .filters import constraint, for_deletion, of_documents
+from .nodes import add_nodes, to_node
+from .options import Way, check_top, readable
 
-_MODES: dict[VectorStoreQueryMode, Mode | None] = {
-    VectorStoreQueryMode.DEFAULT: None,
-    VectorStoreQueryMode.MMR: None,
-    VectorStoreQueryMode.TEXT_SEARCH: "lexical",
-    VectorStoreQueryMode.SPARSE: "lexical",
-    VectorStoreQueryMode.HYBRID: "hybrid",
-    VectorStoreQueryMode.SEMANTIC_HYBRID: "hybrid",
-}
+logger = logging.getLogger(__name__)
 
 
 class LFM2ColBERTPlaceholder(TransformComponent):
@@ -137,19 +131,13 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         """Add nodes in one commit, replacing those with the same id.
 
         Args:
-            nodes: what to add; nodes without text are left out. Embeddings are ignored.
+            nodes: what to add; what is blank is left out, with a warning. Embeddings are ignored.
             **kwargs: what other stores take; ignored.
 
         Returns:
             The ids of all the nodes, in order.
         """
-        passages = [to_passage(node) for node in with_text(nodes)]
-        self._retriever.add(
-            [passage.text for passage in passages],
-            ids=[passage.id for passage in passages],
-            metadata=[passage.metadata for passage in passages],
-        )
-        return [node.node_id for node in nodes]
+        return add_nodes(self._retriever, nodes)
 
     def delete(self, ref_doc_id: str, **delete_kwargs: Any) -> None:
         """Delete the nodes of a source document, or a document that was stored whole.
@@ -158,7 +146,7 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
             ref_doc_id: the document's id; nothing happens if it is not known.
             **delete_kwargs: what other stores take; ignored.
         """
-        self._retriever.delete(where=of_documents([ref_doc_id]))
+        self._log_deleted(self._retriever.delete(where=of_documents([ref_doc_id])))
 
     def get_nodes(
         self, node_ids: list[str] | None = None, filters: MetadataFilters | None = None
@@ -169,8 +157,6 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
             node_ids: which ones; those that are not there are passed over. None for all.
             filters: only what matches.
         """
-        if node_ids is not None and not node_ids:
-            return []
         return [to_node(one) for one in self._retriever.passages(constraint(filters, node_ids))]
 
     def delete_nodes(
@@ -188,16 +174,22 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
 
         Raises:
             ConfigError: neither was given.
+            InputError: the filters have a group without a condition, which would match every node.
+            FilterError: a filter is malformed.
         """
         if node_ids is None and filters is None:
             raise ConfigError("delete_nodes takes node_ids or filters; clear() deletes everything.")
         where = constraint(filters, node_ids)
-        if where is not None and (node_ids is None or node_ids):
-            self._retriever.delete(where=where)
+        for_deletion(filters)
+        self._log_deleted(self._retriever.delete(where=where))
 
     def clear(self) -> None:
         """Delete everything."""
-        self._retriever.delete(where={})
+        self._log_deleted(self._retriever.delete(all=True))
+
+    def _log_deleted(self, number: int) -> None:
+        # LlamaIndex has no place for it in what its methods return.
+        logger.info("Deleted %d nodes; %d are left.", number, len(self._retriever))
 
     def persist(self, persist_path: str, fs: Any = None) -> None:
         """Do nothing: an index on disk is saved with every change.
@@ -208,7 +200,8 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         if self._retriever.path is None:
             raise ConfigError(
                 "this index is in memory, and persist() would not keep it. Write a copy with "
-                "store.client.backup(path), or start with LFM2ColBERTVectorStore.open(path)."
+                "index.save(path) or store.client.backup(path), or start on the disk with "
+                "LFM2ColBERTIndex(path=...) or LFM2ColBERTVectorStore.open(path)."
             )
 
     def query(self, query: VectorStoreQuery, **kwargs: Any) -> VectorStoreQueryResult:
@@ -217,8 +210,11 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         Args:
             query: its ``query_str`` is asked; ``query_embedding`` and ``alpha`` are ignored.
                 ``filters``, ``node_ids`` and ``doc_ids`` narrow it down before the best
-                ``similarity_top_k`` are chosen; empty ones do not. ``mode`` may be ``DEFAULT``,
-                ``MMR``, or one of those that look at words.
+                ``similarity_top_k`` are chosen; empty ``doc_ids`` permit nothing. Empty
+                ``node_ids`` are no constraint here: ``VectorStoreIndex`` sends them with every
+                question, as it knows of no nodes where a store keeps the text. ``mode`` may be
+                ``DEFAULT``, ``MMR``, or one of those that look at words. A blank question finds
+                what the constraints let through, with a similarity of 0; without any, nothing.
             **kwargs: ``where``, a filter in the core's own language; ``mmr_threshold``, from 0
                 (diversity only) to 1, if the query says none; others are ignored.
 
@@ -226,36 +222,26 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
             Nodes, relevances and ids, best first.
 
         Raises:
-            ConfigError: a mode that needs embeddings, no question, or an ``mmr_threshold`` that
-                is no number from 0 to 1.
+            ConfigError: a mode that needs embeddings, no question, or a ``similarity_top_k`` or
+                ``mmr_threshold`` that is out of range.
+            FilterError: a constraint is malformed.
         """
         if query.query_str is None:
             raise ConfigError("the query has no query_str; late interaction needs the question.")
-        if query.mode not in _MODES:
-            known = ", ".join(mode.name for mode in _MODES)
-            raise ConfigError(f"mode {query.mode!r} needs embeddings of nodes; there are {known}.")
-        hits = self._search(query, query.query_str, kwargs)
+        where = constraint(
+            query.filters, query.node_ids or None, query.doc_ids, kwargs.get("where")
+        )
+        threshold = query.mmr_threshold
+        way = Way.of(query.mode, kwargs.get("mmr_threshold") if threshold is None else threshold)
+        k = check_top(query.similarity_top_k, "similarity_top_k")
+        if way.mode == "hybrid" and query.hybrid_top_k is not None:
+            k = check_top(query.hybrid_top_k, "hybrid_top_k")
+        (hits,) = way.ask(self._retriever, [readable(query.query_str)], k, where)
         return VectorStoreQueryResult(
             nodes=[to_node(hit) for hit in hits],
             similarities=[hit.relevance for hit in hits],
             ids=[hit.id for hit in hits],
         )
-
-    def _search(self, query: VectorStoreQuery, text: str, kwargs: dict[str, Any]) -> list[Hit]:
-        where = constraint(query.filters, query.node_ids, query.doc_ids, kwargs.get("where"))
-        k, mode = query.similarity_top_k, _MODES[query.mode]
-        if query.mode != VectorStoreQueryMode.MMR:
-            hybrid_k = query.hybrid_top_k if mode == "hybrid" else None
-            return self._retriever.search(text, hybrid_k or k, where=where, mode=mode)
-        trade_off = query.mmr_threshold
-        if trade_off is None:
-            trade_off = kwargs.get("mmr_threshold", 0.5)
-        if not 0 <= trade_off <= 1:
-            raise ConfigError(
-                "mmr_threshold must lie between 0 (diversity only) and 1 (relevance only), not "
-                f"{trade_off!r}."
-            )
-        return self._retriever.search(text, k, where=where, diversity=1 - trade_off)
 
     # The base class would run these on the event loop.
     async def async_add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
