@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 
 from lfm2_colbert_rag import Hit, Retriever, is_blank
 from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.filters import settled
 
-from ._questions import asks_nothing, settled
+from ._questions import asks_nothing
 
 Options: TypeAlias = dict[str, Any]
 

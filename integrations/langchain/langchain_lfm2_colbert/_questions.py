@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from numbers import Real
 from operator import index
 from typing import Annotated, Any, TypeAlias
@@ -76,27 +76,6 @@ Threshold: TypeAlias = Annotated[float | None, BeforeValidator(check_threshold)]
 def asks_nothing(query: object, where: object) -> bool:
     """Tell whether there are neither words nor a filter, so that nothing is to be found."""
     return not where and isinstance(query, str) and is_blank(query)
-
-
-def settled(where: Any) -> Any:
-    """Return a filter that can be read again and again: its iterators are read here.
-
-    Example:
-        >>> settled({"$id": {"$in": (id for id in "ab")}})
-        {'$id': {'$in': ['a', 'b']}}
-    """
-    try:
-        return _settled(where)
-    except RecursionError:
-        return where  # which the core refuses by its depth
-
-
-def _settled(part: Any) -> Any:
-    if isinstance(part, Mapping):
-        return {key: _settled(value) for key, value in part.items()}
-    if isinstance(part, list | tuple):
-        return [_settled(one) for one in part]
-    return list(part) if isinstance(part, Iterator) else part
 
 
 def find(
