@@ -10,7 +10,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator
 
-from lfm2_colbert_rag import Hit, Retriever
+from lfm2_colbert_rag import Hit, Retriever, is_blank
 from lfm2_colbert_rag.errors import ConfigError, InputError, shown
 
 
@@ -73,14 +73,9 @@ Threshold: TypeAlias = Annotated[float | None, BeforeValidator(check_threshold)]
 """A field that holds a relevance."""
 
 
-def is_blank(query: object) -> bool:
-    """Tell whether a question has no words."""
-    return isinstance(query, str) and not query.strip()
-
-
 def asks_nothing(query: object, where: object) -> bool:
     """Tell whether there are neither words nor a filter, so that nothing is to be found."""
-    return is_blank(query) and not where
+    return not where and isinstance(query, str) and is_blank(query)
 
 
 def find(

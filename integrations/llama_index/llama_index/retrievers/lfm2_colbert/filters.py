@@ -16,7 +16,7 @@ from llama_index.core.vector_stores.types import (
 from lfm2_colbert_rag.errors import FilterError, InputError, shown
 from lfm2_colbert_rag.filters import MAX_DEPTH, parse_where, settled
 
-from .nodes import NODE_KEY
+from .payload import NODE_KEY
 
 Condition: TypeAlias = dict[str, Any]
 Translation: TypeAlias = Callable[[str, MetadataFilter], Condition]
