@@ -28,8 +28,9 @@ from typing import Any, NoReturn
 
 from ..errors import InputError, shown, typed
 from ..filters.plain import MAX_INTEGER, NoFormError, plain_form
+from ..filters.strings import composed
 from ..types import Metadata
-from .characters import composed, find_unstorable, storable
+from .characters import find_unstorable, storable
 
 _MAX_DEPTH = 32
 _NAMED = 4  # keys of a place in messages
