@@ -26,7 +26,7 @@ CAUSAL_ARCHITECTURES = frozenset({"Lfm2Model", "Lfm2ForCausalLM"})
 _MOST_LAYERS = 1000
 LONGEST_TEXT = 1 << 20
 
-NORMAL_FORM = "NFC"
+NORMAL_FORM: Literal["NFC"] = "NFC"
 """The form of Unicode in which every encoder reads texts."""
 
 

@@ -4,7 +4,7 @@ The only module that knows of markers, query expansion and the skiplist. Source 
 ``ColBERT.tokenize`` and ``ColBERT.encode`` of PyLate 1.6; with one deliberate difference: a marker
 typed in a user's text stays plain text, where PyLate would read it as the marker. (Version 6 of
 sentence-transformers differs from PyLate in that it does not strip texts; here they are stripped
-whichever library saved the checkpoint.) Texts are read in their normal form, NFC.
+whichever library saved the checkpoint.) Texts are read in their normal form, NFC, as most are.
 """
 
 from __future__ import annotations

@@ -58,9 +58,7 @@ class NormalText:
         starts = self._moved(spans[:, 0], "right", 0)
         return np.stack((starts, self._moved(spans[:, 1], "left", 1)), axis=1).astype(np.int32)
 
-    def _moved(
-        self, places: npt.NDArray[np.int32], side: str, edge: int
-    ) -> npt.NDArray[np.int64]:
+    def _moved(self, places: npt.NDArray[np.int32], side: str, edge: int) -> npt.NDArray[np.int64]:
         """Return where places are, those within a change at one of its edges."""
         changes = self.changes
         number = np.searchsorted(changes[:, 0], places, side=side) - 1  # type: ignore[call-overload]

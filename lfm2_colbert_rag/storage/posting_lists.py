@@ -204,8 +204,8 @@ class _RecentPostings:
         """Begin anew: another thread of the parent may have been in the midst of loading."""
         self._changing = threading.Lock()
         self._span: tuple[int, int] | None = None
-        # Rows and counts, one after the other. Bytes, since the garbage collector would look at each
-        # list of numbers again and again, and hold up all threads meanwhile.
+        # Rows and counts, one after the other. Bytes, since the garbage collector would look at
+        # each list of numbers again and again, and hold up all threads meanwhile.
         self._held: dict[str, bytes] = {}
 
     def lists(self, connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, _Entries]:

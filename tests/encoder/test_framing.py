@@ -54,16 +54,17 @@ def truncating_tokenizer(length: int, *, pad: bool) -> Tokenizer:
 
 
 def pylate_document(text: str, length: int, skiplist: tuple[str, ...]) -> tuple[Any, ...]:
-    """Ids and kept positions of one document, worked out step by step as PyLate does."""
+    """Ids and kept positions of one document in NFC, worked out step by step as PyLate does."""
     tokenizer = truncating_tokenizer(length - 1, pad=False)
-    ids = tokenizer.encode(text.strip()).ids
+    ids = tokenizer.encode(unicodedata.normalize("NFC", text).strip()).ids
     ids = [*ids[:1], DOCUMENT, *ids[1:]]
     skipped = {tokenizer.token_to_id(word) for word in skiplist}
     return ids, [i not in skipped for i in ids]
 
 
 def pylate_query(text: str, length: int) -> tuple[Any, ...]:
-    encoding = truncating_tokenizer(length - 1, pad=True).encode(text.strip())
+    normal = unicodedata.normalize("NFC", text).strip()
+    encoding = truncating_tokenizer(length - 1, pad=True).encode(normal)
     ids, mask = encoding.ids, encoding.attention_mask
     return [*ids[:1], QUERY, *ids[1:]], [*mask[:1], 1, *mask[1:]]
 

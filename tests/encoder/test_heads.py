@@ -130,6 +130,7 @@ def test_the_fingerprint_speaks_of_unusual_heads_only(tmp_path: Path, folder: Pa
         "expansion_token",
         "skiplist",
         "masked_positions",
+        "normal_form",
         "vectors",
     }
     other = write_checkpoint(tmp_path)

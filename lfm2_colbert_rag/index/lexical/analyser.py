@@ -31,7 +31,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
 from typing import TypeAlias
@@ -80,7 +80,7 @@ need not look at those, which would hold up all threads for a quarter of a secon
 """
 
 _Run: TypeAlias = tuple[tuple[str, ...], str, str]
-"""The terms of a run; how its first and its last word begin, if these are of a script with blanks."""
+"""The terms of a run; how its first and its last word begin, if their script has blanks."""
 
 
 def analyse(text: str) -> list[str]:

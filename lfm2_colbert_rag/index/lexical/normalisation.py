@@ -23,17 +23,20 @@ HYPHENS = "\u2010-\u2013\u2212\u058a\u05be"
 """Hyphens and minus signs that stand where ``-`` might, as the inside of a set."""
 _JOINTS = re.compile(f"[{HYPHENS}]"), re.compile("[\u02bb\u02bc\u2019]")
 
-LOOSE = "".join(map(chr, (*range(0x300, 0x370), *range(0x591, 0x5C8), *range(0x64B, 0x660), 0x3099, 0x309A)))
+LOOSE = "".join(
+    map(chr, (*range(0x300, 0x370), *range(0x591, 0x5C8), *range(0x64B, 0x660), 0x3099, 0x309A))
+)
 """Marks that are nothing without a letter before them, such as what an accent on a blank is."""
 
 # Thai and Lao: marks above and below, then tones; of am, which is two characters, tones go first.
 # Two vowels e are seen as one ae.
 _TONES, _MARKED = "\u0e48-\u0e4c\u0ec8-\u0ecc", "\u0e31\u0e34-\u0e3a\u0e47\u0eb1\u0eb4-\u0ebb"
 _AM = re.compile(f"([\u0e4d\u0ecd])([{_TONES}]*)([\u0e32\u0eb2])([{_TONES}]*)")
-_TONED = re.compile(f"[{_MARKED}{_TONES}]{{2,}}")
+_TONED = re.compile(f"[{_MARKED}]*[{_TONES}]+[{_MARKED}][{_MARKED}{_TONES}]*")
 _TONE = re.compile(f"[{_TONES}]")
 _DOUBLED = ("\u0e40\u0e40", "\u0e41"), ("\u0ec0\u0ec0", "\u0ec1")
 _SYLLABIC = re.compile("[\u0e00-\u0eff]")
+_SPECIAL = re.compile(f"[{INVISIBLE}{HYPHENS}\u02bb\u02bc\u2019\u0e00-\u0eff]")
 
 # Letters that no decomposition takes apart, and forms that writers use for one another.
 _SAME = {
@@ -110,6 +113,8 @@ def seen(text: str) -> str:
         "cooperate 10kg x-ray п'ять"
     """
     if text.isascii():
+        return text
+    if _SPECIAL.search(text) is None and unicodedata.is_normalized("NFKC", text):
         return text
     text = _by_rows(_composed, _INVISIBLE.sub("", text))
     for joint, plain in zip(_JOINTS, "-'", strict=True):

@@ -65,7 +65,7 @@ def analyse_as_defined(text: str) -> list[str]:
 
 
 def _one_number_each(text: str) -> str:
-    """Put groups of digits together that blanks part: not a year and a number, nor a row of such."""
+    """Put groups of digits together that blanks part: no year and number, nor a row of such."""
     blank = r"[ \u00a0\u2009\u202f]"
     groups = rf"({blank})[0-9]{{3}}(?:\1[0-9]{{3}}){{0,2}}"
     whole = rf"(?<![\w.,'])(?<![0-9]\s)[1-9][0-9]{{0,2}}{groups}(?!\s?[0-9])"
@@ -100,7 +100,8 @@ def _joined(string: str) -> list[str]:
     separators = r"[.,'\u066c_]"
     number = (
         rf"(?<!\d)(?<!\d{separators})(?!0)\d{{1,3}}"
-        rf"(?:({separators})\d{{3}}(?:\1\d{{3}})*|(?:,\d\d)+,\d{{3}})(?!\d)(?!{separators}\d{{3}})"
+        rf"(?:({separators})\d{{3}}(?:\1\d{{3}})*|(?:,\d\d)+,\d{{3}})(?!\d)"
+        rf"(?!{separators}\d{{3}})"
     )
     return found + [re.sub(r"\D", "", one[0]) for one in re.finditer(number, string)]
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import re
+import sys
 import unicodedata
 
 import pytest
+import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, pair, weigh
-from lfm2_colbert_rag.index.lexical.normalisation import normalise
+from lfm2_colbert_rag.index.lexical.han_variants import OTHERS, USUAL
+from lfm2_colbert_rag.index.lexical.normalisation import INVISIBLE, normalise
 
 texts = st.text(max_size=60)
+words = st.sampled_from(
+    ["Häuser", "RT-AX88U", "500mg", "10,000", "10 000", "e-mail", "นํ้า", "山﨑", "한국", "ｶﾞｲﾄﾞ",
+     "x´y",
+     "ﷺ", "½", "Ⅻ", "㈱", "☀", "U.S.A.", "ё", "ﬁ", "مُعَلِّمَةٌ", "क़लम", "ﾞa", "C#", "Ａ－１"]
+)  # fmt: skip
 
 
 @given(texts)
@@ -79,6 +88,17 @@ def test_composed_and_decomposed_texts_have_the_same_terms(text):
         ("क़लम", "कलम"),  # nukta
         ("e\u0301te\u0301", "ete"),
         ("Đà Nẵng", "da nang"),
+        ("นํ้า นำ้", "น้ำ น้ำ"),  # am and its tone, in any order
+        ("ท่ี เเม่", "ที่ แม่"),
+        ("นໍ້າ", "น້ຳ"),
+        ("ക്ഷണന്‍", "ക്ഷണൻ"),  # a final consonant as it was written before
+        ("髙﨑 渡邉 濵田 齋藤", "高崎 渡辺 浜田 斎藤"),
+        ("國學院 𠮷野家 葛󠄀城", "国学院 吉野家 葛城"),
+        ("東京藝術大學", "東京芸術大学"),
+        ("資料庫設計", "资料库设计"),  # traditional and simplified
+        ("㎏ ㈱ ℃ Ⅻ", "kg (株) °c xii"),
+        ("п’ять пʼять", "п'ять п'ять"),
+        ("x‑ray RT–AX88U", "x-ray rt-ax88u"),
     ],
 )
 def test_spellings_that_readers_take_as_the_same(one, other):
@@ -87,6 +107,94 @@ def test_spellings_that_readers_take_as_the_same(one, other):
         [term for term in analyse(text) if term[0] != "="] for text in (one, other)
     )
     assert one_has == other_has  # but for terms that say how a word is spelled
+
+
+@pytest.mark.parametrize(("one", "other"), [("后", "後"), ("里", "裏"), ("弁", "弦"), ("崎", "埼")])
+def test_characters_that_are_words_of_their_own_stay(one, other):
+    assert normalise(one) != normalise(other)
+
+
+def test_each_han_character_has_one_usual_form():
+    assert len(OTHERS) == len(set(OTHERS)) == len(USUAL)
+    assert not set(OTHERS) & set(USUAL)
+    assert normalise(OTHERS) == USUAL
+
+
+def test_what_is_not_seen_is_what_unicode_says():
+    frames = r"\u0488\u0489\u1abe\u20dd-\u20e0\u20e2-\u20e4\ua670-\ua672"
+    ignorable = regex.compile(rf"[\p{{Default_Ignorable_Code_Point}}{frames}]")
+    ours = re.compile(f"[{INVISIBLE}]")
+    for character in map(chr, range(sys.maxunicode + 1)):
+        assert bool(ours.match(character)) == bool(ignorable.match(character)), ascii(character)
+
+
+invisible = st.sampled_from(
+    "\ufe0e\ufe0f\U000e0100\u20e3\u200b\u200c\u200d\xad\ufeff\u200e\u202b\u2060\u2067\u061c\u180e\u034f"
+)
+
+
+@given(texts | st.lists(words).map(" ".join), st.data())
+def test_what_is_not_seen_changes_no_term(text, data):
+    places = st.lists(st.tuples(st.integers(0, len(text)), invisible), min_size=1, max_size=5)
+    for place, character in data.draw(places):
+        text, plain = text[:place] + character + text[place:], text
+        # Unless it stands within a number that blanks part, which are then none.
+        assert analyse(text) == analyse(plain) or re.search("[0-9]", plain)
+
+
+@given(texts | st.lists(words).map(" ".join), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+def test_any_form_of_unicode_has_the_same_terms(text, form):
+    assert analyse(unicodedata.normalize(form, text)) == analyse(text)
+
+
+@pytest.mark.parametrize("one", ["500 mg", "iPhone 15", "COVID 19", "5 км", "10 किलो", "3 D"])
+def test_a_number_and_a_word_written_as_one_have_the_terms_of_both(one):
+    joined = one.replace(" ", "")
+    assert analyse(joined) == [*analyse(one), f"_{normalise(joined)}_"]
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "10,000",
+        "10.000",
+        "10'000",
+        "10’000",
+        "10 000",
+        "10\u202f000",
+        "10\xa0000",
+        "10_000",
+        "１０，０００",
+    ],
+)  # fmt: skip
+def test_a_number_is_found_however_its_digits_are_grouped(number):
+    assert {"_10000_", pair("10", "000")} <= set(analyse(f"about {number} passages"))
+    assert {"_10000_", pair("10", "000")} <= set(analyse("10000"))
+
+
+@pytest.mark.parametrize(
+    ("text", "joined"),
+    [
+        ("1,234,567.89", ["_1234567_"]),
+        ("1,00,000 rupees", ["_100000_"]),
+        ("3 000 000,5", ["_3000000_"]),
+        ("on 2019 100 came", []),
+        ("1.5 000", []),
+        ("555 123 456 789 123 456", []),  # a row of numbers
+        ("pages 10, 100, 200", []),
+        ("12.05.2024 1,5 0,500", []),
+        ("e-mail", ["_email_"]),
+        ("well\u2010known co\u2011operate", ["_wellknown_", "_cooperate_"]),
+        ("state-of-the-art", ["_stateoftheart_"]),
+        ("a-b-c-d-e --x- --", []),
+        ("U.S.A. z.B.", ["_usa_", "_zb_"]),
+        ("www.example.org 1.2.3", []),
+    ],
+)
+def test_what_may_be_one_word_has_a_term_as_one(text, joined):
+    plain = {f"_{part}_" for part in re.split(r"\W+", normalise(text))}
+    whole = [t for t in analyse(text) if t[0] == t[-1] == "_" and t not in plain]
+    assert whole == joined
 
 
 @pytest.mark.parametrize(

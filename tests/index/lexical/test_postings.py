@@ -16,7 +16,21 @@ from lfm2_colbert_rag.index.lexical.inversion import in_parts, invert_texts
 from lfm2_colbert_rag.index.lexical.postings import LENGTHS, Postings
 
 texts = st.text(max_size=40) | st.lists(
-    st.sampled_from(["Häuser", "boundary-layer", "boundary", "layer", "10000", "10 000", "東京", "RT-AX88U", "—", "word,", "\u200d"])
+    st.sampled_from(
+        [
+            "Häuser",
+            "boundary-layer",
+            "boundary",
+            "layer",
+            "10000",
+            "10 000",
+            "東京",
+            "RT-AX88U",
+            "—",
+            "word,",
+            "\u200d",
+        ]
+    )
 ).map(" ".join)
 
 
