@@ -136,7 +136,7 @@ KINDS: dict[str, dict[Contender, str]] = {
               inscriptis: "inscriptis", trafilatura: "trafilatura", standard: "", ours: ""},
     ".docx": {office.python_docx: "python-docx", office.docx2txt: "docx2txt",
               office.mammoth: "mammoth", ours: ""},
-    ".xlsx": {office.openpyxl: "openpyxl", office.calamine: "python-calamine", ours: ""},
+    ".xlsx": {office.openpyxl: "openpyxl", office.calamine: "python-calamine"},
     ".odt": {office.odfdo: "odfdo", office.odfpy: "odfpy", ours: ""},
     ".epub": {ours: ""},
 }  # fmt: skip

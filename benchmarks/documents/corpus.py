@@ -107,7 +107,7 @@ def _packages() -> list[Path]:
     """Return texts of the Python packages that are installed: what each says of itself."""
     site = Path(sysconfig.get_path("purelib"))
     found = [*site.glob("*/**/*.md"), *site.glob("*/**/*.rst"), *site.glob("*.dist-info/**/*.txt")]
-    named = {"-".join(file.parts[-3:]): file for file in found if file.stat().st_size > 500}
+    named = {"-".join(file.parts[-3:]): file for file in found if file.stat().st_size > 150}
     return sorted(named.values(), key=lambda file: (file.suffix == ".txt", file.stat().st_size))
 
 

@@ -236,7 +236,8 @@ class Framing:
             ids.insert(self._marker_position, marker)
             of_text.insert(self._marker_position, False)
         spans = np.zeros((len(ids), 2), dtype=np.int32)
-        spans[of_text] = text.as_given(_spans(tokens.offsets, text.text))
+        shift = len(text.text) - len(text.text.lstrip())
+        spans[of_text] = text.as_given(_spans(tokens.offsets, text.text.strip()) + np.int32(shift))
         present = np.ones(len(ids), dtype=np.bool_)
         return FramedText(np.array(ids, dtype=np.int64), present, present.copy(), spans)
 
@@ -292,9 +293,8 @@ def check_texts(texts: Sequence[str]) -> None:
 
 
 def _spans(offsets: Sequence[tuple[int, int]], text: str) -> npt.NDArray[np.int32]:
-    """Shift ``(n, 2)`` offsets from the stripped to the original text, and trim whitespace off."""
-    shift = len(text) - len(text.lstrip())
-    spans = np.array(offsets, dtype=np.int32).reshape(-1, 2) + np.int32(shift)
+    """Return the ``(n, 2)`` offsets of a text as it was encoded, with whitespace trimmed off."""
+    spans = np.array(offsets, dtype=np.int32).reshape(-1, 2)
     size = int(spans.max(initial=0))
     blank = np.fromiter(map(str.isspace, text[:size]), dtype=np.bool_, count=size)
     place = np.arange(size + 1, dtype=np.int32)

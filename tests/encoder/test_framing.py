@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 from tokenizers import processors as post_processors
 
+from lfm2_colbert_rag.encoder import load_encoder
 from lfm2_colbert_rag.encoder.checkpoint import SpecialTokens
 from lfm2_colbert_rag.encoder.config import FramingConfig
 from lfm2_colbert_rag.encoder.framing import FramedText, Framing
@@ -271,6 +272,16 @@ def test_token_spans_tell_what_fits(text: str) -> None:
         assert framing.document_room == length - 2
         framed = framing.document([text])[0]
         np.testing.assert_array_equal(framed.spans[2:], spans[: length - 2])
+
+
+@pytest.mark.parametrize("blank", ["\n", "  ", "\n\n   "])
+def test_token_spans_of_what_is_read_in_pieces_lie_where_the_tokens_are(blank: str) -> None:
+    encoder = load_encoder("nano")
+    unit = f"lamp{blank}"
+    long, short = (encoder.token_spans([unit * times])[0] for times in (8000, 8))
+    starts = {int(start) % len(unit) for start in long[:, 0]}
+    assert starts == {int(start) % len(unit) for start in short[:, 0]}
+    assert long.max() <= len(unit) * 8000
 
 
 def test_spans_under_a_normaliser_point_into_the_original_text() -> None:
