@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._support.characters import is_blank
     from ._support.intake import plain_metadata
     from .encoder import Encoder, load_encoder
     from .encoder.onnx.model_export import export_model
@@ -73,6 +74,7 @@ __all__ = [
     "describe_fields",
     "encode_stream",
     "export_model",
+    "is_blank",
     "load_encoder",
     "maxsim",
     "maxsim_pairwise",
@@ -98,6 +100,7 @@ _HOME = {
     "describe_fields": ".retriever.fields",
     "encode_stream": ".encoder.streaming",
     "export_model": ".encoder.onnx.model_export",
+    "is_blank": "._support.characters",
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",

@@ -186,14 +186,16 @@ class Hit:
         id: the passage's identifier.
         score: what the hits were ranked by; compare scores of one query only. ``mode="late"``:
             MaxSim, the sum over the query's vectors of the best match (float32), which grows with
-            their number. ``"lexical"``: BM25. ``"hybrid"``: the fused score, see ``legs`` for what
-            it was made of.
-        relevance: 0..1, how far MaxSim lies above what the same question scores by chance in this
-            index, so that a threshold means the same for short and long questions and for all
-            languages; what threshold suits depends on the texts. In an index of fewer than 32
-            windows, MaxSim divided by the number of query vectors, clipped to 0..1. In
-            ``"lexical"`` the share of the query's words, weighted by their rarity, that the
-            passage has.
+            their number; of a query that the model does not read at once, by how many standard
+            deviations its best sentence lies above what that scores by chance. ``"lexical"``: BM25.
+            ``"hybrid"``: the fused score, see ``legs`` for what it was made of. 0 where nothing was
+            asked but a filter.
+        relevance: 0..1, how far the score lies above what the same question scores by chance, so
+            that a threshold means the same for short and long questions, for all languages, for
+            indexes of all sizes and for ``rerank``; what threshold suits depends on the texts.
+            Chance is what it scores on windows of this index; where these are few, on texts about
+            everyday things that come with the library. In ``"lexical"`` the share of the question's
+            words, weighted by their rarity, that the passage has.
         text: the passage's text.
         metadata: the passage's metadata, a fresh copy that is yours to change.
         window: characters ``[start, end)`` of the part of a long text that gave the score, and in

@@ -29,6 +29,7 @@ from lfm2_colbert_rag.filters import (
     matches,
     parse_field,
     parse_where,
+    settled,
 )
 from lfm2_colbert_rag.storage import matching
 from lfm2_colbert_rag.storage.catalog import FILE_NAME, Catalog
@@ -453,6 +454,21 @@ def test_a_filter_of_the_largest_size_is_answered(tmp_path, where):
     expected = [i for i, one in enumerate(metadata) if matches(node, one)]
     assert catalog.select(node, 1).tolist() == expected
     catalog.close()
+
+
+def test_a_settled_filter_can_be_read_again_and_again():
+    parts = ({"w": iter(())}, {"x": {"$nin": map(str, (1,))}})
+    where = {"v": {"$in": iter("ab")}, "$or": iter(parts)}
+    again = settled(where)
+    plain = {"v": {"$in": ["a", "b"]}, "$or": [{"w": []}, {"x": {"$nin": ["1"]}}]}
+    assert again == plain
+    assert settled(plain) == plain
+    for wide in (nested(40, lambda f: {"$and": [f, f]}, {"a": 1}), endless("$or"), None, "x"):
+        with pytest.raises(FilterError):
+            parse_where(settled(wide))
+    with pytest.raises(FilterError, match="1,000,000 values"):
+        parse_where(settled({"a": {"$in": itertools.repeat(1)}}))
+    assert parse_where(settled({"a": {"$in": ["b"]}})) == parse_where({"a": {"$in": ["b"]}})
 
 
 def nested(levels: int, wrap, inner: object) -> object:

@@ -93,6 +93,12 @@ async def test_a_filter_that_finds_nothing_learns_what_the_fields_hold(server):
     assert "is asked for a text" in found["notes"][0]
 
 
+@pytest.mark.parametrize("query", ["", " ", None])
+async def test_a_filter_without_a_question_gives_what_matches(server, query):
+    found = await ask(server, "search", query=query, where={"product": "router"}, k=1)
+    assert [(one["id"], one["relevance"]) for one in found["passages"]] == [("reset", 0)]
+
+
 async def test_a_long_passage_comes_as_an_excerpt_and_whole_when_fetched(folder):
     text = "Many words about nothing at all. " * 20 + "The reset key is under the lid."
     encoder = HashEncoder(document_length=40)

@@ -1,4 +1,4 @@
-"""Characters of strings from outside: what no index can keep, what nobody sees, one normal form."""
+"""Characters of strings from outside: what no index can keep, and what nobody sees."""
 
 from __future__ import annotations
 
@@ -60,18 +60,12 @@ def is_blank(text: str) -> bool:
 
     Halves of characters show nothing, either.
 
-
     Example:
         >>> is_blank(" \x0c\ufeff\u200b"), is_blank(".")
         (True, False)
     """
     bare = (text if is_valid(text) else _PAIR.sub(_join, text)).strip()
     return all(unicodedata.category(one) in _UNSEEN or one in _FILLERS for one in bare)
-
-
-def composed(text: str) -> str:
-    """Return a string in Unicode's normal form C, in which equal names are equal strings."""
-    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _join(pair: re.Match[str]) -> str:

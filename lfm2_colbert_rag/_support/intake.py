@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import InputError, shown, typed
+from ..filters.strings import composed
 from ..types import Metadata, Passage
-from .characters import composed, find_unstorable, is_blank, storable
+from .characters import find_unstorable, is_blank, storable
 from .json_values import JsonObject, to_json_object
 
 _SHOWN = 40

@@ -28,12 +28,12 @@ from typing import Any, NoReturn
 
 from ..errors import InputError, shown, typed
 from ..filters.plain import MAX_INTEGER, NoFormError, plain_form
+from ..filters.strings import composed
 from ..types import Metadata
-from .characters import composed, find_unstorable, storable
+from .characters import find_unstorable, storable
 
 _MAX_DEPTH = 32
 _NAMED = 4  # keys of a place in messages
-_NANOSECONDS = 9
 _SOURCE = "source"
 _JSON = "Use strings, numbers, booleans, None, lists and mappings"
 
@@ -159,14 +159,12 @@ class _Reading:
     def _source(self, value: str, path: tuple[object, ...]) -> str:
         """Let a file be known by one name, whichever way a system writes its accents."""
         result = composed(value)
-        if result != value:
-            if self._strict:
-                raise InputError(
-                    f"{self._where(path)} is {shown(value)} in decomposed letters; write "
-                    "unicodedata.normalize('NFC', source)."
-                )
-            self._translate(value, result, path)
-        return result
+        if self._strict and result != value:
+            raise InputError(
+                f"{self._where(path)} is {shown(value)} in decomposed letters; write "
+                "unicodedata.normalize('NFC', source)."
+            )
+        return result  # the same to the eye, so there is nothing to tell
 
     def _integer(self, value: int, path: tuple[object, ...]) -> int:
         if abs(value) > MAX_INTEGER:

@@ -22,16 +22,18 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-__all__ = ["IdDigests", "numbered_lines", "parse_object", "refuse_bytes"]
+__all__ = ["PACKED", "WIDE_MARKS", "IdDigests", "numbered_lines", "parse_object", "refuse_bytes"]
 
-_GZIP = b"\x1f\x8b"
+PACKED = b"\x1f\x8b"
+"""How a file begins that gzip packed."""
 _MARK = 4  # bytes of the longest byte order mark
-_WIDE = (  # the longer ones first: that of UTF-32 begins as one of UTF-16 does
+WIDE_MARKS = (  # the longer ones first: that of UTF-32 begins as one of UTF-16 does
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+"""Byte order marks of texts that have more bytes a character, and their codecs."""
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
@@ -50,7 +52,7 @@ def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
     """
     with _open(path) as file:
         try:
-            packed = file.peek(2)[:2] == _GZIP
+            packed = file.peek(2)[:2] == PACKED
             stream = gzip.GzipFile(fileobj=file) if packed else file
             yield from _decoded(cast("BinaryIO", stream), path)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
@@ -68,7 +70,7 @@ def _open(path: Path) -> BufferedReader:
 def _decoded(stream: BinaryIO, path: Path) -> Iterator[tuple[int, str]]:
     head = stream.read(_MARK)
     stream.seek(0)
-    wide = next((name for mark, name in _WIDE if head.startswith(mark)), None)
+    wide = next((name for mark, name in WIDE_MARKS if head.startswith(mark)), None)
     if wide is None:
         yield from _utf_8(stream, path)
         return

@@ -49,9 +49,8 @@ def check_queries(queries: object, *, filtered: bool = False) -> list[str]:
     Raises:
         InputError: it is no list, or one of them is no string, blank, or holds a lone surrogate.
     """
-    if isinstance(queries, str) or not isinstance(queries, Sequence):
-        raise InputError("queries must be a list of strings; for a single one use search().")
-    return [check_query(query, filtered=filtered) for query in queries]
+    listed = _listed(queries, "queries", "a list of strings (for a single one use search())")
+    return [check_query(query, filtered=filtered) for query in listed]
 
 
 def whole_number(number: object) -> int | None:

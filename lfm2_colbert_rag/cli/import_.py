@@ -64,10 +64,8 @@ def import_(
     with _open(into, model, opened) as retriever:
         added = retriever.import_dump(dump, None if texts is None else passages)
         held = len(retriever)
-    typer.echo(
-        f"Imported {count(len(added), 'passage')} from {dump} ({opened.kind}); {into} holds "
-        f"{held:,}."
-    )
+    stored = count(len(added) - len(added.left_out), "passage")
+    typer.echo(f"Imported {stored} from {dump} ({opened.kind}); {into} holds {held:,}.")
 
 
 def _read(texts: Path) -> list[Passage]:

@@ -129,10 +129,13 @@ def describe_sources(sources: Sources, corpus: Corpus) -> None:
 
 
 def tell_odd(odd: Sequence[Odd]) -> bool:
-    """List what could not be read, if there is anything, and say whether there is."""
+    """List what could not be read, each reason once, and say whether there is anything."""
     if not odd:
         return False
     note(f"Could not be read ({len(odd):,}):")
-    for one in odd:
-        note(plain(f"  {one.place}: {one.reason}"))
+    places: dict[str, list[str]] = {}
+    for one in odd:  # a library that is missing is the reason for many
+        places.setdefault(one.reason, []).append(one.place)
+    for reason, named in places.items():
+        note(plain(f"  {', '.join(named)}: {reason}"))
     return True

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal, TypeAlias, get_args
 
-from .._support.characters import composed
 from ..errors import ConfigError, InputError
+from ..filters.strings import composed
 from .corpora import Corpus, PlacedCorpus, check_again_and_again, look_through
 from .grades import read_grade
 
@@ -54,6 +54,7 @@ class Dataset:
             a passage that is not there.
 
     Example:
+        >>> from lfm2_colbert_rag import Passage
         >>> dataset = Dataset(
         ...     corpus=[Passage("reset", "Hold the reset key."), Passage("hours", "Open at nine.")],
         ...     queries={"q1": "Which key do I hold?"},

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .._support.characters import composed
 from .._support.lines import numbered_lines, parse_object
 from ..errors import InputError
+from ..filters.strings import composed
 from .grades import read_grade
 
 __all__ = ["Judged", "Judgements"]

@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .._support.characters import composed, is_blank
+from .._support.characters import is_blank
 from .._support.lines import numbered_lines, parse_object
 from ..errors import InputError
+from ..filters.strings import composed
 
 __all__ = ["QueriesFile", "read_id", "read_text"]
 

@@ -140,8 +140,9 @@ class Corpus:
             return
         self.files += bool(count)
         self.empty += not count and len(self.odd) == before[2]
-        if not count and len({one.reason for one in self.odd[before[2] :][:_NAMED]}) == 1:
-            self.odd[before[2] :] = [Odd(str(file), self.odd[before[2]].reason)]
+        fresh = self.odd[before[2] :]
+        if not count and len(fresh) > 1 and len({one.reason for one in fresh[:_NAMED]}) == 1:
+            self.odd[before[2] :] = [Odd(str(file), fresh[0].reason)]
 
     def _add_sections(self, file: SourceFile) -> int:
         count = odd = 0

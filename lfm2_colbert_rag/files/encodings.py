@@ -11,6 +11,7 @@ import io
 import re
 from typing import BinaryIO
 
+from .._support.lines import WIDE_MARKS
 from ..errors import ConfigError, InputError
 from .records import Encoding, SourceFile
 
@@ -21,13 +22,7 @@ MAX_CHARACTERS = 100_000_000
 
 _CHUNK = 1 << 20
 _SAMPLE = 1 << 16
-_MARKS = (  # the longer ones first: that of UTF-32 begins as one of UTF-16 does
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_MARKS = (*WIDE_MARKS, (codecs.BOM_UTF8, "utf-8-sig"))
 # Japanese mail: seven bits only, hence valid UTF-8, but for what announces two bytes a character.
 _ESCAPES = (b"\x1b$B", b"\x1b$@")
 # So many of a hundred characters beyond ASCII may be broken in what is UTF-8 all the same, such as

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from .._support.characters import composed, storable
+from .._support.characters import storable
 from .._support.lines import IdDigests
+from ..filters.strings import composed
 from ..types import Passage
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeAlias, cast
 
+from .._support.lines import PACKED
 from .._support.regular import open_regular
 
 __all__ = ["GZIP", "Encoding", "Odd", "Reader", "Section", "SourceFile"]
@@ -63,14 +64,14 @@ class SourceFile:
         return self.kind or Path(name).suffix
 
     def open(self) -> BinaryIO:
-        """Open it for reading bytes, unpacked where it ends in ``.gz``; links are followed.
+        """Open it for reading bytes, unpacked if gzip packed it; links are followed.
 
         Raises:
             IrregularFileError: it is a folder, a FIFO, a device or a socket.
             OSError: it is missing, or cannot be opened.
         """
         stream = open_regular(self.path.resolve())
-        if self.path.suffix.lower() != GZIP:
+        if stream.peek(len(PACKED))[: len(PACKED)] != PACKED:
             return stream
         return cast(BinaryIO, _Unpacked(stream))
 

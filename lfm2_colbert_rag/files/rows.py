@@ -69,12 +69,10 @@ def to_section(fields: Mapping[str, Any], columns: Columns, place: str) -> Secti
         columns: which of them are text and id, as :meth:`Columns.find` returns them.
         place: where it stands, for people.
     """
+    parts: list[Any] = [fields.get(name) for name in columns.text]
     if columns.whole:
-        parts = [
-            f"{name}: {value}" for name, value in fields.items() if _is_shown(name, value, columns)
-        ]
-    else:
-        parts = [fields.get(name) for name in columns.text]
+        shown = (pair for pair in fields.items() if _is_shown(*pair, columns))
+        parts = [f"{name}: {value}" for name, value in shown]
     strange = next((one for one in parts if one is not None and not isinstance(one, str)), None)
     if strange is not None:
         return Odd(place, f"the text is {strange!r:.40}. Write it as a text, in quotes.")

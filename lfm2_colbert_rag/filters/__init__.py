@@ -48,6 +48,7 @@ from .parsing import (
     parse_where,
 )
 from .plain import MAX_INTEGER
+from .settling import settled
 from .strings import fold, has_another_form
 from .tree import ID_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
 
@@ -76,5 +77,6 @@ __all__ = [
     "matches_everything",
     "parse_field",
     "parse_where",
+    "settled",
     "values_at",
 ]

@@ -55,6 +55,7 @@ def matches_everything(node: Filter) -> bool:
     """Tell whether a filter leaves no passage out, whatever they hold; ``{}`` is one.
 
     Example:
+        >>> from lfm2_colbert_rag.filters import parse_where
         >>> matches_everything(parse_where({"$and": [{}, {"$not": {"year": {"$in": []}}}]}))
         True
     """

@@ -28,7 +28,7 @@ from functools import lru_cache
 from typing import Any, TypeAlias
 
 from ..filters.meaning import kind_of, values_at
-from ..filters.strings import fold, has_another_form
+from ..filters.strings import decomposed, fold, has_another_form
 from ..filters.tree import ID_PATH, And, Comparison, Filter, Not, Or, Path
 from .schema import FILTER_TABLES
 
@@ -46,13 +46,25 @@ _DISAGREE = (
 )
 _SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
-_VALUES = """
-    SELECT f.field, CASE e.type WHEN 'null' THEN 'null' WHEN 'text' THEN 'string'
-        WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean'
-        WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' ELSE 'other' END,
-        coalesce(e.atom, 0), new.row
-    FROM passages AS new, filter_indexes AS f, json_each(values_at(new.metadata, f.path)) AS e
-    WHERE {chosen}"""
+_KIND = """CASE {type} WHEN 'null' THEN 'null' WHEN 'text' THEN 'string'
+    WHEN 'true' THEN 'boolean' WHEN 'false' THEN 'boolean'
+    WHEN 'integer' THEN 'number' WHEN 'real' THEN 'number' ELSE 'other' END"""
+# What stands where the path leads, unless it is a list; and what lists hold, there or on the way,
+# or what has its name in another normal form, which only paths with more than ASCII can have.
+_VALUES = f"""
+    SELECT f.field, {_KIND.format(type="json_type(new.metadata, f.path)")},
+        CASE json_type(new.metadata, f.path) WHEN 'object' THEN 0
+            ELSE coalesce(json_extract(new.metadata, f.path), 0) END, new.row
+    FROM passages AS new, filter_indexes AS f
+    WHERE {{chosen}} AND json_type(new.metadata, f.path) <> 'array'
+    UNION ALL
+    SELECT f.field, {_KIND.format(type="e.type")}, coalesce(e.atom, 0), new.row
+    FROM passages AS new, filter_indexes AS f, json_each(
+        CASE WHEN coalesce(json_type(new.metadata, f.path) = 'array',
+            instr(f.path, '"."') OR length(f.path) < length(CAST(f.path AS BLOB)))
+        THEN values_at(new.metadata, f.path) END
+    ) AS e
+    WHERE {{chosen}}"""
 
 
 def to_sql(
@@ -172,11 +184,17 @@ def _values_at(metadata: str, path: str) -> str | None:
     None where nothing is.
     """
     try:
-        found = list(values_at(json.loads(metadata), _fields(path)))
+        found = list(values_at(_parsed(metadata), _fields(path)))
     except (ValueError, TypeError, RecursionError):  # a catalog from elsewhere, which others judge
         return None
     kept = [type(one)() if isinstance(one, list | dict) else one for one in found]
     return json.dumps(kept) if kept else None
+
+
+@lru_cache(maxsize=4)
+def _parsed(metadata: str) -> Any:
+    """Parse a row's metadata once for all that is asked of it; the result is only read."""
+    return json.loads(metadata)
 
 
 def _have_tables(connection: sqlite3.Connection) -> bool:
@@ -202,7 +220,7 @@ def _by_index(node: Comparison, field: int, parameters: dict[str, Any]) -> str:
 def _by_metadata(node: Comparison, parameters: dict[str, Any]) -> str:
     path = _bind(parameters, _json_path(node.path))
     found = f"json_type(metadata, {path})"
-    elsewhere = _elsewhere(node.path, path)
+    elsewhere = _elsewhere(node.path, path, parameters)
     if node.operator == "$exists":
         there = f"{found} IS NOT NULL"
         if elsewhere:
@@ -210,29 +228,31 @@ def _by_metadata(node: Comparison, parameters: dict[str, Any]) -> str:
                 f" OR CASE WHEN {elsewhere} THEN values_at(metadata, {path}) NOTNULL ELSE 0 END"
             )
         return f"({'' if node.operand else 'NOT '}({there}))"
-    # A text of a list in which a bracket follows the first may hold a list.
-    deep = f"{found} = 'array' AND instr(substr(json_extract(metadata, {path}), 2), '[') > 0"
-    deep += f" OR {elsewhere}" if elsewhere else ""
     holds = _test(node, parameters)
     scalar = holds(_is_json(found), f"json_extract(metadata, {path})")
     element = holds(_is_json("type"), "atom")
+    deep = f"EXISTS (SELECT 1 FROM json_each(values_at(metadata, {path})) WHERE {element})"
     return (
-        f"CASE WHEN {deep} "
-        f"THEN EXISTS (SELECT 1 FROM json_each(values_at(metadata, {path})) WHERE {element}) "
-        f"WHEN {found} = 'array' "
-        f"THEN EXISTS (SELECT 1 FROM json_each(metadata, {path}) WHERE {element}) "
-        f"ELSE coalesce({scalar}, 0) END"
+        f"CASE {found} WHEN 'array' "
+        f"THEN EXISTS (SELECT 1 FROM json_each(metadata, {path}) "
+        f"WHERE CASE type WHEN 'array' THEN {deep} ELSE {element} END) "
+        f"ELSE CASE WHEN {found} IS NOT NULL THEN coalesce({scalar}, 0) "
+        f"{f'WHEN {elsewhere} THEN {deep} ' if elsewhere else ''}ELSE 0 END END"
     )
 
 
-def _elsewhere(path: Path, bound: str) -> str:
+def _elsewhere(path: Path, bound: str, parameters: dict[str, Any]) -> str:
     """Ask whether a field may be where its path does not lead; nothing where it cannot be.
 
     That is so behind a list in place of an object, and where a name was stored in another normal
     form.
     """
     if any(map(has_another_form, path)):
-        return f"json_type(metadata, {bound}) IS NULL"
+        missing = f"json_type(metadata, {bound}) IS NULL"
+        if len(path) > 1:  # each name may be in either form
+            return missing
+        other = _bind(parameters, _json_path(tuple(map(decomposed, path))))
+        return f"{missing} AND json_type(metadata, {other}) IS NOT NULL"
     ends = [len(_json_path(path[:names])) for names in range(1, len(path))]
     tests = [f"json_type(metadata, substr({bound}, 1, {end})) = 'array'" for end in ends]
     return f"coalesce({' OR '.join(tests)}, 0)" if tests else ""

@@ -179,6 +179,17 @@ def test_standard_input_as_another_kind(run: Run, monkeypatch: pytest.MonkeyPatc
     assert held() == {"1": "one"}
 
 
+def test_a_reason_that_many_have_is_said_once(run: Run) -> None:
+    write(d__a_jsonl="no", d__b_jsonl="{", d__c_csv="x", d__d_csv="x", d__e_md="text")
+    outcome = run("index", "d", *INTO)
+    assert outcome.code == 3
+    heading, first, second, third = outcome.err.splitlines()
+    assert heading == "Could not be read (4):"
+    assert first.startswith("  d/a.jsonl, line 1: not a JSON object (Expecting value")
+    assert second.startswith("  d/b.jsonl, line 1: not a JSON object (Expecting property")
+    assert third.startswith("  d/c.csv, d/d.csv: no column 'text' among 'x'.")
+
+
 def test_guessed_encodings_are_told(run: Run) -> None:
     Path("a.csv").write_bytes("id,text\n1,Grüße\n".encode("cp1252"))
     outcome = run("index", "a.csv", *INTO)

@@ -111,6 +111,14 @@ def test_arrays_and_texts_are_imported(run: Run, dump: str) -> None:
     assert (hit["id"], hit["metadata"]) == ("library", {"n": 1})
 
 
+def test_a_blank_text_is_imported_neither_with_its_vectors_nor_without(run: Run, dump: str) -> None:
+    lines = [json.dumps({"id": id, "text": " " * (id != "library")}) for id in TEXTS]
+    lines = [line.replace('""', '"The library."') for line in lines]
+    Path("texts.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    outcome = run("import", dump, "--texts", "texts.jsonl", "--into", "an.index", "--model", "hash")
+    assert outcome.out == "Imported 1 passage from dump.npz (arrays by id); an.index holds 1.\n"
+
+
 IMPORT_ERRORS = {
     "no texts": ((), "holds no texts"),
     "no dump": (("nowhere.npz",), "does not exist"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag.encoder import cache
-from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE, cache_folder, remembered
+from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE, cache_folder, kept, remembered
 
 
 @pytest.fixture
@@ -48,3 +48,19 @@ def test_a_note_that_is_damaged_or_cannot_be_written(file: Path) -> None:
         path.unlink() if path.is_file() else path.rmdir()
     note.parent.write_text("in the way")
     assert remembered(file, file.read_bytes) == b"12345"
+
+
+def test_what_is_kept_is_computed_once_and_again_where_it_is_damaged(file: Path) -> None:
+    computed: list[int] = []
+
+    def number() -> int:
+        return kept(
+            Path("numbers") / "one",
+            lambda: computed.append(1) or 7,
+            write=lambda value: str(value).encode(),
+            read=lambda content: int(content),
+        )
+
+    assert [number(), number(), len(computed)] == [7, 7, 1]
+    (cache_folder() / "numbers" / "one").write_bytes(b"seven")
+    assert [number(), number(), len(computed)] == [7, 7, 2]

@@ -69,7 +69,7 @@ def test_blank_passages_are_left_out_with_one_remark() -> None:
     Path("d/a.jsonl").write_text('{"text": ""}\n{"text": "x"}\n{"text": null}\n')
     passages, corpus = read("d")
     assert [one.text for one in passages] == ["x"]
-    assert corpus.remark == "2 passages were blank and left out (first d/a.jsonl, line 1)."
+    assert corpus.remark == "2 blank passages left out (first: d/a.jsonl, line 1)."
     assert corpus.odd == []
 
 
@@ -154,7 +154,7 @@ def test_sections_are_known_by_their_keys() -> None:
             Passage("d/a.rst#page 4", "four", {"source": "own", "page": 4}),
         ]
         assert corpus.odd == [Odd("d/a.rst, page 3", "it cannot be read.")]
-        assert corpus.remark == "1 passage was blank and left out (d/a.rst, page 2)."
+        assert corpus.remark == "1 blank passage left out (d/a.rst, page 2)."
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFO on this system")

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag import Retriever, plain_metadata
+from lfm2_colbert_rag._support.intake import Intake
 from lfm2_colbert_rag.errors import InputError
 
 from .given import AS_THEY_ARE, TRANSLATED, warnings
@@ -31,7 +32,7 @@ def nested(levels: int) -> list[object]:
 
 class TestMetadata:
     @pytest.mark.parametrize("name", TRANSLATED)
-    def test_with_one_obvious_form_are_translated_and_said_once(self, empty, caplog, name):
+    def test_with_one_obvious_form_are_translated(self, name):
         value, expected = TRANSLATED[name]
         if name == "set of kinds":  # in an order that does not depend on the process
             expected = [None, 1, [2], "b"]
@@ -39,27 +40,36 @@ class TestMetadata:
                 map(repr, expected)
             )
             expected = plain_metadata({"x": value})["x"]
-        assert empty.add(["text"], ids=["1"], metadata=[{"x": value}]) == ["1"]
-        (stored,) = empty.get(["1"])
-        assert json.dumps(stored.metadata) == json.dumps({"x": expected})
+        intake = Intake()
+        passage = intake.passage("text", "1", {"x": value}, "text 0")
+        assert json.dumps(passage.metadata) == json.dumps({"x": expected})
+        assert "the metadata of 1 passage" in intake.remark()
+        assert "text 0, 'x'" in intake.remark()
+
+    def test_are_told_once_however_many_there_are(self, empty, caplog):
+        metadata = [{name: value} for name, (value, _) in TRANSLATED.items()]
+        texts = [f"text {place}" for place in range(len(metadata))]
+        empty.add(texts, metadata=metadata)
+        stored = [passage.metadata for passage in empty.passages()]
+        assert json.dumps(stored) == json.dumps([plain_metadata(one) for one in metadata])
         (told,) = warnings(caplog)
-        assert "the metadata of 1 passage" in told
-        assert "text 0 (id '1'), 'x'" in told
+        assert f"the metadata of {len(metadata)} passages translated to JSON (first: " in told
+        assert "text 0, 'date' is date (datetime.date(2024, 1, 5)), kept as '2024-01-05'" in told
 
     @pytest.mark.parametrize("name", AS_THEY_ARE)
-    def test_that_are_json_already_are_nothing_to_talk_about(self, empty, caplog, name):
+    def test_that_are_json_already_are_nothing_to_talk_about(self, name):
         value = AS_THEY_ARE[name]
-        empty.add(["text"], ids=["1"], metadata=[{"x": value}], strict=True)
-        (stored,) = empty.get(["1"])
-        assert stored.metadata == {"x": dict(value) if hasattr(value, "keys") else value}
-        assert warnings(caplog) == []
+        intake = Intake(strict=True)
+        passage = intake.passage("text", "1", {"x": value}, "text 0")
+        assert passage.metadata == {"x": dict(value) if hasattr(value, "keys") else value}
+        assert json.loads(json.dumps(passage.metadata)) == passage.metadata
+        assert intake.remark() is None
 
     @pytest.mark.parametrize("name", TRANSLATED)
-    def test_are_refused_by_who_wants_it(self, empty, name):
+    def test_are_refused_by_who_wants_it(self, name):
         with pytest.raises(InputError, match="'x'") as caught:
-            empty.add(["text"], metadata=[{"x": TRANSLATED[name][0]}], strict=True)
+            plain_metadata({"x": TRANSLATED[name][0]}, strict=True)
         assert "\n" not in str(caught.value)
-        assert len(empty) == 0
 
     @pytest.mark.parametrize(
         ("value", "message"),
@@ -87,11 +97,15 @@ class TestMetadata:
             ({(1, 2): "a"}, r"'x' has the key \(1, 2\); keys must be strings"),
         ],
     )
-    def test_of_which_nobody_can_tell_the_form_are_refused_by_name(self, empty, value, message):
+    def test_of_which_nobody_can_tell_the_form_are_refused_by_name(self, value, message):
         with pytest.raises(InputError, match=message) as caught:
-            empty.add(["fine", "text"], metadata=[{"d": dt.date(2024, 1, 5)}, {"x": value}])
-        assert "text 1" in str(caught.value)
+            plain_metadata({"d": dt.date(2024, 1, 5), "x": value})
         assert len(str(caught.value)) < 400
+        assert "\n" not in str(caught.value)
+
+    def test_that_are_refused_change_nothing(self, empty):
+        with pytest.raises(InputError, match="metadata of text 1, 'x' is object"):
+            empty.add(["fine", "text"], metadata=[{"d": dt.date(2024, 1, 5)}, {"x": object()}])
         assert len(empty) == 0
 
     def test_of_pydantic_are_refused_with_the_remedy(self, empty):

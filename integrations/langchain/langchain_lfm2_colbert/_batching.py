@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeAlias
 
-from lfm2_colbert_rag import Hit, Retriever
+from lfm2_colbert_rag import Hit, Retriever, is_blank
 from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.filters import settled
 
-from ._questions import asks_nothing, is_blank, settled
+from ._questions import asks_nothing
 
 Options: TypeAlias = dict[str, Any]
 

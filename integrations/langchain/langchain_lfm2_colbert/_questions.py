@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from numbers import Real
 from operator import index
 from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator
 
-from lfm2_colbert_rag import Hit, Retriever
+from lfm2_colbert_rag import Hit, Retriever, is_blank
 from lfm2_colbert_rag.errors import ConfigError, InputError, shown
 
 
@@ -73,35 +73,9 @@ Threshold: TypeAlias = Annotated[float | None, BeforeValidator(check_threshold)]
 """A field that holds a relevance."""
 
 
-def is_blank(query: object) -> bool:
-    """Tell whether a question has no words."""
-    return isinstance(query, str) and not query.strip()
-
-
 def asks_nothing(query: object, where: object) -> bool:
     """Tell whether there are neither words nor a filter, so that nothing is to be found."""
-    return is_blank(query) and not where
-
-
-def settled(where: Any) -> Any:
-    """Return a filter that can be read again and again: its iterators are read here.
-
-    Example:
-        >>> settled({"$id": {"$in": (id for id in "ab")}})
-        {'$id': {'$in': ['a', 'b']}}
-    """
-    try:
-        return _settled(where)
-    except RecursionError:
-        return where  # which the core refuses by its depth
-
-
-def _settled(part: Any) -> Any:
-    if isinstance(part, Mapping):
-        return {key: _settled(value) for key, value in part.items()}
-    if isinstance(part, list | tuple):
-        return [_settled(one) for one in part]
-    return list(part) if isinstance(part, Iterator) else part
+    return not where and isinstance(query, str) and is_blank(query)
 
 
 def find(

@@ -13,8 +13,8 @@ from pydantic import ConfigDict, Field
 
 from lfm2_colbert_rag import Encoder, Hit, Passage, Retriever
 
-from ._documents import Shape, facts_of
-from ._questions import Threshold, TopN, above, is_blank
+from ._documents import Shape, facts_of, listed
+from ._questions import Threshold, TopN, above, asks_nothing
 
 
 class LFM2ColBERTReranker(BaseDocumentCompressor):
@@ -73,6 +73,7 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
         Returns:
             Copies of the best, best first; equal ones keep their order.
         """
+        documents = listed(documents, "documents")
         if not documents:
             return []
         ranked = self._rank(query, documents)[: self.top_n]
@@ -84,7 +85,7 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
 
     def _rank(self, query: str, documents: Sequence[Document]) -> list[Hit]:
         passages = [Passage(str(n), document.page_content) for n, document in enumerate(documents)]
-        if is_blank(query):
+        if asks_nothing(query, None):
             return [Hit(one.id, 0.0, 0.0, one.text, {}) for one in passages]
         return self.retriever.rerank(query, passages)
 

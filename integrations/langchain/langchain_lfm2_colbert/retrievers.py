@@ -24,11 +24,11 @@ from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict, Field, field_validator
 
 from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
-from lfm2_colbert_rag.filters import parse_where
+from lfm2_colbert_rag.filters import parse_where, settled
 
 from ._batching import Options, options_of_each, search_each
 from ._documents import Shape, add_documents, add_texts, delete, split_options, to_document
-from ._questions import K, Threshold, above, check_count, check_threshold, find, settled
+from ._questions import K, Threshold, above, check_count, check_threshold, find
 
 Answer: TypeAlias = "list[Document] | Exception"
 Item: TypeAlias = tuple[str, RunnableConfig, Options]

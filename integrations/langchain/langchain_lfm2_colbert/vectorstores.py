@@ -17,6 +17,7 @@ from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
 from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError
+from lfm2_colbert_rag.filters import settled
 
 from ._documents import (
     Shape,
@@ -27,7 +28,7 @@ from ._documents import (
     get_documents,
     to_document,
 )
-from ._questions import check_count, check_share, check_threshold, find, settled
+from ._questions import check_count, check_share, check_threshold, find
 
 Filter: TypeAlias = "dict[str, Any] | Callable[[Document], bool]"
 """A filter in the core's language, or a function of a document."""

@@ -11,6 +11,7 @@ import pytest
 from langchain_core.documents import Document
 from langchain_lfm2_colbert import LFM2ColBERTRetriever, LFM2ColBERTVectorStore
 
+from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.testing import HashEncoder
 
 CORPUS = [
@@ -54,6 +55,12 @@ class SlowEncoder(HashEncoder):
 @pytest.fixture
 def documents() -> list[Document]:
     return [document.model_copy(deep=True) for document in CORPUS]
+
+
+@pytest.fixture(scope="session")
+def core() -> Retriever:
+    """The corpus, to be asked only."""
+    return LFM2ColBERTRetriever.from_documents(CORPUS, model="hash").retriever
 
 
 @pytest.fixture

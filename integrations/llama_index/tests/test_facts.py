@@ -65,6 +65,14 @@ def test_of_whole_documents_too():
     assert found.node.hash == plain.hash
 
 
+def test_are_not_stored_where_a_found_node_is_inserted():
+    first = LFM2ColBERTRetriever.from_nodes([TextNode(id_="a", text="vinegar")], model="hash")
+    found = LFM2ColBERTRetriever(first.retriever, evidence=True).retrieve("vinegar")
+    second = LFM2ColBERTRetriever.from_nodes([one.node for one in found], model="hash")
+    (again,) = second.retrieve("vinegar")
+    assert again.node.metadata == {}
+
+
 async def test_window_says_which_part_of_a_long_text_was_found(ask):
     long = " ".join(f"word{n}." for n in range(900)) + " The pool closes at noon."
     nodes = [TextNode(text=long, id_="long"), TextNode(text="short", id_="short")]

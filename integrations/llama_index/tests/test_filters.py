@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import (
     FilterCondition,
     FilterOperator,
@@ -226,3 +227,12 @@ def test_groups_are_nested_within_limits(matching):
         FilterCondition.OR, *(one("year", 2025 - i, FilterOperator.GT) for i in range(1200))
     )
     assert matching(filters=wide) == EVERYTHING
+
+
+def test_an_iterator_in_a_filter_is_asked_of_as_often_as_its_values():
+    with LFM2ColBERTRetriever.from_nodes(
+        [TextNode(text="a", metadata={"lang": lang}) for lang in ("en", "es", "fr")], model="hash"
+    ).retriever as core:
+        where = {"lang": {"$in": iter(["en", "es"])}}
+        asked = LFM2ColBERTRetriever(core, where=where)
+        assert len(asked.retrieve("a")) == len(asked.retrieve("a")) == 2

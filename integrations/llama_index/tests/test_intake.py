@@ -87,7 +87,7 @@ class TestBlankPages:
         core = await put(TextNode(id_="1", text="page one"), *blank)
         assert [passage.id for passage in core.passages()] == ["1"]
         (warning,) = (one for one in caplog.records if one.levelname == "WARNING")
-        assert "2 passages were blank and left out" in warning.getMessage()
+        assert "2 blank passages left out" in warning.getMessage()
 
     def test_of_a_splitter(self):
         pages = [Document(text="page one"), Document(text="", metadata={"page_label": "2"})]

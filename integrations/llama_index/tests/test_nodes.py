@@ -217,6 +217,14 @@ async def test_found_nodes_are_fresh_each_time(retriever, ask):
     assert (await ask(retriever))[0] == untouched
 
 
+def test_relationships_share_nothing_with_the_node():
+    metadata = {"tags": ["sea"]}
+    source = {NodeRelationship.SOURCE: RelatedNodeInfo(node_id="book", metadata=metadata)}
+    found = stored_and_found(TextNode(text="a", metadata=metadata, relationships=source))
+    found.metadata["tags"].append("changed")
+    assert found.source_node.metadata == {"tags": ["sea"]}
+
+
 def test_nodes_of_a_splitter_keep_their_neighbours():
     # All sentences differ: older LlamaIndex takes nodes of the same text for one.
     text = " ".join(f"Pear {n} and apple {n}." for n in range(60))

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..._support.characters import composed
 from ..._support.validation import check_query, whole_number
 from ...errors import ConfigError, InputError
+from ...filters.strings import composed
 from .fusion import Fusion, fuse
 
 if TYPE_CHECKING:

@@ -19,6 +19,8 @@ from ...types import TokenVectors
 from .relevance import Baseline, clipped, scaled
 from .relevance import relevances as of_scores
 
+PASSAGES = 100  # of an index, as far as allowance() asks
+
 
 @dataclass(frozen=True, eq=False)
 class Query:
@@ -137,8 +139,23 @@ def relevances(windows: Sequence[Query], scores: Sequence[float]) -> list[float]
     """
     if len(windows) == 1:
         return of_scores(scores, len(windows[0].encoded), windows[0].baseline)
-    scale = clipped if windows[0].baseline is None else scaled
-    return [scale(score) for score in scores]
+    if windows[0].baseline is None:
+        return [clipped(score) for score in scores]
+    allowed = allowance(len(windows))
+    return [scaled(score - allowed) for score in scores]
+
+
+def allowance(windows: int) -> float:
+    """Return by how much the best of so many windows deviates more from chance than one would.
+
+    It is what the largest of so many times :data:`PASSAGES` normal numbers is above the largest of
+    :data:`PASSAGES`.
+
+    Example:
+        >>> round(allowance(1), 2), round(allowance(25), 2)
+        (0.0, 0.92)
+    """
+    return float(np.sqrt(2 * np.log(windows * PASSAGES)) - np.sqrt(2 * np.log(PASSAGES)))
 
 
 def joined(windows: Sequence[Query]) -> Query:

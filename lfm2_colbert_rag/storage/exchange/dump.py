@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 from safetensors import SafetensorError
 
-from ..._support.characters import composed
 from ..._support.intake import Intake
 from ..._support.regular import open_regular
 from ..._support.safe_json import load_json as load_safely
 from ..._support.system_errors import raise_named
 from ...errors import InputError, LFM2ColBERTError
+from ...filters.strings import composed
 from ...types import Passage
 from .array_headers import map_array
 from .given_vectors import GivenVectors

@@ -93,6 +93,9 @@ class TestDocuments:
     async def test_none_are_none(self, reranker, rerank):
         assert await rerank(reranker, []) == []
 
+    async def test_from_an_iterator(self, reranker, documents, rerank):
+        assert await rerank(reranker, iter(documents)) == await rerank(reranker, documents)
+
 
 @pytest.mark.parametrize("option", [{"top_n": 0}, {"top_k": 3}, {"score_threshold": 2}])
 def test_unusable_options_are_refused(option):

@@ -25,7 +25,7 @@ from llama_index.core.schema import (
     TransformComponent,
 )
 
-from .nodes import hash_of, storable
+from .payload import hash_of, storable
 
 logger = logging.getLogger(__name__)
 

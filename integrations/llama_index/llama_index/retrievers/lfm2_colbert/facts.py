@@ -30,14 +30,20 @@ class MetadataWithFacts(dict[str, Any]):
 
     def keys(self) -> KeysView[str]:  # type: ignore[override]
         """Return the keys that hold for every question."""
-        return self._lasting().keys()
+        return self.lasting().keys()
 
     def __str__(self) -> str:
         """Show what holds for every question."""
-        return str(self._lasting())
+        return str(self.lasting())
 
-    def _lasting(self) -> dict[str, Any]:
+    def lasting(self) -> dict[str, Any]:
+        """Return what holds for every question."""
         return {key: value for key, value in self.items() if key not in self.facts}
+
+
+def lasting(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Return metadata without facts about a question."""
+    return metadata.lasting() if isinstance(metadata, MetadataWithFacts) else metadata
 
 
 def with_facts(node: BaseNode, facts: Mapping[str, Any]) -> BaseNode:

@@ -14,9 +14,9 @@ from llama_index.core.vector_stores.types import (
 )
 
 from lfm2_colbert_rag.errors import FilterError, InputError, shown
-from lfm2_colbert_rag.filters import MAX_DEPTH, parse_where
+from lfm2_colbert_rag.filters import MAX_DEPTH, parse_where, settled
 
-from .nodes import NODE_KEY
+from .payload import NODE_KEY
 
 Condition: TypeAlias = dict[str, Any]
 Translation: TypeAlias = Callable[[str, MetadataFilter], Condition]
@@ -59,7 +59,7 @@ def constraint(
     parts = [part for part in parts if part]
     if not parts:
         return None
-    joined = parts[0] if len(parts) == 1 else {"$and": parts}
+    joined: Condition = settled(parts[0] if len(parts) == 1 else {"$and": parts})
     parse_where(joined)  # what cannot be applied is refused here, not later
     return joined
 

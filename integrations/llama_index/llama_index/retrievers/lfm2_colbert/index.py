@@ -316,7 +316,8 @@ class LFM2ColBERTIndex(BaseIndex[LFM2ColBERTStruct]):
             stored = self._retriever.passages(_stored_of(documents))
             stale = {passage.id for passage in stored}
         self._insert(nodes)
-        self._delete(sorted(stale - {normalize("NFC", node.node_id) for node in nodes}))
+        if gone := stale - {normalize("NFC", node.node_id) for node in nodes}:
+            self._delete(sorted(gone))
 
     def _delete(self, node_ids: Sequence[str]) -> None:
         deleted = self._retriever.delete(node_ids)

@@ -14,7 +14,7 @@ from llama_index.core.vector_stores.types import VectorStoreQueryMode
 from lfm2_colbert_rag import Hit, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError, shown
 
-from .nodes import storable
+from .payload import storable
 
 logger = logging.getLogger(__name__)
 
