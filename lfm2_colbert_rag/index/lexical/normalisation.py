@@ -33,6 +33,7 @@ LOOSE = "".join(
 _TONES, _MARKED = "\u0e48-\u0e4c\u0ec8-\u0ecc", "\u0e31\u0e34-\u0e3a\u0e47\u0eb1\u0eb4-\u0ebb"
 _AM = re.compile(f"([\u0e4d\u0ecd])([{_TONES}]*)([\u0e32\u0eb2])([{_TONES}]*)")
 _TONED = re.compile(f"[{_MARKED}]*[{_TONES}]+[{_MARKED}][{_MARKED}{_TONES}]*")
+_MISPLACED = re.compile(f"[{_TONES}][{_MARKED}]")  # which is found at once, as those are not
 _TONE = re.compile(f"[{_TONES}]")
 _DOUBLED = ("\u0e40\u0e40", "\u0e41"), ("\u0ec0\u0ec0", "\u0ec1")
 _SYLLABIC = re.compile("[\u0e00-\u0eff]")
@@ -135,6 +136,8 @@ def _in_order(text: str) -> str:
     text = _AM.sub(r"\2\4\1\3", text)
     for twice, once in _DOUBLED:
         text = text.replace(twice, once)
+    if _MISPLACED.search(text) is None:
+        return text
     return _TONED.sub(lambda found: "".join(sorted(found[0], key=_is_tone)), text)
 
 

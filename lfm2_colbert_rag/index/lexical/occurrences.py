@@ -104,7 +104,7 @@ class _Reader:
         numbers, places = np.divmod(keys, self._texts)
         pairs = numbers[numbers < 0]
         names = {number: pair_term(-1 - number) for number in np.unique(pairs).tolist()}
-        terms = _sorted([*self._numbers, *names.values()])
+        terms = _sorted([*(one for one in self._numbers if one[0] != "~"), *names.values()])
         ranks = self._ranks(terms, names)
         keys = ranks[numbers] * self._texts + places
         order = np.argsort(keys)
@@ -114,18 +114,23 @@ class _Reader:
         entry: _Entry | None = None
         if (token := read_token(string)) is not None:
             terms, _, head, seed = token
-            entry = head, seed, array("i", map(self._number, terms)).tobytes()
+            entry = head, seed, self._numbered(terms)
         if len(string) <= _KEPT:
             if len(self._strings) >= _KNOWN:
                 self._strings.clear()
             self._strings[string] = entry
         return entry
 
-    def _number(self, term: str) -> int:
-        """Return the number of a term; that of a pair is one, wherever its words stand."""
-        if term[0] == "~":
-            return -1 - int(term[1:], 16)
-        return self._numbers.setdefault(term, len(self._numbers))
+    def _numbered(self, terms: Sequence[str]) -> bytes:
+        """Return the numbers of terms; that of a pair is one, wherever its words stand."""
+        numbers = self._numbers
+        try:
+            return array("i", map(numbers.__getitem__, terms)).tobytes()
+        except KeyError:
+            for term in terms:
+                if term not in numbers:
+                    numbers[term] = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
+            return self._numbered(terms)
 
     def _count(self) -> None:
         """Count what is held."""
