@@ -27,7 +27,6 @@ def test_a_hit_carries_the_passage_and_its_score(retriever):
     document = encoder.encode_document([CORPUS["reset"]])[0].vectors
     assert (hit.id, hit.text, hit.metadata) == ("reset", CORPUS["reset"], METADATA["reset"])
     assert hit.score == pytest.approx(maxsim([query], [document])[0, 0], abs=2e-3)
-    assert hit.relevance == relevance(hit.score, 3)
     assert 0.99 < hit.relevance <= 1.0
 
 
@@ -217,8 +216,8 @@ def test_a_commit_prepared_from_old_rows_is_prepared_again(folder):
         with Retriever.open(folder, model="hash") as other:
             encoder.after = lambda: other.delete(["a"])
             retriever.add(["kept", "new"], ids=["a", "b"])
-        assert sorted(ids(retriever.search("kept"))) == ["a", "b"]
         assert encoder.encoded == ["kept", "new", "kept", "new"]
+        assert sorted(ids(retriever.search("kept"))) == ["a", "b"]
 
 
 def test_progress_counts_every_text(folder):
