@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lfm2_colbert_rag.encoder import Encoder, load_encoder
+from lfm2_colbert_rag.encoder.protocol import query_room
 from lfm2_colbert_rag.retriever.ingest.windows import find_windows
 from lfm2_colbert_rag.retriever.search.late import allowance
 from lfm2_colbert_rag.retriever.search.questions import LEAST_TOKENS
@@ -38,7 +39,7 @@ BARE, CUT = "the question alone", "as much as the model reads"
 
 def cuts(encoder: Encoder, collection: Collection, text: str) -> dict[str, Scores]:
     """Cut a long question in several ways, and score what its windows find."""
-    room = encoder.query_room
+    room = query_room(encoder)
     found = {}
     for name, least in {"windows": None, "sentences": LEAST_TOKENS}.items():
         (spans,) = find_windows(encoder, [text], 0, room=room, least=least)

@@ -26,7 +26,6 @@ _MEMBERS = (
     "name",
     "dim",
     "fingerprint",
-    "query_room",
     "document_room",
     "encode_query",
     "encode_document",

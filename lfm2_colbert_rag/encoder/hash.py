@@ -53,13 +53,8 @@ class HashEncoder:
         return self._dim
 
     @property
-    def query_room(self) -> int:
-        """Words of a query that are kept."""
-        return self._document_length
-
-    @property
     def document_room(self) -> int:
-        """Words of a passage that are kept."""
+        """Words of a text that are kept."""
         return self._document_length
 
     @property

@@ -23,6 +23,9 @@ class Encoder(Protocol):
 
     Vectors must not depend on which other texts are encoded in the same call, and must be safe
     to compute from several threads at once.
+
+    One that reads less of a query than of a passage says so with a property ``query_room``, which
+    is to queries what ``document_room`` is to passages; see :func:`query_room`.
     """
 
     @property
@@ -33,11 +36,6 @@ class Encoder(Protocol):
     @property
     def dim(self) -> int:
         """Width of a token vector."""
-        ...
-
-    @property
-    def query_room(self) -> int:
-        """Tokens of a text's own that ``encode_query`` reads, markers not counted."""
         ...
 
     @property
@@ -67,10 +65,20 @@ class Encoder(Protocol):
         """Return where the tokens of each whole text lie, however long it is.
 
         A passage with at most ``document_room`` of them is encoded uncut, and so is a query with at
-        most ``query_room``. Tokens that get no vector
-        (a skiplist's) count; markers do not.
+        most ``query_room``. Tokens that get no vector (a skiplist's) count; markers do not.
 
         Returns:
             ``(num_tokens, 2)`` characters ``[start, end)`` for each text, ascending.
         """
         ...
+
+
+def query_room(encoder: Encoder) -> int:
+    """Return how many tokens of a text's own an encoder's ``encode_query`` reads, at least 1.
+
+    Example:
+        >>> from lfm2_colbert_rag.testing import HashEncoder
+        >>> query_room(HashEncoder(document_length=300))
+        300
+    """
+    return max(1, int(getattr(encoder, "query_room", encoder.document_room)))

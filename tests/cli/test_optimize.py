@@ -98,7 +98,8 @@ def test_optimize_shows_what_changed(run: Run, index: str) -> None:
     assert run("verify", index).code == 0
     again = json.loads(run("optimize", index, "--json").out)
     assert again["before"]["bytes_per_vector"] == again["after"]["bytes_per_vector"]
-    assert list(again["after"]) == list(json.loads(run("stats", index, "--json").out))
+    told = json.loads(run("stats", index, "--json").out)
+    assert list(again["after"]) == [key for key in told if key != "fields"]
 
 
 def test_optimize_encodes_again(run: Run, compressed: str) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..._support.token_vectors import check_query_vectors
+from ...encoder.protocol import query_room
 from ...types import TokenVectors, Window
 from ..ingest.passage_encoder import moved
 from ..ingest.windows import Span, find_windows
@@ -66,7 +67,7 @@ def read_questions(encoder: Encoder, texts: Sequence[str], dim: int) -> list[Que
         >>> [question.text[slice(*window.span)] for window in question.windows]
         ['I hope you are ', 'well. ', 'Where is the key', '?']
     """
-    room = max(1, encoder.query_room)
+    room = query_room(encoder)
     surely_long = [text for text in texts if len(text) > _CHARACTERS * room]
     short = [text for text in texts if len(text) <= _CHARACTERS * room] if surely_long else texts
     encoded = dict(zip(short, _encode(encoder, short, dim), strict=True)) if short else {}
@@ -106,7 +107,7 @@ def _read_long(encoder: Encoder, texts: Sequence[str], dim: int) -> dict[str, Qu
 
 def _cut(encoder: Encoder, text: str) -> tuple[list[Span], int]:
     """Cut a question into windows, each text of a window once; returns what is not read, too."""
-    room, half = max(1, encoder.query_room), MOST_WINDOWS // 2
+    room, half = query_room(encoder), MOST_WINDOWS // 2
     edge = half * room * _CHARACTERS
     if len(text) <= 2 * edge:
         spans = _distinct(text, _find(encoder, [text])[0])
@@ -121,7 +122,7 @@ def _cut(encoder: Encoder, text: str) -> tuple[list[Span], int]:
 
 
 def _find(encoder: Encoder, texts: Sequence[str]) -> list[list[Span]]:
-    return find_windows(encoder, texts, 0, room=max(1, encoder.query_room), least=LEAST_TOKENS)
+    return find_windows(encoder, texts, 0, room=query_room(encoder), least=LEAST_TOKENS)
 
 
 def _distinct(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -139,7 +140,7 @@ def _tell(encoder: Encoder, long: Sequence[Question]) -> None:
         "%d questions are longer than the %d tokens that %r reads at once; they are read in %d "
         "windows",
         len(long),
-        encoder.query_room,
+        query_room(encoder),
         encoder.name,
         windows,
     )
@@ -148,6 +149,6 @@ def _tell(encoder: Encoder, long: Sequence[Question]) -> None:
             "of a question only %d windows of %d tokens are read, half at its beginning and half "
             "at its end: %s characters in the middle are not; ask something shorter",
             MOST_WINDOWS,
-            encoder.query_room,
+            query_room(encoder),
             f"{unread:,}",
         )
