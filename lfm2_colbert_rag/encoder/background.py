@@ -74,10 +74,8 @@ def encode_background(encoder: Encoder) -> Background:
 
 
 def _read_or_encode(encoder: Encoder, fingerprint: tuple[object, ...]) -> Background:
-    # Here, as it brings a tokenizer along. Only a checkpoint's fingerprint stands for its weights.
-    from .engine import CheckpointEncoder
-
-    if not isinstance(encoder, CheckpointEncoder):
+    # Others may call two models by one fingerprint.
+    if not getattr(encoder, "fingerprint_is_of_weights", False):
         return _encode(encoder)
     digest = hashlib.sha256(repr((fingerprint, _FILE.read_bytes())).encode()).hexdigest()
     return kept(

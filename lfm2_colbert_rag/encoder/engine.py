@@ -43,6 +43,9 @@ class CheckpointEncoder(ABC):
         ConfigError: an option is invalid.
     """
 
+    # What is kept under the fingerprint holds for nobody else; see ``encode_background``.
+    fingerprint_is_of_weights = True
+
     def __init__(
         self,
         checkpoint: Checkpoint,

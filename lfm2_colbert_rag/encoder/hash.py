@@ -30,7 +30,8 @@ class HashEncoder:
 
     Args:
         dim: width of the vectors.
-        document_length: words of a passage, or of a query, that are kept.
+        document_length: words of a passage that are kept.
+        query_length: words of a query that are kept.
 
     Example:
         >>> encoder = HashEncoder()
@@ -38,9 +39,11 @@ class HashEncoder:
         (2, 32)
     """
 
-    def __init__(self, dim: int = 32, document_length: int = 512) -> None:
+    def __init__(self, dim: int = 32, document_length: int = 512, query_length: int = 512) -> None:
         self._dim = dim
         self._document_length = document_length
+        self._query_length = query_length
+        self._longest = max(document_length, query_length)
 
     @property
     def name(self) -> str:
@@ -54,8 +57,13 @@ class HashEncoder:
 
     @property
     def document_room(self) -> int:
-        """Words of a text that are kept."""
+        """Words of a passage that are kept."""
         return self._document_length
+
+    @property
+    def query_room(self) -> int:
+        """Words of a query that are kept."""
+        return self._query_length
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -69,7 +77,7 @@ class HashEncoder:
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Encode queries word by word."""
-        return [self._encode(text) for text in texts]
+        return [_first(self._encode(text), self._query_length) for text in texts]
 
     def encode_document(
         self, texts: Sequence[str], *, progress: Progress | None = None
@@ -77,7 +85,7 @@ class HashEncoder:
         """Encode passages word by word."""
         encoded = []
         for text in texts:
-            encoded.append(self._encode(text))
+            encoded.append(_first(self._encode(text), self._document_length))
             if progress is not None:
                 progress(1)
         return encoded
@@ -89,7 +97,7 @@ class HashEncoder:
 
     def _encode(self, text: str) -> TokenVectors:
         normal = normal_form(text)
-        words = list(islice(_WORD.finditer(normal.text), self._document_length))
+        words = list(islice(_WORD.finditer(normal.text), self._longest))
         hashes = [_word_hash(word.group()) for word in words]
         vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
         return TokenVectors(
@@ -97,6 +105,14 @@ class HashEncoder:
             np.array([h % 50_000 for h in hashes], dtype=np.int32),
             normal.as_given(_spans(words)),
         )
+
+
+def _first(encoded: TokenVectors, length: int) -> TokenVectors:
+    if len(encoded) <= length:
+        return encoded
+    return TokenVectors(
+        encoded.vectors[:length], encoded.token_ids[:length], encoded.spans[:length]
+    )
 
 
 def _spans(words: Iterable[re.Match[str]]) -> npt.NDArray[np.int32]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import takewhile
 
 import numpy as np
 import numpy.typing as npt
@@ -96,4 +97,11 @@ def _changes(text: str) -> Iterator[tuple[int, int, str]]:
     for found in _CHANGING.finditer(text):
         new = unicodedata.normalize(NORMAL_FORM, found[0])
         if new != found[0]:
-            yield *found.span(), new
+            same = _alike_at_the_end(found[0], new)
+            yield found.start(), found.end() - same, new[: len(new) - same]
+
+
+def _alike_at_the_end(one: str, other: str) -> int:
+    """Count the characters that two different strings end with alike."""
+    pairs = zip(reversed(one), reversed(other), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

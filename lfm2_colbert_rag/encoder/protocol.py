@@ -78,7 +78,7 @@ def query_room(encoder: Encoder) -> int:
 
     Example:
         >>> from lfm2_colbert_rag.testing import HashEncoder
-        >>> query_room(HashEncoder(document_length=300))
+        >>> query_room(HashEncoder(query_length=300))
         300
     """
     return max(1, int(getattr(encoder, "query_room", encoder.document_room)))

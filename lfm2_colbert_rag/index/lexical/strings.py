@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from unicodedata import normalize
 
 from .normalisation import HYPHENS, INVISIBLE, mark_pattern, marks
 
@@ -20,11 +21,23 @@ LONGEST = 4096
 
 _BLOCK = 1 << 16  # characters that are cut at their blanks together
 _BLANK = re.compile(r"\s")
+_BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000]"  # which compatibility makes a space
+# Where characters lie that compatibility makes digits: ², ¼, ①, １ and their like.
+_NUMERIC = ((0xB2, 0xBF), (0x2070, 0x2190), (0x2460, 0x2500), (0x3200, 0x3400), (0xFF10, 0xFF1A),
+            (0x1D7CE, 0x1D800), (0x1F100, 0x1F10B), (0x1FBF0, 0x1FBFA))  # fmt: skip
+
+
+def _digits(end: int) -> str:
+    """Return the characters whose compatible form begins (0) or ends (-1) with a digit."""
+    near = [chr(code) for first, beyond in _NUMERIC for code in range(first, beyond)]
+    return "0-9" + "".join(one for one in near if normalize("NFKC", one)[end] in "0123456789")
+
+
 # Digits in groups, but no long row of numbers, nor what is behind a point; and blanks that are
 # certainly not within such a number, which are looked for so far.
 _GROUPED = re.compile(
-    r"[1-9](?<![\w.,'][1-9])(?<![0-9]\s[1-9])[0-9]{0,2}"
-    r"(?:([ \u00a0\u2009\u202f])[0-9]{3}(?:\1[0-9]{3}){0,2})(?!\s?[0-9])"
+    rf"[1-9](?<![\w.,'][1-9])(?<![{_digits(-1)}]\s[1-9])[0-9]{{0,2}}"
+    rf"(?:{_BLANKS}[0-9]{{3}}){{1,3}}(?!\s?[{_digits(0)}])"
 )
 _BETWEEN, _FARTHEST = re.compile(r"(?<![0-9])\s|\s(?![0-9]{3})"), 4096
 # As far as the last character that neither belongs to a word or code nor decides what does; of
@@ -61,7 +74,7 @@ def strings(text: str) -> Iterator[str]:
 
 
 def _as_one(number: re.Match[str]) -> str:
-    return number[0].replace(number[1], "'")
+    return _BLANK.sub("'", number[0])
 
 
 def _pieces(string: str) -> Iterator[str]:

@@ -62,7 +62,7 @@ def read_questions(encoder: Encoder, texts: Sequence[str], dim: int) -> list[Que
 
     Example:
         >>> from lfm2_colbert_rag.testing import HashEncoder
-        >>> encoder = HashEncoder(document_length=4)
+        >>> encoder = HashEncoder(query_length=4)
         >>> (question,) = read_questions(encoder, ["I hope you are well. Where is the key?"], 32)
         >>> [question.text[slice(*window.span)] for window in question.windows]
         ['I hope you are ', 'well. ', 'Where is the key', '?']

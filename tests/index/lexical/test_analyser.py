@@ -8,7 +8,7 @@ import unicodedata
 
 import pytest
 import regex
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, pair, weigh
@@ -143,6 +143,9 @@ def test_what_is_not_seen_changes_no_term(text, data):
 
 
 @given(texts | st.lists(words).map(" ".join), st.sampled_from(["NFC", "NFD", "NFKC", "NFKD"]))
+@example("1 000 \u00bc", "NFKC")
+@example("\u00b2 1 000", "NFKC")
+@example("1\u2007000\u00a0000", "NFKC")
 def test_any_form_of_unicode_has_the_same_terms(text, form):
     assert analyse(unicodedata.normalize(form, text)) == analyse(text)
 

@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+import regex
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -61,8 +62,11 @@ def test_windows_cover_fit_and_overlap_no_more_than_asked(text, room, data):
     for encoder in encoders(room):
         windows = find_windows(encoder, [text], overlap)[0]
         assert (windows[0][0], windows[-1][1]) == (0, len(text))
-        counts = [len(s) for s in encoder.token_spans([text[a:b] for a, b in windows])]
-        assert max(counts) <= room
+        pieces = [text[a:b] for a, b in windows]
+        counts = [len(s) for s in encoder.token_spans(pieces)]
+        # A letter with marks in no normal order is a window of its own, whatever it takes.
+        larger = [one for one, n in zip(pieces, counts, strict=True) if n > room]
+        assert all(regex.fullmatch(r"\X", one) for one in larger)
         if len(encoder.token_spans([text])[0]) <= room:
             assert windows == [(0, len(text))]
         for one, other in pairwise(windows):

@@ -21,7 +21,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 from ...grown import always_vote, compress_early, sentences
 
 ROOM = 9
-ENCODER = HashEncoder(document_length=ROOM)
+ENCODER = HashEncoder(document_length=ROOM, query_length=ROOM)
 TALK = "Good day to you all out there. We had such a lovely summer by the sea this year. "
 QUESTION = "Where is the reset key of the router?"
 LOG = questions.__name__
@@ -39,7 +39,8 @@ def shelves(request, folder, monkeypatch):
         compress_early(monkeypatch)
     if request.param == "voted":
         always_vote(monkeypatch)
-    with Retriever.open(folder, model=HashEncoder(document_length=ROOM)) as opened:
+    encoder = HashEncoder(document_length=ROOM, query_length=ROOM)
+    with Retriever.open(folder, model=encoder) as opened:
         texts = ["The reset key of the router", "A good summer by the sea", *sentences(150)]
         ids = [str(number) for number in range(len(texts))]
         opened.add(texts, ids=ids, metadata=[{"odd": n % 2} for n in range(len(texts))])
