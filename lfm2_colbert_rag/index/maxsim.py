@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from .._support.products import product
 from .._support.token_vectors import check_matrix
 from ..errors import InputError
 from ..types import TokenMatrix
@@ -90,7 +91,7 @@ def similarities(query: TokenMatrix, document: TokenMatrix) -> npt.NDArray[np.fl
     Returns:
         ``(query tokens, document tokens)`` float32.
     """
-    return np.asarray(query, dtype=np.float32) @ np.asarray(document, dtype=np.float32).T
+    return product(np.asarray(query, dtype=np.float32), np.asarray(document, dtype=np.float32).T)
 
 
 def score_block(

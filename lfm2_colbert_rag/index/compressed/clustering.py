@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.products import product
 from ..array_types import FloatArray, IntArray
 from .codebook import UNKNOWN_TOKEN, Centroids, Codebook, CodebookInfo
 from .codebook_reuse import Groups, Known, keep_fitting
@@ -128,7 +129,7 @@ def group_centroids(means: FloatArray) -> tuple[FloatArray, IntArray]:
 
 def _nearest(units: FloatArray, groups: FloatArray) -> IntArray:
     found = [
-        np.argmax(units[start : start + 16_384] @ groups.T, axis=1)
+        np.argmax(product(units[start : start + 16_384], groups.T), axis=1)
         for start in range(0, len(units), 16_384)
     ]
     return np.concatenate(found) if found else np.empty(0, np.int64)
@@ -147,7 +148,7 @@ def _mse(
 
     step = max(1, len(grouped) // MSE_SAMPLE)
     group = np.repeat(np.arange(len(sizes)), sizes)[::step]
-    chosen = grouped[::step] @ rotation
+    chosen = product(grouped[::step], rotation)
     total = kernels.encode(
         chosen,
         firsts[:-1][group],
@@ -179,7 +180,7 @@ def _pivots(unknown: npt.NDArray[np.floating], codec: Codec, rotation: FloatArra
     """Evenly spaced vectors of unknown token, one for about four thousand."""
     count = min(len(unknown), max(1, min(4096, len(unknown) // 4096))) if len(unknown) else 0
     chosen = unknown[np.arange(count) * max(1, len(unknown)) // max(1, count)]
-    return codec.pad(unit_vectors(chosen)) @ rotation
+    return product(codec.pad(unit_vectors(chosen)), rotation)
 
 
 def _classified(

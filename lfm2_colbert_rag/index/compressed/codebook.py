@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._support.disk import sync_folder
+from ..._support.products import product
 from ..array_types import FloatArray, IntArray
 from ..arrays import (
     FileInfo,
@@ -200,11 +201,11 @@ class Codebook:
 
     def rotate(self, vectors: npt.NDArray[np.floating]) -> FloatArray:
         """Prepare ``(n, dim)`` vectors and rotate them, giving ``(n, padded)``."""
-        return self.prepare(vectors) @ self.rotation
+        return product(self.prepare(vectors), self.rotation)
 
     def unrotate(self, rotated: FloatArray) -> FloatArray:
         """Undo the rotation and the padding, giving ``(n, dim)``."""
-        return np.ascontiguousarray((rotated @ self.rotation.T)[:, : self.codec.dim])
+        return np.ascontiguousarray(product(rotated, self.rotation.T)[:, : self.codec.dim])
 
     def source(self, store: Store, extra: Centroids) -> Source:
         """Return what kernels need to decode vectors.
@@ -234,7 +235,7 @@ class Codebook:
         tokens = tokens.copy()
         for start in range(0, len(unknown), 65_536):
             part = unknown[start : start + 65_536]
-            tokens[part] = -1 - np.argmax(rotated[part] @ self.pivots.T, axis=1)
+            tokens[part] = -1 - np.argmax(product(rotated[part], self.pivots.T), axis=1)
         return tokens
 
     @cached_property

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..._support.products import product
 from ..array_types import FloatArray, IntArray
 from .codebook import Centroids, Codebook
 from .codec import MAX_CENTROIDS
@@ -99,7 +100,7 @@ def keep_fitting(
     kept = (had > 0) & (MAX_GROWTH * had >= wanted)
     kept &= had <= np.maximum(MAX_SPARE, MAX_GROWTH * wanted)
     for number in np.flatnonzero(kept).tolist():
-        vectors = groups.some(number) @ rotation
+        vectors = product(groups.some(number), rotation)
         before = _mse(vectors, old, int(lows[number]), int(highs[number]))
         after = _mse(vectors, fresh, int(firsts[number]), int(firsts[number + 1]))
         kept[number] = before <= WORSE * after + 1e-6
@@ -115,5 +116,5 @@ def keep_fitting(
 def _mse(vectors: FloatArray, centroids: Centroids, start: int, end: int) -> float:
     """Mean squared distance of vectors to the nearest of some centroids."""
     means = centroids.values[start:end] * centroids.scales[start:end, None]
-    near = (vectors @ means.T - np.einsum("ij,ij->i", means, means) / 2).max(axis=1)
+    near = (product(vectors, means.T) - np.einsum("ij,ij->i", means, means) / 2).max(axis=1)
     return float((np.einsum("ij,ij->i", vectors, vectors) - 2 * near).mean())

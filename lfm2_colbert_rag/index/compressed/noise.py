@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..._support.products import product
 from ..array_types import FloatArray
 
 
@@ -49,8 +50,8 @@ class Noise:
         for start, other in zip(starts.tolist(), others.tolist(), strict=True):
             end = start + stretch
             query = vectors[other : other + self.QUERY].T
-            before = (vectors[start:end] @ query).max(axis=0)
-            found.append((decompressed(start, end) @ query).max(axis=0) - before)
+            before = product(vectors[start:end], query).max(axis=0)
+            found.append(product(decompressed(start, end), query).max(axis=0) - before)
         errors = np.array(found).sum(axis=1)
         deviation = float(np.abs(errors - np.median(errors)).mean())
         # of a normal distribution, whose mean deviation is so much less than its standard one

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._support.extras import require
+from ..._support.products import product
 from ...errors import ConfigError, InputError
 from ...types import TokenMatrix, TokenVectors
 
@@ -258,7 +259,7 @@ def _tree(
 ) -> npt.NDArray[np.float64]:
     """Return scipy's tree of two vectors or more; column 2 is the distance of each merger."""
     # Rounding may put equal vectors at less than no distance, which scipy refuses.
-    distances = np.maximum(1 - vectors @ vectors.T, 0)
+    distances = np.maximum(1 - product(vectors, vectors.T), 0)
     alike = (token_ids[:, None] == token_ids) & (token_ids >= 0)
     distances[alike] *= np.float32(rule.same_token)
     if common:
