@@ -299,7 +299,7 @@ def test_an_index_of_pooled_vectors(folder):
 
 def test_rerank_keeps_every_vector(folder):
     with Retriever.open(folder, model="hash", pool_factor=3) as retriever:
-        assert retriever.rerank("reset key", TEXTS)[0].relevance == pytest.approx(1.0)
+        assert retriever.rerank("reset key", TEXTS)[0].score == pytest.approx(2.0)  # of two words
 
 
 class Bools(HashEncoder):
