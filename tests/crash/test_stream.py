@@ -16,7 +16,7 @@ from .streamer import BATCH, PASSAGES, passages
 
 pytestmark = pytest.mark.crash
 
-KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "8"))
+KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 STREAMER = Path(__file__).parent / "streamer.py"
 
 

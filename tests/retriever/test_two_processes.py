@@ -91,7 +91,9 @@ STEPS = {
 }
 
 
-@pytest.mark.parametrize("by", ["add", "optimize", "reencode"])
+@pytest.mark.parametrize(
+    "by", ["add", "optimize", pytest.param("reencode", marks=pytest.mark.slow)]
+)
 @pytest.mark.parametrize("step", STEPS)
 def test_a_word_while_vectors_are_compressed_is_refused_or_heard(folder, monkeypatch, step, by):
     home, name = STEPS[step]

@@ -287,12 +287,12 @@ def test_the_sample_is_spread_over_the_first_block_and_encoded_once(monkeypatch)
     encoder, texts = Counting(), sentences(15)
     with Retriever.from_texts(texts, model=encoder, pool_factor=2, window_overlap=0) as retriever:
         assert retriever.stats().pool_distance is not None
-        windows = retriever.stats().windows
+        windows, added = retriever.stats().windows, list(encoder.asked)
         hits = retriever.search("w1", k=15)
         assert {hit.text for hit in hits} == set(texts)
-    pieces = [piece for asked in encoder.asked for piece in asked]
+    pieces = [piece for asked in added for piece in asked]
     assert len(pieces) == len(set(pieces)) == windows
-    places = [next(n for n, t in enumerate(texts) if piece in t) for piece in encoder.asked[0]]
+    places = [next(n for n, t in enumerate(texts) if piece in t) for piece in added[0]]
     assert places == sorted(places)
     assert places[0] < 3
     assert places[-1] >= 12

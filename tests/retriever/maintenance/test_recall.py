@@ -46,7 +46,7 @@ def true_recall(index: CompressedIndex, group, queries) -> float:
     return float(np.mean(shares))
 
 
-@pytest.mark.parametrize("nbits", [2, 4])
+@pytest.mark.parametrize("nbits", [pytest.param(2, marks=pytest.mark.slow), 4])
 @pytest.mark.parametrize("settings", [PRESETS[0], PRESETS[-1]])
 def test_the_truth_lies_within_what_is_reported(tmp_path, nbits, settings):
     group = corpus(1200, DIM)
