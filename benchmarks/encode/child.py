@@ -136,7 +136,7 @@ class SentenceTransformers(Library):
 
     def _quantized(self, exported: Path, name: str) -> str:
         """Return the name of the int8 model that suits this processor; made the first time."""
-        flags = Path("/proc/cpuinfo").read_text()
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
         kinds = {"avx512_vnni": "avx512_vnni", "avx512f": "avx512"}
         kind = next((kind for flag, kind in kinds.items() if flag in flags), "avx2")
         if not list(exported.glob(f"onnx/*_{kind}.onnx")):

@@ -22,7 +22,7 @@ def memory_mb(name: str = "VmHWM") -> float:
     """Return a figure of this process's memory: VmHWM is the most, mapped files included."""
     status = Path("/proc/self/status")
     if status.exists():  # ru_maxrss would keep what the parent had before this program began
-        for line in status.read_text().splitlines():
+        for line in status.read_text(encoding="utf-8").splitlines():
             if line.startswith(name):
                 return round(int(line.split()[1]) / 1024, 1)
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

@@ -65,7 +65,7 @@ def _processor() -> dict[str, str]:
     file = Path("/proc/cpuinfo")
     if not file.exists():
         return {}
-    entry = file.read_text().split("\n\n")[0]
+    entry = file.read_text(encoding="utf-8").split("\n\n")[0]
     pairs = (line.partition(":") for line in entry.splitlines())
     return {key.strip(): value.strip() for key, _, value in pairs}
 
@@ -86,7 +86,7 @@ class Busy:
         if not file.exists():
             return cls(0.0, children, time.monotonic())
         user, nice, system, _idle, _wait, irq, soft, steal = (
-            int(value) for value in file.read_text().split("\n")[0].split()[1:9]
+            int(value) for value in file.read_text(encoding="utf-8").split("\n")[0].split()[1:9]
         )
         ticks = user + nice + system + irq + soft + steal
         return cls(ticks / os.sysconf("SC_CLK_TCK"), children, time.monotonic())

@@ -153,7 +153,7 @@ def test_what_export_wrote_can_be_indexed(run: Run) -> None:
 def test_rows_from_standard_input(
     run: Run, monkeypatch: pytest.MonkeyPatch, content: bytes
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
     outcome = run("index", "-", *INTO)
     assert outcome == Outcome(0, "Indexed 1 passage from 1 file; i holds 1.\n", "")
     assert held() == {"1": "one"}
@@ -162,7 +162,7 @@ def test_rows_from_standard_input(
 def test_texts_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("Grüße", "other", "Grüße"):
         content = text.encode("utf-16")
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
         assert run("index", "-", *INTO).code == 0
     assert sorted(held().values()) == ["Grüße", "other"]
     assert all(id.startswith("stdin-") for id in held())
@@ -172,7 +172,9 @@ def test_texts_from_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_standard_input_as_another_kind(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"id;text\n1;one\nodd\n")))
+    monkeypatch.setattr(
+        sys, "stdin", io.TextIOWrapper(io.BytesIO(b"id;text\n1;one\nodd\n"), encoding="utf-8")
+    )
     outcome = run("index", "-", *INTO, "--kind", "csv")
     assert outcome.code == 3
     assert outcome.err.splitlines()[-1].startswith("  standard input, line 3: 1 value, but")
@@ -234,11 +236,15 @@ def test_after_pruning_an_index_is_what_a_new_one_would_be(run: Run) -> None:
             if random.random() < 0.25:
                 path.unlink(missing_ok=True)
             elif path.suffix == ".jsonl":
-                path.write_text("".join(f'{{"text": "row {n}", "n": {n}}}\n' for n in rows))
+                path.write_text(
+                    "".join(f'{{"text": "row {n}", "n": {n}}}\n' for n in rows), encoding="utf-8"
+                )
             elif path.suffix == ".csv":
-                path.write_text("text,n\n" + "".join(f"row {n},{n}\n" for n in rows))
+                path.write_text(
+                    "text,n\n" + "".join(f"row {n},{n}\n" for n in rows), encoding="utf-8"
+                )
             else:
-                path.write_text(f"text {rows[0]}")
+                path.write_text(f"text {rows[0]}", encoding="utf-8")
         run("index", "d", *INTO, "--prune")
         run("index", "d", "--into", f"new{turn}", "--model", "hash")
         assert held() == held(f"new{turn}")

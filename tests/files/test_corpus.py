@@ -32,7 +32,7 @@ def read(*paths: str, **options: object) -> tuple[list[Passage], Corpus]:
 
 
 def test_a_text_is_a_passage_that_knows_its_source() -> None:
-    Path("d/a.md").write_text("alpha")
+    Path("d/a.md").write_text("alpha", encoding="utf-8")
     (passage,), _ = read("d")
     assert (passage.id, passage.text) == ("d/a.md", "alpha")
     assert public_metadata(passage.metadata) == {"source": "d/a.md"}
@@ -41,7 +41,7 @@ def test_a_text_is_a_passage_that_knows_its_source() -> None:
 
 def test_names_are_in_one_normal_form() -> None:
     """The Mac writes them decomposed."""
-    Path("d/u\u0308ber.md").write_text("alpha")
+    Path("d/u\u0308ber.md").write_text("alpha", encoding="utf-8")
     (passage,), _ = read("d")
     assert passage.id == passage.metadata["source"] == "d/über.md"
     assert passage.metadata["_file"]["path"].endswith("/d/über.md")
@@ -51,22 +51,22 @@ def test_names_are_in_one_normal_form() -> None:
     os.name == "nt" or os.uname().sysname == "Darwin", reason="names are text there"
 )
 def test_a_name_that_is_no_text_can_be_stored() -> None:
-    Path(os.fsdecode(b"d/caf\xe9.md")).write_text("alpha")
+    Path(os.fsdecode(b"d/caf\xe9.md")).write_text("alpha", encoding="utf-8")
     (passage,), _ = read("d")
     assert passage.id == "d/caf\N{REPLACEMENT CHARACTER}.md"
 
 
 def test_equal_lines_are_one_passage_and_empty_files_none() -> None:
-    Path("d/a.jsonl").write_text('{"text": "x"}\n{"text": "x"}\n{"text": "y"}\n')
-    Path("d/b.md").write_text("")
-    Path("d/c.txt").write_text(" \n\ufeff\n")
+    Path("d/a.jsonl").write_text('{"text": "x"}\n{"text": "x"}\n{"text": "y"}\n', encoding="utf-8")
+    Path("d/b.md").write_text("", encoding="utf-8")
+    Path("d/c.txt").write_text(" \n\ufeff\n", encoding="utf-8")
     passages, corpus = read("d")
     assert [one.text for one in passages] == ["x", "y"]
     assert (corpus.files, corpus.empty, corpus.odd) == (1, 2, [])
 
 
 def test_blank_passages_are_left_out_with_one_remark() -> None:
-    Path("d/a.jsonl").write_text('{"text": ""}\n{"text": "x"}\n{"text": null}\n')
+    Path("d/a.jsonl").write_text('{"text": ""}\n{"text": "x"}\n{"text": null}\n', encoding="utf-8")
     passages, corpus = read("d")
     assert [one.text for one in passages] == ["x"]
     assert corpus.remark == "2 blank passages left out (first: d/a.jsonl, line 1)."
@@ -74,8 +74,10 @@ def test_blank_passages_are_left_out_with_one_remark() -> None:
 
 
 def test_an_id_of_two_passages_is_odd_unless_they_are_equal() -> None:
-    Path("d/a.jsonl").write_text('{"id": "1", "text": "x"}\n{"id": "2", "text": "y"}\n')
-    Path("d/b.csv").write_text("id,text\n1,x\n2,z\n")
+    Path("d/a.jsonl").write_text(
+        '{"id": "1", "text": "x"}\n{"id": "2", "text": "y"}\n', encoding="utf-8"
+    )
+    Path("d/b.csv").write_text("id,text\n1,x\n2,z\n", encoding="utf-8")
     passages, corpus = read("d")
     assert [(one.id, one.text) for one in passages] == [("1", "x"), ("2", "y")]
     assert [one.place for one in corpus.odd] == ["d/b.csv, line 3"]
@@ -83,7 +85,7 @@ def test_an_id_of_two_passages_is_odd_unless_they_are_equal() -> None:
 
 
 def test_many_odd_lines_of_one_file_are_counted() -> None:
-    Path("d/a.jsonl").write_text("no\n" * 1000 + '{"text": "x"}\n')
+    Path("d/a.jsonl").write_text("no\n" * 1000 + '{"text": "x"}\n', encoding="utf-8")
     passages, corpus = read("d")
     assert len(passages) == 1
     assert len(corpus.odd) == 6
@@ -91,7 +93,7 @@ def test_many_odd_lines_of_one_file_are_counted() -> None:
 
 
 def test_what_is_wrong_with_all_of_a_file_is_said_once() -> None:
-    Path("d/a.jsonl").write_text('{"body": "x"}\n' * 1000)
+    Path("d/a.jsonl").write_text('{"body": "x"}\n' * 1000, encoding="utf-8")
     passages, corpus = read("d")
     assert passages == []
     (odd,) = corpus.odd
@@ -126,7 +128,7 @@ BROKEN = {
 def test_nothing_is_taken_of_a_file_that_breaks_off(name: str) -> None:
     error, reason = BROKEN[name]
     for file in ("d/a.md", "d/b.rst", "d/c.md"):
-        Path(file).write_text(file)
+        Path(file).write_text(file, encoding="utf-8")
     readers = _breaks_off(error)
     with Corpus(readers) as corpus:
         corpus.read(find_sources([Path("d")], readers).files)
@@ -145,7 +147,7 @@ def test_sections_are_known_by_their_keys() -> None:
         yield Odd("page 3", "it cannot be read.")
         yield Section("four", "page 4", {"page": 4, "source": "own"}, "page 4")
 
-    Path("d/a.rst").write_text("x")
+    Path("d/a.rst").write_text("x", encoding="utf-8")
     readers = {**READERS, ".rst": pages}
     with Corpus(readers, prefix=None) as corpus:
         corpus.read(find_sources([Path("d")], readers).files)
@@ -160,7 +162,7 @@ def test_sections_are_known_by_their_keys() -> None:
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no FIFO on this system")
 def test_only_regular_files_are_read() -> None:
     os.mkfifo("d/pipe.txt")
-    Path("d/a.md").write_text("alpha")
+    Path("d/a.md").write_text("alpha", encoding="utf-8")
     done = threading.Event()
     found: list[Odd] = []
 
@@ -174,7 +176,7 @@ def test_only_regular_files_are_read() -> None:
 
 
 def test_a_full_temporary_folder_is_not_blamed_on_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    Path("d/a.md").write_text("alpha")
+    Path("d/a.md").write_text("alpha", encoding="utf-8")
     with Corpus(READERS) as corpus:
 
         class Full:
@@ -201,20 +203,24 @@ STRICT = {
 @pytest.mark.parametrize("name", STRICT)
 def test_strictly_whatever_is_odd_is_refused(name: str) -> None:
     content, message = STRICT[name]
-    Path("d/a.jsonl").write_text(content)
+    Path("d/a.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(InputError) as caught:
         read("d", strict=True)
     assert str(caught.value).startswith(message)
 
 
 def test_what_a_file_says_of_its_origin_is_not_believed() -> None:
-    Path("d/a.jsonl").write_text('{"text": "x", "_file": {"path": "/etc/passwd"}}')
+    Path("d/a.jsonl").write_text(
+        '{"text": "x", "_file": {"path": "/etc/passwd"}}', encoding="utf-8"
+    )
     (passage,), _ = read("d")
     assert passage.metadata["_file"]["path"] == str(Path("d/a.jsonl").absolute())
 
 
 def test_texts_for_vectors_stay_in_step() -> None:
-    Path("d/a.jsonl").write_text('{"text": "x"}\n{"id": 7, "text": ""}\n{"text": "x"}\n')
+    Path("d/a.jsonl").write_text(
+        '{"text": "x"}\n{"id": 7, "text": ""}\n{"text": "x"}\n', encoding="utf-8"
+    )
     sources = find_sources([Path("d/a.jsonl")], READERS)
     first, blank, again = read_exactly(sources.files, READERS)
     assert first == again
@@ -223,6 +229,6 @@ def test_texts_for_vectors_stay_in_step() -> None:
         ('{"text": "x"}\nbroken', "d/a.jsonl, line 2: not a JSON object"),
         ("\0\0", "d/a.jsonl: it holds NUL bytes"),
     ):
-        Path("d/a.jsonl").write_text(content)
+        Path("d/a.jsonl").write_text(content, encoding="utf-8")
         with pytest.raises(InputError, match=message):
             list(read_exactly(sources.files, READERS))
