@@ -14,7 +14,7 @@ from lfm2_colbert_rag import Retriever
 
 from .streamer import BATCH, PASSAGES, passages
 
-pytestmark = pytest.mark.crash
+pytestmark = [pytest.mark.crash, pytest.mark.slow]
 
 KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
 STREAMER = Path(__file__).parent / "streamer.py"

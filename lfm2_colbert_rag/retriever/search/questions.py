@@ -65,7 +65,7 @@ def read_questions(encoder: Encoder, texts: Sequence[str], dim: int) -> list[Que
         >>> encoder = HashEncoder(query_length=4)
         >>> (question,) = read_questions(encoder, ["I hope you are well. Where is the key?"], 32)
         >>> [question.text[slice(*window.span)] for window in question.windows]
-        ['I hope you are ', 'well. ', 'Where is the key', '?']
+        ['I hope you are ', 'well. ', 'Where is the ', 'key?']
     """
     room = query_room(encoder)
     surely_long = [text for text in texts if len(text) > _CHARACTERS * room]
