@@ -51,7 +51,7 @@ def run_narrowly(monkeypatch: pytest.MonkeyPatch, *args: object) -> str:
     return out.getvalue().decode("ascii")
 
 
-def test_what_cannot_be_written_is_replaced(index, judged, monkeypatch):
+def test_what_cannot_be_written_is_replaced(index, monkeypatch):
     shown = run_narrowly(monkeypatch, "search", index, QUESTION)
     assert "Sun ??, *????*, ?, na?ve" in shown
     assert "titel=gr??e" in shown
@@ -59,6 +59,10 @@ def test_what_cannot_be_written_is_replaced(index, judged, monkeypatch):
     found = json.loads(run_narrowly(monkeypatch, "search", index, QUESTION, "--json"))
     assert (found["text"], found["metadata"]) == (TEXT, {"titel": "größe"})
     assert 'titel: texts, such as "gr??e"' in run_narrowly(monkeypatch, "stats", index)
+
+
+def test_what_cannot_be_written_is_replaced_in_reports(judged, monkeypatch):
+    pytest.importorskip("ir_measures")
     data = ("evaluate", "--data", judged, "--model", "hash")
     assert "??????" in run_narrowly(monkeypatch, *data)
     assert json.loads(run_narrowly(monkeypatch, *data, "--json"))["dataset"] == judged.name
