@@ -815,7 +815,7 @@ class Retriever:
         """
         condition = parse_where({} if where is None else where)
         most = None if limit is None else check_k(limit, "limit")
-        return self._store.whole(lambda: self._reader.passages(condition, most))
+        return self._kept_for(self._store.whole(lambda: self._reader.passages(condition, most)))
 
     def vectors(self, ids: Iterable[str]) -> list[list[TokenMatrix]]:
         """Return the vectors of passages by id, in the order asked.
@@ -1041,6 +1041,10 @@ class Retriever:
         return self._store.whole(
             lambda: export_index(self._store, target, dtype=dtype, progress=progress)
         )
+
+    def _kept_for(self, passages: Iterator[Passage]) -> Iterator[Passage]:
+        """Yield passages; an index in memory lasts until then, whoever else has let go of it."""
+        yield from passages
 
 
 def _reopen(

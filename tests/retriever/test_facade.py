@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import io
 import pickle
 
@@ -300,3 +301,12 @@ def test_an_error_names_some_of_many_unknown_ids():
         unknown = [f"u{number}" for number in range(1_234)]
         with pytest.raises(PassageNotFoundError, match=r"'u0', .*'u9' and 1,224 more\.$"):
             retriever.vectors(unknown)
+
+
+def test_an_index_in_memory_lasts_while_its_passages_are_read():
+    passages = Retriever.from_texts(["one", "two"], ids=["1", "2"], model="hash").passages()
+    gc.collect()
+    assert [passage.id for passage in passages] == ["1", "2"]
+    (hit,) = Retriever.from_texts(["one two"], model="hash").search("one")
+    gc.collect()
+    assert [match.passage_span for match in hit.evidence] == [(0, 3)]
