@@ -85,6 +85,7 @@ class _Reading:
         self.replaced: str | None = None
 
     def mapping(self, given: Mapping[Any, Any], path: tuple[object, ...], depth: int) -> Any:
+        """Translate a mapping, which lies at a path of keys and so deep."""
         self._enter(given, path, depth)
         result: dict[str, Any] = {}
         names: dict[str, object] = {}

@@ -85,6 +85,7 @@ class _Slots:
         self._left_out: list[int] = []
 
     def add(self, place: int, text: object, id: object, metadata: object) -> None:
+        """Take one text in, or leave its slot empty."""
         passage = self._intake.passage(text, id, metadata, _Name(place, id))
         if passage is None:
             self._left_out.append(place)
@@ -96,6 +97,7 @@ class _Slots:
         self._slots.append(passage)
 
     def checked(self) -> Checked:
+        """Return all slots."""
         return Checked(tuple(self._slots), tuple(self._ids), tuple(self._left_out), self._intake)
 
     def _is_new(self, passage: Passage, place: int, id: object) -> bool:

@@ -124,6 +124,7 @@ class _Unpacked(gzip.GzipFile):
         self._packed = stream
 
     def close(self) -> None:
+        """Close both."""
         try:
             super().close()
         finally:

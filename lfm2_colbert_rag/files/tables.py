@@ -207,6 +207,7 @@ class _Limit:
 
     @contextmanager
     def raised(self) -> Iterator[None]:
+        """Let cells be of any length within the block."""
         with self._lock:
             if not self._readers:
                 self._before = csv.field_size_limit(min(sys.maxsize, 2**31 - 1))

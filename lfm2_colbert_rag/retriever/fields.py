@@ -193,6 +193,7 @@ class _Found:
     examples: list[Any] = field(default_factory=list)
 
     def add(self, values: Iterable[Any]) -> None:
+        """Look at some values."""
         for value in values:
             if isinstance(value, list):
                 continue

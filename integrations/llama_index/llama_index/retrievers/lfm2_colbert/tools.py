@@ -99,6 +99,7 @@ class _Search:
     format: Callable[[NodeWithScore], str] | None
 
     def search(self, query: object, k: object) -> list[NodeWithScore] | str:
+        """Return what was found, or one line that tells the model what was wrong."""
         try:
             question, retriever = self._checked(query, k)
             return retriever.retrieve(question)
@@ -106,6 +107,7 @@ class _Search:
             return f"Error: {error}"
 
     async def asearch(self, query: object, k: object) -> list[NodeWithScore] | str:
+        """Do what :meth:`search` does without blocking the event loop."""
         try:
             question, retriever = self._checked(query, k)
             return await retriever.aretrieve(question)
@@ -113,6 +115,7 @@ class _Search:
             return f"Error: {error}"
 
     def show(self, found: Sequence[NodeWithScore] | str) -> str:
+        """Return what the model reads."""
         if isinstance(found, str):
             return found
         shown_one = self.format or _show
