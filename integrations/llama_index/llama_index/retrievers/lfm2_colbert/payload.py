@@ -138,7 +138,7 @@ def _fields(node: BaseNode, kind: type[BaseNode]) -> tuple[dict[str, Any], str |
             dumped["text_resource"].pop("text")
     elif content is None:
         content = node.get_content(metadata_mode=MetadataMode.NONE)
-    new = _new_fields(kind)
+    new = _new_fields(kind.class_name())
     fields = {
         name: _present(value)
         for name, value in dumped.items()
@@ -162,8 +162,9 @@ def _dumped(node: BaseNode) -> dict[str, Any]:
 
 
 @cache
-def _new_fields(kind: type[BaseNode]) -> dict[str, Any]:
+def _new_fields(class_name: str) -> dict[str, Any]:
     """Return the fields of a node of which nothing is said."""
+    kind = _BY_NAME[class_name]
     made = kind(index_id="") if kind is IndexNode else kind()
     new: dict[str, Any] = made.model_dump(mode="json")
     new.pop("index_id", None)
