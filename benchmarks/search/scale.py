@@ -24,8 +24,8 @@ import numpy.typing as npt
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index.compressed import CompressedIndex
-from lfm2_colbert_rag.index.compressed.workers import thread_count
 from lfm2_colbert_rag.index.settings import PRESETS, SearchSettings
+from lfm2_colbert_rag.index.workers import thread_count
 from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
 from lfm2_colbert_rag.storage.store import Store
 from lfm2_colbert_rag.testing import HashEncoder

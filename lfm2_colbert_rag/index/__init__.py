@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .base import Index, LiveSegment, LiveSegments, Ranking
-from .exact import ExactIndex
+from .exact.search import ExactIndex
 from .settings import SearchSettings
 from .trace import SearchTrace, exact_trace
 

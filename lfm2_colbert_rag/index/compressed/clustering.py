@@ -15,11 +15,11 @@ import numpy.typing as npt
 
 from ..._support.products import product
 from ..array_types import FloatArray, IntArray
+from ..workers import in_parallel, thread_count
 from .codebook import UNKNOWN_TOKEN, Centroids, Codebook, CodebookInfo
 from .codebook_reuse import Groups, Known, keep_fitting
 from .codec import CODE_BYTES, LENGTHS, MAX_CENTROIDS, STEPS, Codec, name_lengths, unit_vectors
 from .structs import CoarseGroups
-from .workers import in_parallel, thread_count
 
 # One centroid for about a hundred vectors of a token, none split below 64, none into more than a
 # thousand: more cost more to search and to keep than they gain.

@@ -28,8 +28,9 @@ from ..arrays import (
     write_arrays,
 )
 from ..described import array_names, one_of, share, whole, wrong
+from ..jit import CHUNK
 from ..laws import Laws
-from .codec import CHUNK, LENGTHS, MAX_CENTROIDS, STEPS, Codec, unit_vectors
+from .codec import LENGTHS, MAX_CENTROIDS, STEPS, Codec, unit_vectors
 from .structs import Choices, CoarseGroups, Grouped, Source, Store
 
 # Vectors of which no vocabulary id is known are told apart by the pivot that they are nearest to.

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import ConfigError
+from ..jit import CHUNK
 from .structs import Shape
 
 # Five bits name a step: 0, then quarters of an octave up to 1, which reaches any residual of two
@@ -41,8 +42,6 @@ LENGTHS: npt.NDArray[np.float32] = np.concatenate(
 LENGTHS.setflags(write=False)
 # A code and the number of its step share three bytes.
 CODE_BYTES, CODE_BITS = 3, 19
-# Kernels take so many coordinates at a time; rows that they read end with zeros up to the next.
-CHUNK = 32
 MAX_CENTROIDS = 1 << CODE_BITS
 
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from ...types import TokenMatrix
 from ..array_types import FloatArray
-from .codec import CHUNK
+from ..jit import CHUNK
+from ..workers import even_parts, in_parallel, thread_count
 from .probes import Probes
 from .structs import Probed, Query, Shape
-from .workers import even_parts, in_parallel, thread_count
 
 if TYPE_CHECKING:
     from .codebook import Codebook

@@ -9,7 +9,7 @@ import numpy as np
 
 from ...types import TokenMatrix
 from ..array_types import FloatArray, IntArray
-from .workers import in_parallel, thread_count
+from ..workers import in_parallel, thread_count
 
 if TYPE_CHECKING:
     from .segment import CompressedSegment

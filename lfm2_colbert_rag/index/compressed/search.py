@@ -30,7 +30,7 @@ import numpy.typing as npt
 from ...types import TokenMatrix
 from ..array_types import FloatArray, IntArray
 from ..base import Index, LiveSegment, Ranking
-from ..exact import ExactIndex
+from ..exact.search import ExactIndex
 from ..settings import DEFAULT_SETTINGS, SearchSettings
 from ..trace import SearchTrace, exact_trace
 from .buffers import BufferPool

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..array_types import BoolArray, FloatArray, IntArray
-from .workers import even_parts, in_parallel, thread_count
+from ..workers import even_parts, in_parallel, thread_count
 
 if TYPE_CHECKING:
     from .buffers import BufferPool

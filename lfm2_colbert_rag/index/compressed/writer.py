@@ -15,13 +15,13 @@ from ...types import Window
 from ..array_types import FloatArray, IntArray
 from ..arrays import ArrayFile, describe_arrays, map_array, narrow, write_arrays
 from ..segment import COMPRESSED, SegmentInfo, count_by_row
+from ..workers import even_parts, in_parallel, thread_count
 from .codebook import Codebook
 from .codec import CODE_BYTES, LENGTHS, STEPS, name_lengths, pack_codes, unpack_codes
 from .extra_centroids import ExtraCentroids
 from .noise import Noise
 from .segment import CompressedSegment, invert
 from .structs import Store
-from .workers import even_parts, in_parallel, thread_count
 
 # Vectors held in float32 before they are compressed together: 34 MB at 128 dimensions. The vectors
 # of one token are then compared with its centroids while these are in the processor's cache.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ...index.compressed import CompressedIndex
-from ...index.exact import ExactIndex
+from ...index.exact.search import ExactIndex
 from ...index.segment import COMPRESSED
 from ...index.settings import DEFAULT_SETTINGS, SearchSettings
 

@@ -12,15 +12,15 @@ from lfm2_colbert_rag.index.compressed.kernels.levels import (
     WIDE_UNITS,
     whole_value,
 )
-from lfm2_colbert_rag.index.compressed.kernels.simd import OFFSET, TOGETHER
 from lfm2_colbert_rag.index.compressed.kernels.unpacking import (
     SHIFTS,
     compare,
     rebuild,
     squared_norm,
 )
+from lfm2_colbert_rag.index.jit.simd import OFFSET, TOGETHER
 
-from .instructions import LACKING, compiled_for
+from ..instructions import LACKING, compiled_for
 
 pytestmark = pytest.mark.long
 

@@ -11,13 +11,13 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from ...jit.simd import OFFSET, TOGETHER
 from .clusters import cluster
 from .codes import codes_below
 from .coding import decode_many, encode
 from .probing import multiply, probe, to_bytes
 from .refining import centroid_similarities, clear_near, mark_near, refine_windows
 from .scoring import score_windows
-from .simd import OFFSET, TOGETHER
 from .spans import decode_spans, encode_spans
 from .voting import select, vote
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit.compiling import kernel, part
 from ..codec import BENDS
-from .compiling import kernel, part
 
 BENDS_OF_4, BENDS_OF_2 = BENDS[4], BENDS[2]
 CODE_MASK = (1 << 19) - 1

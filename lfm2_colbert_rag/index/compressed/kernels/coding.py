@@ -5,10 +5,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit.compiling import LOWEST, kernel, part
+from ...jit.compiling import number as _f
 from ..structs import Shape
 from .codes import CODE_BITS, CODE_MASK, bend_of, joint_at, value_of
-from .compiling import LOWEST, kernel, part
-from .compiling import number as _f
 
 POSITIVE = 8  # levels above zero, of 4 bits
 

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from llvmlite import ir
 
+from ...jit.simd import AVX2, CHUNK, I8, I16, I32, call, chosen, has, numbers_at
 from ..codec import BENDS
-from .simd import AVX2, CHUNK, I8, I16, I32, call, chosen, has, numbers_at
 
 # By the bits of a level. Multiplied levels fill 16 bits. Divided they are at most 63, which adds
 # 3 % at most to the error that they have.

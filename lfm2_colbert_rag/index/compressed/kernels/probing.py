@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import simd
-from .compiling import LOWEST, kernel, part
-from .compiling import number as _f
+from ...jit import simd
+from ...jit.compiling import LOWEST, kernel, part
+from ...jit.compiling import number as _f
 from .sorting import BUCKETS, keep_largest, nearly_sort, sort_out
 
 

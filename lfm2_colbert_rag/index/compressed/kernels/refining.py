@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import simd
+from ...jit.compiling import kernel, part
+from ...jit.compiling import number as _f
 from ..structs import Shape
-from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
-from .compiling import kernel, part
-from .compiling import number as _f
 from .levels import UNITS
 from .unpacking import compare
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import simd
+from ...jit.compiling import LOWEST, kernel, part
+from ...jit.compiling import number as _f
 from ..structs import Shape
-from . import simd
 from .codes import CODE_BITS, CODE_MASK, joint_at
-from .compiling import LOWEST, kernel, part
-from .compiling import number as _f
 from .levels import WIDE_UNITS
 from .unpacking import SHIFTS, rebuild, squared_norm
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import LOWEST, part
-from .compiling import number as _f
+from ...jit.compiling import LOWEST, part
+from ...jit.compiling import number as _f
 
 BUCKETS = 512
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .compiling import kernel, part
+from ...jit.compiling import kernel, part
 
 LONGEST = 35  # bits of the longest number that is written
 

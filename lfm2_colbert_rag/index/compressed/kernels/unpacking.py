@@ -11,8 +11,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from .levels import runs_of, values_of
-from .simd import (
+from ...jit.simd import (
     AVX2,
     CHUNK,
     I8,
@@ -35,6 +34,7 @@ from .simd import (
     summed,
     total_of,
 )
+from .levels import runs_of, values_of
 
 # By the bits of levels: a centroid's values are shifted by so many bits so that they fill 16.
 SHIFTS = {4: 8, 2: 12}

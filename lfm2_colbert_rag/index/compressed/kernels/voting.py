@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from . import simd
-from .compiling import kernel
-from .compiling import number as _f
+from ...jit import simd
+from ...jit.compiling import kernel
+from ...jit.compiling import number as _f
 from .sorting import BUCKETS, whole_below
 
 AHEAD = 8  # lists that are fetched before they are walked

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
-from ...errors import ConfigError
+from ..errors import ConfigError
 
 _T = TypeVar("_T")
 

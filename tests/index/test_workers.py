@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.errors import ConfigError
-from lfm2_colbert_rag.index.compressed.workers import even_parts, in_parallel, thread_count
+from lfm2_colbert_rag.index.workers import even_parts, in_parallel, thread_count
 
 
 @pytest.fixture(params=["1", "2", "5"])

@@ -2,7 +2,7 @@
 """How the inner loops are compiled: by numba when first used, kept in its cache.
 
 A kernel is compiled again only when its own file has changed. After a change of a part that another
-file's kernels use (:mod:`.codes`, :mod:`.simd`), touch those files.
+file's kernels use (:mod:`.simd`, ``codes``), touch those files.
 """
 
 from __future__ import annotations

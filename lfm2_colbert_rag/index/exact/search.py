@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import REMEDY, IndexCorruptError
-from ..types import TokenMatrix
-from .base import Index, LiveSegment, Ranking, run_starts
-from .maxsim import blocks, score_block
-from .segment import ExactSegment, Segment
+from ...errors import REMEDY, IndexCorruptError
+from ...types import TokenMatrix
+from ..base import Index, LiveSegment, Ranking, run_starts
+from ..maxsim import blocks, score_block
+from ..segment import ExactSegment, Segment
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
 BLOCK_TOKENS = 32_768

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from numba import njit
 
-from lfm2_colbert_rag.index.compressed.kernels import levels, simd, unpacking
+from lfm2_colbert_rag.index.compressed.kernels import levels, unpacking
+from lfm2_colbert_rag.index.jit import simd
 
 LACKING = {"this processor's": (), "AVX2": ("VNNI",), "any processor's": ("VNNI", "AVX2")}
 

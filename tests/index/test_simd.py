@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lfm2_colbert_rag.index.compressed.kernels import simd
+from lfm2_colbert_rag.index.jit import simd
 
 from .instructions import LACKING, compiled_for
 

@@ -20,7 +20,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ..codec import CHUNK
+from . import CHUNK
 
 AVX2 = ("+avx2",)
 VNNI = ("+avx512vnni", "+avxvnni")
