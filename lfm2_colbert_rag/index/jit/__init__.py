@@ -5,3 +5,5 @@ Nothing but kernels imports these modules, except :mod:`.readiness`: numba takes
 
 # Kernels take so many coordinates at a time; rows that they read end with zeros up to the next.
 CHUNK = 32
+TOGETHER = 8  # rows that are multiplied at once
+OFFSET = 128  # added to the bytes of one of two rows, which makes them unsigned

@@ -11,8 +11,8 @@ answered by plain numpy until the kernels are there.
 
         yield  # one step a kernel, each called with tiny arrays of the types that a search has
         kernels.compare(np.zeros((8, 32 * chunks), np.uint8))
-        yield
 
+Yield:
     if KERNELS.ready(chunks):  # never waits; where they are not, a thread begins with them
         from . import kernels
     else:

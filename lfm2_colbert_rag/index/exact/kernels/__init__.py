@@ -3,8 +3,7 @@
 
 from __future__ import annotations
 
-from .blocks import FOUR, PIECES
 from .quantizing import quantize_windows
 from .scoring import score_blocks, score_halves
 
-__all__ = ["FOUR", "PIECES", "quantize_windows", "score_blocks", "score_halves"]
+__all__ = ["quantize_windows", "score_blocks", "score_halves"]

@@ -5,9 +5,8 @@ A *block* holds the bytes of TOGETHER vectors: four coordinates of the first, th
 second, and so on, then the next four coordinates. So a vector register holds one piece of all
 eight, the sums of the eight lie beside one another, and nothing is ever added across a register.
 
-Products of pairs fit 16 bits, and so do sums of GROUP of them: the caller sees to it that GROUP
-bytes of a query vector with one sign sum up to LIMIT at most (:mod:`..quantized`), so that only
-every fourth product has to be widened. Where one instruction adds four products to 32 bits
+Sums of the products of GROUP coordinates fit 16 bits, as :mod:`..quantized` makes query vectors, so
+only every fourth of them has to be widened. Where one instruction adds four products to 32 bits
 (VNNI), it is used; the results are the same, as whole numbers are.
 """
 
@@ -17,14 +16,13 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from ...jit import CHUNK
+from ...jit import CHUNK, TOGETHER
 from ...jit.simd import (
     AVX2,
     I8,
     I16,
     I32,
     I64,
-    TOGETHER,
     VNNI,
     call,
     chosen,
@@ -34,9 +32,9 @@ from ...jit.simd import (
     row_of,
     store,
 )
+from ..quantized import FOUR, GROUP
 
-FOUR = 4  # coordinates of one vector that lie together
-PIECES = 4  # pieces of a block whose products are added in 16 bits
+PIECES = GROUP // 2  # of a block, whose products are added in 16 bits
 _BYTES = ir.VectorType(I8, CHUNK)
 _WORDS = ir.VectorType(I16, CHUNK // 2)
 _SUMS = ir.VectorType(I32, TOGETHER)
@@ -52,7 +50,7 @@ def keep_best_of_block(typingctx, blocks, b, scales, asked, i, starts, best, chu
     """
 
     def codegen(context, builder, signature, args):
-        blocks, b, scales, asked, i, starts, best, _ = signature.args
+        blocks, _, scales, asked, _, starts, best, _ = signature.args
         width = CHUNK * len(chunks) * TOGETHER
         left = row_of(context, builder, blocks, *args[:2], width)
         right = row_of(context, builder, asked, *args[3:5], width)
@@ -60,17 +58,11 @@ def keep_best_of_block(typingctx, blocks, b, scales, asked, i, starts, best, chu
             builder.add(builder.mul(args[4], args[4].type(TOGETHER)), args[4].type(n))
             for n in range(TOGETHER)
         ]
-        totals = [
-            cgutils.alloca_once_value(
-                builder,
-                everywhere(
-                    builder,
-                    builder.load(row_of(context, builder, starts, args[5], row, 1)),
-                    TOGETHER,
-                ),
-            )
-            for row in rows
-        ]
+        totals = []
+        for row in rows:
+            first = builder.load(row_of(context, builder, starts, args[5], row, 1))
+            first = everywhere(builder, first, TOGETHER)
+            totals.append(cgutils.alloca_once_value(builder, first))
         step = CHUNK * PIECES
         # A loop that stays one: unrolled, all parts of the query would be kept in memory.
         with cgutils.for_range(builder, I64(width // step)) as loop:
@@ -114,9 +106,7 @@ def _added(context, builder, total, stored, asked):
                 builder.bitcast(other, _SUMS),
             )
         return total
-    pairs = [
-        _pairs(context, builder, one, other) for one, other in zip(stored, asked, strict=True)
-    ]
+    pairs = [_pairs(context, builder, one, other) for one, other in zip(stored, asked, strict=True)]
     while len(pairs) > 1:
         pairs = [builder.add(*pairs[n : n + 2]) for n in range(0, len(pairs), 2)]
     ones = ir.Constant(_WORDS, [1] * (CHUNK // 2))

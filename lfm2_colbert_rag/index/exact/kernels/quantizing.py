@@ -5,13 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...jit import OFFSET, TOGETHER
 from ...jit.compiling import kernel
 from ...jit.compiling import number as _f
-from ...jit.simd import OFFSET, TOGETHER
-from .blocks import FOUR
+from ..quantized import FOUR, MOST
 from .halves import EXPONENT, widen
-
-MOST = 127  # parts of the largest coordinate
 
 
 @kernel

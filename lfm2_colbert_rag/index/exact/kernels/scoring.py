@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...jit.compiling import LOWEST, kernel
+from ...jit import TOGETHER
+from ...jit.compiling import LOWEST, exact_kernel, kernel
 from ...jit.compiling import number as _f
-from ...jit.simd import TOGETHER
 from .blocks import keep_best_of_block
+from .floats import ordered_dot
 from .halves import widen
 
 
@@ -16,9 +17,9 @@ from .halves import widen
 def score_blocks(asked, starts, units, ends, blocks, scales, firsts, lasts, out, chunks):
     """MaxSim of windows for several queries, over bytes.
 
-    ``asked`` (int8), ``starts`` (int32) and ``units`` (float32) hold the vectors of all queries end
-    to end, filled up to a multiple of TOGETHER; query q ends at ``ends[q]``. Window w is the blocks
-    ``firsts[w]`` to ``lasts[w] - 1``. The result is ``out[q, w]``.
+    The vectors of all queries lie end to end in blocks (``asked``, int8); query q ends before
+    vector ``ends[q]``, whose bytes are parts of ``units``. Window w is the blocks ``firsts[w]`` to
+    ``lasts[w] - 1``. The result is ``out[w, q]``.
     """
     best = np.empty((len(asked) * TOGETHER, TOGETHER), np.float32)
     for w in range(len(firsts)):
@@ -32,29 +33,29 @@ def score_blocks(asked, starts, units, ends, blocks, scales, firsts, lasts, out,
             while i < ends[q]:
                 total += best[i].max() * units[i]
                 i += 1
-            out[q, w] = total
+            out[w, q] = total
 
 
-@kernel
-def score_halves(query, halves, starts, lengths, out):
-    """MaxSim of windows for one query in float32; ``halves`` are float16 as uint16."""
-    rows, dim = query.shape
-    bits = np.empty((TOGETHER, dim), np.uint32)
+@exact_kernel
+def score_halves(query, halves, starts, ends, out, chunks):
+    """MaxSim of windows for one query in float32, summed in order; ``halves`` are uint16.
+
+    Rows of the query are filled up with zeros to CHUNK ``chunks``.
+    """
+    rows = len(query)
+    bits = np.zeros((TOGETHER, query.shape[1]), np.uint32)
     floats = bits.view(np.float32)
     best = np.empty(rows, np.float32)
     for w in range(len(starts)):
         best[:] = LOWEST
-        end = starts[w] + lengths[w]
-        for first in range(starts[w], end, TOGETHER):
-            here = min(TOGETHER, end - first)
+        for first in range(starts[w], ends[w], TOGETHER):
+            here = min(TOGETHER, ends[w] - first)
             for k in range(here):
                 widen(halves, first + k, floats, bits, k)
             for i in range(rows):
-                largest = best[i]
                 for k in range(here):
-                    total = _f(0)
-                    for j in range(dim):
-                        total += query[i, j] * floats[k, j]
-                    largest = max(largest, total)
-                best[i] = largest
-        out[w] = best.sum()
+                    best[i] = max(best[i], ordered_dot(query, i, floats, k, chunks))
+        total = _f(0)
+        for i in range(rows):
+            total += best[i]
+        out[w] = total
