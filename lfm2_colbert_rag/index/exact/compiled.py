@@ -103,7 +103,7 @@ def _score_halves(
     from . import kernels
 
     scores = np.empty(len(starts), np.float32)
-    halves, chunks = halves_of(vectors), (0,) * (query.shape[1] // CHUNK)
+    halves, chunks = halves_of(vectors), (None,) * (query.shape[1] // CHUNK)
     in_parallel(
         lambda a, b: kernels.score_halves(
             query, halves, starts[a:b], ends[a:b], scores[a:b], chunks

@@ -130,7 +130,7 @@ class QuantizedQueries:
         """
         counts = np.array([len(query) for query in queries], dtype=np.int64)
         ends = np.cumsum(counts)
-        rows = -(-int(ends[-1]) // TOGETHER) * TOGETHER
+        rows = max(1, -(-int(ends[-1]) // TOGETHER)) * TOGETHER
         dim = queries[0].shape[1]
         vectors = np.zeros((rows, padded(dim)), np.float32)
         vectors[: ends[-1], :dim] = np.concatenate(queries)
@@ -158,9 +158,9 @@ class QuantizedQueries:
         return margins * _ALLOWANCE
 
     @cached_property
-    def chunks(self) -> tuple[int, ...]:
+    def chunks(self) -> tuple[None, ...]:
         """As long as a vector has chunks; kernels are compiled for that."""
-        return (0,) * (self.blocks.shape[1] // (TOGETHER * CHUNK))
+        return (None,) * (self.blocks.shape[1] // (TOGETHER * CHUNK))
 
 
 def halves_of(vectors: npt.NDArray[np.float16]) -> npt.NDArray[np.uint16]:
