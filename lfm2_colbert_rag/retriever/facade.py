@@ -111,7 +111,11 @@ class Retriever:
         self._reader = Reader(store)
         self._searcher = Searcher(store, encoder)
         self._compactor = Compactor(store)
-        self._ingestor = Ingestor(store, encoder, self._compactor.auto_compact)
+        self._ingestor = Ingestor(
+            store,
+            encoder,
+            lambda streaming: self._compactor.auto_compact(streaming=streaming),
+        )
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
         if memory is not None:
             weakref.finalize(self, discard, store, memory)
