@@ -21,6 +21,7 @@ from ...index.compressed.codebook import Centroids, Codebook
 from ...index.compressed.codebook_reuse import Known
 from ...index.compressed.codec import Codec
 from ...index.compressed.segment import CompressedSegment
+from ...index.compressed.ways import prepare_writing
 from ...index.compressed.writer import CompressedSegmentWriter
 from ...storage.commits import StaleDraftError
 from .soundness import Soundness
@@ -284,6 +285,7 @@ class Compactor:
         store = self._store
         snapshot = store.snapshot()
         codec = Codec(snapshot.settings.dim, snapshot.settings.nbits)
+        prepare_writing(codec)
         segments = self.soundness.whole(snapshot.segments)
         if not any(live.passages for live in segments):
             raise IndexCorruptError(f"no segment of {store.folder} is whole. {REMEDY}")
