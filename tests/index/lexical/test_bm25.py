@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, weigh
-from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weight_of
+from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weights_of
 from lfm2_colbert_rag.index.lexical.inversion import invert_texts
 from lfm2_colbert_rag.index.lexical.postings import LENGTHS
 
@@ -97,14 +97,15 @@ def test_a_filter_changes_no_score(given_texts, query, data):
 def test_rarer_terms_weigh_more(passages, holding, fewer):
     holding = min(holding, passages)
     rarer = max(0, holding - fewer)
-    assert weight_of(passages, np.ones(rarer)) >= weight_of(passages, np.ones(holding)) > 0
+    rare, common = weights_of(passages, [rarer, holding], [rarer, holding])
+    assert rare >= common > 0
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 9))
 def test_terms_that_gather_weigh_more(often, more):
-    counts = np.array(often, dtype=float)
-    gathered = counts + np.eye(len(counts))[0] * more
-    assert weight_of(50, gathered) > weight_of(50, counts)
+    total = sum(often)
+    gathered, evenly = weights_of(50, [len(often)] * 2, [total + more, total])
+    assert gathered > evenly
 
 
 def test_rows_far_apart_are_found_without_a_table():
