@@ -91,10 +91,26 @@ class Bm25:
         self.rows = live
         self._table = _table(live)
         places, known = self._places(lengths[0])
-        sizes = np.zeros(len(live), dtype=np.float32)
-        sizes[places] = lengths[1][known]
-        mean = float(sizes.mean()) if len(live) else 0.0
-        self._norms = (1 - B + B * sizes / (mean or 1.0)).astype(np.float32)
+        self._sizes = np.zeros(len(live), dtype=np.float32)
+        self._sizes[places] = lengths[1][known]
+        mean = float(self._sizes.mean()) if len(live) else 0.0
+        self._norms = (1 - B + B * self._sizes / (mean or 1.0)).astype(np.float32)
+
+    @property
+    def last(self) -> int:
+        """The last live row, -1 where there is none."""
+        return int(self.rows[-1]) if len(self.rows) else -1
+
+    def later(self, live: Numbers, lengths: tuple[Numbers, Numbers]) -> Bm25:
+        """Return the same for a later generation, whose new rows lie above the last of this one.
+
+        Args:
+            live: ``(n,)`` int64 its ascending live rows.
+            lengths: rows and their numbers of terms, of those above :attr:`last` at least.
+        """
+        new = lengths[0] > self.last
+        rows = np.concatenate((self.rows, lengths[0][new]))
+        return Bm25(live, (rows, np.concatenate((self._sizes, lengths[1][new]))))
 
     def search(
         self,
@@ -151,13 +167,13 @@ class Bm25:
         owners, places, often = self._entries([postings.get(term) for term in terms])
         holding = np.bincount(owners, minlength=len(terms))
         occurrences = np.bincount(owners, often, minlength=len(terms))
-        weights = counts * weights_of(len(self.rows), holding, occurrences) * (k1 + 1)
-        weights, k1, counts = (one.astype(np.float32) for one in (weights, k1, counts))
+        rarity = weights_of(len(self.rows), holding, occurrences)
+        weights = (counts * rarity * (k1 + 1)).astype(np.float32)
         scores = np.zeros(len(self.rows), dtype=np.float32)
         held = np.zeros(len(self.rows), dtype=np.float32)
-        parts = weights[owners] * often / (often + k1[owners] * self._norms[places])
-        np.add.at(scores, places, parts)
-        np.add.at(held, places, counts[owners])
+        norms = k1.astype(np.float32)[owners] * self._norms[places]
+        np.add.at(scores, places, weights[owners] * often / (often + norms))
+        np.add.at(held, places, counts.astype(np.float32)[owners])
         whole = np.float32(sum(query.values()) or 1.0)
         ideal = sum(weights.tolist())
         return Scored(scores, np.minimum(held / whole, np.float32(1)), ideal)

@@ -222,9 +222,9 @@ class Legs:
         return max(float(cosines.std()) if len(cosines) else 0.0, MIN_SPREAD)
 
     def _postings(
-        self, terms: list[str]
+        self, terms: list[str], above: int = -1
     ) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        found = self._store.catalog.postings.read(terms)
+        found = self._store.catalog.postings.read(terms, above)
         if not found.is_complete:
             raise _incomplete(found.state)
         return found.lists
@@ -232,11 +232,18 @@ class Legs:
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
             if self._made is None or self._made[0] is not snapshot:
-                none = np.empty(0, dtype=np.int64)
-                lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
-                rows = snapshot.segments.rows
-                self._made = snapshot, Bm25(rows, lengths)
+                self._made = snapshot, self._make_bm25(snapshot)
             return self._made[1]
+
+    def _make_bm25(self, snapshot: Snapshot) -> Bm25:
+        """Read how many terms the passages have, or only those that came since the last time."""
+        live, none = snapshot.segments.rows, np.empty(0, dtype=np.int64)
+        if self._made is not None:
+            known, former = self._made
+            if known.folder is snapshot.folder and known.generation < snapshot.generation:
+                found = self._postings([LENGTHS], former.last)
+                return former.later(live, found.get(LENGTHS, (none, none)))
+        return Bm25(live, self._postings([LENGTHS]).get(LENGTHS, (none, none)))
 
 
 def _incomplete(state: LexicalState | None) -> ConfigError:
