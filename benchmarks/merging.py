@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lfm2_colbert_rag.encoder import Encoder
-from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, BaselineSample, Windows
+from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, BaselineSample, WindowVectors
 
 from .talk import Talk
 
@@ -68,7 +68,7 @@ class Collection:
     def __init__(self, encoder: Encoder, talk: Talk) -> None:
         self._encoder = encoder
         encoded = encoder.encode_document([one.text for one in talk.passages])
-        self._passages = Windows.of([one.vectors for one in encoded])
+        self._passages = WindowVectors.of([one.vectors for one in encoded])
         chosen = np.random.default_rng(0).permutation(len(encoded))[:WINDOWS]
         self._chance = BaselineSample.of([encoded[place].vectors for place in chosen])
 

@@ -23,7 +23,7 @@ from .relevance import (
     MIN_WINDOWS,
     Baseline,
     BaselineSample,
-    Windows,
+    WindowVectors,
     sample_windows,
 )
 
@@ -52,7 +52,7 @@ class Pieces:
             texts is about several things, and scores more evenly than a passage about one.
     """
 
-    windows: Windows
+    windows: WindowVectors
     owners: npt.NDArray[np.int64]
     shares: npt.NDArray[np.float64]
     scale: float
@@ -69,7 +69,7 @@ class Pieces:
             for one, count in zip(languages, counts, strict=True)
         ]
         return cls(
-            Windows(np.concatenate(languages), np.concatenate(sizes)),
+            WindowVectors(np.concatenate(languages), np.concatenate(sizes)),
             np.repeat(np.arange(len(languages)), counts),
             _shares(languages, windows),
             min(_SCALE, max(1.0, length * background.texts / len(background.vectors))),
@@ -91,7 +91,7 @@ def _shares(
     languages: Sequence[TokenMatrix], windows: Sequence[TokenMatrix]
 ) -> npt.NDArray[np.float64]:
     """Return which part of the windows is nearest to each language."""
-    known = Windows.of(languages)
+    known = WindowVectors.of(languages)
     nearest = [int(known.scores(_some(window)).argmax()) for window in _spread(windows)]
     return np.bincount(nearest, minlength=len(languages)) / len(nearest)
 

@@ -93,7 +93,7 @@ def clipped(cosine: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class Windows:
+class WindowVectors:
     """Vectors of several windows, end to end; every comparison with chance goes through here.
 
     Attributes:
@@ -105,7 +105,7 @@ class Windows:
     lengths: npt.NDArray[np.int64]
 
     @classmethod
-    def of(cls, windows: Sequence[TokenMatrix]) -> Windows:
+    def of(cls, windows: Sequence[TokenMatrix]) -> WindowVectors:
         """Put windows together: at least one, each ``(n, dim)`` float32 with a vector."""
         lengths = np.array([len(one) for one in windows], dtype=np.int64)
         return cls(np.concatenate(windows), lengths)
@@ -137,7 +137,7 @@ class Pairs:
     cosines: npt.NDArray[np.float32]
 
     @classmethod
-    def of(cls, windows: Windows, known: Pairs | None = None) -> Pairs:
+    def of(cls, windows: WindowVectors, known: Pairs | None = None) -> Pairs:
         """Let windows query one another, but for those of which this is known already."""
         each = list(windows)
         keys = tuple(blake2b(one.tobytes()).digest() for one in each)
@@ -148,7 +148,7 @@ class Pairs:
         if known is not None and len(old):
             cosines[np.ix_(old, old)] = known.cosines[np.ix_(found[old], found[old])]
         if len(new):
-            added = Windows.of([each[place] for place in new])
+            added = WindowVectors.of([each[place] for place in new])
             for place in old:
                 cosines[place, new] = _cosines(each[place], added)
         for place in new:
@@ -156,7 +156,7 @@ class Pairs:
         return cls(keys, cosines)
 
 
-def _cosines(window: TokenMatrix, windows: Windows) -> npt.NDArray[np.float32]:
+def _cosines(window: TokenMatrix, windows: WindowVectors) -> npt.NDArray[np.float32]:
     query = window[:QUERY_VECTORS]
     return windows.scores(query) / np.float32(len(query))
 
@@ -171,7 +171,7 @@ class BaselineSample:
             none, or nobody asked for its spread.
     """
 
-    windows: Windows
+    windows: WindowVectors
     known: Pairs | None = None
 
     def baseline(self, query: TokenMatrix) -> Baseline:
@@ -194,7 +194,7 @@ class BaselineSample:
             windows: their vectors, ``(n, dim)`` float32; at least one, each with a vector.
             former: a sample that may have had some of them.
         """
-        return cls(Windows.of(windows), None if former is None else former.asked)
+        return cls(WindowVectors.of(windows), None if former is None else former.asked)
 
     @property
     def asked(self) -> Pairs | None:

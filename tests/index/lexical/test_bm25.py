@@ -93,6 +93,22 @@ def test_a_filter_changes_no_score(given_texts, query, data):
     }
 
 
+@given(corpora, corpora, texts, st.data())
+def test_a_later_generation_is_made_of_the_former_and_what_came_since(first, added, query, data):
+    corpus = dict(enumerate([*first, *added], 1))
+    postings, terms = lists(corpus), weigh(query)
+    before = data.draw(st.sets(st.sampled_from(range(1, len(first) + 1))))
+    after = before - data.draw(st.sets(st.sampled_from(range(1, len(first) + 1))))
+    after |= set(range(len(first) + 1, len(corpus) + 1))
+    former = Bm25(np.array(sorted(before), np.int64), postings[LENGTHS])
+    new = postings[LENGTHS][0] > former.last
+    live = np.array(sorted(after))
+    later = former.later(live, (postings[LENGTHS][0][new], postings[LENGTHS][1][new]))
+    found, anew = (one.search(postings, terms, 9) for one in (later, Bm25(live, postings[LENGTHS])))
+    assert found.rows.tolist() == anew.rows.tolist()
+    assert found.scores.tolist() == anew.scores.tolist()
+
+
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 40))
 def test_rarer_terms_weigh_more(passages, holding, fewer):
     holding = min(holding, passages)
