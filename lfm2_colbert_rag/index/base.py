@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from ..errors import PassageNotFoundError
 from ..types import TokenMatrix, Window
-from .maxsim import score_block
 
 if TYPE_CHECKING:
     from .segment import Segment
@@ -282,25 +281,6 @@ class Index(ABC):
         Returns:
             One ranking a query, see :class:`Ranking` for ties.
         """
-
-    def _rescore(self, query: TokenMatrix, rows: npt.NDArray[np.int64]) -> Ranking:
-        """Score windows one by one, so that a score depends on the query and the window only.
-
-        Matrix products over many windows at once may differ in the last bit with their place in
-        the block; alone, equal passages get equal scores, and ties can be broken by id.
-        """
-        found = [self.segments.find(row) for row in rows.tolist()]
-        vectors = [segment.vectors_of(one) for segment, positions in found for one in positions]
-        scores = np.array(
-            [score_block(query, one, np.array([len(one)]))[0] for one in vectors], np.float32
-        )
-        sizes = [len(positions) for _, positions in found]
-        starts = np.concatenate(([0], np.cumsum(sizes)[:-1])).astype(np.intp)
-        best = [
-            int(scores[at : at + size].argmax()) for at, size in zip(starts, sizes, strict=True)
-        ]
-        windows = np.array(best, dtype=np.int64)
-        return Ranking.ordered(rows, scores[starts + windows], windows)
 
 
 def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:

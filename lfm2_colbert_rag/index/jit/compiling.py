@@ -28,5 +28,7 @@ def _compiler(**options):
 
 
 kernel = _compiler()
+# Sums in the order in which they are written, to the last bit.
+exact_kernel = _compiler(fastmath=False)
 # Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
 part = _compiler(forceinline=True)

@@ -20,14 +20,12 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
-from . import CHUNK
+from . import CHUNK, OFFSET, TOGETHER
 
 AVX2 = ("+avx2",)
 VNNI = ("+avx512vnni", "+avxvnni")
 LANES = 16
-TOGETHER = 8
 LINE = 64  # bytes of a cache line
-OFFSET = 128
 
 I8, I16, I32, I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
 _BYTES = ir.VectorType(I8, CHUNK)
