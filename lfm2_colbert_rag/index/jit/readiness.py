@@ -24,6 +24,7 @@ which hands it to ``rehearse``. A fork waits for the end of the step that is und
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
@@ -41,6 +42,7 @@ BESIDE, WAIT, NEVER = "beside", "wait", "never"
 # Seconds that the question which asked first has for itself: to load numba holds the interpreter's
 # lock, and a program with one question only ends before that.
 HEAD_START = 1.0
+THREAD = "lfm2-colbert-compiler"
 
 Rehearsal: TypeAlias = Callable[..., Iterator[object]]
 _Job: TypeAlias = "tuple[KernelSet, tuple[Hashable, ...]]"
@@ -175,8 +177,7 @@ class _Beside:
             if self._working:
                 return
             self._working = True
-        name = "lfm2-colbert-compiler"
-        threading.Thread(target=self._work, args=(HEAD_START,), name=name, daemon=True).start()
+        threading.Thread(target=self._work, args=(HEAD_START,), name=THREAD, daemon=True).start()
 
     def _work(self, patience: float) -> None:
         time.sleep(patience)
@@ -190,8 +191,13 @@ class _Beside:
             with self._lock:
                 self._waiting.pop(0)
 
+    def end(self) -> None:
+        """Begin no other step: the process is about to end, and does not wait for this one."""
+        self.ending = True
+
 
 _beside = _Beside()
+atexit.register(_beside.end)
 
 
 def _in_a_line(error: Exception) -> str:

@@ -52,7 +52,8 @@ def _rebuilt(source: Source, at: IntArray) -> tuple[npt.NDArray[np.int32], Float
     if not len(source.lengths):
         return vectors, np.float32(1) / parts
     squared = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return vectors, lengths_of(source, at) / np.sqrt(np.maximum(squared, 1)).astype(np.float32)
+    found: FloatArray = np.sqrt(np.maximum(squared, 1)).astype(np.float32)
+    return vectors, np.asarray(lengths_of(source, at) / found, np.float32)
 
 
 def _scaled(values: npt.NDArray[np.int32], factors: FloatArray) -> npt.NDArray[np.int32]:
