@@ -148,7 +148,7 @@ def _in_child() -> None:
         owner.renew_after_fork()
 
 
-# What is registered last is called first before a fork. Two modules of Python's own take their locks
+# What is registered last is called first before a fork. Two modules of Python take their locks
 # then: were they imported later than this one, a thread inside a block that logs would wait for a
 # fork that waits for it.
 if hasattr(os, "register_at_fork"):
