@@ -52,7 +52,7 @@ def run_child(
         try:
             done = subprocess.run(
                 command, stdout=log, stderr=subprocess.STDOUT, check=False, timeout=timeout,
-                env=_environment(threads) | dict(variables or {}), cwd=base.parent,
+                env=environment(threads) | dict(variables or {}), cwd=base.parent,
             )  # fmt: skip
         except subprocess.TimeoutExpired:
             return {"error": f"Stopped after {timeout:.0f} seconds."}
@@ -64,7 +64,8 @@ def run_child(
     return measured | {"load_average_before": load, "foreign_cores": busy.foreign()}
 
 
-def _environment(threads: int) -> dict[str, str]:
+def environment(threads: int) -> dict[str, str]:
+    """Return the variables that every child has."""
     kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return kept | dict.fromkeys(_THREADS, str(threads))
 

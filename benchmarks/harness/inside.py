@@ -55,6 +55,40 @@ def serve(work: Callable[[dict[str, Any]], dict[str, Any]], packages: Iterable[s
     os._exit(0)
 
 
+def serve_turns(
+    open_: Callable[[dict[str, Any]], Callable[[dict[str, Any]], dict[str, Any]]],
+    packages: Iterable[str],
+) -> None:
+    """Open what the job names, then do one thing a line until there are no more lines.
+
+    Answers go to the pipe that the job names as ``answers``: libraries print what they like.
+    """
+    job = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    with os.fdopen(job["answers"], "w", encoding="utf-8") as answers:
+
+        def answer(do: Callable[[], dict[str, Any]]) -> None:
+            try:
+                result = do()
+            except Exception as error:  # whatever a library raises is its result
+                traceback.print_exc()
+                result = {"error": _first_lines(error)}
+            answers.write(json.dumps(result) + "\n")
+            answers.flush()
+
+        turns: list[Callable[[dict[str, Any]], dict[str, Any]]] = []
+
+        def begin() -> dict[str, Any]:
+            turns.append(open_(job))
+            return {"versions": versions(packages)}
+
+        answer(begin)
+        for line in sys.stdin:
+            answer(lambda line=line: turns[0](json.loads(line)))  # type: ignore[misc]
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)  # some libraries' threads outlive main
+
+
 def _first_lines(error: BaseException) -> str:
     """Return the first line of an error, and of the one that it came from, without paths."""
     root = error

@@ -26,7 +26,7 @@ from inside import memory_mb, serve
 TOP = 10
 _WARM_UP = 5
 _BLOCK = 512
-_PACKAGES = ("lfm2-colbert-rag", "numba", "fast-plaid", "xtr-warp-rs", "lancedb", "pyarrow",
+PACKAGES = ("lfm2-colbert-rag", "numba", "fast-plaid", "xtr-warp-rs", "lancedb", "pyarrow",
              "torch", "numpy")  # fmt: skip
 
 Options = dict[str, Any]
@@ -35,21 +35,27 @@ Query = npt.NDArray[np.float32]
 
 
 class Passages:
-    """Vectors of the first passages, mapped, and the questions that these answer.
+    """Vectors of the first passages, mapped, and the questions that these answer, as texts, too.
 
     Args:
         folder: of a vector set.
         size: number of passages.
+        all_questions: whether questions count that other passages answer.
     """
 
-    def __init__(self, folder: Path, size: int) -> None:
+    def __init__(self, folder: Path, size: int, *, all_questions: bool = False) -> None:
         self.lengths = np.load(folder / "lengths.npy")[:size]
         self.offsets = np.concatenate(([0], np.cumsum(self.lengths)))
         # "c": torch warns of arrays that cannot be written.
         self.vectors = np.load(folder / "vectors.npy", mmap_mode="c")[: self.offsets[-1]]
         self.token_ids = np.load(folder / "token_ids.npy", mmap_mode="c")[: self.offsets[-1]]
-        relevant = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))["relevant"]
-        kept = [number for number, places in enumerate(relevant) if min(places) < size]
+        corpus = json.loads((folder / "corpus.json").read_text(encoding="utf-8"))
+        kept = [
+            number
+            for number, places in enumerate(corpus["relevant"])
+            if all_questions or min(places) < size
+        ]
+        self.questions: list[str] = [corpus["questions"][number] for number in kept]
         with np.load(folder / "queries.npz") as stored:
             self.queries: list[Query] = [stored[f"arr_{number}"] for number in kept]
 
@@ -101,7 +107,8 @@ class Ours(Engine):
         names = [str(place) for place in range(len(passages))]
         ids = np.split(passages.token_ids, passages.offsets[1:-1])
         # The encoder only gives the index its width.
-        with Retriever.open(self.index, model=HashEncoder(dim=128), **options) as retriever:
+        encoder = HashEncoder(dim=passages.vectors.shape[1])
+        with Retriever.open(self.index, model=encoder, **options) as retriever:
             retriever.add_vectors(passages, names, ids=names, token_ids=ids, progress=False)
 
     def open(self) -> None:
@@ -230,6 +237,8 @@ class LanceDB(Engine):
         table = lancedb.connect(self.index).create_table(
             "passages", data=_batches(passages, schema), schema=schema
         )
+        if not options:
+            return  # every vector is compared then
         kind, room = options.pop("kind"), options.pop("vectors_per_partition")
         options |= {"num_partitions": max(1, len(passages.vectors) // room)}
         config = getattr(lancedb.index, kind)(distance_type="cosine", **options)
@@ -361,4 +370,4 @@ def work(job: Options) -> Result:
 
 
 if __name__ == "__main__":
-    serve(work, _PACKAGES)
+    serve(work, PACKAGES)

@@ -22,6 +22,7 @@ from .evaluate_options import (
     ModesOption,
     OwnOption,
     PassageLanguagesOption,
+    ProgressOption,
     QrelsOption,
     QueriesOption,
     QueryLanguagesOption,
@@ -58,6 +59,7 @@ def evaluate(
     leave_out_own: OwnOption = None,
     report: ReportOption = None,
     compare: CompareOption = None,
+    progress: ProgressOption = True,
     as_json: JsonFlag = False,
 ) -> None:
     """Measure retrieval on your own queries and judgements.
@@ -76,7 +78,7 @@ def evaluate(
     source = _source(data, corpus, queries, qrels, index, titles, missing, leave_out_own)
     source = _choose(source, languages, queries_lang, passages_lang, limit)
     options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
-    evaluations = _evaluate(source, index, {**options, "model": model})
+    evaluations = _evaluate(source, index, {**options, "model": model, "progress": progress})
     if report is not None:
         judged = source if isinstance(source, Dataset) else next(iter(source))
         written = write_report(evaluations, report, datasets=[judged])

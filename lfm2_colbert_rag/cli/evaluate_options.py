@@ -20,6 +20,7 @@ __all__ = [
     "ModesOption",
     "OwnOption",
     "PassageLanguagesOption",
+    "ProgressOption",
     "QrelsOption",
     "QueriesOption",
     "QueryLanguagesOption",
@@ -124,6 +125,13 @@ OwnOption = Annotated[
         help="Whether the passage with a query's own id is left out of its hits; by default for "
         "BEIR's files only, as BEIR does.",
         show_default=False,
+    ),
+]
+ProgressOption = Annotated[
+    bool,
+    typer.Option(
+        "--progress/--no-progress",
+        help="Show how far it is: a bar, or a line every ten seconds where none can be drawn.",
     ),
 ]
 ReportOption = Annotated[

@@ -3,32 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from .._support.progress import ProgressLike, reporting
+from ..encoder import DEFAULT_MODEL, load_encoder
 from ..errors import ConfigError
 from ..retriever.facade import Retriever
-from ..retriever.options import MODES, check_mode
 from .datasets import Dataset
-from .failures import collect_failures
 from .families import DatasetFamily
-from .measures import DEFAULT_MEASURES, check_measures, depth_of, score_queries
-from .own_passages import others, own_note, without_own
-from .results import Estimate, Evaluation, ModeResult
-from .runs import Run, keep_order, without_ties
-from .statistics import bootstrap_interval
+from .measures import DEFAULT_MEASURES
+from .own_passages import without_own
+from .plans import Plan, check_modes
+from .remembering import RememberingEncoder
+from .results import Evaluation
+from .runs import Run, without_ties
 
 if TYPE_CHECKING:
     from ..encoder.lazy import ModelLike
     from ..types import Storage
 
-__all__ = ["MODES", "evaluate", "evaluate_family", "index_dataset", "score_run"]
+__all__ = ["evaluate", "evaluate_family", "index_dataset", "score_run"]
 
-_BATCH = 64  # queries in a pass over the index
 _IDS = 500  # ids looked up at once
 
 
@@ -64,7 +62,8 @@ def evaluate(
             worst by the first measure.
         confidence: probability of the confidence intervals.
         seed: of the random numbers they are made with.
-        progress: see ``Retriever.add``; it counts passages, then queries.
+        progress: see ``Retriever.add``; it counts passages, then queries, each when it was asked
+            in all modes.
 
     Returns:
         Means with intervals, the value of each query, the worst queries, and the hits.
@@ -80,31 +79,44 @@ def evaluate(
         >>> print(evaluation.mean("nDCG@10"))  # doctest: +SKIP
         0.83
     """
-    asked = _Plan(check_measures(measures), check_modes(modes), k, worst, confidence, seed)
+    plan = Plan(measures, check_modes(modes), k, worst, confidence, seed)
     begun = time.monotonic()
     if retriever is not None:
-        return asked.carry_out(retriever, _fit(retriever, dataset), begun, progress)
+        return plan.carry_out(retriever, _fit(retriever, dataset), begun, progress)
     with index_dataset(dataset, model, storage=storage, progress=progress) as made:
-        return asked.carry_out(made, dataset, begun, progress)
+        return plan.carry_out(made, dataset, begun, progress)
 
 
 def evaluate_family(
     family: DatasetFamily,
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
+    modes: Sequence[str] = ("late",),
+    k: int | None = None,
+    model: ModelLike | None = None,
+    storage: Storage | None = None,
+    worst: int = 10,
+    confidence: float = 0.95,
+    seed: int = 0,
     progress: ProgressLike = None,
     on_result: Callable[[Evaluation], None] | None = None,
-    **options: Any,
 ) -> list[Evaluation]:
-    """Evaluate every pair of a query and a passage language; each language is indexed once.
+    """Evaluate every pair of a query and a passage language.
+
+    Each language's passages are indexed once, and each query is encoded once.
 
     Args:
         family: the datasets.
-        measures: see :func:`evaluate`.
-        progress: see :func:`evaluate`.
+        measures: see :func:`evaluate`, as for all that follows.
+        modes: see there.
+        k: see there.
+        model: see there.
+        storage: see there.
+        worst: see there.
+        confidence: see there.
+        seed: see there.
+        progress: see there.
         on_result: called with each evaluation when it is done.
-        options: ``modes``, ``k``, ``model``, ``storage``, ``worst``, ``confidence`` and ``seed``,
-            as :func:`evaluate` takes them.
 
     Returns:
         One evaluation a pair, passage languages together.
@@ -112,19 +124,17 @@ def evaluate_family(
     Raises:
         ConfigError, InputError, MissingExtraError, ModelNotFoundError: see :func:`evaluate`.
     """
+    plan = Plan(measures, check_modes(modes), k, worst, confidence, seed)
+    pairs = family.pairs()
+    encoder = RememberingEncoder(load_encoder(DEFAULT_MODEL if model is None else model))
     found: list[Evaluation] = []
-    model, storage = options.pop("model", None), options.pop("storage", None)
-    check_measures(measures)
-    check_modes(options.get("modes", MODES[:1]))
-    for searched in dict.fromkeys(searched for _, searched in family.pairs()):
-        asked = [pair for pair in family.pairs() if pair[1] == searched]
-        with index_dataset(
-            family.dataset(*asked[0]), model, storage=storage, progress=progress
-        ) as retriever:
-            for pair in asked:
-                one = evaluate(
-                    family.dataset(*pair), retriever, measures, progress=progress, **options
-                )
+    for _, some in groupby(pairs, key=lambda pair: pair[1]):
+        datasets = [family.dataset(*pair) for pair in some]
+        with index_dataset(datasets[0], encoder, storage=storage, progress=progress) as retriever:
+            for dataset in datasets:
+                begun, place = time.monotonic(), f"{len(found) + 1} of {len(pairs)}"
+                fitting = _fit(retriever, dataset)
+                one = plan.carry_out(retriever, fitting, begun, progress, place=place)
                 found.append(one)
                 if on_result is not None:
                     on_result(one)
@@ -162,12 +172,12 @@ def score_run(
     Example:
         >>> bm25 = score_run(read_run("bm25.run"), dataset)  # doctest: +SKIP
     """
-    asked = _Plan(check_measures(measures), (mode,), None, 0, confidence, seed)
+    plan = Plan(measures, (mode,), confidence=confidence, seed=seed)
     ordered = {query: without_ties(run[query]) for query in sorted(run)}
     ordered, own = without_own(ordered) if dataset.leave_out_own else (ordered, set())
-    result = asked.measure(mode, ordered, dataset, 0.0)
+    result = plan.measure(mode, ordered, dataset, 0.0)
     k = max((len(scores) for scores in ordered.values()), default=0)
-    return asked.report(dataset, model, {mode: result}, 0.0, k, own)
+    return plan.report(dataset, model, {mode: result}, 0.0, k, own)
 
 
 @contextmanager
@@ -200,20 +210,6 @@ def index_dataset(
         yield retriever
 
 
-def check_modes(modes: Sequence[str]) -> tuple[str, ...]:
-    """Return the modes without repetition.
-
-    Raises:
-        ConfigError: none, or one that there is not.
-    """
-    if isinstance(modes, str):
-        raise ConfigError(f"modes must be a list, such as [{modes!r}], not one string.")
-    checked = tuple([check_mode(mode) for mode in dict.fromkeys(modes)])
-    if not checked:
-        raise ConfigError(f"there is no mode; name some of {', '.join(MODES)}.")
-    return checked
-
-
 def _fit(retriever: Retriever, dataset: Dataset) -> Dataset:
     """Check judgements against what an index holds."""
     judged = sorted({passage for grades in dataset.qrels.values() for passage in grades})
@@ -226,108 +222,3 @@ def _fit(retriever: Retriever, dataset: Dataset) -> Dataset:
 def _absent(retriever: Retriever, ids: list[str]) -> set[str]:
     """Return which ids an index lacks."""
     return set(ids) - {passage.id for passage in retriever.get(ids)}
-
-
-class _Plan:
-    """What to measure, and how."""
-
-    def __init__(
-        self,
-        measures: tuple[str, ...],
-        modes: tuple[str, ...],
-        k: int | None,
-        worst: int,
-        confidence: float,
-        seed: int,
-    ) -> None:
-        if not 0 < confidence < 1:
-            raise ConfigError(f"confidence must lie between 0 and 1, not {confidence!r}.")
-        self.measures = measures
-        self.modes = modes
-        self.k = depth_of(measures, k)
-        self.worst = worst
-        self.confidence = confidence
-        self.seed = seed
-
-    def carry_out(
-        self, retriever: Retriever, dataset: Dataset, begun: float, progress: ProgressLike
-    ) -> Evaluation:
-        """Ask all queries in all modes."""
-        results: dict[str, ModeResult] = {}
-        own: set[str] = set()
-        for mode in self.modes:
-            started = time.monotonic()
-            run = _ask(retriever, dataset, mode, self.k, progress, own)
-            result = self.measure(mode, run, dataset, time.monotonic() - started)
-            failures = collect_failures(retriever, dataset, result, self.worst)
-            results[mode] = ModeResult(**{**vars(result), "worst": failures})
-        seconds = time.monotonic() - begun
-        return self.report(dataset, retriever.model, results, seconds, self.k, own)
-
-    def measure(self, mode: str, run: Run, dataset: Dataset, seconds: float) -> ModeResult:
-        """Work out the measures of one run."""
-        scores = score_queries(self.measures, dataset.qrels, run)
-        means = {
-            measure: Estimate(scores.means[measure], *self._interval(scores.per_query[measure]))
-            for measure in self.measures
-        }
-        return ModeResult(mode, means, scores.per_query, round(seconds, 3), run=run)
-
-    def report(
-        self,
-        dataset: Dataset,
-        model: str,
-        results: Mapping[str, ModeResult],
-        seconds: float,
-        k: int,
-        own: Collection[str],
-    ) -> Evaluation:
-        """Put the results together."""
-        return Evaluation(
-            dataset.name,
-            model,
-            dataset.passages,
-            len(dataset.qrels),
-            k,
-            self.measures,
-            results,
-            dataset.digest,
-            dataset.languages,
-            self.confidence,
-            round(seconds, 3),
-            (*dataset.notes, *own_note(dataset, own)),
-        )
-
-    def _interval(self, values: Mapping[str, float]) -> tuple[float, float]:
-        given = np.array([values[query] for query in sorted(values)])
-        return bootstrap_interval(given, confidence=self.confidence, seed=self.seed)
-
-
-def _ask(
-    retriever: Retriever,
-    dataset: Dataset,
-    mode: str,
-    k: int,
-    progress: ProgressLike,
-    own: set[str],
-) -> dict[str, dict[str, float]]:
-    """Return the hits of all queries; of each no more than id and score is kept.
-
-    The queries whose own passage was found and left out are added to ``own``.
-    """
-    run: dict[str, dict[str, float]] = {}
-    queries = dataset.judged()
-    ids = list(queries)
-    depth = k + dataset.leave_out_own
-    with reporting(progress, len(ids), f"asking, {mode}") as report:
-        for start in range(0, len(ids), _BATCH):
-            batch = ids[start : start + _BATCH]
-            texts = [queries[id] for id in batch]
-            answers = retriever.search_many(texts, depth, mode=check_mode(mode))
-            for id, hits in zip(batch, answers, strict=True):
-                if dataset.leave_out_own:
-                    own |= {hit.id for hit in hits} & {id}
-                    hits = others(id, hits, k)
-                run[id] = keep_order((hit.id, hit.score) for hit in hits)
-            report(len(batch))
-    return run

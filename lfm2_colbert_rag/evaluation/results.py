@@ -103,7 +103,7 @@ class ModeResult:
         mode: ``"late"``, ``"lexical"``, ``"hybrid"``, or what the caller calls a run of its own.
         means: an estimate a measure.
         per_query: the value of each query, by measure and query id, ids ascending.
-        seconds: how long the search took.
+        seconds: how long the search took; that of the first mode includes encoding the queries.
         worst: the queries that scored worst by the first measure.
         run: the hits; not part of the JSON, so empty after reading that.
     """

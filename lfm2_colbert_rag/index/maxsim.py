@@ -20,6 +20,7 @@ from ..types import TokenMatrix
 
 # Floats in one block of similarities: 8 M float32 are 32 MB.
 DEFAULT_BLOCK = 8_000_000
+LANES = 8  # sums that ordered_similarities() holds side by side
 
 
 def maxsim(
@@ -115,6 +116,40 @@ def score_block(
     # Tokens of a document lie side by side along the last axis: there reduceat is fastest.
     best = np.maximum.reduceat(similarities(query, vectors), starts, axis=1)
     return best.sum(axis=0, dtype=np.float32)
+
+
+def score_window(query: TokenMatrix, vectors: npt.NDArray[np.floating]) -> np.float32:
+    """Score one document, every sum in one order, so that the bits depend on nothing else.
+
+    Products of whole matrices differ in the last bit with the place of a document among others, and
+    from one machine to the next. Compiled code sums in this order as well
+    (:mod:`.exact.kernels.floats`), so equal documents tie whoever scores them.
+
+    Args:
+        query: ``(query tokens, dim)`` float32.
+        vectors: ``(tokens, dim)`` float16 or float32, at least one.
+
+    Example:
+        >>> float(score_window(np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float16)))
+        2.0
+    """
+    if not len(query):
+        return np.float32(0)
+    best = ordered_similarities(query, vectors.astype(np.float32)).max(axis=1)
+    return np.float32(np.cumsum(best, dtype=np.float32)[-1])  # one after the other
+
+
+def ordered_similarities(query: TokenMatrix, vectors: TokenMatrix) -> npt.NDArray[np.float32]:
+    """Return :func:`similarities`, summed over every eighth coordinate, then by halves."""
+    padding = ((0, 0), (0, -query.shape[1] % LANES))
+    left, right = np.pad(query, padding), np.pad(vectors, padding)
+    sums = np.zeros((len(left), len(right), LANES), dtype=np.float32)
+    for at in range(0, left.shape[1], LANES):
+        sums += left[:, None, at : at + LANES] * right[None, :, at : at + LANES]
+    while sums.shape[2] > 1:
+        half = sums.shape[2] // 2
+        sums = sums[:, :, :half] + sums[:, :, half:]
+    return sums[:, :, 0]
 
 
 def blocks(lengths: npt.NDArray[np.integer], budget: int) -> list[slice]:

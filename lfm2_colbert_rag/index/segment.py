@@ -28,7 +28,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,9 @@ from .arrays import (
 )
 from .described import array_names, one_of, share, whole, wrong
 from .laws import MOST, Laws, all_finite, require_rows, windows_of
+
+if TYPE_CHECKING:
+    from .exact.quantized import QuantizedVectors
 
 EXACT, COMPRESSED = "exact", "compressed"
 # Arrays of an exact segment that have a row a vector, and those that have one a window.
@@ -169,10 +172,14 @@ class ExactSegment(Segment):
     Args:
         info: what the catalog knows of it.
         arrays: see the module.
+
+    Attributes:
+        quantized: its vectors as bytes, once a search has made them.
     """
 
     def __init__(self, info: SegmentInfo, arrays: Mapping[str, npt.NDArray[np.generic]]) -> None:
         self.info = info
+        self.quantized: QuantizedVectors | None = None
         self.vectors: npt.NDArray[np.float16] = arrays["vectors"]  # type: ignore[assignment]
         self.token_ids: npt.NDArray[np.int32] = arrays["token_ids"]  # type: ignore[assignment]
         self.spans: npt.NDArray[np.int32] = arrays["spans"]  # type: ignore[assignment]
@@ -187,7 +194,7 @@ class ExactSegment(Segment):
     @cached_property
     def finite(self) -> bool:
         """Whether no vector holds NaN or infinity; looked at once, when it is first searched."""
-        return all_finite(self.vectors)
+        return self.quantized is not None or all_finite(self.vectors)
 
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32."""

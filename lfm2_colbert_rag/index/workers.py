@@ -9,6 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from ..errors import ConfigError
 
 _T = TypeVar("_T")
@@ -59,6 +62,20 @@ def even_parts(size: int, parts: int) -> list[tuple[int, int]]:
     parts = max(1, min(parts, size))
     cuts = [size * part // parts for part in range(parts + 1)]
     return [(start, end) for start, end in itertools.pairwise(cuts) if start < end]
+
+
+def balanced_parts(sizes: npt.NDArray[np.integer], least: int) -> list[tuple[int, int]]:
+    """Cut items into consecutive parts of like total size, one a thread, none empty.
+
+    Args:
+        sizes: of the items.
+        least: a part this small is not worth a thread.
+    """
+    ends = np.cumsum(sizes)
+    total = int(ends[-1]) if len(ends) else 0
+    parts = max(1, min(thread_count(), total // max(1, least)))
+    cuts = np.searchsorted(ends, [total * part // parts for part in range(1, parts)]).tolist()
+    return [(a, b) for a, b in itertools.pairwise([0, *cuts, len(sizes)]) if a < b]
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag._support import progress as bars
 from lfm2_colbert_rag.evaluation import Evaluation, load_dataset
 from lfm2_colbert_rag.evaluation import evaluate as measure
 from tests.evaluation.conftest import beir, family_folder, own, write_lines
@@ -26,6 +27,20 @@ def test_a_folder(run: Run, own: Path) -> None:
     for mean in evaluation.result().means.values():
         assert f"{mean.mean:.3f}" in outcome.out
         assert f"({mean.low:.3f}–{mean.high:.3f})" in outcome.out
+
+
+def test_progress_is_shown_unless_it_is_turned_off(
+    run: Run, family_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bars, "EVERY", 0.0)
+    asked = ("evaluate", "--data", family_folder, "--model", "hash", "--json")
+    shown, quiet = run(*asked), run(*asked, "--no-progress")
+    assert "asking both en→de (3 of 4): 2 of 2\n" in shown.err
+    assert quiet.err == ""
+    one, other = (json.loads(outcome.out)["evaluations"] for outcome in (shown, quiet))
+    assert [found["modes"]["late"]["means"] for found in one] == [
+        found["modes"]["late"]["means"] for found in other
+    ]
 
 
 def test_json_is_an_evaluation(run: Run, own: Path) -> None:

@@ -15,6 +15,8 @@ from lfm2_colbert_rag.index.compressed.codebook import Codebook
 from lfm2_colbert_rag.index.compressed.codec import Codec
 from lfm2_colbert_rag.index.compressed.segment import open_compressed_segment
 from lfm2_colbert_rag.index.compressed.writer import CompressedSegmentWriter
+from lfm2_colbert_rag.index.exact.compiled import CompiledMaxSim
+from lfm2_colbert_rag.index.exact.plain import PlainMaxSim
 from lfm2_colbert_rag.index.segment import Segment, SegmentWriter, WindowWriter, open_exact_segment
 from lfm2_colbert_rag.types import TokenVectors, Window
 
@@ -98,8 +100,8 @@ def _voting(segments: list[LiveSegment]) -> Index:
 
 
 INDEXES = {
-    "exact": Kind(ExactIndex),
-    "exact-tiny-blocks": Kind(lambda segments: ExactIndex(segments, block_tokens=3)),
+    "exact": Kind(lambda segments: ExactIndex(segments, way=CompiledMaxSim())),
+    "exact-plain": Kind(lambda segments: ExactIndex(segments, way=PlainMaxSim(block_tokens=3))),
     "scanned-4": Kind(CompressedIndex, 4, tolerance=0.12),
     "scanned-2-mixed": Kind(CompressedIndex, 2, every=2, tolerance=0.5),
     "voted-4": Kind(_voting, 4, tolerance=0.12, complete=False),

@@ -107,6 +107,7 @@ def test_a_search_that_meets_forgotten_passages_is_repeated_and_then_says_so(
 CALLS = {
     "search": lambda r, _: r.search("router"),
     "search_many": lambda r, _: r.search_many(["router"]),
+    "rank_many": lambda r, _: r.rank_many(["router"]),
     "rerank": lambda r, _: r.rerank("router", ["text"]),
     "explain": lambda r, _: r.explain("router", "reset"),
     "plan": lambda r, _: r.plan("router"),

@@ -1,31 +1,60 @@
-"""Exact search: every allowed passage is scored. The oracle, and the right choice while small."""
+"""Exact search: the ranking by float32 MaxSim over all stored vectors. The oracle.
+
+Every allowed window is scored over bytes first, with a margin in which its MaxSim must lie
+(:mod:`.quantized`). Only windows that may belong to the best k by that are scored in float32, in
+two rounds: those that look best, and then those that may still be better than the k-th of them.
+Scores in float32 are summed in one order everywhere, so that they depend on the query and the
+window only, and ties can be broken by id.
+
+Until the kernels for that are ready, blocks of vectors are multiplied by numpy: a slower way to the
+same ranking, bit by bit.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import REMEDY, IndexCorruptError
+from ...errors import InputError
 from ...types import TokenMatrix
+from ..array_types import FloatArray, IntArray
 from ..base import Index, LiveSegment, Ranking, run_starts
-from ..maxsim import blocks, score_block
-from ..segment import ExactSegment, Segment
+from .compiled import KERNELS, CompiledMaxSim
+from .plain import PlainMaxSim
+from .windows import Windows
 
-# Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
-BLOCK_TOKENS = 32_768
-# Scores of one passage from two block shapes differ by rounding only; MaxSim is a sum of at most
-# a few hundred float32 cosines, so a thousandth is far beyond any such difference.
-ROUNDING_MARGIN = 1e-3
+# Queries that share one pass over the vectors, and the vectors that these may have.
+_QUERIES, _QUERY_VECTORS = 64, 512
+
+
+class MaxSim(Protocol):
+    """A way to score windows."""
+
+    def estimate(
+        self, queries: Sequence[TokenMatrix], windows: Windows
+    ) -> tuple[FloatArray, FloatArray]:
+        """Estimate MaxSim of windows.
+
+        Returns:
+            ``(queries, windows)`` scores, and by how much each may differ from :meth:`score`'s.
+
+        Raises:
+            IndexCorruptError: a vector is not finite.
+        """
+
+    def score(self, query: TokenMatrix, windows: Windows) -> FloatArray:
+        """Return ``(windows,)`` MaxSim in float32, see :func:`..maxsim.score_window`."""
 
 
 class ExactIndex(Index):
-    """Blocked MaxSim in float32 over memory-mapped float16 vectors.
+    """The ranking by MaxSim in float32 over memory-mapped float16 vectors.
 
     Args:
         segments: the segments of one generation.
-        block_tokens: vectors held in float32 at a time.
+        way: how windows are scored; by kernels once they are ready when None.
 
     Example:
         >>> index = ExactIndex([])
@@ -33,11 +62,10 @@ class ExactIndex(Index):
         0
     """
 
-    def __init__(
-        self, segments: Sequence[LiveSegment], *, block_tokens: int = BLOCK_TOKENS
-    ) -> None:
+    def __init__(self, segments: Sequence[LiveSegment], *, way: MaxSim | None = None) -> None:
         super().__init__(segments)
-        self._block_tokens = block_tokens
+        self._way = way
+        self._all: Windows | None = None
 
     def search(
         self,
@@ -46,74 +74,100 @@ class ExactIndex(Index):
         *,
         rows: npt.NDArray[np.int64] | None = None,
     ) -> list[Ranking]:
-        """Rank the live passages for each query; one pass over the vectors serves all queries."""
-        if not len(queries):
-            return []
-        found: list[npt.NDArray[np.int64]] = []
-        scored: list[npt.NDArray[np.float32]] = []
-        for block_rows, vectors, lengths in self._scan(rows):
-            found.append(block_rows)
-            scored.append(np.stack([score_block(query, vectors, lengths) for query in queries]))
-        if not found:
+        """Rank the live passages for each query; one pass over the vectors serves many queries.
+
+        Raises:
+            InputError: a query is not as wide as the vectors.
+            IndexCorruptError: a vector is not finite.
+        """
+        windows = self._windows(rows)
+        if not len(windows):
             return [Ranking.empty() for _ in queries]
-        all_rows, all_scores = _best_windows(np.concatenate(found), np.concatenate(scored, axis=1))
-        return [
-            self._rescore(query, _best(all_rows, scores, k)).cut(k)
-            for query, scores in zip(queries, all_scores, strict=True)
-        ]
+        _require_width(queries, windows.dim)
+        way = self._way or _way(windows.dim)
+        if len(windows.starts) <= k:
+            return [_ranking(windows, way.score(query, windows)) for query in queries]
+        found = []
+        for group in _groups(queries):
+            for query, scores, margins in zip(group, *way.estimate(group, windows), strict=True):
+                found.append(_best(way, query, windows, scores, margins, k))
+        return found
 
-    def _scan(
-        self, rows: npt.NDArray[np.int64] | None
-    ) -> Iterator[tuple[npt.NDArray[np.int64], TokenMatrix, npt.NDArray[np.int64]]]:
-        """Yield windows of allowed passages in blocks: rows, vectors end to end, and lengths."""
-        for live in self.segments:
-            positions = live.within(rows).positions
-            if len(positions):
-                _require_finite(live.segment)
-            lengths = live.segment.lengths[positions]
-            for part in blocks(lengths, self._block_tokens):
-                yield (
-                    live.segment.rows[positions[part]],
-                    _gather(live, positions[part], lengths[part]),
-                    lengths[part],
-                )
+    def _windows(self, rows: npt.NDArray[np.int64] | None) -> Windows:
+        if rows is not None:
+            return Windows.of(self.segments, rows)
+        if self._all is None:
+            self._all = Windows.of(self.segments, None)
+        return self._all
 
 
-def _require_finite(segment: Segment) -> None:
-    """Refuse to compare what is no number: it would be passed over, or win, in silence."""
-    assert isinstance(segment, ExactSegment)
-    if not segment.finite:
-        raise IndexCorruptError(
-            f"a vector of segment {segment.info.name} is not finite (NaN or infinity). {REMEDY}"
-        )
+def _way(dim: int) -> MaxSim:
+    return CompiledMaxSim() if KERNELS.ready(dim) else PlainMaxSim()
 
 
-def _gather(
-    live: LiveSegment, positions: npt.NDArray[np.intp], lengths: npt.NDArray[np.int64]
-) -> TokenMatrix:
-    """Copy the windows at these ascending positions into one float32 array, end to end."""
-    segment = live.segment
-    assert isinstance(segment, ExactSegment)
-    starts = segment.offsets[positions]
-    if positions[-1] - positions[0] + 1 == len(positions):
-        return segment.vectors[starts[0] : starts[-1] + lengths[-1]].astype(np.float32)
-    shifts = starts - np.concatenate(([0], np.cumsum(lengths)[:-1]))
-    return segment.vectors[np.arange(lengths.sum()) + np.repeat(shifts, lengths)].astype(np.float32)
+def _require_width(queries: Sequence[TokenMatrix], dim: int) -> None:
+    for query in queries:
+        if query.ndim != 2 or query.shape[1] != dim:
+            raise InputError(
+                f"a query must be a matrix of shape (num_tokens, {dim}), as the vectors of this "
+                f"index are, not {query.shape}."
+            )
 
 
-def _best_windows(
-    rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32]
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Keep each row once, with the best of its windows' scores, ``(queries, rows)``."""
-    starts = run_starts(rows)
-    return rows[starts], np.maximum.reduceat(scores, starts, axis=1)
+def _groups(queries: Sequence[TokenMatrix]) -> Iterator[list[TokenMatrix]]:
+    group: list[TokenMatrix] = []
+    vectors = 0
+    for query in queries:
+        vectors += len(query)
+        if group and (len(group) == _QUERIES or vectors > _QUERY_VECTORS):
+            yield group
+            group, vectors = [], len(query)
+        group.append(query)
+    if group:
+        yield group
 
 
 def _best(
-    rows: npt.NDArray[np.int64], scores: npt.NDArray[np.float32], k: int
-) -> npt.NDArray[np.int64]:
-    """Rows that may belong to the best k once rounding is taken out."""
-    if len(rows) <= k:
-        return rows
-    kth = np.partition(scores, len(scores) - k)[len(scores) - k]
-    return rows[scores >= kth - ROUNDING_MARGIN]
+    way: MaxSim,
+    query: TokenMatrix,
+    windows: Windows,
+    scores: FloatArray,
+    margins: FloatArray,
+    k: int,
+) -> Ranking:
+    """Rank the best k of more than k rows, given estimates and their margins."""
+    least = _kth(np.maximum.reduceat(scores, windows.starts), k)
+    first = np.flatnonzero(scores >= least)
+    found = way.score(query, windows.take(first))
+    # As good as the k-th of these another must be at least, at most by its margin.
+    wanted = _kth(np.maximum.reduceat(found, run_starts(windows.rows[first])), k)
+    rest = np.flatnonzero((scores < least) & (scores + margins >= wanted))
+    chosen = np.concatenate((first, rest))
+    found = np.concatenate((found, way.score(query, windows.take(rest))))
+    order = np.argsort(chosen)
+    return _ranking(windows.take(chosen[order]), found[order]).cut(k)
+
+
+def _kth(scores: FloatArray, k: int) -> np.float32:
+    """Return the k-th largest of at least k scores."""
+    found: np.float32 = np.partition(scores, len(scores) - k)[len(scores) - k]
+    return found
+
+
+def _ranking(windows: Windows, scores: FloatArray) -> Ranking:
+    """Rank rows by the best of their windows, the first of those that tie."""
+    starts = windows.starts
+    best = np.maximum.reduceat(scores, starts)
+    counts = np.diff(starts, append=len(windows))
+    winners = np.flatnonzero(scores == np.repeat(best, counts))
+    winners = winners[run_starts(windows.rows[winners])]
+    return Ranking.ordered(windows.rows[starts], best, _places(windows, winners))
+
+
+def _places(windows: Windows, chosen: npt.NDArray[np.intp]) -> IntArray:
+    """Return which of its row's windows each is, counted from 0."""
+    places = np.empty(len(chosen), np.int64)
+    some = windows.take(chosen)
+    for segment, mine in some.by_owner():
+        places[mine] = some.positions[mine] - np.searchsorted(segment.rows, some.rows[mine])
+    return places

@@ -59,6 +59,8 @@ def _say_so():
 
 _OURS = set()
 kernel = _compiler()
+# Sums in the order in which they are written, to the last bit.
+exact_kernel = _compiler(fastmath=False)
 # Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
 part = _compiler(forceinline=True)
 event.register("numba:compile", _Compilations())

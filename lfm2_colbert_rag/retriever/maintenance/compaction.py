@@ -89,16 +89,25 @@ class Compactor:
     def _policy(self) -> CompactionPolicy:
         return DEFAULT_POLICY if self._given is None else self._given
 
-    def auto_compact(self) -> None:
-        """Do what has become due after a commit, which stands: what goes wrong is logged."""
+    def auto_compact(self, *, streaming: bool = False) -> None:
+        """Do what has become due after a commit, which stands: what goes wrong is logged.
+
+        Args:
+            streaming: more commits follow at once. Only then an index that may choose becomes
+                compressed here: to make its first codebook takes half a minute, for which no single
+                call of ``add`` should have to wait. Otherwise ``optimize`` does it.
+        """
         store = self._store
         try:
             snapshot = store.snapshot()
-            if not self.wants_compression(snapshot) and not self._find_mergers(snapshot):
+            compressing = self.wants_compression(snapshot) and (
+                streaming or bool(snapshot.codebooks) or snapshot.settings.storage == "compressed"
+            )
+            if not compressing and not self._find_mergers(snapshot):
                 return
             with store.locks.optimizing(timeout=0):
                 self.soundness.begin()
-                if self.wants_compression():
+                if compressing and self.wants_compression():
                     self.compress()
                 self.merge_due()
         except (IndexLockedError, StaleDraftError):

@@ -38,7 +38,7 @@ def ranked_hits(
         k: most hits.
         legs: by row, what each leg gave; None where the ranking is that of the late leg.
     """
-    ranked = _ranked(answer, passages, k)
+    ranked = ranked_order(answer, passages, k)
     spans = index.segments.window_spans([(one.row, one.place) for one in ranked])
     given = [
         {"late": Leg(rank, one.score)} if legs is None else legs[one.row]
@@ -59,17 +59,20 @@ def ranked_hits(
     ]
 
 
-class _Ranked(NamedTuple):
+class RankedRow(NamedTuple):
+    """A row among the best of a question: which window of which of both gave its score."""
+
     row: int
     score: float
     place: int
     asked: int
 
 
-def _ranked(answer: Answer, passages: Mapping[int, Passage], k: int) -> list[_Ranked]:
+def ranked_order(answer: Answer, passages: Mapping[int, Passage], k: int) -> list[RankedRow]:
+    """Order what an index found, best first; equal scores by id."""
     ranking = answer.ranking
     columns = (ranking.rows, ranking.scores, ranking.windows, answer.asked)
-    found = map(_Ranked, *(column.tolist() for column in columns))
+    found = map(RankedRow, *(column.tolist() for column in columns))
     return sorted(found, key=lambda one: (-one.score, passages[one.row].id))[:k]
 
 
@@ -92,10 +95,6 @@ def lexical_hits(
         k: most hits.
         find_evidence: finds the evidence in a row, when it is asked for.
     """
-    ranked = sorted(
-        zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True),
-        key=lambda found: (-found[1], passages[found[0]].id),
-    )
     return [
         Hit(
             passages[row].id,
@@ -106,8 +105,16 @@ def lexical_hits(
             legs={"lexical": Leg(rank, score)},
             _find_evidence=partial(find_evidence, row),
         )
-        for rank, (row, score) in enumerate(ranked[:k], 1)
+        for rank, (row, score) in enumerate(lexical_order(ranking, passages, k), 1)
     ]
+
+
+def lexical_order(
+    ranking: LexicalRanking, passages: Mapping[int, Passage], k: int
+) -> list[tuple[int, float]]:
+    """Order what the lexical index found, rows and scores, best first; equal scores by id."""
+    found = zip(ranking.rows.tolist(), ranking.scores.tolist(), strict=True)
+    return sorted(found, key=lambda one: (-one[1], passages[one[0]].id))[:k]
 
 
 def reranked_hits(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -18,10 +19,11 @@ from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed import CompressedIndex
 from ...index.trace import exact_trace
 from ..ingest.passage_encoder import PassageEncoder
-from .chance import Chance, Chances, chance_of
+from .chance import Chances, chance_of
 from .diversity import diversify
+from .found import Found, Ranked, TermsFound, VectorsFound, windows_asked, windows_to_rank
 from .fusion import Fusion
-from .hits import blank_hits, explain_row, lexical_hits, matching_hits, ranked_hits, reranked_hits
+from .hits import blank_hits, explain_row, matching_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
 from .late import Query, ask, joined
@@ -37,6 +39,8 @@ if TYPE_CHECKING:
     from ...storage.store import Snapshot, Store
     from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
     from .explanation import Explanation
+
+logger = logging.getLogger(__name__)
 
 # Users' own queries, as vectors and in memory only, that recall is measured on.
 REMEMBERED = 256
@@ -64,6 +68,16 @@ class Searcher:
         self.indexes = IndexCache()
         self.legs = Legs(store, self.indexes, self._chances)
 
+    def prepare(self) -> None:
+        """Do beforehand, after a commit, what the next question would wait for.
+
+        Nothing that goes wrong fails the caller, whose commit stands: the question will say it.
+        """
+        try:
+            self._chances.prepare(self._store.snapshot())
+        except Exception as error:
+            logger.debug("nothing was prepared for questions to %s: %s", self._store.folder, error)
+
     def encode(self, queries: Sequence[str]) -> list[Question]:
         """Encode queries of any length; their vectors can be compared with every index.
 
@@ -76,7 +90,7 @@ class Searcher:
     def queries(self, snapshot: Snapshot, texts: Sequence[str]) -> list[list[Query]]:
         """Encode queries, and say of each of their windows what it scores by chance."""
         questions, chance = self.encode(texts), self._chances.of(snapshot)
-        return [_asked(question, chance) for question in questions]
+        return [windows_asked(question, chance) for question in questions]
 
     def search_many(
         self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
@@ -85,9 +99,24 @@ class Searcher:
 
         What is blank asks for whatever matches the filter.
         """
-        asked = [text for text in texts if not is_blank(text)]
-        answers = iter(self._answer(asked, k, where, mode)[1] if asked else [])
+        written = [text for text in texts if not is_blank(text)]
+        answers = iter(self._answer(written, k, where, mode)[1] if written else [])
         return [self._matching(k, where) if is_blank(text) else next(answers) for text in texts]
+
+    def rank_many(
+        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
+    ) -> list[Ranked]:
+        """Do what :meth:`search_many` does, but give ids and scores alone."""
+        written = [text for text in texts if not is_blank(text)]
+        with system_errors(self._store.folder):
+            found = self._found(written, k, where, mode)[1].ranks(k) if written else []
+        answers = iter(found)
+        return [
+            [(hit.id, hit.score) for hit in self._matching(k, where)]
+            if is_blank(text)
+            else next(answers)
+            for text in texts
+        ]
 
     def search_diverse(
         self, text: str, k: int, where: Filter | None, mode: Mode, *, weight: float, fetch_k: int
@@ -139,7 +168,7 @@ class Searcher:
         if not snapshot.segments.passages:  # then their own length and languages say more
             found = [window.encoded.vectors for _, window in windows if len(window.encoded)]
             chance = chance_of(found, 0, self._background)
-        return reranked_hits(_asked(question, chance), candidates, windows, k)
+        return reranked_hits(windows_asked(question, chance), candidates, windows, k)
 
     def explain(self, text: str, id: str) -> Explanation:
         """Say which words of a passage answered a checked query.
@@ -152,7 +181,7 @@ class Searcher:
         if id not in rows:
             raise PassageNotFoundError(f"no passage has the id {id!r}.")
         passage = self._store.catalog.passages([rows[id]])[rows[id]]
-        query = _asked(self.encode([text])[0], self._chances.of(snapshot))
+        query = windows_asked(self.encode([text])[0], self._chances.of(snapshot))
         return explain_row(query, rows[id], passage, self.indexes.get(snapshot))
 
     def plan(self, text: str, k: int, where: Filter | None, mode: Mode) -> SearchPlan:
@@ -169,7 +198,7 @@ class Searcher:
             traces = [one for _, one in index.search_with_traces(vectors, k, rows=rows)]
         fused = None
         if mode == "hybrid":
-            query = _asked(question, self._chances.of(snapshot))
+            query = windows_asked(question, self._chances.of(snapshot))
             (found,) = self.legs.candidates(snapshot, [query], k, rows)
             fused = found.plan(self.fusion(snapshot))
         return SearchPlan.of(traces, fused, unread=question.unread)
@@ -182,17 +211,10 @@ class Searcher:
     def _answer(
         self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
     ) -> tuple[Snapshot, list[list[Hit]]]:
-        """Answer queries, and say in which generation.
-
-        Raises:
-            IndexBusyError: what was found was forgotten meanwhile, several times in a row.
-            IndexUnavailableError: there was not enough memory for so many hits, or too many files
-                are open.
-        """
+        """Answer queries, and say in which generation."""
         with system_errors(self._store.folder):
-            questions = [] if mode == "lexical" else self.encode(texts)
-            self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
-            return self._found(texts, questions, k, where, mode)
+            snapshot, found = self._found(texts, k, where, mode)
+            return snapshot, found.hits(k)
 
     def _matching(self, k: int, where: Filter | None) -> list[Hit]:
         """Return what matches a filter, in the order in which it was added."""
@@ -207,16 +229,21 @@ class Searcher:
         return encode_background(self._encoder.get())
 
     def _found(
-        self,
-        texts: Sequence[str],
-        questions: Sequence[Question],
-        k: int,
-        where: Filter | None,
-        mode: Mode,
-    ) -> tuple[Snapshot, list[list[Hit]]]:
+        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
+    ) -> tuple[Snapshot, Found]:
+        """Find what answers queries, and say in which generation.
+
+        Raises:
+            IndexBusyError: what was found was forgotten meanwhile, several times in a row.
+            IndexUnavailableError: there was not enough memory for so many hits, or too many files
+                are open.
+        """
+        questions = [] if mode == "lexical" else self.encode(texts)
+        self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
             rows = self._allowed(snapshot, where)
+            found: Found | None
             if mode == "lexical":
                 found = self._search_terms(snapshot, texts, k, rows)
             else:
@@ -239,25 +266,25 @@ class Searcher:
         k: int,
         rows: npt.NDArray[np.int64] | None,
         mode: Mode,
-    ) -> list[list[Hit]] | None:
+    ) -> VectorsFound | None:
         """Answer by late interaction, alone or with BM25; None if a passage is gone meanwhile."""
         index, chance = self.indexes.get(snapshot), self._chances.of(snapshot)
-        queries = [_asked(question, chance) for question in questions]
+        queries = [windows_to_rank(question, chance) for question in questions]
         legs: Sequence[Mapping[int, Mapping[str, Leg]] | None]
         if mode == "hybrid":
-            found = self.legs.candidates(snapshot, queries, k, rows)
+            candidates = self.legs.candidates(snapshot, queries, k, rows)
             fusion = self.fusion(snapshot)
-            answers, legs = [one.fused(fusion) for one in found], [one.legs for one in found]
+            answers, legs = (
+                [one.fused(fusion) for one in candidates],
+                [one.legs for one in candidates],
+            )
         else:
             answers = ask(index, queries, k, rows)
             legs = [None for _ in answers]
         passages = self._passages(answer.ranking for answer in answers)
         if passages is None:
             return None
-        return [
-            ranked_hits(query, answer, index, passages, k, leg)
-            for query, answer, leg in zip(queries, answers, legs, strict=True)
-        ]
+        return VectorsFound(questions, queries, answers, legs, passages, index, chance)
 
     def _search_terms(
         self,
@@ -265,7 +292,7 @@ class Searcher:
         texts: Sequence[str],
         k: int,
         rows: npt.NDArray[np.int64] | None,
-    ) -> list[list[Hit]] | None:
+    ) -> TermsFound | None:
         """Answer by BM25 alone; the model is loaded only if somebody asks for evidence."""
         rankings = [self.legs.lexical(snapshot, text, k, rows) for text in texts]
         passages = self._passages(rankings)
@@ -274,30 +301,13 @@ class Searcher:
         find_evidence = partial(
             _find_evidence, passages, self.indexes.get(snapshot), self._encoder, snapshot.settings
         )
-        return [
-            lexical_hits(ranking, passages, k, partial(find_evidence, text))
-            for text, ranking in zip(texts, rankings, strict=True)
-        ]
+        return TermsFound(texts, rankings, passages, find_evidence)
 
     def _passages(self, rankings: Iterable[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
         """Return the ranked passages; None if some were deleted, and forgotten, meanwhile."""
         rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
         passages = self._store.catalog.passages(rows.tolist())
         return passages if len(passages) == len(rows) else None
-
-
-def _asked(question: Question, chance: Chance | None = None) -> list[Query]:
-    """Return the windows of a question, and what each scores by chance."""
-    whole = len(question.windows) == 1
-    return [
-        Query(
-            question.text,
-            window.encoded,
-            None if chance is None else chance.baseline(window.encoded.vectors),
-            None if whole else window.span,
-        )
-        for window in question.windows
-    ]
 
 
 def _find_evidence(
@@ -310,4 +320,4 @@ def _find_evidence(
 ) -> tuple[Match, ...]:
     """Explain a hit of BM25. It knows no store, so that kept hits keep no connections open."""
     (question,) = read_questions(encoder.get(), [text], settings.dim)
-    return explain_row([joined(_asked(question))], row, passages[row], index).matches
+    return explain_row([joined(windows_asked(question))], row, passages[row], index).matches

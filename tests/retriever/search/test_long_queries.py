@@ -59,6 +59,17 @@ def test_what_is_asked_is_found_wherever_it_stands(shelves, mode, question):
 
 
 @pytest.mark.parametrize("mode", MODES)
+def test_rankings_are_those_of_the_hits(shelves, mode):
+    """Ids and scores alone are those of a search, and so is a question that is alone."""
+    asked = [long(), "summer by the sea", QUESTION, "w4 w9", ""]
+    found = shelves.rank_many(asked, 7, mode=mode, where={"odd": 0})
+    hits = shelves.search_many(asked, 7, mode=mode, where={"odd": 0})
+    assert found == [[(hit.id, hit.score) for hit in one] for one in hits]
+    assert [shelves.rank_many([one], 7, mode=mode, where={"odd": 0})[0] for one in asked] == found
+    assert all(found)
+
+
+@pytest.mark.parametrize("mode", MODES)
 def test_evidence_lies_in_the_whole_question(shelves, mode):
     question = long()
     hit = next(hit for hit in shelves.search(question, k=9, mode=mode) if hit.id == "0")

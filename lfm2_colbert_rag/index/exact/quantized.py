@@ -1,0 +1,204 @@
+"""Vectors as bytes, and how far products of such bytes can lie from those of the vectors.
+
+A stored vector v becomes whole numbers of 8 bits, in parts of its largest coordinate; a query
+vector q becomes fewer, so that sums of products fit 16 bits. With v' and q' for what they stand
+for, the inequality of Cauchy and Schwarz says
+
+    |q v - q' v'|  <=  |q - q'| |v|  +  |q'| |v - v'|
+
+and since the largest of some numbers moves by no more than the number that moves most, a window's
+MaxSim over bytes lies within the sum of that over the query's vectors, with the longest v and the
+longest v - v' of the window. Both are measured, not assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from ...types import TokenMatrix
+from ..array_types import FloatArray, IntArray
+from ..jit import CHUNK, OFFSET, TOGETHER
+from ..workers import balanced_parts, in_parallel
+from .rounding import rounding_errors
+
+_T = TypeVar("_T", bound=np.generic)
+
+FOUR = 4  # neighbouring coordinates of one vector in a block
+MOST = 127  # parts of a vector's largest coordinate
+# Products with so many coordinates of a query vector are summed in 16 bits, of which none may reach
+# more than 255 LIMIT < 2**15 if they have one sign.
+GROUP, LIMIT = 8, 128
+# Lengths are measured in float32, and a little of them may be lost there.
+_ALLOWANCE = np.float32(1 + 1e-4)
+_WORTH_A_THREAD = 1024  # blocks to quantize
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedVectors:
+    """The vectors of a segment in blocks of eight; no window shares a block with another.
+
+    Attributes:
+        blocks: ``(blocks, TOGETHER CHUNK chunks)`` uint8: four coordinates of each of eight
+            vectors, then the next four, with OFFSET added. A window's last block is filled up with
+            its last vector.
+        scales: ``(blocks, TOGETHER)`` float32, what one part of a vector is.
+        firsts: ``(windows + 1,)`` where each window's blocks begin.
+        errors: ``(windows,)`` float32, the length of the longest difference between a vector and
+            what its bytes stand for.
+        lengths: ``(windows,)`` float32, the length of the longest vector.
+    """
+
+    blocks: npt.NDArray[np.uint8]
+    scales: FloatArray
+    firsts: IntArray
+    errors: FloatArray
+    lengths: FloatArray
+
+    @classmethod
+    def of(
+        cls, vectors: npt.NDArray[np.float16], offsets: npt.NDArray[np.int64]
+    ) -> QuantizedVectors | None:
+        """Quantize all windows of a segment; None if a vector is not finite.
+
+        Args:
+            vectors: ``(vectors, dim)``.
+            offsets: ``(windows + 1,)`` where each window's vectors begin.
+        """
+        from . import kernels
+
+        firsts = np.concatenate(([0], np.cumsum(-(-np.diff(offsets) // TOGETHER))))
+        blocks, windows = int(firsts[-1]), len(offsets) - 1
+        made = cls(
+            np.zeros((blocks, TOGETHER * padded(vectors.shape[1])), np.uint8),
+            np.empty((blocks, TOGETHER), np.float32),
+            firsts,
+            np.empty(windows, np.float32),
+            np.empty(windows, np.float32),
+        )
+        halves, offsets = halves_of(vectors), read_only(offsets)
+        finite = in_parallel(
+            lambda start, end: kernels.quantize_windows(
+                *(halves, offsets, firsts, start, end),
+                *(made.blocks, made.scales, made.errors, made.lengths),
+            ),
+            balanced_parts(np.diff(firsts), _WORTH_A_THREAD),
+        )
+        np.sqrt(made.errors, out=made.errors)
+        np.sqrt(made.lengths, out=made.lengths)
+        return made if all(finite) else None
+
+
+@dataclass(frozen=True, eq=False)
+class QuantizedQueries:
+    """The vectors of some queries, end to end in blocks of eight.
+
+    Attributes:
+        blocks: ``(blocks, TOGETHER CHUNK chunks)`` int8, laid out as those of
+            :class:`QuantizedVectors`; what there is after the last vector is zero.
+        starts: ``(TOGETHER blocks,)`` int32, what takes the OFFSET out of each sum.
+        units: ``(TOGETHER blocks,)`` float32, what one part of a vector is.
+        ends: ``(queries,)`` where each query's vectors end.
+        lost: ``(queries,)`` float32, the sum of the lengths of q - q'.
+        kept: ``(queries,)`` float32, the sum of the lengths of q'.
+        rounding: ``(queries,)`` float32, see :func:`.rounding.rounding_errors`.
+    """
+
+    blocks: npt.NDArray[np.int8]
+    starts: npt.NDArray[np.int32]
+    units: FloatArray
+    ends: IntArray
+    lost: FloatArray
+    kept: FloatArray
+    rounding: FloatArray
+
+    def __len__(self) -> int:
+        """Return the number of queries."""
+        return len(self.ends)
+
+    @classmethod
+    def of(cls, queries: Sequence[TokenMatrix]) -> QuantizedQueries:
+        """Quantize queries.
+
+        Args:
+            queries: ``(query tokens, dim)`` float32 each.
+        """
+        counts = np.array([len(query) for query in queries], dtype=np.int64)
+        ends = np.cumsum(counts)
+        rows = max(1, -(-int(ends[-1]) // TOGETHER)) * TOGETHER
+        dim = queries[0].shape[1]
+        vectors = np.zeros((rows, padded(dim)), np.float32)
+        vectors[: ends[-1], :dim] = np.concatenate(queries)
+        units = _units(vectors)
+        parts = np.rint(vectors / units[:, None])
+        found = parts * units[:, None]
+        return cls(
+            _in_blocks(parts.astype(np.int8)),
+            (-OFFSET * parts.sum(axis=1)).astype(np.int32),
+            units,
+            ends,
+            _sums(np.linalg.norm(vectors - found, axis=1), ends),
+            _sums(np.linalg.norm(found, axis=1), ends),
+            rounding_errors(queries),
+        )
+
+    def margins(self, errors: FloatArray, lengths: FloatArray) -> FloatArray:
+        """Return ``(queries, windows)``: how far MaxSim over bytes may lie from MaxSim.
+
+        Args:
+            errors: see :class:`QuantizedVectors`.
+            lengths: see :class:`QuantizedVectors`.
+        """
+        margins = np.outer(self.lost + self.rounding, lengths) + np.outer(self.kept, errors)
+        return margins * _ALLOWANCE
+
+    @cached_property
+    def chunks(self) -> tuple[None, ...]:
+        """As long as a vector has chunks; kernels are compiled for that."""
+        return (None,) * (self.blocks.shape[1] // (TOGETHER * CHUNK))
+
+
+def halves_of(vectors: npt.NDArray[np.float16]) -> npt.NDArray[np.uint16]:
+    """Return float16 as kernels take them, which know no such numbers: their bits."""
+    return read_only(vectors.view(np.uint16))
+
+
+def read_only(array: npt.NDArray[_T]) -> npt.NDArray[_T]:
+    """Return the same array as one that cannot be written, for which kernels are compiled."""
+    found = np.asarray(array).view()
+    found.flags.writeable = False
+    return found
+
+
+def padded(dim: int) -> int:
+    """Return the width of rows that kernels read."""
+    return -(-dim // CHUNK) * CHUNK
+
+
+def _units(vectors: FloatArray) -> FloatArray:
+    """Return the least unit of each vector in which its parts keep the LIMIT."""
+    # The kernels add the first two of four neighbours, and the last two, over four such fours.
+    groups = vectors.reshape(len(vectors), -1, GROUP // 2, 2, 2)
+    above = np.maximum(groups, 0).sum(axis=(2, 4)).max(axis=(1, 2))
+    below = np.maximum(-groups, 0).sum(axis=(2, 4)).max(axis=(1, 2))
+    # Rounding adds half a part to each at most.
+    units = np.maximum(above, below) / np.float32(LIMIT - GROUP / 2 - 1)
+    units = np.maximum(units, np.abs(vectors).max(axis=1) / np.float32(MOST))
+    return np.where(units > 0, units, np.float32(1))
+
+
+def _in_blocks(parts: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
+    rows, width = parts.shape
+    fours = parts.reshape(rows // TOGETHER, TOGETHER, width // FOUR, FOUR)
+    return np.ascontiguousarray(fours.swapaxes(1, 2)).reshape(rows // TOGETHER, TOGETHER * width)
+
+
+def _sums(lengths: FloatArray, ends: IntArray) -> FloatArray:
+    """Add up what belongs to each query."""
+    running = np.concatenate(([0.0], np.cumsum(lengths, dtype=np.float64)))[ends]
+    return np.diff(running, prepend=0.0).astype(np.float32)
