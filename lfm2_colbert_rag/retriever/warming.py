@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ from ..encoder.background import encode_background
 from ..errors import ConfigError
 from ..index.compressed.codec import Codec
 from ..index.compressed.ways import SEARCHING, WRITING
+from ..index.exact.compiled import KERNELS as EXACT
+from ..index.jit.readiness import KernelSet
 
 if TYPE_CHECKING:
     from ..encoder import Encoder
@@ -66,8 +68,8 @@ def warm(
 
     Example:
         >>> from lfm2_colbert_rag import warm
-        >>> [done.what for done in warm("nano")]  # doctest: +SKIP
-        ['the model nano', 'the kernels of compressed search', 'the kernels of compression']
+        >>> warm("nano")[0].what  # doctest: +SKIP
+        'the model nano'
     """
     Codec(dim=8, nbits=nbits)  # a mistake shows before the model is loaded
     tell = progress or (lambda what: None)
@@ -101,7 +103,12 @@ def _is_kept(graph: Path, model: str | os.PathLike[str]) -> bool:
 
 
 def _warm_kernels(codec: Codec, tell: Callable[[str], None]) -> Iterator[Warmed]:
-    for kernels, variant in ((SEARCHING, codec), (WRITING, codec)):
+    sets: tuple[tuple[KernelSet, Hashable], ...] = (
+        (EXACT, codec.dim),
+        (SEARCHING, codec),
+        (WRITING, codec),
+    )
+    for kernels, variant in sets:
         name, began = f"the kernels of {kernels.name}", time.perf_counter()
         tell(name)
         from ..index.jit.caching import can_be_written, places

@@ -23,9 +23,9 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataC
 from ..._support.cache_folder import cache_folder, own_cache_folder, require_writable
 
 NUMBA_VARIABLE = "NUMBA_CACHE_DIR"
-# Files that kernels use beside those in their own folder.
+# Files that kernels use beside those in their own folder, in the one above it.
 _SHARED = ("../jit/__init__.py", "../jit/compiling.py", "../jit/simd.py")
-_BESIDE = ("structs.py", "codec.py", "whole_levels.py")
+_BESIDE = ("structs.py", "codec.py", "whole_levels.py", "quantized.py")
 
 
 def places():
