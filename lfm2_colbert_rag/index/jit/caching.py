@@ -28,7 +28,7 @@ _SHARED = ("../jit/__init__.py", "../jit/compiling.py", "../jit/simd.py")
 _BESIDE = ("structs.py", "codec.py", "whole_levels.py", "quantized.py")
 
 
-def places():
+def places() -> list[Path]:
     """Return the folders where kernels are looked for, the chosen one first."""
     chosen = os.environ.get(NUMBA_VARIABLE)
     first = Path(chosen).expanduser() / "lfm2-colbert" if chosen else cache_folder() / "kernels"
@@ -37,7 +37,7 @@ def places():
 
 
 @lru_cache
-def can_be_written(folder):
+def can_be_written(folder: Path) -> bool:
     """Tell whether a folder can be written; remembered, as it is asked for each kernel."""
     try:
         require_writable(folder)
