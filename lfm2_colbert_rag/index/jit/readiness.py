@@ -30,7 +30,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ..._support.forking import NO_FORK, renew_in_child
 from ...errors import ConfigError
@@ -45,6 +45,7 @@ HEAD_START = 1.0
 THREAD = "lfm2-colbert-compiler"
 
 Rehearsal: TypeAlias = Callable[..., Iterator[object]]
+_R = TypeVar("_R", bound=Rehearsal)
 _Job: TypeAlias = "tuple[KernelSet, tuple[Hashable, ...]]"
 
 
@@ -54,7 +55,8 @@ class KernelSet:
     Args:
         name: what they are for, as in "the kernels of exact search".
         rehearse: calls each of them with arguments of the types that it will be given, one a step
-            of the iterator; called with what :meth:`ready` is given. It may run several times.
+            of the iterator; called with what :meth:`ready` is given. It may run several times. None
+            where :meth:`rehearsal` says it later, before anybody asks.
 
     Example:
         >>> kernels = KernelSet("nothing", lambda: iter(()))
@@ -63,12 +65,17 @@ class KernelSet:
         True
     """
 
-    def __init__(self, name: str, rehearse: Rehearsal) -> None:
+    def __init__(self, name: str, rehearse: Rehearsal | None = None) -> None:
         self.name = name
         self._rehearse = rehearse
         self._ready: set[tuple[Hashable, ...]] = set()
         self._failed: set[tuple[Hashable, ...]] = set()
         self._rehearsing: dict[tuple[Hashable, ...], int] = {}
+
+    def rehearsal(self, rehearse: _R) -> _R:
+        """Say how they are made ready, as a decorator, where that is known in another module."""
+        self._rehearse = rehearse
+        return rehearse
 
     def ready(self, *variant: Hashable) -> bool:
         """Tell whether the kernels can be called; a thread begins to make them ready otherwise.
@@ -111,6 +118,7 @@ class KernelSet:
             Exception: whatever the compiler raised.
         """
         self._rehearsing[variant] = threading.get_ident()
+        assert self._rehearse is not None, f"nobody said how {self.name} is rehearsed"
         steps = iter(self._rehearse(*variant))
         while True:
             with NO_FORK:
