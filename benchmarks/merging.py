@@ -9,8 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lfm2_colbert_rag.encoder import Encoder
-from lfm2_colbert_rag.index.maxsim import score_block
-from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, BaselineSample
+from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, BaselineSample, WindowVectors
 
 from .talk import Talk
 
@@ -69,14 +68,14 @@ class Collection:
     def __init__(self, encoder: Encoder, talk: Talk) -> None:
         self._encoder = encoder
         encoded = encoder.encode_document([one.text for one in talk.passages])
-        self._passages = BaselineSample.of([one.vectors for one in encoded])
+        self._passages = WindowVectors.of([one.vectors for one in encoded])
         chosen = np.random.default_rng(0).permutation(len(encoded))[:WINDOWS]
         self._chance = BaselineSample.of([encoded[place].vectors for place in chosen])
 
     def ask(self, windows: list[str]) -> Scores:
         """Score all passages with each window."""
         queries = [one.vectors for one in self._encoder.encode_query(windows)]
-        rows = [score_block(one, self._passages.vectors, self._passages.lengths) for one in queries]
+        rows = [self._passages.scores(one) for one in queries]
         chances = [self._chance.baseline(one) for one in queries]
         columns = ([one.mean for one in chances], [one.std for one in chances], map(len, queries))
         return Scores(np.array(rows, float), *(np.array([*one], float)[:, None] for one in columns))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
+from lfm2_colbert_rag._support.cache_folder import CACHE_VARIABLE, cache_folder
 
 from .windows import sitecustomize as windows_rules
 
@@ -49,8 +49,14 @@ def fill(retriever: Retriever) -> Retriever:
 
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory: pytest.TempPathFactory):
-    """Convert models into a folder of the tests' own, not into the user's cache."""
+    """Convert models into a folder of the tests' own, not into the user's cache.
+
+    Kernels stay where the user's are: to compile them takes half a minute a process. Tests wait for
+    them, so that all scores come from the same ones.
+    """
     before = os.environ.get(CACHE_VARIABLE)
+    os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))
+    os.environ.setdefault("LFM2_COLBERT_KERNELS", "wait")
     os.environ[CACHE_VARIABLE] = str(tmp_path_factory.mktemp("cache"))
     yield
     if before is None:

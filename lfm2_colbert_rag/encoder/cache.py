@@ -14,23 +14,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
-from platformdirs import user_cache_path
-
+from .._support.cache_folder import CACHE_VARIABLE, cache_folder, require_writable
 from .._support.system_errors import FULL
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-CACHE_VARIABLE = "LFM2_COLBERT_CACHE"
-
 _LARGE = 64_000_000  # bytes; less is hashed faster than anyone could notice
-
-
-def cache_folder() -> Path:
-    """Return where it is: ``$LFM2_COLBERT_CACHE``, or a folder in the user's cache."""
-    chosen = os.environ.get(CACHE_VARIABLE)
-    return Path(chosen).expanduser() if chosen else user_cache_path("lfm2-colbert")
 
 
 def writable_cache(name: str) -> Path:
@@ -47,9 +38,8 @@ def writable_cache(name: str) -> Path:
     """
     folder = cache_folder() / name
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return folder
+        require_writable(folder)
+        return folder
     except OSError as error:
         if os.environ.get(CACHE_VARIABLE) or error.errno in FULL:
             raise

@@ -7,7 +7,7 @@ accent. Tokenizers see two words there, which some files and systems write one w
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import takewhile
 
@@ -97,11 +97,14 @@ def _changes(text: str) -> Iterator[tuple[int, int, str]]:
     for found in _CHANGING.finditer(text):
         new = unicodedata.normalize(NORMAL_FORM, found[0])
         if new != found[0]:
-            same = _alike_at_the_end(found[0], new)
-            yield found.start(), found.end() - same, new[: len(new) - same]
+            # A line break may stand before marks, and is no part of what is made of them.
+            before = _alike(found[0], new)
+            after = _alike(reversed(found[0][before:]), reversed(new[before:]))
+            end = len(new) - after
+            yield found.start() + before, found.end() - after, new[before:end]
 
 
-def _alike_at_the_end(one: str, other: str) -> int:
-    """Count the characters that two different strings end with alike."""
-    pairs = zip(reversed(one), reversed(other), strict=False)
+def _alike(one: Iterable[str], other: Iterable[str]) -> int:
+    """Count the characters that two different strings begin with alike."""
+    pairs = zip(one, other, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

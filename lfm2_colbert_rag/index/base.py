@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,12 @@ from ..types import TokenMatrix, Window
 
 if TYPE_CHECKING:
     from .segment import Segment
+
+
+# Filters whose windows a segment keeps, a byte a window each.
+_LIMITS = 4
+# Of fewer rows than a so-manyth of a segment each is looked up by itself.
+_FEW = 16
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +36,7 @@ class LiveSegment:
 
     segment: Segment
     live: npt.NDArray[np.bool_] | None = None
+    _limits: _Limits = field(default_factory=lambda: _Limits(), init=False, repr=False)
 
     @property
     def positions(self) -> npt.NDArray[np.int64]:
@@ -73,15 +81,37 @@ class LiveSegment:
         """
         if rows is None:
             return self
-        if not len(rows):
-            return LiveSegment(self.segment, np.zeros(len(self.segment.rows), np.bool_))
-        found = np.searchsorted(rows, self.segment.rows)
-        chosen = rows[np.minimum(found, len(rows) - 1)] == self.segment.rows
-        return LiveSegment(self.segment, chosen if self.live is None else chosen & self.live)
+        known = self._limits.get(rows)
+        if known is None:
+            chosen = _windows_of(rows, self.segment.rows)
+            known = LiveSegment(self.segment, chosen if self.live is None else chosen & self.live)
+            self._limits.keep(rows, known)
+        return known
 
     def is_live(self, position: int) -> bool:
         """Tell whether the window at a position belongs to a live passage."""
         return self.live is None or bool(self.live[position])
+
+
+class _Limits:
+    """What a segment was limited to last; safe to use from many threads.
+
+    Only arrays that nobody may change are known again, as a filter's rows are; each is known by
+    itself, not by what it holds.
+    """
+
+    def __init__(self) -> None:
+        self._kept: tuple[tuple[ref[npt.NDArray[np.int64]], LiveSegment], ...] = ()
+
+    def get(self, rows: npt.NDArray[np.int64]) -> LiveSegment | None:
+        """Return the segment limited to these rows; None where that is not known."""
+        return next((limited for known, limited in self._kept if known() is rows), None)
+
+    def keep(self, rows: npt.NDArray[np.int64], limited: LiveSegment) -> None:
+        """Know a limited segment again, in place of one of long ago, or of rows that are gone."""
+        if rows.flags.owndata and not rows.flags.writeable:
+            kept = [one for one in self._kept if one[0]() is not None]
+            self._kept = ((ref(rows), limited), *kept[: _LIMITS - 1])
 
 
 class LiveSegments(Sequence[LiveSegment]):
@@ -288,3 +318,20 @@ def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
     if not len(rows):
         return np.empty(0, dtype=np.intp)
     return np.concatenate(([0], np.flatnonzero(np.diff(rows)) + 1))
+
+
+def _windows_of(
+    rows: npt.NDArray[np.int64], windows: npt.NDArray[np.int64]
+) -> npt.NDArray[np.bool_]:
+    """Tell which windows, given by their rows, are of some rows; both ascend."""
+    if not len(rows) or not len(windows):
+        return np.zeros(len(windows), np.bool_)
+    first, last = np.searchsorted(rows, (windows[0], windows[-1] + 1))
+    rows = rows[first:last]
+    if len(rows) * _FEW >= len(windows):
+        return np.isin(windows, rows)
+    starts, ends = (np.searchsorted(windows, rows, side) for side in ("left", "right"))
+    sizes = ends - starts
+    chosen = np.zeros(len(windows), np.bool_)
+    chosen[np.arange(sizes.sum()) + np.repeat(starts - (np.cumsum(sizes) - sizes), sizes)] = True
+    return chosen

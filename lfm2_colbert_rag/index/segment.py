@@ -28,7 +28,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -45,9 +45,7 @@ from .arrays import (
 )
 from .described import array_names, one_of, share, whole, wrong
 from .laws import MOST, Laws, all_finite, require_rows, windows_of
-
-if TYPE_CHECKING:
-    from .exact.quantized import QuantizedVectors
+from .quantized_vectors import QuantizedVectors
 
 EXACT, COMPRESSED = "exact", "compressed"
 # Arrays of an exact segment that have a row a vector, and those that have one a window.

@@ -7,6 +7,7 @@ import logging
 import shutil
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
@@ -111,7 +112,8 @@ class Retriever:
         self._reader = Reader(store)
         self._searcher = Searcher(store, encoder)
         self._compactor = Compactor(store)
-        self._ingestor = Ingestor(store, encoder, self._compactor.auto_compact)
+        self._after_commit = partial(_settle, self._compactor, self._searcher)
+        self._ingestor = Ingestor(store, encoder, self._after_commit)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
         if memory is not None:
             weakref.finalize(self, discard, store, memory)
@@ -791,7 +793,7 @@ class Retriever:
         """
         checked, condition = check_deletion(ids, where, all)
         deleted = self._store.whole(lambda: self._store.delete(ids=checked, where=condition))
-        self._compactor.auto_compact()
+        self._after_commit()
         return deleted
 
     async def adelete(
@@ -982,6 +984,7 @@ class Retriever:
             self._optimizer.optimize(
                 reencode_texts=reencode, forget_after=forget_after, progress=progress
             )
+            self._searcher.prepare()
             return self.stats()
 
     def tune_fusion(
@@ -1080,6 +1083,12 @@ class Retriever:
     def _kept_for(self, passages: Iterator[Passage]) -> Iterator[Passage]:
         """Yield passages; an index in memory lasts until then, whoever else has let go of it."""
         yield from passages
+
+
+def _settle(compactor: Compactor, searcher: Searcher, streaming: bool = False) -> None:
+    """Do what has become due after a commit, and what the next question would wait for."""
+    compactor.auto_compact(streaming=streaming)
+    searcher.prepare()
 
 
 def _reopen(

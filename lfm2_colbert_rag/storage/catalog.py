@@ -60,7 +60,8 @@ from .folder_rows import (
 from .forgetting import Forgetting
 from .inspection import check_opened, inspect
 from .layout import CATALOG, require_catalog
-from .matching import matching_rows
+from .live_rows import LiveRows, live_rows
+from .matching import Matched, matching_rows
 from .passage_rows import (
     bury_passages,
     insert_passages,
@@ -131,6 +132,7 @@ class Catalog:
         self.postings = PostingLists(self._connections)
         self.forgetting = Forgetting(self._connections, self.postings)
         self._rows = RowCache()
+        self._live: LiveRows | None = None
         try:
             self._check_format(inspected)
         except BaseException:
@@ -292,10 +294,16 @@ class Catalog:
             write_values(connection, "measurements", {key: value})
 
     def select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
-        """Return the ascending live rows whose metadata match a filter; asked again, at once."""
+        """Return the ascending live rows whose metadata match a filter; asked again, at once.
+
+        They are read-only: the same array for all who ask the same of a generation.
+        """
         # By its repr: 1, 1.0 and True are equal and mean three different things.
         digest = hashlib.blake2b(repr(where).encode()).digest()
-        return self._rows.get((digest, generation), lambda: self._select(where, generation))
+        found = self._rows.get(
+            digest, generation, lambda known: self._select(where, generation, known)
+        )
+        return found.rows
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata, so that filters on it need not read all passages.
@@ -402,9 +410,12 @@ class Catalog:
         with self._connections.reading_one_state() as connection:
             return [f"{path}: {text}" for text in inspect(connection)]
 
-    def _select(self, where: Filter, generation: int) -> npt.NDArray[np.int64]:
+    def _select(self, where: Filter, generation: int, known: Matched | None) -> Matched:
         with self._connections.reading_one_state() as connection:
-            return matching_rows(connection, where, generation)
+            live = live_rows(connection, generation, self._live)
+            if self._live is None or self._live.generation < generation:
+                self._live = live  # at once, so that no lock is needed
+            return matching_rows(connection, where, live, known)
 
     def _check_format(self, inspected: bool) -> None:
         """Refuse what is no catalog, is damaged, or was written by another version."""

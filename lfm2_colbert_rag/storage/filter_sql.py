@@ -97,10 +97,39 @@ def to_sql(
         return f"NOT {to_sql(node.child, parameters, indexed)}"
     if node.path == ID_PATH:
         return _by_id(node, parameters)
-    # Passages without a field are found faster in their metadata than by leaving out all others.
-    if indexed and node.path in indexed and (node.operator != "$exists" or node.operand):
-        return _by_index(node, indexed[node.path], parameters)
+    if indexed and is_indexed(node, indexed):
+        return f"row IN (SELECT row FROM {index_source(node, parameters, indexed)})"
     return _by_metadata(node, parameters)
+
+
+def is_indexed(node: Filter, indexed: Mapping[Path, int]) -> bool:
+    """Tell whether the indexes know all that a filter asks.
+
+    Args:
+        node: the filter.
+        indexed: see :func:`to_sql`.
+    """
+    if isinstance(node, And | Or):
+        return bool(node.children) and all(is_indexed(child, indexed) for child in node.children)
+    if isinstance(node, Not):
+        return is_indexed(node.child, indexed)
+    # Passages without a field are found faster in their metadata than by leaving out all others.
+    return node.path in indexed and (node.operator != "$exists" or bool(node.operand))
+
+
+def index_source(node: Comparison, parameters: dict[str, Any], indexed: Mapping[Path, int]) -> str:
+    """Return from where SQL selects the rows that an index knows to match; some several times.
+
+    Args:
+        node: of an indexed field, see :func:`is_indexed`.
+        parameters: see :func:`to_sql`.
+        indexed: see there.
+    """
+    source = f"filter_values WHERE field = {indexed[node.path]}"
+    if node.operator == "$exists":
+        return source
+    test = _test(node, parameters)(lambda kind: f"kind = '{kind}'", "value")
+    return f"{source} AND {test}"
 
 
 def define_functions(connection: sqlite3.Connection) -> None:
@@ -209,14 +238,6 @@ def _by_id(node: Comparison, parameters: dict[str, Any]) -> str:
     return holds(lambda kind: "1" if kind == "string" else "0", "id")
 
 
-def _by_index(node: Comparison, field: int, parameters: dict[str, Any]) -> str:
-    chosen = f"SELECT row FROM filter_values WHERE field = {field}"
-    if node.operator == "$exists":
-        return f"row IN ({chosen})"
-    test = _test(node, parameters)(lambda kind: f"kind = '{kind}'", "value")
-    return f"row IN ({chosen} AND {test})"
-
-
 def _by_metadata(node: Comparison, parameters: dict[str, Any]) -> str:
     path = _bind(parameters, _json_path(node.path))
     found = f"json_type(metadata, {path})"
@@ -232,12 +253,15 @@ def _by_metadata(node: Comparison, parameters: dict[str, Any]) -> str:
     scalar = holds(_is_json(found), f"json_extract(metadata, {path})")
     element = holds(_is_json("type"), "atom")
     deep = f"EXISTS (SELECT 1 FROM json_each(values_at(metadata, {path})) WHERE {element})"
+    other = f"coalesce({scalar}, 0)"
+    if elsewhere:  # each call of a function counts, of hundreds of thousands of passages
+        other = (
+            f"CASE WHEN {found} IS NOT NULL THEN {other} WHEN {elsewhere} THEN {deep} ELSE 0 END"
+        )
     return (
         f"CASE {found} WHEN 'array' "
         f"THEN EXISTS (SELECT 1 FROM json_each(metadata, {path}) "
-        f"WHERE CASE type WHEN 'array' THEN {deep} ELSE {element} END) "
-        f"ELSE CASE WHEN {found} IS NOT NULL THEN coalesce({scalar}, 0) "
-        f"{f'WHEN {elsewhere} THEN {deep} ' if elsewhere else ''}ELSE 0 END END"
+        f"WHERE CASE type WHEN 'array' THEN {deep} ELSE {element} END) ELSE {other} END"
     )
 
 

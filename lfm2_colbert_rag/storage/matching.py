@@ -10,65 +10,111 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from ..filters.tree import And, Comparison, Filter, Not, Or, Path
-from .filter_sql import indexed_fields, to_sql
-from .schema import ALIVE
+from .filter_sql import index_source, indexed_fields, is_indexed, to_sql
+from .live_rows import LiveRows
+from .rows import fetch_rows
 
 _Rows: TypeAlias = npt.NDArray[np.int64]
 
 # What one statement is asked: four variables a comparison, where any SQLite takes 999, and some
 # levels of the hundred that its parser holds.
 _COMPARISONS, _DEPTH = 200, 6
+# Comparisons of a part that the indexes answer by themselves, each in a statement of its own.
+_ALONE = 16
 
 
-def matching_rows(connection: sqlite3.Connection, where: Filter, generation: int) -> _Rows:
-    """Return the ascending live rows of a generation whose metadata match a filter.
+@dataclass(frozen=True, eq=False)
+class Matched:
+    """What matches a filter in one generation.
+
+    Attributes:
+        generation: its number.
+        rows: ``(n,)`` int64, ascending, read-only.
+        last: the last row that was alive, matching or not; -1 where none was.
+    """
+
+    generation: int
+    rows: _Rows
+    last: int
+
+
+def matching_rows(
+    connection: sqlite3.Connection, where: Filter, live: LiveRows, known: Matched | None = None
+) -> Matched:
+    """Return what matches a filter.
+
+    A passage's metadata never change, a row with other metadata taking its place. So of the rows
+    that were alive in a former generation those match that matched and are still alive, and only
+    those that came since are looked at.
 
     Args:
         connection: within a transaction, so that all statements see one state.
         where: the filter.
-        generation: whose rows.
+        live: what lives in the generation that is asked for.
+        known: what matched in a former one; None where that is not known.
     """
-    indexed = indexed_fields(connection)
-    return _Matching(connection, generation, indexed).rows(simplified(where))
+    last = -1 if known is None else known.last
+    since = live.rows[np.searchsorted(live.rows, last, side="right") :]
+    # The indexes list all rows that hold a value: for a few new ones their metadata are faster.
+    indexed = indexed_fields(connection) if known is None else {}
+    rows = _Matching(connection, since, indexed).rows(simplified(where)) if len(since) else since
+    if known is not None:
+        rows = np.concatenate((_common(known.rows, live.rows), rows))
+    rows.flags.writeable = False
+    return Matched(live.generation, rows, live.last)
 
 
 @dataclass(frozen=True)
 class _Matching:
-    """Asks one generation of a catalog."""
+    """Looks for rows among some.
+
+    Attributes:
+        connection: see :func:`matching_rows`.
+        among: ``(n,)`` the live rows from some row on, ascending; at least one.
+        indexed: the numbers of the indexed fields that may help.
+    """
 
     connection: sqlite3.Connection
-    generation: int
+    among: _Rows
     indexed: dict[Path, int]
 
     def rows(self, node: Filter) -> _Rows:
-        """Return the ascending live rows that match; what is too large is asked in parts."""
-        if isinstance(node, Comparison) or (node.size <= _COMPARISONS and node.depth <= _DEPTH):
+        """Return those that match, ascending; what is too large is asked in parts."""
+        if isinstance(node, Comparison):
+            return self._ask(node)
+        alone = node.size <= _ALONE and is_indexed(node, self.indexed)
+        if not alone and node.size <= _COMPARISONS and node.depth <= _DEPTH:
             return self._ask(node)
         if isinstance(node, Not):
-            return np.setdiff1d(self._all, self.rows(node.child), assume_unique=True)
-        parts = map(self.rows, _bundles(node))
-        if isinstance(node, Or):
-            return np.unique(np.concatenate(list(parts)))
-        return reduce(lambda one, other: np.intersect1d(one, other, assume_unique=True), parts)
-
-    @cached_property
-    def _all(self) -> _Rows:
-        return self._ask(And(()))
+            child = self.rows(node.child)
+            return self.among[np.isin(self.among, child, assume_unique=True, invert=True)]
+        parts = [self.rows(part) for part in (node.children if alone else _bundles(node))]
+        return reduce(_union if isinstance(node, Or) else _common, parts)
 
     def _ask(self, node: Filter) -> _Rows:
-        parameters: dict[str, Any] = {"generation": self.generation}
-        condition = to_sql(node, parameters, self.indexed)
-        found = self.connection.execute(
-            f"SELECT row FROM passages WHERE {ALIVE} AND {condition} ORDER BY row", parameters
-        )
-        return np.fromiter((row for (row,) in found), dtype=np.int64)
+        parameters: dict[str, Any] = {"first": int(self.among[0])}
+        if isinstance(node, Comparison) and is_indexed(node, self.indexed):
+            source = index_source(node, parameters, self.indexed)
+        else:
+            source = f"passages WHERE {to_sql(node, parameters, self.indexed)}"
+        found = fetch_rows(self.connection, f"{source} AND row >= :first", parameters)
+        return _common(self.among, found)
+
+
+def _common(one: _Rows, other: _Rows) -> _Rows:
+    """Return those of some ascending rows that are among others."""
+    return one[np.isin(one, other)]
+
+
+def _union(one: _Rows, other: _Rows) -> _Rows:
+    return np.union1d(one, other)
 
 
 def _bundles(node: And | Or) -> Iterator[Filter]:

@@ -105,8 +105,12 @@ class PostingLists:
             sql.write_state(connection, LexicalState(next=done, last=state.last))
         return True
 
-    def read(self, terms: Sequence[str]) -> FoundPostings:
+    def read(self, terms: Sequence[str], above: int = -1) -> FoundPostings:
         """Return the lists of terms; nothing is filled in by it.
+
+        Args:
+            terms: the terms.
+            above: only rows above this one are needed, though others may be there.
 
         Raises:
             IndexCorruptError: a list is damaged.
@@ -115,7 +119,7 @@ class PostingLists:
             state = sql.read_state(connection)
             if state is None or not state.is_complete:
                 return FoundPostings(state, {})
-            found = unpack_lists(sql.read(connection, terms))
+            found = unpack_lists(sql.read(connection, terms, above))
             recent = self._recent.lists(connection, terms)
         for term, entries in recent.items():
             found[term] = _joined(found[term], entries) if term in found else entries

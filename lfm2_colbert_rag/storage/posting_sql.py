@@ -210,13 +210,15 @@ def add_commit(
         write_state(connection, LexicalState(next=first, last=rows[-1]))
 
 
-def read(connection: sqlite3.Connection, terms: Sequence[str]) -> dict[str, list[Block]]:
-    """Return the blocks of each term that has some, ascending."""
+def read(
+    connection: sqlite3.Connection, terms: Sequence[str], above: int = -1
+) -> dict[str, list[Block]]:
+    """Return the blocks of each term that has some with rows above one, ascending."""
     found: dict[str, list[Block]] = {}
     rows = connection.execute(
         f"SELECT {_BLOCKS} FROM postings "
-        "WHERE term IN (SELECT value FROM json_each(?)) ORDER BY term, first",
-        (json.dumps(list(terms), ensure_ascii=False),),
+        "WHERE term IN (SELECT value FROM json_each(?)) AND last > ? ORDER BY term, first",
+        (json.dumps(list(terms), ensure_ascii=False), above),
     )
     seeds = {term: list_seed(term) for term in terms}
     for term, *block in rows:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from .._support.system_errors import raise_named, system_errors
 from ..index.compressed.codebook import Codebook
+from ..index.compressed.ways import prepare_writing
 from ..index.compressed.writer import CompressedSegmentWriter
 from ..index.segment import SegmentInfo, SegmentWriter, WindowWriter
 from ..types import Window
@@ -63,5 +64,6 @@ class StagedSegment:
 def new_writer(folder: Path, dim: int, codebook: Codebook | None, durable: bool) -> WindowWriter:
     """Return a writer of a new segment; of an exact one where there is no codebook."""
     if codebook is not None:
+        prepare_writing(codebook.codec)
         return CompressedSegmentWriter(folder, codebook, durable=durable)
     return SegmentWriter(folder, dim, durable=durable)

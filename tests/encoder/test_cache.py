@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from lfm2_colbert_rag._support.cache_folder import CACHE_VARIABLE, cache_folder
 from lfm2_colbert_rag.encoder import cache
-from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE, cache_folder, kept, remembered
+from lfm2_colbert_rag.encoder.cache import kept, remembered
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import numpy as np
 from lfm2_colbert_rag.index import LiveSegment, SearchSettings
 from lfm2_colbert_rag.index.compressed import CompressedIndex
 from lfm2_colbert_rag.index.compressed.segment import CompressedSegment
+from lfm2_colbert_rag.index.compressed.ways import Kernels
 from lfm2_colbert_rag.types import TokenVectors, Window
 
 from ..contract.kinds import THOROUGH, codebook_for, write
@@ -58,7 +59,11 @@ def segment(folder: Path, group, nbits: int, dim: int) -> CompressedSegment:
 
 
 def voting_index(
-    *segments: CompressedSegment, settings: SearchSettings = THOROUGH
+    *segments: CompressedSegment,
+    settings: SearchSettings = THOROUGH,
+    kernels: Kernels | None = None,
 ) -> CompressedIndex:
     """Make an index that always asks the lists first."""
-    return CompressedIndex([LiveSegment(one) for one in segments], settings, scan_vectors=0)
+    return CompressedIndex(
+        [LiveSegment(one) for one in segments], settings, scan_vectors=0, kernels=kernels
+    )

@@ -15,10 +15,11 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
+from ..._support.cache_folder import CACHE_VARIABLE, cache_folder
 from ..._support.disk import sync_file
 from ..._support.progress import reporting
 from ...errors import ConfigError
-from ..cache import CACHE_VARIABLE, cache_folder, writable_cache
+from ..cache import writable_cache
 from ..checkpoint import Checkpoint
 from .dtypes import ONNX_DTYPES, OnnxDType
 

@@ -14,19 +14,21 @@ if TYPE_CHECKING:
     from .buffers import BufferPool
     from .probes import Probes
     from .segment import CompressedSegment
+    from .ways import Kernels
 
 
 @contextmanager
-def near_centroids(segment: CompressedSegment, probes: Probes, pool: BufferPool) -> Iterator[Near]:
+def near_centroids(
+    kernels: Kernels, segment: CompressedSegment, probes: Probes, pool: BufferPool
+) -> Iterator[Near]:
     """Mark the centroids that some query vector is near, and compare them with all of them.
 
     Args:
+        kernels: see :mod:`.ways`.
         segment: whose centroids.
         probes: what was found near.
         pool: where to take arrays from.
     """
-    from . import kernels
-
     slots = pool.borrow(len(segment.codebook) + len(segment.extra), np.int32)
     codes = np.empty(min(int(probes.near.found.sum()), len(slots)) + 1, np.int32)
     codes = codes[: kernels.mark_near(probes.near.ids, probes.near.found, slots, codes) + 1]

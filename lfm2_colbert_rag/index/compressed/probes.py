@@ -14,6 +14,7 @@ from .structs import Probed, Query
 
 if TYPE_CHECKING:
     from .codebook import Centroids
+    from .ways import Kernels
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,17 +43,16 @@ class Probes:
         near = self.near
         return replace(self, near=Probed(near.ids, near.sims, np.minimum(near.found, limit)))
 
-    def with_extra(self, extra: Centroids, first: int) -> Probes:
+    def with_extra(self, kernels: Kernels, extra: Centroids, first: int) -> Probes:
         """Return the same with a segment's own centroids among them.
 
         Args:
+            kernels: see :mod:`.ways`.
             extra: the centroids.
             first: their first code.
         """
         if not len(extra):
             return self
-        from . import kernels
-
         near = np.empty((len(self.rotated), len(extra)), np.float32)
         kernels.multiply(self.rotated, extra.means, near)
         limit = self.near.sims.shape[1]

@@ -14,6 +14,7 @@ from ..workers import in_parallel, thread_count
 if TYPE_CHECKING:
     from .segment import CompressedSegment
     from .structs import Near
+    from .ways import Kernels
 
 
 # Fewer vectors than this are scored before another thread would have started.
@@ -21,11 +22,12 @@ WORTH_A_THREAD = 1_500
 
 
 def score_positions(
-    segment: CompressedSegment, query: TokenMatrix, positions: IntArray
+    kernels: Kernels, segment: CompressedSegment, query: TokenMatrix, positions: IntArray
 ) -> FloatArray:
     """Score windows.
 
     Args:
+        kernels: see :mod:`.ways`.
         segment: holds them.
         query: ``(rows, padded)`` float32, rotated like the segment's codebook.
         positions: ``(n,)`` of the windows in the segment.
@@ -33,8 +35,6 @@ def score_positions(
     Returns:
         ``(n,)`` float32. A score depends on the query and the window only.
     """
-    from . import kernels
-
     scores = np.zeros(len(positions), np.float32)
     if not len(query):
         return scores
@@ -49,10 +49,13 @@ def score_positions(
     return scores
 
 
-def refine_positions(segment: CompressedSegment, near: Near, positions: IntArray) -> FloatArray:
+def refine_positions(
+    kernels: Kernels, segment: CompressedSegment, near: Near, positions: IntArray
+) -> FloatArray:
     """Score windows by those of their vectors that lie near a query vector.
 
     Args:
+        kernels: see :mod:`.ways`.
         segment: holds them.
         near: the query, and the centroids near each of its vectors, marked in the segment.
         positions: ``(n,)`` of the windows in the segment.
@@ -60,8 +63,6 @@ def refine_positions(segment: CompressedSegment, near: Near, positions: IntArray
     Returns:
         ``(n,)`` float32, close to MaxSim where many lists were walked.
     """
-    from . import kernels
-
     scores = np.empty(len(positions), np.float32)
     starts, lengths = segment.offsets[positions], segment.lengths[positions]
     in_parallel(

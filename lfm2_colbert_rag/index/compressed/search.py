@@ -42,6 +42,7 @@ from .scanning import refine_positions, score_positions
 from .segment import CompressedSegment
 from .structs import Near
 from .voting import count_votes
+from .ways import Kernels, compiled_kernels, kernels_now
 
 # Vectors that are scored without asking the lists first: as quick as a search.
 SCAN_VECTORS = 24_000
@@ -58,8 +59,9 @@ _SCORING = Stage(16, 12, 0.3)
 
 @dataclass(frozen=True, eq=False)
 class SegmentProbe:
-    """What one segment has to say of a query."""
+    """What one segment has to say of a query, and the kernels that it was asked with."""
 
+    kernels: Kernels
     segment: CompressedSegment
     rotated: TokenMatrix
     votes: Candidates
@@ -73,6 +75,7 @@ class CompressedIndex(Index):
         segments: the segments of one generation, of either kind.
         settings: how thoroughly to search.
         scan_vectors: up to so many allowed vectors are all scored.
+        kernels: what to search with; None for the compiled ones as soon as they are ready.
 
     Example:
         >>> index = CompressedIndex([])
@@ -86,6 +89,7 @@ class CompressedIndex(Index):
         settings: SearchSettings = DEFAULT_SETTINGS,
         *,
         scan_vectors: int = SCAN_VECTORS,
+        kernels: Kernels | None = None,
     ) -> None:
         super().__init__(segments)
         self._settings = settings
@@ -96,6 +100,8 @@ class CompressedIndex(Index):
         self._compressed = [
             live for live in segments if isinstance(live.segment, CompressedSegment)
         ]
+        self._codecs = {_compressed(live).codebook.codec for live in self._compressed}
+        self._kernels = kernels
         self._pool = BufferPool()
 
     def search(
@@ -145,11 +151,24 @@ class CompressedIndex(Index):
         memory.
         """
         parts = [part for part in self._compressed if part.windows]
-        exact = self._exact.search(queries, k)
+        exact, kernels = self._exact.search(queries, k), self._kernels_now()
+        asked = [np.asarray(query, np.float32) for query in queries]
         return [
-            Ranking.joined((ranking, _scan(np.asarray(query, np.float32), parts, True))).cut(k)
-            for query, ranking in zip(queries, exact, strict=True)
+            Ranking.joined((ranking, _scan(kernels, query, parts, release=True))).cut(k)
+            for query, ranking in zip(asked, exact, strict=True)
         ]
+
+    def wait_for_kernels(self) -> None:
+        """Have the kernels compiled now: for many questions, or figures that others compare.
+
+        Raises:
+            ConfigError: they cannot be compiled.
+        """
+        if self._kernels is None:
+            self._kernels = compiled_kernels(self._codecs)
+
+    def _kernels_now(self) -> Kernels:
+        return kernels_now(self._codecs) if self._kernels is None else self._kernels
 
     def _answer(
         self,
@@ -160,15 +179,17 @@ class CompressedIndex(Index):
         settings: SearchSettings,
     ) -> tuple[Ranking, SearchTrace]:
         windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
+        kernels = self._kernels_now()
         if vectors > self._scan_vectors and len(query):
-            ranking, trace = self._vote(query, k, parts, settings)
+            ranking, trace = self._vote(kernels, query, k, parts, settings)
             if len(ranking) >= k:
                 return Ranking.joined((exact, ranking)).cut(k), trace
         trace = SearchTrace("scan", windows, vectors, scored=windows)
-        return Ranking.joined((exact, _scan(query, parts))).cut(k), trace
+        return Ranking.joined((exact, _scan(kernels, query, parts))).cut(k), trace
 
     def _vote(
         self,
+        kernels: Kernels,
         query: TokenMatrix,
         k: int,
         parts: Sequence[LiveSegment],
@@ -178,7 +199,7 @@ class CompressedIndex(Index):
         windows, vectors = sum(p.windows for p in parts), sum(p.vectors for p in parts)
         settings = _widened(settings, vectors / sum(p.segment.info.vectors for p in parts))
         with ExitStack() as borrowed:
-            probed = self._probe(query, k, parts, settings, borrowed)
+            probed = self._probe(kernels, query, k, parts, settings, borrowed)
             voted = Candidates.joined([one.votes for one in probed]).best(
                 max(settings.candidates, 4 * k)
             )
@@ -189,6 +210,7 @@ class CompressedIndex(Index):
 
     def _probe(
         self,
+        kernels: Kernels,
         query: TokenMatrix,
         k: int,
         parts: Sequence[LiveSegment],
@@ -201,20 +223,23 @@ class CompressedIndex(Index):
         for number, part in enumerate(parts):
             segment = _compressed(part)
             book = segment.codebook
-            rotated = rotate_query(book, query)
+            rotated = rotate_query(kernels, book, query)
             if book.info.name not in known:
-                known[book.info.name] = find_probes(book, rotated, settings.nprobe, settings.groups)
-            probes = known[book.info.name].with_extra(segment.extra, len(book))
+                known[book.info.name] = find_probes(
+                    kernels, book, rotated, settings.nprobe, settings.groups
+                )
+            probes = known[book.info.name].with_extra(kernels, segment.extra, len(book))
             limit = max(settings.candidates, 4 * k)
-            votes = count_votes(segment, part.live, probes, limit, self._pool)
+            votes = count_votes(kernels, segment, part.live, probes, limit, self._pool)
             owners = np.full(len(votes.positions), number)
             nearest = probes.nearest(_near(settings, len(query)))
             probed.append(
                 SegmentProbe(
+                    kernels,
                     segment,
                     rotated,
                     Candidates(owners, votes.positions, votes.estimates),
-                    borrowed.enter_context(near_centroids(segment, nearest, self._pool)),
+                    borrowed.enter_context(near_centroids(kernels, segment, nearest, self._pool)),
                 )
             )
         return probed
@@ -225,13 +250,15 @@ def _compressed(part: LiveSegment) -> CompressedSegment:
     return part.segment
 
 
-def _scan(query: TokenMatrix, parts: Sequence[LiveSegment], release: bool = False) -> Ranking:
+def _scan(
+    kernels: Kernels, query: TokenMatrix, parts: Sequence[LiveSegment], *, release: bool = False
+) -> Ranking:
     best = TopK()
     for part in parts:
         segment, positions = _compressed(part), part.positions
-        rotated = rotate_query(segment.codebook, query)
+        rotated = rotate_query(kernels, segment.codebook, query)
         for start in range(0, len(positions), SCANNED_AT_ONCE):
-            _add(best, segment, rotated, positions[start : start + SCANNED_AT_ONCE])
+            _add(best, kernels, segment, rotated, positions[start : start + SCANNED_AT_ONCE])
             if release:
                 segment.release_pages()
     return best.ranking()
@@ -252,7 +279,9 @@ def _refine(probed: Sequence[SegmentProbe], voted: Candidates, k: int, margin: f
         fresh = np.empty(len(batch), np.float32)
         for number, mine in batch.by_owner():
             one = probed[number]
-            fresh[mine] = refine_positions(one.segment, one.near, batch.positions[mine])
+            fresh[mine] = refine_positions(
+                one.kernels, one.segment, one.near, batch.positions[mine]
+            )
         estimates = np.concatenate((estimates, fresh))
         errors.add(fresh - batch.estimates)
     looked = len(estimates)
@@ -272,24 +301,28 @@ def _score(
         scores = np.empty(len(batch), np.float32)
         for number, mine in batch.by_owner():
             one = probed[number]
-            scores[mine] = _add(best, one.segment, one.rotated, batch.positions[mine])
+            scores[mine] = _add(best, one.kernels, one.segment, one.rotated, batch.positions[mine])
         errors.add(scores - batch.estimates)
         scored = end
     return best.ranking(), scored
 
 
 def _add(
-    best: TopK, segment: CompressedSegment, rotated: TokenMatrix, positions: IntArray
+    best: TopK,
+    kernels: Kernels,
+    segment: CompressedSegment,
+    rotated: TokenMatrix,
+    positions: IntArray,
 ) -> FloatArray:
     """Score windows, and the other windows of their rows; returns the scores of the former."""
     if segment.single:
-        scores = score_positions(segment, rotated, positions)
+        scores = score_positions(kernels, segment, rotated, positions)
         best.add(segment.rows[positions], scores)
         return scores
     first = np.searchsorted(segment.rows, segment.rows[positions])
     last = np.searchsorted(segment.rows, segment.rows[positions], side="right")
     wanted = np.unique(np.concatenate([np.arange(a, b) for a, b in zip(first, last, strict=True)]))
-    scores = score_positions(segment, rotated, wanted)
+    scores = score_positions(kernels, segment, rotated, wanted)
     rows = segment.rows[wanted]
     best.add(rows, scores, wanted - np.searchsorted(segment.rows, rows))
     return scores[np.searchsorted(wanted, positions)]

@@ -46,6 +46,7 @@ from ..segment import Segment, SegmentInfo
 from .codebook import Centroids, Codebook, read_centroids
 from .codec import CODE_BYTES, MAX_CENTROIDS, unpack_centroids, unpack_codes
 from .structs import Lists, Source, Store
+from .ways import kernels_now
 
 BLOCK_WINDOWS = 65_536
 # Arrays that grow with the vectors and are mapped, and those that are held in memory.
@@ -97,8 +98,7 @@ class CompressedSegment(Segment):
         Raises:
             IndexCorruptError: there is none of a name.
         """
-        from . import kernels
-
+        kernels = kernels_now([self.codebook.codec])
         if not kernels.codes_below(self.store.codes, len(self.codebook) + len(self.extra)):
             raise self._corrupt("its codes name centroids that there are not.")
         return self.codebook.source(self.store, self.extra)
@@ -135,8 +135,7 @@ class CompressedSegment(Segment):
 
     def decode(self, start: int, end: int) -> TokenMatrix:
         """Decode consecutive vectors, rotated as they are stored, ``(end - start, padded)``."""
-        from . import kernels
-
+        kernels = kernels_now([self.codebook.codec])
         out = np.empty((end - start, self.codebook.codec.padded), np.float32)
         kernels.decode_many(self.source, start, end, out)
         return out
@@ -162,8 +161,7 @@ class CompressedSegment(Segment):
 
     def spans_of(self, position: int) -> npt.NDArray[np.int32]:
         """Return the characters of the passage that one window's vectors stand for."""
-        from . import kernels
-
+        kernels = kernels_now([self.codebook.codec])
         out = np.empty((int(self.lengths[position]), 2), np.int32)
         start, end = self.span_offsets[position : position + 2].tolist()
         begin = int(self.windows[position, 0])

@@ -188,19 +188,3 @@ class Near(NamedTuple):
     floors: npt.NDArray[np.float32]
     slots: npt.NDArray[np.int32]
     sims: npt.NDArray[np.float32]
-
-
-def _stand_in(name: str) -> type:
-    """Return a class for a struct that another release had here.
-
-    numba reads all of a kernel's cache, the types of its arguments among it, before it looks
-    whether the cache is of this release. Could one of them not be found, each search would fail
-    until somebody removed the cache.
-    """
-    if name.startswith("_"):
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return type(name, (tuple,), {"_fields": ()})
-
-
-# Not by a def, which would let type checkers take any name for one of this module's.
-globals()["__getattr__"] = _stand_in

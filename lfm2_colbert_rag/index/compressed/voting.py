@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .probes import Probes
     from .segment import CompressedSegment
     from .structs import Lists
+    from .ways import Kernels
 
 
 NEVER = np.int16(32_767)  # above every number of a query vector: such windows are passed over
@@ -34,6 +35,7 @@ class Votes:
 
 
 def count_votes(
+    kernels: Kernels,
     segment: CompressedSegment,
     allowed: BoolArray | None,
     probes: Probes,
@@ -43,6 +45,7 @@ def count_votes(
     """Walk a segment's lists and return the windows with most votes.
 
     Args:
+        kernels: see :mod:`.ways`.
         segment: what to search.
         allowed: ``(windows,)`` which windows may be found; None for all.
         probes: the centroids near the query, the segment's own among them.
@@ -54,7 +57,10 @@ def count_votes(
     halves = max(1, thread_count() // max(1, len(segment.lists)))
     found = in_parallel(
         _count_block,
-        [(lists, allowed, probes, limit, highest, halves, pool) for lists in segment.lists],
+        [
+            (kernels, lists, allowed, probes, limit, highest, halves, pool)
+            for lists in segment.lists
+        ],
     )
     base = np.float32(floors.sum())
     return Votes(
@@ -64,6 +70,7 @@ def count_votes(
 
 
 def _count_block(
+    kernels: Kernels,
     lists: Lists,
     allowed: BoolArray | None,
     probes: Probes,
@@ -72,8 +79,6 @@ def _count_block(
     halves: int,
     pool: BufferPool,
 ) -> tuple[IntArray, FloatArray]:
-    from . import kernels
-
     parts = even_parts(len(probes.rotated), halves)
     pairs = [
         (pool.borrow(lists.size, np.int16), pool.borrow(lists.size, np.float32)) for _ in parts

@@ -11,10 +11,11 @@ from ...types import TokenMatrix
 from ..array_types import FloatArray, IntArray
 from ..jit import CHUNK
 from ..jit.readiness import KernelSet
+from ..quantized_vectors import QuantizedVectors
 from ..segment import ExactSegment
 from ..workers import balanced_parts, in_parallel
 from .plain import not_finite
-from .quantized import QuantizedQueries, QuantizedVectors, halves_of, padded
+from .quantized import QuantizedQueries, halves_of, padded, quantize
 from .windows import Windows
 
 # Products of a block of eight vectors with a block of eight query vectors that another thread is
@@ -28,10 +29,10 @@ def rehearse(dim: int) -> Iterator[None]:
 
     yield
     vectors, offsets = np.ones((2, dim), np.float16), np.array([0, 2])
-    QuantizedVectors.of(vectors, offsets)
+    quantize(vectors, offsets)
     yield
     queries = QuantizedQueries.of([np.ones((2, dim), np.float32)])
-    made = QuantizedVectors.of(vectors, offsets)
+    made = quantize(vectors, offsets)
     assert made is not None
     _score_blocks(queries, made, np.array([0]), np.empty((1, 1), np.float32))
     yield
@@ -73,7 +74,7 @@ def _quantized(segment: ExactSegment) -> QuantizedVectors:
     """Return the bytes of a segment, made by the first who asks; they are kept with it."""
     made = segment.quantized
     if made is None:
-        made = QuantizedVectors.of(segment.vectors, segment.offsets)
+        made = quantize(segment.vectors, segment.offsets)
         if made is None:
             raise not_finite(segment)
         segment.quantized = made

@@ -24,74 +24,49 @@ import numpy.typing as npt
 from ...types import TokenMatrix
 from ..array_types import FloatArray, IntArray
 from ..jit import CHUNK, OFFSET, TOGETHER
+from ..quantized_vectors import QuantizedVectors
 from ..workers import balanced_parts, in_parallel
+from .layout import FOUR, GROUP, LIMIT, MOST
 from .rounding import rounding_errors
 
 _T = TypeVar("_T", bound=np.generic)
 
-FOUR = 4  # neighbouring coordinates of one vector in a block
-MOST = 127  # parts of a vector's largest coordinate
-# Products with so many coordinates of a query vector are summed in 16 bits, of which none may reach
-# more than 255 LIMIT < 2**15 if they have one sign.
-GROUP, LIMIT = 8, 128
 # Lengths are measured in float32, and a little of them may be lost there.
 _ALLOWANCE = np.float32(1 + 1e-4)
 _WORTH_A_THREAD = 1024  # blocks to quantize
 
 
-@dataclass(frozen=True, eq=False)
-class QuantizedVectors:
-    """The vectors of a segment in blocks of eight; no window shares a block with another.
+def quantize(
+    vectors: npt.NDArray[np.float16], offsets: npt.NDArray[np.int64]
+) -> QuantizedVectors | None:
+    """Quantize all windows of a segment; None if a vector is not finite.
 
-    Attributes:
-        blocks: ``(blocks, TOGETHER CHUNK chunks)`` uint8: four coordinates of each of eight
-            vectors, then the next four, with OFFSET added. A window's last block is filled up with
-            its last vector.
-        scales: ``(blocks, TOGETHER)`` float32, what one part of a vector is.
-        firsts: ``(windows + 1,)`` where each window's blocks begin.
-        errors: ``(windows,)`` float32, the length of the longest difference between a vector and
-            what its bytes stand for.
-        lengths: ``(windows,)`` float32, the length of the longest vector.
+    Args:
+        vectors: ``(vectors, dim)``.
+        offsets: ``(windows + 1,)`` where each window's vectors begin.
     """
+    from . import kernels
 
-    blocks: npt.NDArray[np.uint8]
-    scales: FloatArray
-    firsts: IntArray
-    errors: FloatArray
-    lengths: FloatArray
-
-    @classmethod
-    def of(
-        cls, vectors: npt.NDArray[np.float16], offsets: npt.NDArray[np.int64]
-    ) -> QuantizedVectors | None:
-        """Quantize all windows of a segment; None if a vector is not finite.
-
-        Args:
-            vectors: ``(vectors, dim)``.
-            offsets: ``(windows + 1,)`` where each window's vectors begin.
-        """
-        from . import kernels
-
-        firsts = np.concatenate(([0], np.cumsum(-(-np.diff(offsets) // TOGETHER))))
-        blocks, windows = int(firsts[-1]), len(offsets) - 1
-        made = cls(
-            np.zeros((blocks, TOGETHER * padded(vectors.shape[1])), np.uint8),
-            np.empty((blocks, TOGETHER), np.float32),
-            firsts,
-            np.empty(windows, np.float32),
-            np.empty(windows, np.float32),
-        )
-        halves, offsets = halves_of(vectors), read_only(offsets)
-        finite = in_parallel(
-            lambda start, end: kernels.quantize_windows(
-                *(halves, offsets, firsts, start, end),
-                *(made.blocks, made.scales, made.errors, made.lengths),
-            ),
-            balanced_parts(np.diff(firsts), _WORTH_A_THREAD),
-        )
-        np.sqrt(made.errors, out=made.errors)
-        np.sqrt(made.lengths, out=made.lengths)
-        return made if all(finite) else None
+    firsts = np.concatenate(([0], np.cumsum(-(-np.diff(offsets) // TOGETHER))))
+    blocks, windows = int(firsts[-1]), len(offsets) - 1
+    made = QuantizedVectors(
+        np.zeros((blocks, TOGETHER * padded(vectors.shape[1])), np.uint8),
+        np.empty((blocks, TOGETHER), np.float32),
+        firsts,
+        np.empty(windows, np.float32),
+        np.empty(windows, np.float32),
+    )
+    halves, offsets = halves_of(vectors), read_only(offsets)
+    finite = in_parallel(
+        lambda start, end: kernels.quantize_windows(
+            *(halves, offsets, firsts, start, end),
+            *(made.blocks, made.scales, made.errors, made.lengths),
+        ),
+        balanced_parts(np.diff(firsts), _WORTH_A_THREAD),
+    )
+    np.sqrt(made.errors, out=made.errors)
+    np.sqrt(made.lengths, out=made.lengths)
+    return made if all(finite) else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,5 +5,7 @@ Nothing but kernels imports these modules, except :mod:`.readiness`: numba takes
 
 # Kernels take so many coordinates at a time; rows that they read end with zeros up to the next.
 CHUNK = 32
-TOGETHER = 8  # rows that are multiplied at once
-OFFSET = 128  # added to the bytes of one of two rows, which makes them unsigned
+# So many rows are taken at once.
+TOGETHER = 8
+# Added to the bytes of the left row of a product, which are unsigned then.
+OFFSET = 128

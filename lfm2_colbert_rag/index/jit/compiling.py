@@ -1,34 +1,59 @@
 # mypy: ignore-errors
-"""How the inner loops are compiled: by numba when first used, kept in its cache.
-
-A kernel is compiled again only when its own file has changed. After a change of a part that another
-file's kernels use (:mod:`.simd`, ``codes``), touch those files.
-"""
+"""How the inner loops are compiled: by numba when first used, and kept (:mod:`.caching`)."""
 
 from __future__ import annotations
 
+import logging
+
 import numpy as np
 from numba import njit
+from numba.core import event
+
+from .caching import KernelCache, can_be_written, places
+
+logger = logging.getLogger(__name__)
 
 number = np.float32
 LOWEST = number(-3.0e38)
+# The name of each kernel that was compiled in this process, rather than found.
+COMPILED = []
 
 
 def _compiler(**options):
-    """Keep what is compiled where numba finds a place for it, beside this file or in its cache."""
-
     def compile_later(function):
         chosen = {"nogil": True, "fastmath": True, "error_model": "numpy", **options}
-        try:
-            return njit(cache=True, **chosen)(function)
-        except RuntimeError:  # no folder can be written: compiled again by every process
-            return njit(**chosen)(function)
+        dispatcher = njit(**chosen)(function)
+        dispatcher._cache = KernelCache(function)
+        _OURS.add(dispatcher)
+        return dispatcher
 
     return compile_later
 
 
+class _Compilations(event.Listener):
+    """Notes what is compiled, and tells people why the first searches take longer."""
+
+    def on_start(self, event):
+        dispatcher = event.data["dispatcher"]
+        if dispatcher not in _OURS:
+            return
+        if not COMPILED:
+            kept = any(can_be_written(place) for place in places())
+            logger.warning(
+                "compiling the search kernels for this machine: half a minute, once%s; searches "
+                "are slower meanwhile (`lfm2-colbert warm` does it ahead)",
+                "" if kept else " a process, as no cache can be written (set LFM2_COLBERT_CACHE)",
+            )
+        COMPILED.append(dispatcher.py_func.__name__)
+
+    def on_end(self, event):
+        """Nothing is of interest."""
+
+
+_OURS = set()
 kernel = _compiler()
 # Sums in the order in which they are written, to the last bit.
 exact_kernel = _compiler(fastmath=False)
 # Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
 part = _compiler(forceinline=True)
+event.register("numba:compile", _Compilations())

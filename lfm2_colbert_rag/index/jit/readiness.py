@@ -11,8 +11,8 @@ answered by plain numpy until the kernels are there.
 
         yield  # one step a kernel, each called with tiny arrays of the types that a search has
         kernels.compare(np.zeros((8, 32 * chunks), np.uint8))
+        yield  # compiled
 
-Yield:
     if KERNELS.ready(chunks):  # never waits; where they are not, a thread begins with them
         from . import kernels
     else:
@@ -66,6 +66,7 @@ class KernelSet:
         self._rehearse = rehearse
         self._ready: set[tuple[Hashable, ...]] = set()
         self._failed: set[tuple[Hashable, ...]] = set()
+        self._rehearsing: dict[tuple[Hashable, ...], int] = {}
 
     def ready(self, *variant: Hashable) -> bool:
         """Tell whether the kernels can be called; a thread begins to make them ready otherwise.
@@ -77,11 +78,10 @@ class KernelSet:
         """
         if variant in self._ready:
             return True
-        how = chosen_way()
+        how = NEVER if variant in self._failed else chosen_way()
         if how == BESIDE:
-            if variant not in self._failed:
-                _beside.add((self, variant))
-        elif how == WAIT and variant not in self._failed:
+            _beside.add((self, variant))
+        elif how == WAIT and not self._is_underway(variant):
             self._try(variant)
         return variant in self._ready
 
@@ -108,6 +108,7 @@ class KernelSet:
         Raises:
             Exception: whatever the compiler raised.
         """
+        self._rehearsing[variant] = threading.get_ident()
         steps = iter(self._rehearse(*variant))
         while True:
             with NO_FORK:
@@ -115,6 +116,10 @@ class KernelSet:
                     break
             yield
         self._ready.add(variant)
+
+    def _is_underway(self, variant: tuple[Hashable, ...]) -> bool:
+        """Tell whether this thread asks in the midst of making the kernels ready."""
+        return self._rehearsing.get(variant) == threading.get_ident()
 
     def _try(self, variant: tuple[Hashable, ...]) -> None:
         """Make the kernels ready, unless that fails."""

@@ -13,7 +13,7 @@ Okapi BM25 (Robertson et al., "Okapi at TREC-3", 1994), with three things learne
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,10 +91,26 @@ class Bm25:
         self.rows = live
         self._table = _table(live)
         places, known = self._places(lengths[0])
-        sizes = np.zeros(len(live), dtype=np.float32)
-        sizes[places] = lengths[1][known]
-        mean = float(sizes.mean()) if len(live) else 0.0
-        self._norms = (1 - B + B * sizes / (mean or 1.0)).astype(np.float32)
+        self._sizes = np.zeros(len(live), dtype=np.float32)
+        self._sizes[places] = lengths[1][known]
+        mean = float(self._sizes.mean()) if len(live) else 0.0
+        self._norms = (1 - B + B * self._sizes / (mean or 1.0)).astype(np.float32)
+
+    @property
+    def last(self) -> int:
+        """The last live row, -1 where there is none."""
+        return int(self.rows[-1]) if len(self.rows) else -1
+
+    def later(self, live: Numbers, lengths: tuple[Numbers, Numbers]) -> Bm25:
+        """Return the same for a later generation, whose new rows lie above the last of this one.
+
+        Args:
+            live: ``(n,)`` int64 its ascending live rows.
+            lengths: rows and their numbers of terms, of those above :attr:`last` at least.
+        """
+        new = lengths[0] > self.last
+        rows = np.concatenate((self.rows, lengths[0][new]))
+        return Bm25(live, (rows, np.concatenate((self._sizes, lengths[1][new]))))
 
     def search(
         self,
@@ -143,28 +159,36 @@ class Bm25:
         self, postings: Mapping[str, tuple[Numbers, Numbers]], query: Mapping[str, float]
     ) -> Scored:
         """Score every live passage; see :meth:`search`."""
+        # One order, so that equal passages get equal scores; all lists at once, since there are
+        # a hundred of them for a sentence, and most are short.
+        terms = sorted(query)
+        counts = np.array([query[term] for term in terms], dtype=np.float64)
+        k1 = np.where([is_wordlike(term) for term in terms], K1_WORDS, K1_STRETCHES)
+        owners, places, often = self._entries([postings.get(term) for term in terms])
+        holding = np.bincount(owners, minlength=len(terms))
+        occurrences = np.bincount(owners, often, minlength=len(terms))
+        rarity = weights_of(len(self.rows), holding, occurrences)
+        weights = (counts * rarity * (k1 + 1)).astype(np.float32)
         scores = np.zeros(len(self.rows), dtype=np.float32)
         held = np.zeros(len(self.rows), dtype=np.float32)
-        ideal = 0.0
-        for term in sorted(query):  # one order, so that equal passages get equal scores
-            places, often = self._entries(postings.get(term))
-            k1 = K1_WORDS if is_wordlike(term) else K1_STRETCHES
-            weight = np.float32(query[term] * weight_of(len(self.rows), often) * (k1 + 1))
-            ideal += float(weight)
-            if len(places):
-                scores[places] += weight * often / (often + np.float32(k1) * self._norms[places])
-                held[places] += np.float32(query[term])
+        norms = k1.astype(np.float32)[owners] * self._norms[places]
+        np.add.at(scores, places, weights[owners] * often / (often + norms))
+        np.add.at(held, places, counts.astype(np.float32)[owners])
         whole = np.float32(sum(query.values()) or 1.0)
+        ideal = sum(weights.tolist())
         return Scored(scores, np.minimum(held / whole, np.float32(1)), ideal)
 
     def _entries(
-        self, entries: tuple[Numbers, Numbers] | None
-    ) -> tuple[npt.NDArray[np.intp], Scores]:
-        """Return the places of the live rows of a list, and their counts."""
-        if entries is None:
-            return np.empty(0, np.intp), np.empty(0, np.float32)
-        places, known = self._places(entries[0])
-        return places, entries[1][known].astype(np.float32)
+        self, lists: Sequence[tuple[Numbers, Numbers] | None]
+    ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Scores]:
+        """Return the live entries of lists, end to end: which list, which place, and the count."""
+        known = [entries for entries in lists if entries is not None]
+        if not known:
+            return np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0, np.float32)
+        sizes = [0 if entries is None else len(entries[0]) for entries in lists]
+        places, live = self._places(np.concatenate([rows for rows, _ in known]))
+        counts = np.concatenate([counts for _, counts in known])[live]
+        return np.repeat(np.arange(len(lists)), sizes)[live], places, counts.astype(np.float32)
 
     def _places(self, rows: Numbers) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.bool_]]:
         """Return the places of those rows that are live, and which of the rows these are."""
@@ -181,22 +205,26 @@ class Bm25:
         return places[known].astype(np.intp), known
 
 
-def weight_of(passages: int, often: Scores) -> float:
-    """Return what a term weighs: how rare it is, and how it gathers; see above.
+def weights_of(
+    passages: int, holding: npt.ArrayLike, occurrences: npt.ArrayLike
+) -> npt.NDArray[np.float64]:
+    """Return what terms weigh: how rare each is, and how it gathers; see above.
 
     Args:
         passages: number of live passages.
-        often: ``(n,)`` how often the term is in each of those that have it.
+        holding: ``(n,)`` how many of them have each term.
+        occurrences: ``(n,)`` how often these have it, together.
 
     Example:
-        >>> evenly, gathered = np.ones(4), np.full(4, 5.0)
-        >>> weight_of(99, gathered) > weight_of(99, evenly) > weight_of(99, np.ones(9)) > 0
-        True
+        >>> evenly, gathered, common = weights_of(99, [4, 4, 9], [4, 20, 9])
+        >>> gathered > evenly > common > 0
+        np.True_
     """
-    rarity = np.log1p((passages - len(often) + 0.5) / (len(often) + 0.5))
+    holding = np.asarray(holding, dtype=np.float64)
+    rarity = np.log1p((passages - holding + 0.5) / (holding + 0.5))
     rarest = np.log1p((passages + 0.5) / 0.5)
-    gathering = (float(often.sum()) + _DOUBT) / (len(often) + _DOUBT)
-    return float(rarity * (rarity / rarest) ** (_POWER - 1) * gathering**_GATHERING)
+    gathering = (np.asarray(occurrences, dtype=np.float64) + _DOUBT) / (holding + _DOUBT)
+    return np.asarray(rarity * (rarity / rarest) ** (_POWER - 1) * gathering**_GATHERING)
 
 
 def _table(live: Numbers) -> npt.NDArray[np.int32] | None:

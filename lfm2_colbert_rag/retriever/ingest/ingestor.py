@@ -42,11 +42,15 @@ class Ingestor:
     Args:
         store: the index.
         encoder: its model.
-        after_commit: called after every commit; it must not raise.
+        after_commit: called after every commit, with whether it was one of a stream; it must not
+            raise.
     """
 
     def __init__(
-        self, store: Store, encoder: LazyEncoder, after_commit: Callable[[], None] = lambda: None
+        self,
+        store: Store,
+        encoder: LazyEncoder,
+        after_commit: Callable[[bool], None] = lambda streaming: None,
     ) -> None:
         self._store = store
         self._encoder = encoder
@@ -75,6 +79,10 @@ class Ingestor:
                 was changed.
             ReadOnlyError: the index may only be read.
         """
+        self._add(passages, progress)
+        self._after_commit(False)
+
+    def _add(self, passages: Sequence[Passage], progress: ProgressLike) -> None:
         self._store.require_writable()
         keeps_terms = fill_posting_lists(self._store)
         while passages:
@@ -84,7 +92,6 @@ class Ingestor:
                 break
             except StaleDraftError:  # another writer was faster; look again at what is there
                 continue
-        self._after_commit()
 
     def add_stream(
         self, passages: Iterable[object], intake: Intake, *, batch: int, progress: ProgressLike
@@ -96,7 +103,8 @@ class Ingestor:
                 for part, size in _batches(passages, batch, intake):
                     meter = _Meter(size, report)
                     if part:
-                        self.add(part, meter.advance)
+                        self._add(part, meter.advance)
+                        self._after_commit(True)
                     meter.finish()
                     committed += size
             except LFM2ColBERTError as error:
@@ -147,7 +155,7 @@ class Ingestor:
                     f"how {self._store.folder} keeps vectors was changed while these passages were "
                     "written. Nothing was changed: try again."
                 ) from None
-        self._after_commit()
+        self._after_commit(False)
 
     def _upsert(
         self, passages: Sequence[Passage], keeps_terms: bool, progress: ProgressLike

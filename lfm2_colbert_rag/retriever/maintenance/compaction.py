@@ -21,6 +21,7 @@ from ...index.compressed.codebook import Centroids, Codebook
 from ...index.compressed.codebook_reuse import Known
 from ...index.compressed.codec import Codec
 from ...index.compressed.segment import CompressedSegment
+from ...index.compressed.ways import prepare_writing
 from ...index.compressed.writer import CompressedSegmentWriter
 from ...storage.commits import StaleDraftError
 from .soundness import Soundness
@@ -88,16 +89,25 @@ class Compactor:
     def _policy(self) -> CompactionPolicy:
         return DEFAULT_POLICY if self._given is None else self._given
 
-    def auto_compact(self) -> None:
-        """Do what has become due after a commit, which stands: what goes wrong is logged."""
+    def auto_compact(self, *, streaming: bool = False) -> None:
+        """Do what has become due after a commit, which stands: what goes wrong is logged.
+
+        Args:
+            streaming: more commits follow at once. Only then an index that may choose becomes
+                compressed here: to make its first codebook takes half a minute, for which no single
+                call of ``add`` should have to wait. Otherwise ``optimize`` does it.
+        """
         store = self._store
         try:
             snapshot = store.snapshot()
-            if not self.wants_compression(snapshot) and not self._find_mergers(snapshot):
+            compressing = self.wants_compression(snapshot) and (
+                streaming or bool(snapshot.codebooks) or snapshot.settings.storage == "compressed"
+            )
+            if not compressing and not self._find_mergers(snapshot):
                 return
             with store.locks.optimizing(timeout=0):
                 self.soundness.begin()
-                if self.wants_compression():
+                if compressing and self.wants_compression():
                     self.compress()
                 self.merge_due()
         except (IndexLockedError, StaleDraftError):
@@ -275,6 +285,7 @@ class Compactor:
         store = self._store
         snapshot = store.snapshot()
         codec = Codec(snapshot.settings.dim, snapshot.settings.nbits)
+        prepare_writing(codec)
         segments = self.soundness.whole(snapshot.segments)
         if not any(live.passages for live in segments):
             raise IndexCorruptError(f"no segment of {store.folder} is whole. {REMEDY}")

@@ -87,6 +87,7 @@ def measure_recall(
     """
     if not isinstance(index, CompressedIndex) or not len(index):
         return Recall(1.0, 1.0, 1.0, len(queries), asked, generation)
+    index.wait_for_kernels()
     noise = _noise(index.segments)
     began, drawn = time.monotonic(), []
     for number, query in enumerate(queries):
@@ -109,6 +110,7 @@ def measure_presets(
     Returns:
         One JSON object a preset: its settings, its recall, and milliseconds a query.
     """
+    index.wait_for_kernels()
     noise = _noise(index.segments)
     truths = [index.scan([query], NEAR_TOP)[0] for query in queries]
     measured = []

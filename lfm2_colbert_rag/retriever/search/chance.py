@@ -18,8 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..._support.forking import renew_in_child
-from ...index.maxsim import score_block
-from .relevance import MIN_SPREAD, MIN_WINDOWS, Baseline, BaselineSample, sample_windows
+from .relevance import (
+    MIN_SPREAD,
+    MIN_WINDOWS,
+    Baseline,
+    BaselineSample,
+    WindowVectors,
+    sample_windows,
+)
 
 if TYPE_CHECKING:
     from ...encoder.background import Background
@@ -39,16 +45,14 @@ class Pieces:
     """Pieces of the background, end to end, language after language.
 
     Attributes:
-        vectors: ``(total vectors, dim)`` float32.
-        lengths: ``(pieces,)`` vectors of each.
+        windows: the pieces.
         owners: ``(pieces,)`` the language of each, ascending.
         shares: ``(languages,)`` which part of an index is in each; they sum to 1.
         scale: what a passage's variance is of a piece's: 1 to :data:`_SCALE`. A piece of several
             texts is about several things, and scores more evenly than a passage about one.
     """
 
-    vectors: TokenMatrix
-    lengths: npt.NDArray[np.int64]
+    windows: WindowVectors
     owners: npt.NDArray[np.int64]
     shares: npt.NDArray[np.float64]
     scale: float
@@ -65,8 +69,7 @@ class Pieces:
             for one, count in zip(languages, counts, strict=True)
         ]
         return cls(
-            np.concatenate(languages),
-            np.concatenate(sizes),
+            WindowVectors(np.concatenate(languages), np.concatenate(sizes)),
             np.repeat(np.arange(len(languages)), counts),
             _shares(languages, windows),
             min(_SCALE, max(1.0, length * background.texts / len(background.vectors))),
@@ -74,7 +77,7 @@ class Pieces:
 
     def baseline(self, query: TokenMatrix) -> Baseline:
         """Return what a query scores by chance in an index of these languages."""
-        scores = score_block(query, self.vectors, self.lengths).astype(np.float64)
+        scores = self.windows.scores(query).astype(np.float64)
         counts = np.bincount(self.owners)
         means = np.bincount(self.owners, scores) / counts
         within = float(((scores - means[self.owners]) ** 2).sum())
@@ -88,11 +91,8 @@ def _shares(
     languages: Sequence[TokenMatrix], windows: Sequence[TokenMatrix]
 ) -> npt.NDArray[np.float64]:
     """Return which part of the windows is nearest to each language."""
-    vectors = np.concatenate(languages)
-    lengths = np.array([len(one) for one in languages], dtype=np.int64)
-    nearest = [
-        int(score_block(_some(window), vectors, lengths).argmax()) for window in _spread(windows)
-    ]
+    known = WindowVectors.of(languages)
+    nearest = [int(known.scores(_some(window)).argmax()) for window in _spread(windows)]
     return np.bincount(nearest, minlength=len(languages)) / len(nearest)
 
 
@@ -137,7 +137,10 @@ class Chance:
 
 
 def chance_of(
-    windows: Sequence[TokenMatrix], total: int, background: Callable[[], Background]
+    windows: Sequence[TokenMatrix],
+    total: int,
+    background: Callable[[], Background],
+    former: BaselineSample | None = None,
 ) -> Chance:
     """Say what is known of scores by chance.
 
@@ -145,9 +148,10 @@ def chance_of(
         windows: some windows of an index, or of candidates; their vectors, ``(n, dim)`` float32.
         total: how many there are.
         background: encodes it, where it counts.
+        former: what was known of the same index before.
     """
     share = _share(total)
-    own = BaselineSample.of(windows) if len(windows) >= MIN_WINDOWS else None
+    own = BaselineSample.of(windows, former) if len(windows) >= MIN_WINDOWS else None
     if share == 1 or not windows:
         return Chance(own, share, None)
     known = background()
@@ -190,12 +194,24 @@ class Chances:
                 if _share(windows) != self._chance.share:
                     self._chance = replace(self._chance, share=_share(windows))
             else:
-                self._chance = chance_of(
-                    sample_windows(snapshot.segments), windows, self._background
-                )
+                former = self._chance.own if before is snapshot.folder else None
+                sample = sample_windows(snapshot.segments)
+                self._chance = chance_of(sample, windows, self._background, former)
                 self._windows = windows
             self._of = wanted
             return self._chance
+
+    def prepare(self, snapshot: Snapshot) -> None:
+        """Work out beforehand what questions to a generation will need.
+
+        Nothing is done where nobody has asked yet and the model's background would be needed.
+        """
+        windows = sum(live.windows for live in snapshot.segments)
+        if self._of is None and windows < MANY:
+            return
+        own = self.of(snapshot).own
+        if own is not None:
+            _ = own.spread
 
     def _is_alike(self, windows: int) -> bool:
         """Tell whether what was sampled still stands for an index of so many windows."""

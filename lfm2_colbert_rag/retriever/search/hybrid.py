@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,6 +37,7 @@ class FusionCandidates:
     """What both legs say of the candidates of one query.
 
     Attributes:
+        wanted: how many passages are wanted in the end.
         late: the candidates as the late leg scores them.
         asked: ``(n,)`` int64 which window of the query gave each of these scores.
         distances: ``(n,)`` the same scores as :func:`~.fusion.fuse` takes them.
@@ -44,9 +45,10 @@ class FusionCandidates:
         bm25: ``(n,)`` BM25 of the same rows, in that order.
         shares: ``(n,)`` which part of the query's terms each of them has, 0..1.
         spread: of mean cosines, see :attr:`~.relevance.BaselineSample.spread`.
-        legs: the same for hits, by row.
+        ranks: of each leg, by row, of the candidates that it brought.
     """
 
+    wanted: int
     late: Ranking
     asked: npt.NDArray[np.int64]
     distances: npt.NDArray[np.float32]
@@ -54,7 +56,12 @@ class FusionCandidates:
     bm25: npt.NDArray[np.float32]
     shares: npt.NDArray[np.float32]
     spread: float
-    legs: Mapping[int, Mapping[str, Leg]]
+    ranks: Mapping[str, Mapping[int, int]]
+
+    @property
+    def legs(self) -> LegsByRow:
+        """What each leg says of each candidate, for hits."""
+        return LegsByRow(self)
 
     @property
     def share(self) -> float:
@@ -62,30 +69,56 @@ class FusionCandidates:
         return float(self.shares.max(initial=0.0))
 
     def fused(self, fusion: Fusion) -> Answer:
-        """Rank the candidates by both legs."""
+        """Rank the candidates by both legs: as many as are wanted, and those that tie."""
         exact = fuse(self.distances, self.bm25, self.share, fusion)
         scores = exact.astype(np.float32)
         order = np.argsort(-scores, kind="stable")
         late = self.late
         ranking = Ranking(late.rows[order], scores[order], late.windows[order])
-        return Answer(ranking, self.asked[order])
+        return Answer(ranking, self.asked[order]).cut(self.wanted)
 
     def plan(self, fusion: Fusion) -> FusionPlan:
         """Return what each leg brought, for people."""
-        brought = {
-            name: {row for row, legs in self.legs.items() if legs[name].rank is not None}
-            for name in ("late", "lexical")
-        }
+        late, lexical = self.ranks["late"].keys(), self.ranks["lexical"].keys()
         return FusionPlan(
-            late=len(brought["late"]),
-            lexical=len(brought["lexical"]),
-            both=len(brought["late"] & brought["lexical"]),
+            late=len(late),
+            lexical=len(lexical),
+            both=len(late & lexical),
             cosine=self.cosine,
             spread=self.spread,
             share=self.share,
             trust=fusion.trust(self.share),
             weight=fusion.weight,
         )
+
+
+class LegsByRow(Mapping[int, Mapping[str, Leg]]):
+    """What each leg says of candidates, by row; made when it is asked for, as of few it is.
+
+    Args:
+        candidates: the candidates.
+    """
+
+    def __init__(self, candidates: FusionCandidates) -> None:
+        self._candidates = candidates
+        self._places = {row: place for place, row in enumerate(candidates.late.rows.tolist())}
+
+    def __len__(self) -> int:
+        """Return the number of candidates."""
+        return len(self._places)
+
+    def __iter__(self) -> Iterator[int]:
+        """Yield their rows."""
+        return iter(self._places)
+
+    def __getitem__(self, row: int) -> Mapping[str, Leg]:
+        """Return what each leg says of a row."""
+        place, found = self._places[row], self._candidates
+        scores = {"late": found.late.scores, "lexical": found.bm25}
+        return {
+            name: Leg(found.ranks[name].get(row), float(column[place]))
+            for name, column in scores.items()
+        }
 
 
 class Legs:
@@ -143,7 +176,7 @@ class Legs:
         limit = max(CANDIDATES, 3 * k)
         found = ask(self._indexes.get(snapshot), queries, limit, rows)
         return [
-            self._scored_by_both(snapshot, query, late, limit, rows)
+            self._scored_by_both(snapshot, query, late, k, rows)
             for query, late in zip(queries, found, strict=True)
         ]
 
@@ -152,16 +185,19 @@ class Legs:
         snapshot: Snapshot,
         query: Sequence[Query],
         answer: Answer,
-        limit: int,
+        k: int,
         rows: npt.NDArray[np.int64] | None,
     ) -> FusionCandidates:
         terms = weigh(query[0].text)
         postings = self._postings(list(terms))
         bm25 = self._bm25(snapshot)
         scored = bm25.score(postings, terms)
-        lexical = bm25.best(scored, limit, rows)
+        lexical = bm25.best(scored, max(CANDIDATES, 3 * k), rows)
         late = answer.ranking
-        ranks = _ranks(late.rows, late.scores), _ranks(lexical.rows, lexical.scores)
+        ranks = {
+            "late": _ranks(late.rows, late.scores),
+            "lexical": _ranks(lexical.rows, lexical.scores),
+        }
         missing = np.setdiff1d(lexical.rows, late.rows)
         if len(missing):
             index = self._indexes.get(snapshot)
@@ -169,18 +205,14 @@ class Legs:
             answer = Answer.joined([answer, more])
             late = answer.ranking
         scores, shares = bm25.of(scored, late.rows)
-        legs = {
-            row: {"late": Leg(ranks[0].get(row), score), "lexical": Leg(ranks[1].get(row), other)}
-            for row, score, other in zip(
-                late.rows.tolist(), late.scores.tolist(), scores.tolist(), strict=True
-            )
-        }
         cosines = answer.cosines(query)
         spread = self._spread(snapshot, cosines)
         # Deviations of windows are in units of what they score by chance already.
         distances = late.scores if len(query) > 1 else cosines / np.float32(spread)
         cosine = float(cosines.max(initial=0.0))
-        return FusionCandidates(late, answer.asked, distances, cosine, scores, shares, spread, legs)
+        return FusionCandidates(
+            k, late, answer.asked, distances, cosine, scores, shares, spread, ranks
+        )
 
     def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:
         """Return the spread of the index; that of the candidates where there are few passages."""
@@ -190,9 +222,9 @@ class Legs:
         return max(float(cosines.std()) if len(cosines) else 0.0, MIN_SPREAD)
 
     def _postings(
-        self, terms: list[str]
+        self, terms: list[str], above: int = -1
     ) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        found = self._store.catalog.postings.read(terms)
+        found = self._store.catalog.postings.read(terms, above)
         if not found.is_complete:
             raise _incomplete(found.state)
         return found.lists
@@ -200,11 +232,18 @@ class Legs:
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
             if self._made is None or self._made[0] is not snapshot:
-                none = np.empty(0, dtype=np.int64)
-                lengths = self._postings([LENGTHS]).get(LENGTHS, (none, none))
-                rows = snapshot.segments.rows
-                self._made = snapshot, Bm25(rows, lengths)
+                self._made = snapshot, self._make_bm25(snapshot)
             return self._made[1]
+
+    def _make_bm25(self, snapshot: Snapshot) -> Bm25:
+        """Read how many terms the passages have, or only those that came since the last time."""
+        live, none = snapshot.segments.rows, np.empty(0, dtype=np.int64)
+        if self._made is not None:
+            known, former = self._made
+            if known.folder is snapshot.folder and known.generation < snapshot.generation:
+                found = self._postings([LENGTHS], former.last)
+                return former.later(live, found.get(LENGTHS, (none, none)))
+        return Bm25(live, self._postings([LENGTHS]).get(LENGTHS, (none, none)))
 
 
 def _incomplete(state: LexicalState | None) -> ConfigError:

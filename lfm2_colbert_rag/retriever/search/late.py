@@ -76,6 +76,11 @@ class Answer:
         order = np.lexsort((rows, -scores))
         return cls(Ranking(rows[order], scores[order], places[order]), asked[order])
 
+    def cut(self, k: int) -> Answer:
+        """Keep the best k rows, and all that tie with the last of them."""
+        ranking = self.ranking.cut(k)
+        return Answer(ranking, self.asked[: len(ranking)])
+
     def cosines(self, windows: Sequence[Query]) -> npt.NDArray[np.float32]:
         """Return ``(n,)`` the mean cosine of a window's tokens and what answered them best."""
         scores = self.ranking.scores
@@ -126,8 +131,7 @@ def best_windows(windows: Sequence[Query], rankings: Sequence[Ranking], k: int) 
     order = np.lexsort((asked, -strengths, rows))
     order = order[np.unique(rows[order], return_index=True)[1]]
     order = order[np.lexsort((rows[order], -strengths[order]))]
-    ranking = Ranking(rows[order], strengths[order], places[order]).cut(k)
-    return Answer(ranking, asked[order][: len(ranking)])
+    return Answer(Ranking(rows[order], strengths[order], places[order]), asked[order]).cut(k)
 
 
 def relevances(windows: Sequence[Query], scores: Sequence[float]) -> list[float]:

@@ -9,9 +9,10 @@ hand, and every query is compared with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -92,16 +93,86 @@ def clipped(cosine: float) -> float:
 
 
 @dataclass(frozen=True, eq=False)
-class BaselineSample:
-    """Windows of an index, end to end, that stand for what has nothing to do with a query.
+class WindowVectors:
+    """Vectors of several windows, end to end; every comparison with chance goes through here.
 
     Attributes:
-        vectors: ``(total tokens, dim)`` float32.
-        lengths: ``(windows,)`` tokens of each.
+        vectors: ``(total vectors, dim)`` float32.
+        lengths: ``(windows,)`` vectors of each.
     """
 
     vectors: TokenMatrix
     lengths: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, windows: Sequence[TokenMatrix]) -> WindowVectors:
+        """Put windows together: at least one, each ``(n, dim)`` float32 with a vector."""
+        lengths = np.array([len(one) for one in windows], dtype=np.int64)
+        return cls(np.concatenate(windows), lengths)
+
+    def __len__(self) -> int:
+        """Return the number of windows."""
+        return len(self.lengths)
+
+    def __iter__(self) -> Iterator[TokenMatrix]:
+        """Yield the vectors of each."""
+        return iter(np.split(self.vectors, np.cumsum(self.lengths)[:-1]))
+
+    def scores(self, query: TokenMatrix) -> npt.NDArray[np.float32]:
+        """Return ``(windows,)`` float32 MaxSim of a query, ``(query vectors, dim)`` float32."""
+        return score_block(query, self.vectors, self.lengths)
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """What windows score that query one another.
+
+    Attributes:
+        keys: of each window, by what its vectors are.
+        cosines: ``(windows, windows)`` float32; ``[i, j]`` is the mean cosine of the first
+            :data:`QUERY_VECTORS` vectors of window i and what answers them best in window j.
+    """
+
+    keys: tuple[bytes, ...]
+    cosines: npt.NDArray[np.float32]
+
+    @classmethod
+    def of(cls, windows: WindowVectors, known: Pairs | None = None) -> Pairs:
+        """Let windows query one another, but for those of which this is known already."""
+        each = list(windows)
+        keys = tuple(blake2b(one.tobytes()).digest() for one in each)
+        places = {} if known is None else {key: place for place, key in enumerate(known.keys)}
+        found = np.array([places.get(key, -1) for key in keys])
+        old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
+        cosines = np.empty((len(each), len(each)), dtype=np.float32)
+        if known is not None and len(old):
+            cosines[np.ix_(old, old)] = known.cosines[np.ix_(found[old], found[old])]
+        if len(new):
+            added = WindowVectors.of([each[place] for place in new])
+            for place in old:
+                cosines[place, new] = _cosines(each[place], added)
+        for place in new:
+            cosines[place] = _cosines(each[place], windows)
+        return cls(keys, cosines)
+
+
+def _cosines(window: TokenMatrix, windows: WindowVectors) -> npt.NDArray[np.float32]:
+    query = window[:QUERY_VECTORS]
+    return windows.scores(query) / np.float32(len(query))
+
+
+@dataclass(frozen=True, eq=False)
+class BaselineSample:
+    """Windows of an index that stand for what has nothing to do with a query.
+
+    Attributes:
+        windows: the windows.
+        known: what windows of a former sample score that query one another; None where there was
+            none, or nobody asked for its spread.
+    """
+
+    windows: WindowVectors
+    known: Pairs | None = None
 
     def baseline(self, query: TokenMatrix) -> Baseline:
         """Return what a query scores by chance.
@@ -109,19 +180,34 @@ class BaselineSample:
         Args:
             query: ``(query tokens, dim)`` float32.
         """
-        scores = score_block(query, self.vectors, self.lengths)
+        scores = self.windows.scores(query)
         # Where all scores are equal, the least that rounding to float16 leaves between texts.
         return Baseline(float(scores.mean()), max(float(scores.std()), MIN_SPREAD * len(query)))
 
     @classmethod
-    def of(cls, windows: Sequence[TokenMatrix]) -> BaselineSample:
+    def of(
+        cls, windows: Sequence[TokenMatrix], former: BaselineSample | None = None
+    ) -> BaselineSample:
         """Return some windows as a sample.
 
         Args:
             windows: their vectors, ``(n, dim)`` float32; at least one, each with a vector.
+            former: a sample that may have had some of them.
         """
-        lengths = np.array([len(one) for one in windows], dtype=np.int64)
-        return cls(np.concatenate(windows), lengths)
+        return cls(WindowVectors.of(windows), None if former is None else former.asked)
+
+    @property
+    def asked(self) -> Pairs | None:
+        """What the windows score that query one another, or those of a former sample do.
+
+        None where nobody asked for a spread yet.
+        """
+        return self.__dict__.get("pairs", self.known)
+
+    @cached_property
+    def pairs(self) -> Pairs:
+        """What the windows score that query one another: a twentieth of a second's work."""
+        return Pairs.of(self.windows, self.known)
 
     @cached_property
     def spread(self) -> float:
@@ -130,13 +216,7 @@ class BaselineSample:
         The windows query one another: so it is a scale of the model and the material, whatever is
         asked in whatever language. It is the standard deviation over windows, in the mean.
         """
-        ends = np.cumsum(self.lengths)
-        queries = [
-            self.vectors[end - length : end - length + QUERY_VECTORS]
-            for end, length in zip(ends.tolist(), self.lengths.tolist(), strict=True)
-        ]
-        scores = [score_block(one, self.vectors, self.lengths) / len(one) for one in queries]
-        others = [np.delete(one, place).std() for place, one in enumerate(scores)]
+        others = [np.delete(one, place).std() for place, one in enumerate(self.pairs.cosines)]
         return max(float(np.mean(others)), MIN_SPREAD)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
     from .explanation import Explanation
 
+logger = logging.getLogger(__name__)
+
 # Users' own queries, as vectors and in memory only, that recall is measured on.
 REMEMBERED = 256
 # A search that met passages which were forgotten meanwhile is repeated so often.
@@ -64,6 +67,16 @@ class Searcher:
         self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self.indexes = IndexCache()
         self.legs = Legs(store, self.indexes, self._chances)
+
+    def prepare(self) -> None:
+        """Do beforehand, after a commit, what the next question would wait for.
+
+        Nothing that goes wrong fails the caller, whose commit stands: the question will say it.
+        """
+        try:
+            self._chances.prepare(self._store.snapshot())
+        except Exception as error:
+            logger.debug("nothing was prepared for questions to %s: %s", self._store.folder, error)
 
     def encode(self, queries: Sequence[str]) -> list[Question]:
         """Encode queries of any length; their vectors can be compared with every index.

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lfm2_colbert_rag._support.cache_folder import CACHE_VARIABLE
 from lfm2_colbert_rag.encoder import cache as cache_rooms
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
-from lfm2_colbert_rag.encoder.cache import CACHE_VARIABLE
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.onnx import converted
 from lfm2_colbert_rag.encoder.onnx.converted import find_or_convert, graph_key

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag.index.compressed import kernels
+from lfm2_colbert_rag.index.compressed import plain as numpy_kernels
 from lfm2_colbert_rag.index.compressed import segment as compressed_segment
 from lfm2_colbert_rag.index.compressed.buffers import BufferPool
 from lfm2_colbert_rag.index.compressed.codebook import Centroids
@@ -19,14 +20,20 @@ from ..made import corpus, questions, segment
 ROUNDING = 6e-3
 
 
+@pytest.fixture(params=[kernels, numpy_kernels], ids=["compiled", "numpy"])
+def ways(request):
+    """Return the kernels that are used."""
+    return request.param
+
+
 @pytest.fixture(params=[(6, 4), (20, 2)], ids=str)
-def made(request, tmp_path, monkeypatch):
+def made(request, ways, tmp_path, monkeypatch):
     """Return a segment of several blocks, and a query for it."""
     monkeypatch.setattr(compressed_segment, "BLOCK_WINDOWS", 32)
     dim, nbits = request.param
     segment_made = segment(tmp_path / "s", corpus(150, dim), nbits, dim)
     assert len(segment_made.lists) > 3
-    query = rotate_query(segment_made.codebook, questions(1, dim)[0])[:5]
+    query = rotate_query(ways, segment_made.codebook, questions(1, dim)[0])[:5]
     return segment_made, np.ascontiguousarray(query)
 
 
@@ -36,9 +43,9 @@ def similarities(made, query: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("nprobe", [1, 7, 10_000])
-def test_all_groups_give_exactly_the_nearest_centroids(made, nprobe):
+def test_all_groups_give_exactly_the_nearest_centroids(ways, made, nprobe):
     segment_made, query = made
-    probes = find_probes(segment_made.codebook, query, nprobe, 1.0)
+    probes = find_probes(ways, segment_made.codebook, query, nprobe, 1.0)
     truth = similarities(*made)
     wanted = min(nprobe, truth.shape[1])
     assert probes.near.found.tolist() == [wanted] * len(query)
@@ -49,9 +56,9 @@ def test_all_groups_give_exactly_the_nearest_centroids(made, nprobe):
         assert (np.diff(sims) <= 0).all()
 
 
-def test_few_groups_give_fewer_centroids_but_true_ones(made):
+def test_few_groups_give_fewer_centroids_but_true_ones(ways, made):
     segment_made, query = made
-    probes = find_probes(segment_made.codebook, query, 10_000, 0.01)
+    probes = find_probes(ways, segment_made.codebook, query, 10_000, 0.01)
     truth = similarities(*made)
     assert (probes.near.found < truth.shape[1]).all()
     for row, found in enumerate(probes.near.found.tolist()):
@@ -60,14 +67,16 @@ def test_few_groups_give_fewer_centroids_but_true_ones(made):
 
 
 @pytest.mark.parametrize("nprobe", [3, 10_000])
-def test_a_segments_own_centroids_compete_with_the_codebooks(made, nprobe):
+def test_a_segments_own_centroids_compete_with_the_codebooks(ways, made, nprobe):
     segment_made, query = made
     known = len(segment_made.codebook)
     chance = np.random.default_rng(5)
     means = chance.standard_normal((9, query.shape[1])).astype(np.float32)
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     extra = Centroids.rounded(means, np.arange(9, dtype=np.int32), 4)
-    probes = find_probes(segment_made.codebook, query, nprobe, 1.0).with_extra(extra, known)
+    probes = find_probes(ways, segment_made.codebook, query, nprobe, 1.0).with_extra(
+        ways, extra, known
+    )
     both = np.concatenate((similarities(*made), query @ extra.means.T), axis=1)
     for row, found in enumerate(probes.near.found.tolist()):
         ids, sims = probes.near.ids[row, :found], probes.near.sims[row, :found]
@@ -93,28 +102,28 @@ def plain_votes(made, probes) -> dict[int, float]:
 
 @pytest.mark.parametrize("threads", [1, 4])
 @pytest.mark.parametrize("limited", [False, True])
-def test_votes_are_those_of_a_plain_implementation(made, monkeypatch, threads, limited):
+def test_votes_are_those_of_a_plain_implementation(ways, made, monkeypatch, threads, limited):
     monkeypatch.setenv("LFM2_COLBERT_THREADS", str(threads))
     segment_made, query = made
     allowed = np.random.default_rng(0).random(len(segment_made.rows)) < 0.3 if limited else None
-    probes = find_probes(segment_made.codebook, query, 12, 1.0)
+    probes = find_probes(ways, segment_made.codebook, query, 12, 1.0)
     expected = plain_votes(segment_made, probes)
     if allowed is not None:
         expected = {window: votes for window, votes in expected.items() if allowed[window]}
     pool = BufferPool()
     for _ in range(2):  # what was borrowed is given back clean
-        votes = count_votes(segment_made, allowed, probes, 10_000, pool)
+        votes = count_votes(ways, segment_made, allowed, probes, 10_000, pool)
         found = dict(zip(votes.positions.tolist(), votes.estimates.tolist(), strict=True))
         assert found.keys() == expected.keys()
         base = float(probes.floors.sum())
         assert found == pytest.approx({w: base + v for w, v in expected.items()}, abs=1e-3)
 
 
-def test_no_better_window_is_left_out_than_those_that_are_given(made):
+def test_no_better_window_is_left_out_than_those_that_are_given(ways, made):
     segment_made, query = made
-    probes = find_probes(segment_made.codebook, query, 30, 1.0)
+    probes = find_probes(ways, segment_made.codebook, query, 30, 1.0)
     expected = plain_votes(segment_made, probes)
-    votes = count_votes(segment_made, None, probes, 5, BufferPool())
+    votes = count_votes(ways, segment_made, None, probes, 5, BufferPool())
     found = set(votes.positions.tolist())
     lists = segment_made.lists
     for one in lists:  # each block gives its own

@@ -6,19 +6,15 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag.index.compressed.codec import BENDS, Codec
-from lfm2_colbert_rag.index.compressed.kernels.levels import (
+from lfm2_colbert_rag.index.compressed.kernels.unpacking import compare, rebuild, squared_norm
+from lfm2_colbert_rag.index.compressed.whole_levels import (
     PARTS,
+    SHIFTS,
     UNITS,
     WIDE_UNITS,
     whole_value,
 )
-from lfm2_colbert_rag.index.compressed.kernels.unpacking import (
-    SHIFTS,
-    compare,
-    rebuild,
-    squared_norm,
-)
-from lfm2_colbert_rag.index.jit.simd import OFFSET, TOGETHER
+from lfm2_colbert_rag.index.jit import OFFSET, TOGETHER
 
 from ..instructions import LACKING, compiled_for
 

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag.index.exact import kernels
 from lfm2_colbert_rag.index.exact.compiled import CompiledMaxSim
 from lfm2_colbert_rag.index.exact.kernels import blocks
+from lfm2_colbert_rag.index.exact.layout import GROUP, LIMIT
 from lfm2_colbert_rag.index.exact.plain import PlainMaxSim
-from lfm2_colbert_rag.index.exact.quantized import GROUP, LIMIT, QuantizedQueries, QuantizedVectors
+from lfm2_colbert_rag.index.exact.quantized import QuantizedQueries, quantize
 from lfm2_colbert_rag.index.exact.windows import Windows
 
 from ..instructions import LACKING, compiled_for
@@ -73,7 +74,7 @@ def test_sums_of_products_fit_sixteen_bits(dim, data):
 def test_a_block_holds_no_two_windows():
     stored = [np.ones((length, 4), np.float16) for length in (1, 8, 9, 3)]
     segment = exact_segment(stored).segment
-    made = QuantizedVectors.of(segment.vectors, segment.offsets)
+    made = quantize(segment.vectors, segment.offsets)
     assert made.firsts.tolist() == [0, 1, 2, 4, 5]
     assert made.lengths.tolist() == [2.0] * 4
 
@@ -82,7 +83,7 @@ def test_a_block_holds_no_two_windows():
 def test_what_is_no_number_is_seen(odd):
     vectors = np.ones((9, 4), np.float16)
     vectors[8, 3] = odd
-    assert QuantizedVectors.of(vectors, np.array([0, 4, 9])) is None
+    assert quantize(vectors, np.array([0, 4, 9])) is None
 
 
 @pytest.mark.long
@@ -92,7 +93,7 @@ def test_every_processor_finds_the_same(kind, dim, monkeypatch):
     chance = np.random.default_rng(dim)
     stored = [chance.standard_normal((rows, dim)).astype(np.float16) for rows in (1, 7, 8, 30)]
     segment = exact_segment(stored).segment
-    made = QuantizedVectors.of(segment.vectors, segment.offsets)
+    made = quantize(segment.vectors, segment.offsets)
     asked = QuantizedQueries.of([chance.standard_normal((n, dim), np.float32) for n in (3, 9)])
 
     def block(one, b, scales, other, i, starts, best, chunks):

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, weigh
-from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weight_of
+from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weights_of
 from lfm2_colbert_rag.index.lexical.inversion import invert_texts
 from lfm2_colbert_rag.index.lexical.postings import LENGTHS
 
@@ -93,18 +93,35 @@ def test_a_filter_changes_no_score(given_texts, query, data):
     }
 
 
+@given(corpora, corpora, texts, st.data())
+def test_a_later_generation_is_made_of_the_former_and_what_came_since(first, added, query, data):
+    corpus = dict(enumerate([*first, *added], 1))
+    postings, terms = lists(corpus), weigh(query)
+    before = data.draw(st.sets(st.sampled_from(range(1, len(first) + 1))))
+    after = before - data.draw(st.sets(st.sampled_from(range(1, len(first) + 1))))
+    after |= set(range(len(first) + 1, len(corpus) + 1))
+    former = Bm25(np.array(sorted(before), np.int64), postings[LENGTHS])
+    new = postings[LENGTHS][0] > former.last
+    live = np.array(sorted(after))
+    later = former.later(live, (postings[LENGTHS][0][new], postings[LENGTHS][1][new]))
+    found, anew = (one.search(postings, terms, 9) for one in (later, Bm25(live, postings[LENGTHS])))
+    assert found.rows.tolist() == anew.rows.tolist()
+    assert found.scores.tolist() == anew.scores.tolist()
+
+
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 40))
 def test_rarer_terms_weigh_more(passages, holding, fewer):
     holding = min(holding, passages)
     rarer = max(0, holding - fewer)
-    assert weight_of(passages, np.ones(rarer)) >= weight_of(passages, np.ones(holding)) > 0
+    rare, common = weights_of(passages, [rarer, holding], [rarer, holding])
+    assert rare >= common > 0
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(1, 9))
 def test_terms_that_gather_weigh_more(often, more):
-    counts = np.array(often, dtype=float)
-    gathered = counts + np.eye(len(counts))[0] * more
-    assert weight_of(50, gathered) > weight_of(50, counts)
+    total = sum(often)
+    gathered, evenly = weights_of(50, [len(often)] * 2, [total + more, total])
+    assert gathered > evenly
 
 
 def test_rows_far_apart_are_found_without_a_table():

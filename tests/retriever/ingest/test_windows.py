@@ -57,8 +57,9 @@ def shared(encoder, text: str, one, other) -> int:
 @settings(deadline=None, max_examples=120)
 @given(text=st.text(ALPHABET, min_size=1, max_size=120), room=st.integers(1, 12), data=st.data())
 @example(text="aaa\u0301\u0301\u0301" * 9, room=2, data=None)
+@example(text="\n\u0301\u0e48", room=1, data=None)
 def test_windows_cover_fit_and_overlap_no_more_than_asked(text, room, data):
-    overlap = 1 if data is None else data.draw(st.integers(0, room - 1))
+    overlap = room - 1 if data is None else data.draw(st.integers(0, room - 1))
     for encoder in encoders(room):
         windows = find_windows(encoder, [text], overlap)[0]
         assert (windows[0][0], windows[-1][1]) == (0, len(text))

@@ -14,6 +14,7 @@ from lfm2_colbert_rag.retriever.search.relevance import (
     MIN_WINDOWS,
     WINDOWS,
     Baseline,
+    BaselineSample,
     relevance,
     sample_windows,
 )
@@ -88,6 +89,30 @@ def test_it_is_taken_anew_only_when_the_index_has_changed_much(filled):
     assert chances.of(store.snapshot()) is first
     filled.add([f"{text} Again." for text in TEXTS])
     assert chances.of(store.snapshot()) is not first
+
+
+@given(st.sets(st.integers(0, 7), min_size=2), st.sets(st.integers(0, 7), min_size=2))
+def test_a_spread_is_the_same_whatever_of_it_was_known(before, after):
+    random = np.random.default_rng(3)
+    windows = [random.standard_normal((3 + n, 8), np.float32) for n in range(7)]
+    windows.append(windows[0])
+    known = BaselineSample.of([windows[n] for n in before])
+    assert known.asked is None
+    asked = known.spread > 0
+    sample = [windows[n] for n in after]
+    grown, anew = BaselineSample.of(sample, known), BaselineSample.of(sample)
+    assert asked
+    assert grown.asked is known.pairs
+    assert grown.spread == pytest.approx(anew.spread, rel=1e-5)
+
+
+def test_questions_find_it_ready_after_a_commit(filled):
+    """However much was added: what windows of the index score one another was asked before."""
+    for add in (TEXTS, [f"{text} Again." for text in TEXTS]):
+        filled.add(add)
+        chance = filled._searcher._chances.of(filled._store.snapshot())
+        assert chance.own is not None
+        assert chance.own.asked is chance.own.pairs
 
 
 def test_a_compressed_index_has_one_too():

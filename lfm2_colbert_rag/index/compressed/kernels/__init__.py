@@ -8,9 +8,6 @@ the named tuples of :mod:`..structs`.
 
 from __future__ import annotations
 
-import logging
-from pathlib import Path
-
 from ...jit.simd import OFFSET, TOGETHER
 from .clusters import cluster
 from .codes import codes_below
@@ -41,20 +38,3 @@ __all__ = [
     "to_bytes",
     "vote",
 ]
-
-logger = logging.getLogger(__name__)
-
-
-def _say_if_compiling():
-    """Tell people why the first use takes so long."""
-    folder = score_windows.stats.cache_path
-    if folder is None or not any(Path(folder).glob("scoring.score_windows*.nbi")):
-        logger.warning(
-            "compiling the search kernels for this machine: half a minute, once%s",
-            " a process, as no cache folder can be written (set NUMBA_CACHE_DIR)"
-            if folder is None
-            else "",
-        )
-
-
-_say_if_compiling()

@@ -1,9 +1,8 @@
 # mypy: ignore-errors
 """What the levels of a packed residual stand for, as whole numbers in a register.
 
-Level x, one of -15, -13 .. 15 of 4 bits, is ``x (bend + x**2)``: see :data:`..codec.BENDS`. In 16
-bits that is multiplied, in 8 bits divided. Processors that can look the values up; others work them
-out, with the same result.
+See :mod:`..whole_levels`. Processors that can look the values up; others work them out, with the
+same result.
 """
 
 from __future__ import annotations
@@ -12,14 +11,7 @@ from llvmlite import ir
 
 from ...jit.simd import AVX2, CHUNK, I8, I16, I32, call, chosen, has, numbers_at
 from ..codec import BENDS
-
-# By the bits of a level. Multiplied levels fill 16 bits. Divided they are at most 63, which adds
-# 3 % at most to the error that they have.
-TIMES = {4: 3, 2: 128}
-PARTS = {4: 149, 2: 4}
-# What 1 stands for then, in steps.
-WIDE_UNITS = {n: 1 / (2 * BENDS[n] * TIMES[n]) for n in BENDS}
-UNITS = {n: PARTS[n] / (2 * BENDS[n]) for n in BENDS}
+from ..whole_levels import TIMES, inverse_of_parts, whole_value
 
 
 def runs_of(builder, source, shape):
@@ -49,20 +41,6 @@ def values_of(context, builder, levels, nbits, *, wide):
     return builder.bitcast(both, ir.VectorType(I16, count))
 
 
-def whole_value(level, nbits, *, wide):
-    """What one level, counted from 0, stands for."""
-    place = 2 * level - (1 << nbits) + 1
-    value = place * (BENDS[nbits] + place * place)
-    if wide:
-        return value * TIMES[nbits]
-    return (value * _inverse(nbits) + (1 << 15)) >> 16
-
-
-def _inverse(nbits):
-    """What to multiply with instead of dividing, in parts of 2**16."""
-    return round((1 << 16) / PARTS[nbits])
-
-
 def _computed(builder, levels, nbits, wide):
     """:func:`whole_value` of all levels of a vector."""
     count = levels.type.count
@@ -78,7 +56,7 @@ def _computed(builder, levels, nbits, wide):
     if wide:
         value = builder.mul(value, all_of(TIMES[nbits]))
         return builder.trunc(value, ir.VectorType(I16, count))
-    value = builder.add(builder.mul(value, all_of(_inverse(nbits))), all_of(1 << 15))
+    value = builder.add(builder.mul(value, all_of(inverse_of_parts(nbits))), all_of(1 << 15))
     return builder.trunc(builder.ashr(value, all_of(16)), ir.VectorType(I8, count))
 
 

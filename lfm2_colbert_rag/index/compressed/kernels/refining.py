@@ -9,8 +9,8 @@ from ...jit import simd
 from ...jit.compiling import kernel, part
 from ...jit.compiling import number as _f
 from ..structs import Shape
+from ..whole_levels import UNITS
 from .codes import CODE_BITS, CODE_MASK, joint_at
-from .levels import UNITS
 from .unpacking import compare
 
 UNIT_OF_4, UNIT_OF_2 = UNITS[4], UNITS[2]

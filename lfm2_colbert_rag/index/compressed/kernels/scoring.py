@@ -9,18 +9,12 @@ from ...jit import simd
 from ...jit.compiling import LOWEST, kernel, part
 from ...jit.compiling import number as _f
 from ..structs import Shape
+from ..whole_levels import FULL, WHOLE, largest_scale, largest_step
 from .codes import CODE_BITS, CODE_MASK, joint_at
-from .levels import WIDE_UNITS
-from .unpacking import SHIFTS, rebuild, squared_norm
+from .unpacking import rebuild, squared_norm
 
-# Unit length of a query vector in whole numbers, and what a factor of :func:`.unpacking.rebuild` is
-# a part of. A rebuilt vector of length 1 has no more than WHOLE parts: its product with a query
-# vector, and every part of the sum, is below 2**31 by the inequality of Cauchy and Schwarz. What
-# all rounding does to a product of unit vectors is about 1e-4.
-FULL = 32_767
-WHOLE = 1 << 15
-SHIFT_OF_4, SHIFT_OF_2 = SHIFTS[4], SHIFTS[2]
-WIDE_UNITS_OF_4, WIDE_UNITS_OF_2 = WIDE_UNITS[4], WIDE_UNITS[2]
+SCALE_OF_4, SCALE_OF_2 = largest_scale(4), largest_scale(2)
+STEP_OF_4, STEP_OF_2 = largest_step(4), largest_step(2)
 
 
 @part
@@ -34,13 +28,13 @@ def in_whole_numbers(row, length, whole):
 @part
 def scale_limit(planes):
     """Size of a coordinate whose shifted value would be WHOLE, in the centroid's scale."""
-    return _f(WHOLE >> (SHIFT_OF_2 if len(planes) == 4 else SHIFT_OF_4))
+    return _f(SCALE_OF_2 if len(planes) == 4 else SCALE_OF_4)
 
 
 @part
 def step_limit(planes):
     """Size of a coordinate whose level in 16 bits would be WHOLE, in steps."""
-    return _f(WHOLE) * _f(WIDE_UNITS_OF_2 if len(planes) == 4 else WIDE_UNITS_OF_4)
+    return _f(STEP_OF_2 if len(planes) == 4 else STEP_OF_4)
 
 
 @kernel

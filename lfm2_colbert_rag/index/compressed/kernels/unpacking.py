@@ -34,10 +34,8 @@ from ...jit.simd import (
     summed,
     total_of,
 )
+from ..whole_levels import SHIFTS
 from .levels import runs_of, values_of
-
-# By the bits of levels: a centroid's values are shifted by so many bits so that they fill 16.
-SHIFTS = {4: 8, 2: 12}
 
 
 @intrinsic

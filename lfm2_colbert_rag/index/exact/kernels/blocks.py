@@ -32,7 +32,7 @@ from ...jit.simd import (
     row_of,
     store,
 )
-from ..quantized import FOUR, GROUP
+from ..layout import FOUR, GROUP
 
 PIECES = GROUP // 2  # of a block, whose products are added in 16 bits
 _BYTES = ir.VectorType(I8, CHUNK)

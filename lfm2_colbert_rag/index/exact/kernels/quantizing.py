@@ -8,7 +8,7 @@ import numpy as np
 from ...jit import OFFSET, TOGETHER
 from ...jit.compiling import kernel
 from ...jit.compiling import number as _f
-from ..quantized import FOUR, MOST
+from ..layout import FOUR, MOST
 from .halves import EXPONENT, widen
 
 

@@ -1,0 +1,9 @@
+"""How bytes of vectors are laid out, and how large they may be."""
+
+from __future__ import annotations
+
+FOUR = 4  # neighbouring coordinates of one vector in a block
+MOST = 127  # parts of a vector's largest coordinate
+# Products with so many coordinates of a query vector are summed in 16 bits. Where these have one
+# sign they sum up to LIMIT at most, so that no sum goes beyond 255 LIMIT < 2**15.
+GROUP, LIMIT = 8, 128
