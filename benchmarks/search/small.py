@@ -4,13 +4,12 @@
 
     python -m benchmarks.search.small --scratch DIR --evaluation DIR
 
-Every contender holds the same vectors of the same passages, and is asked with the same vectors, or
-through ``Retriever.search`` with the same questions in words, which are encoded within the time
-that is measured. All of a size are open at once and asked in turns, a few questions at a time, no
-question twice; ``ratio`` is the median over the rounds of what a contender takes beside our index.
-fast-plaid runs beside torch 2.11 only, which pip has with CUDA alone: an environment of 5 GB, which
-``--only ours lancedb pylate sentence`` does without. Writes ``benchmarks/results/search_small.json``
-and prints its table.
+Every contender holds the same vectors, and is asked with the same vectors, or through
+``Retriever.search`` with the same questions in words, which are encoded within the time that is
+measured. All of a size are open at once and asked in turns, no question twice; ``ratio`` is the
+median over the rounds of what a contender takes beside our index alone. fast-plaid runs beside
+torch 2.11 only, which pip has with CUDA alone, 5 GB; ``--only ours lancedb pylate sentence`` does
+without. Writes ``benchmarks/results/search_small.json`` and prints its table.
 """
 
 from __future__ import annotations
