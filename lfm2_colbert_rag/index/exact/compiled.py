@@ -14,9 +14,8 @@ from ..jit.readiness import KernelSet
 from ..quantized_vectors import QuantizedVectors
 from ..segment import ExactSegment
 from ..workers import balanced_parts, in_parallel
-from .plain import not_finite
 from .quantized import QuantizedQueries, halves_of, padded, quantize
-from .windows import Windows
+from .windows import Windows, not_finite
 
 # Products of a block of eight vectors with a block of eight query vectors that another thread is
 # begun for, and vectors scored in float32: each about a tenth of a millisecond.

@@ -6,13 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...errors import REMEDY, IndexCorruptError
 from ...types import TokenMatrix
 from ..array_types import FloatArray, IntArray
 from ..maxsim import blocks, score_block, score_window
 from ..segment import ExactSegment
 from .rounding import rounding_errors
-from .windows import Windows
+from .windows import Windows, not_finite
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
 BLOCK_TOKENS = 32_768
@@ -56,13 +55,6 @@ class PlainMaxSim:
             for position in windows.positions[mine].tolist()
         ]
         return np.array(found, np.float32)
-
-
-def not_finite(segment: ExactSegment) -> IndexCorruptError:
-    """Return the error about NaN or infinity: it would be passed over, or win, in silence."""
-    return IndexCorruptError(
-        f"a vector of segment {segment.info.name} is not finite (NaN or infinity). {REMEDY}"
-    )
 
 
 def _gather(segment: ExactSegment, positions: IntArray, lengths: IntArray) -> TokenMatrix:

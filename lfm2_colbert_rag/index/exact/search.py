@@ -22,8 +22,6 @@ from ...errors import InputError
 from ...types import TokenMatrix
 from ..array_types import FloatArray, IntArray
 from ..base import Index, LiveSegment, Ranking, run_starts
-from .compiled import KERNELS, CompiledMaxSim
-from .plain import PlainMaxSim
 from .windows import Windows
 
 # Queries that share one pass over the vectors, and the vectors that these may have.
@@ -102,6 +100,9 @@ class ExactIndex(Index):
 
 
 def _way(dim: int) -> MaxSim:
+    from .compiled import KERNELS, CompiledMaxSim
+    from .plain import PlainMaxSim
+
     return CompiledMaxSim() if KERNELS.ready(dim) else PlainMaxSim()
 
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ...errors import REMEDY, IndexCorruptError
 from ..array_types import IntArray
 from ..base import LiveSegment, run_starts
 from ..segment import ExactSegment
@@ -84,3 +85,10 @@ class Windows:
             if start < end:
                 yield segment, slice(start, end)
             start = end
+
+
+def not_finite(segment: ExactSegment) -> IndexCorruptError:
+    """Return the error about NaN or infinity: it would be passed over, or win, in silence."""
+    return IndexCorruptError(
+        f"a vector of segment {segment.info.name} is not finite (NaN or infinity). {REMEDY}"
+    )

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
-from ...index.compressed import CompressedIndex
+from ...index.compressed.search import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
 from ...storage.catalog import FILE_NAME
 from ...storage.commits import StaleDraftError

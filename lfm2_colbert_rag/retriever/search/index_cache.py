@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ...index.compressed import CompressedIndex
+from ...index.compressed.search import CompressedIndex
 from ...index.exact.search import ExactIndex
 from ...index.segment import COMPRESSED
 from ...index.settings import DEFAULT_SETTINGS, SearchSettings

@@ -16,7 +16,7 @@ from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_window
 from ...encoder.background import Background, encode_background
 from ...errors import IndexBusyError, PassageNotFoundError
-from ...index.compressed import CompressedIndex
+from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
 from ..ingest.passage_encoder import PassageEncoder
 from .chance import Chances, chance_of
