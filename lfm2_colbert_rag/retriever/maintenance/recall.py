@@ -23,10 +23,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...index import Index, LiveSegment, Ranking, SearchSettings
+from ...index.base import Index, LiveSegment, Ranking
 from ...index.compressed.search import CompressedIndex
 from ...index.compressed.segment import CompressedSegment
-from ...index.settings import PRESETS
+from ...index.settings import PRESETS, SearchSettings
 from ...types import TokenMatrix
 from .intervals import share_interval
 
