@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,9 @@ import numpy.typing as npt
 from ...errors import REMEDY, IndexCorruptError
 from ..array_types import IntArray
 from ..base import LiveSegment, run_starts
-from ..segment import ExactSegment
+
+if TYPE_CHECKING:
+    from ..segment import ExactSegment
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +45,9 @@ class Windows:
         holders: list[ExactSegment] = []
         positions: list[IntArray] = []
         for live in segments:
-            assert isinstance(live.segment, ExactSegment)
             found = live.within(rows).positions
             if len(found):
-                holders.append(live.segment)
+                holders.append(cast("ExactSegment", live.segment))
                 positions.append(found)
         none = np.empty(0, np.int64)
         return cls(
