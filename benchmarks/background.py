@@ -20,9 +20,8 @@ from rich.table import Table
 from lfm2_colbert_rag.encoder import Encoder, load_encoder
 from lfm2_colbert_rag.encoder.background import encode_background
 from lfm2_colbert_rag.evaluation import Dataset
-from lfm2_colbert_rag.index.maxsim import score_block
 from lfm2_colbert_rag.retriever.search.chance import Chance, chance_of
-from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, BaselineSample, relevance
+from lfm2_colbert_rag.retriever.search.relevance import WINDOWS, WindowVectors, relevance
 
 from .harness import Results, command, say
 from .quality.sets import FAMILY, MONOLINGUAL, Task
@@ -58,13 +57,13 @@ def measure(
     kept = [query for query in dataset.queries if own.get(query, -1) >= 0]
     kept = kept[:: max(1, len(kept) // queries)][:queries]
     vectors = [one.vectors for one in encoder.encode_document([one.text for one in corpus])]
-    sample = BaselineSample.of(vectors)
+    sample = WindowVectors.of(vectors)
     mixed = [vectors[number] for number in np.random.default_rng(0).permutation(len(vectors))]
     passed: dict[str, list[tuple[bool, bool]]] = {}
     sizes = chances(encoder, mixed)
     encoded = encoder.encode_query([dataset.queries[query] for query in kept])
     for query, one in zip(kept, encoded, strict=True):
-        scores = score_block(one.vectors, sample.vectors, sample.lengths)
+        scores = sample.scores(one.vectors)
         best = float(scores[own[query]]), float(scores[titles != titles[own[query]]].max())
         for size, chance in sizes.items():
             baseline = chance.baseline(one.vectors)

@@ -1,9 +1,9 @@
 """The catalog: one SQLite file that says what an index contains.
 
 SQL is spoken here, and in ``schema`` (tables, settings), ``folder_rows`` (segments and codebooks),
-``passage_rows``, ``rows``, ``filter_sql`` (filters and their indexes), ``posting_sql`` and
-``posting_lists`` (the lexical index), and ``inspection``, over what ``connections`` lends; nowhere
-else.
+``passage_rows``, ``rows``, ``live_rows``, ``filter_sql`` and ``matching`` (filters and their
+indexes), ``posting_sql`` and ``posting_lists`` (the lexical index), and ``inspection``, over what
+``connections`` lends; nowhere else.
 
 A *generation* is a number that grows by one with every commit. Rows of passages and segments
 carry the generation in which they were born and, once replaced or deleted, the one in which they

@@ -45,7 +45,7 @@ class CompactionPolicy:
     Attributes:
         auto_vectors: vectors from which an index that may choose is compressed: about the size at
             which exact search takes as long.
-        prompt_vectors: up to so many, an index becomes compressed in the call that makes that due: a
+        prompt_vectors: up to so many, an index becomes compressed in the call that makes it due: a
             second or two. Larger ones wait for a stream or for ``optimize``, unless they were asked
             to be compressed.
         min_vectors: below so many, what is asked to be compressed stays exact: any search would

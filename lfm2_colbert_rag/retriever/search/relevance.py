@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ...index.maxsim import score_block
+from ...index.maxsim import blocks, score_block, similarities
 
 if TYPE_CHECKING:
     from ...index.base import LiveSegment
@@ -28,6 +28,7 @@ WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see bench
 MIN_WINDOWS = 32  # a smaller sample would hold too much of what was asked for
 QUERY_VECTORS = 32  # vectors of a window that is taken for a query
 MAX_VECTORS = 12_288  # three megabytes in half precision: little to hold, and to compare with
+_SIMILARITIES = 1 << 20  # that are held at once
 MIN_SPREAD = 1e-3  # of mean cosines: what rounding to float16 leaves between equal texts
 
 # Where answers and the best of what answers nothing are equally frequent, and how fast that
@@ -122,6 +123,19 @@ class WindowVectors:
         """Return ``(windows,)`` float32 MaxSim of a query, ``(query vectors, dim)`` float32."""
         return score_block(query, self.vectors, self.lengths)
 
+    def scores_of(self, queries: Sequence[TokenMatrix]) -> npt.NDArray[np.float32]:
+        """Return ``(queries, windows)`` the same of many queries at once, each with a vector."""
+        stacked = np.concatenate(queries)
+        starts = np.cumsum([0, *map(len, queries[:-1])])
+        ends = np.concatenate(([0], np.cumsum(self.lengths)))
+        scores = np.empty((len(queries), len(self)), dtype=np.float32)
+        for part in blocks(self.lengths, _SIMILARITIES // len(stacked)):
+            vectors = self.vectors[ends[part.start] : ends[part.stop]]
+            firsts = ends[part] - ends[part.start]
+            best = np.maximum.reduceat(similarities(stacked, vectors), firsts, axis=1)
+            scores[:, part] = np.add.reduceat(best, starts, axis=0)
+        return scores
+
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
@@ -145,20 +159,21 @@ class Pairs:
         found = np.array([places.get(key, -1) for key in keys])
         old, new = np.flatnonzero(found >= 0), np.flatnonzero(found < 0)
         cosines = np.empty((len(each), len(each)), dtype=np.float32)
+        fresh = [each[place] for place in new]
+        if len(new):
+            cosines[new] = _cosines(fresh, windows)
         if known is not None and len(old):
             cosines[np.ix_(old, old)] = known.cosines[np.ix_(found[old], found[old])]
-        if len(new):
-            added = WindowVectors.of([each[place] for place in new])
-            for place in old:
-                cosines[place, new] = _cosines(each[place], added)
-        for place in new:
-            cosines[place] = _cosines(each[place], windows)
+            if len(new):
+                asking = [each[place] for place in old]
+                cosines[np.ix_(old, new)] = _cosines(asking, WindowVectors.of(fresh))
         return cls(keys, cosines)
 
 
-def _cosines(window: TokenMatrix, windows: WindowVectors) -> npt.NDArray[np.float32]:
-    query = window[:QUERY_VECTORS]
-    return windows.scores(query) / np.float32(len(query))
+def _cosines(queries: Sequence[TokenMatrix], windows: WindowVectors) -> npt.NDArray[np.float32]:
+    """Return what windows score that are queries, ``(queries, windows)``, in the mean."""
+    first = [one[:QUERY_VECTORS] for one in queries]
+    return windows.scores_of(first) / np.array([[len(one)] for one in first], np.float32)
 
 
 @dataclass(frozen=True, eq=False)

@@ -335,7 +335,9 @@ FULL_DISK = """
         texts = [f"t{part} n{n} " + "w " * 300 for n in range(60)]
         retriever.add(texts, ids=[f"p{part}-{n}" for n in range(60)])
     if sys.argv[2] == "compress":
-        compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, auto_vectors=1000)
+        compaction.DEFAULT_POLICY = replace(
+            compaction.DEFAULT_POLICY, auto_vectors=1000, prompt_vectors=100_000
+        )
     else:
         compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, fan_in=2)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
