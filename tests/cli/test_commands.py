@@ -189,6 +189,7 @@ def test_version_and_help(run: Run) -> None:
         "export",
         "import",
         "export-model",
+        "warm",
         "evaluate",
         "demo",
     ):

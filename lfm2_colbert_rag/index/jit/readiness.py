@@ -41,7 +41,7 @@ VARIABLE = "LFM2_COLBERT_KERNELS"
 BESIDE, WAIT, NEVER = "beside", "wait", "never"
 # Seconds that the question which asked first has for itself: to load numba holds the interpreter's
 # lock, and a program with one question only ends before that.
-HEAD_START = 1.0
+HEAD_START = 2.0
 THREAD = "lfm2-colbert-compiler"
 
 Rehearsal: TypeAlias = Callable[..., Iterator[object]]
