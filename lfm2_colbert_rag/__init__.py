@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .retriever.search.fusion import Fusion
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
+    from .retriever.warming import Warmed, warm
     from .types import (
         AddedIds,
         HeatMap,
@@ -69,6 +70,7 @@ __all__ = [
     "SearchSettings",
     "Storage",
     "TokenVectors",
+    "Warmed",
     "Window",
     "__version__",
     "describe_fields",
@@ -80,6 +82,7 @@ __all__ = [
     "maxsim_pairwise",
     "plain_metadata",
     "public_metadata",
+    "warm",
     "why_nothing",
 ]
 
@@ -104,7 +107,9 @@ _HOME = {
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
+    "Warmed": ".retriever.warming",
     "plain_metadata": "._support.intake",
+    "warm": ".retriever.warming",
     "why_nothing": ".retriever.fields",
 }
 _TYPES = (

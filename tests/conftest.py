@@ -51,8 +51,8 @@ def fill(retriever: Retriever) -> Retriever:
 def _own_cache(tmp_path_factory: pytest.TempPathFactory):
     """Convert models into a folder of the tests' own, not into the user's cache.
 
-    Kernels stay where the user's are: to compile them takes half a minute a process. Tests wait for
-    them, so that all scores come from the same ones.
+    Kernels are kept there, beside the user's own: to compile them takes half a minute a process.
+    Tests wait for them, so that all scores come from the same ones.
     """
     before = os.environ.get(CACHE_VARIABLE)
     os.environ.setdefault("NUMBA_CACHE_DIR", str(cache_folder() / "kernels"))

@@ -2,13 +2,14 @@
 
 ::
 
-    python -m benchmarks.search.small --scratch DIR --evaluation DIR --parallel DIR
+    python -m benchmarks.search.small --scratch DIR --evaluation DIR
 
-Every contender holds the same vectors of the same passages, and is asked with the same vectors, or
-through ``Retriever.search`` with the same questions in words, which are encoded within the time
-that is measured. All of a size are open at once and asked in turns, a few questions at a time, no
-question twice; ``ratio`` is the median over the rounds of what a contender takes beside our index.
-Writes ``benchmarks/results/search_small.json`` and prints its table.
+Every contender holds the same vectors, and is asked with the same vectors, or through
+``Retriever.search`` with the same questions in words, which are encoded within the time that is
+measured. All of a size are open at once and asked in turns, no question twice; ``ratio`` is the
+median over the rounds of what a contender takes beside our index alone. fast-plaid runs beside
+torch 2.11 only, which pip has with CUDA alone, 5 GB; ``--only ours lancedb pylate sentence`` does
+without. Writes ``benchmarks/results/search_small.json`` and prints its table.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def vector_set(args: argparse.Namespace) -> Path:
         if args.tiny:
             encode_corpus(tiny_corpus(), HashEncoder(), folder)
         else:
-            corpus = build_corpus(args.evaluation, args.parallel.glob("*.jsonl*"), max(args.sizes))
+            corpus = build_corpus(args.evaluation, [], max(args.sizes))
             about = questions_about(args.evaluation, corpus.passages, _MOST_ASKED)
             questions, relevant = map(list, zip(*about, strict=True))
             encode_corpus(
@@ -128,7 +129,6 @@ def main() -> None:
     parser = command(__doc__, "search_small", "scratch", vectors=None, only=None, queries=20,
                      rounds=3, threads=2, again=False, tiny=False, python=[])  # fmt: skip
     parser.add_argument("--evaluation", type=Path, help="of a new vector set: judged sets")
-    parser.add_argument("--parallel", type=Path, help="of a new vector set: texts that fill it")
     parser.add_argument("--sizes", type=int, nargs="+", default=[_OWN_ONLY, 400, 1_500])
     parser.add_argument("--limit", type=float, default=300, help="seconds for one answer")
     args = parser.parse_args()

@@ -158,6 +158,7 @@ ENGINES |= {
 def open_(job: Options) -> Callable[[Options], Result]:
     """Build the index if it is not there, open it, and return what searches it."""
     threads = job["threads"]
+    os.environ["LFM2_COLBERT_KERNELS"] = "wait"  # nothing is compiled beside what is measured
     if hasattr(os, "sched_setaffinity"):  # whatever threads the library starts
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[-threads:])
     engine = ENGINES[job["engine"]](Path(job["index"]), threads)

@@ -9,7 +9,9 @@ touched in the child, not even to be closed (:func:`abandon`).
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 - see below
 import ctypes
+import logging  # noqa: F401 - see below
 import os
 import sys
 import threading
@@ -146,6 +148,9 @@ def _in_child() -> None:
         owner.renew_after_fork()
 
 
+# What is registered last is called first before a fork. Two modules of Python take their locks
+# then: were they imported later than this one, a thread inside a block that logs would wait for a
+# fork that waits for it.
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
         before=NO_FORK.before_fork,

@@ -27,6 +27,7 @@ from .search import search
 from .stats import stats
 from .tune_fusion import tune_fusion
 from .verify import verify
+from .warm import warm
 
 __all__ = ["app", "run"]
 
@@ -58,6 +59,7 @@ for _command in (
     export,
     import_,
     export_model,
+    warm,
     evaluate,
     mcp,
     demo,

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lfm2_colbert_rag.index import ExactIndex, Index, LiveSegment, SearchSettings
-from lfm2_colbert_rag.index.compressed import CompressedIndex
+from lfm2_colbert_rag.index.compressed import CompressedIndex, plain
 from lfm2_colbert_rag.index.compressed.clustering import train_codebook
 from lfm2_colbert_rag.index.compressed.codebook import Codebook
 from lfm2_colbert_rag.index.compressed.codec import Codec
@@ -99,6 +99,10 @@ def _voting(segments: list[LiveSegment]) -> Index:
     return CompressedIndex(segments, THOROUGH, scan_vectors=0)
 
 
+def _voting_in_numpy(segments: list[LiveSegment]) -> Index:
+    return CompressedIndex(segments, THOROUGH, scan_vectors=0, kernels=plain)
+
+
 INDEXES = {
     "exact": Kind(lambda segments: ExactIndex(segments, way=CompiledMaxSim())),
     "exact-plain": Kind(lambda segments: ExactIndex(segments, way=PlainMaxSim(block_tokens=3))),
@@ -106,5 +110,6 @@ INDEXES = {
     "scanned-2-mixed": Kind(CompressedIndex, 2, every=2, tolerance=0.5),
     "voted-4": Kind(_voting, 4, tolerance=0.12, complete=False),
     "voted-2": Kind(_voting, 2, tolerance=0.5, complete=False),
+    "voted-4-numpy": Kind(_voting_in_numpy, 4, tolerance=0.12, complete=False),
     "voted-4-mixed": Kind(_voting, 4, every=2, tolerance=0.12, complete=False),
 }

@@ -55,7 +55,7 @@ class OnnxEncoder(CheckpointEncoder):
         graph: Path | None = None,
     ) -> None:
         super().__init__(checkpoint, name=name, batch_tokens=batch_tokens, query_cache=query_cache)
-        self._graph, self._threads = graph or find_or_convert(checkpoint, dtype), threads
+        self.graph, self._threads = graph or find_or_convert(checkpoint, dtype), threads
         self._session: onnxruntime.InferenceSession | None = None
         self.renew_after_fork()
         self._get_session()
@@ -94,7 +94,7 @@ class OnnxEncoder(CheckpointEncoder):
         if self._session is None:
             with NO_FORK, self._opening:
                 if self._session is None:
-                    self._session = open_session(self._graph, self._threads)
+                    self._session = open_session(self.graph, self._threads)
         return self._session
 
 

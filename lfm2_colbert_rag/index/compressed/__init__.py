@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import rehearsal  # noqa: F401, says how kernels are made ready
 from .search import CompressedIndex
 
 __all__ = ["CompressedIndex"]

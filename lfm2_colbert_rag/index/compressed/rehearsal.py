@@ -15,11 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .codec import CODE_BYTES, Codec
+from .ways import SEARCHING, WRITING
 
 _WINDOWS, _VECTORS, _CENTROIDS = 2, 8, 16  # vectors of a window
 _MARKER = 14 << 4  # a vector without characters, as kernels.encode_spans writes it
 
 
+@SEARCHING.rehearsal
 def rehearse_search(codec: Codec) -> Iterator[None]:
     """Search a segment of two windows, kernel by kernel."""
     from . import kernels
@@ -52,6 +54,7 @@ def rehearse_search(codec: Codec) -> Iterator[None]:
     yield
 
 
+@WRITING.rehearsal
 def rehearse_writing(codec: Codec) -> Iterator[None]:
     """Make a codebook, and a segment with it, in a folder that is removed again."""
     from . import kernels  # noqa: F401

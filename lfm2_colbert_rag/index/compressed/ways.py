@@ -12,12 +12,12 @@ from typing import TypeAlias
 
 from ..jit.readiness import KernelSet
 from .codec import Codec
-from .rehearsal import rehearse_search, rehearse_writing
 
 Kernels: TypeAlias = ModuleType
 
-SEARCHING = KernelSet("compressed search", rehearse_search)
-WRITING = KernelSet("compression", rehearse_writing)
+# How they are made ready is said in :mod:`.rehearsal`, which uses what stands above this module.
+SEARCHING = KernelSet("compressed search")
+WRITING = KernelSet("compression")
 
 
 def kernels_now(codecs: Iterable[Codec]) -> Kernels:

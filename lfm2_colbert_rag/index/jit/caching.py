@@ -23,12 +23,12 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataC
 from ..._support.cache_folder import cache_folder, own_cache_folder, require_writable
 
 NUMBA_VARIABLE = "NUMBA_CACHE_DIR"
-# Files that kernels use beside those in their own folder.
+# Files that kernels use beside those in their own folder, in the one above it.
 _SHARED = ("../jit/__init__.py", "../jit/compiling.py", "../jit/simd.py")
-_BESIDE = ("structs.py", "codec.py", "whole_levels.py")
+_BESIDE = ("structs.py", "codec.py", "whole_levels.py", "quantized.py")
 
 
-def places():
+def places() -> list[Path]:
     """Return the folders where kernels are looked for, the chosen one first."""
     chosen = os.environ.get(NUMBA_VARIABLE)
     first = Path(chosen).expanduser() / "lfm2-colbert" if chosen else cache_folder() / "kernels"
@@ -37,7 +37,7 @@ def places():
 
 
 @lru_cache
-def can_be_written(folder):
+def can_be_written(folder: Path) -> bool:
     """Tell whether a folder can be written; remembered, as it is asked for each kernel."""
     try:
         require_writable(folder)

@@ -4,12 +4,14 @@
 from __future__ import annotations
 
 import logging
+import threading
 
 import numpy as np
 from numba import njit
 from numba.core import event
 
 from .caching import KernelCache, can_be_written, places
+from .readiness import THREAD
 
 logger = logging.getLogger(__name__)
 
@@ -38,16 +40,21 @@ class _Compilations(event.Listener):
         if dispatcher not in _OURS:
             return
         if not COMPILED:
-            kept = any(can_be_written(place) for place in places())
-            logger.warning(
-                "compiling the search kernels for this machine: half a minute, once%s; searches "
-                "are slower meanwhile (`lfm2-colbert warm` does it ahead)",
-                "" if kept else " a process, as no cache can be written (set LFM2_COLBERT_CACHE)",
-            )
+            _say_so()
         COMPILED.append(dispatcher.py_func.__name__)
 
     def on_end(self, event):
         """Nothing is of interest."""
+
+
+def _say_so():
+    kept = any(can_be_written(place) for place in places())
+    beside = threading.current_thread().name == THREAD
+    logger.warning(
+        "compiling the search kernels for this machine: half a minute, once%s%s",
+        "" if kept else " a process, as no cache can be written (set LFM2_COLBERT_CACHE)",
+        "; searches are slower meanwhile (`lfm2-colbert warm` does it ahead)" if beside else "",
+    )
 
 
 _OURS = set()

@@ -24,12 +24,13 @@ which hands it to ``rehearse``. A fork waits for the end of the step that is und
 
 from __future__ import annotations
 
+import atexit
 import logging
 import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 from ..._support.forking import NO_FORK, renew_in_child
 from ...errors import ConfigError
@@ -41,8 +42,10 @@ BESIDE, WAIT, NEVER = "beside", "wait", "never"
 # Seconds that the question which asked first has for itself: to load numba holds the interpreter's
 # lock, and a program with one question only ends before that.
 HEAD_START = 1.0
+THREAD = "lfm2-colbert-compiler"
 
 Rehearsal: TypeAlias = Callable[..., Iterator[object]]
+_R = TypeVar("_R", bound=Rehearsal)
 _Job: TypeAlias = "tuple[KernelSet, tuple[Hashable, ...]]"
 
 
@@ -52,7 +55,8 @@ class KernelSet:
     Args:
         name: what they are for, as in "the kernels of exact search".
         rehearse: calls each of them with arguments of the types that it will be given, one a step
-            of the iterator; called with what :meth:`ready` is given. It may run several times.
+            of the iterator; called with what :meth:`ready` is given. It may run several times. None
+            where :meth:`rehearsal` says it later, before anybody asks.
 
     Example:
         >>> kernels = KernelSet("nothing", lambda: iter(()))
@@ -61,12 +65,17 @@ class KernelSet:
         True
     """
 
-    def __init__(self, name: str, rehearse: Rehearsal) -> None:
+    def __init__(self, name: str, rehearse: Rehearsal | None = None) -> None:
         self.name = name
         self._rehearse = rehearse
         self._ready: set[tuple[Hashable, ...]] = set()
         self._failed: set[tuple[Hashable, ...]] = set()
         self._rehearsing: dict[tuple[Hashable, ...], int] = {}
+
+    def rehearsal(self, rehearse: _R) -> _R:
+        """Say how they are made ready, as a decorator, where that is known in another module."""
+        self._rehearse = rehearse
+        return rehearse
 
     def ready(self, *variant: Hashable) -> bool:
         """Tell whether the kernels can be called; a thread begins to make them ready otherwise.
@@ -109,6 +118,7 @@ class KernelSet:
             Exception: whatever the compiler raised.
         """
         self._rehearsing[variant] = threading.get_ident()
+        assert self._rehearse is not None, f"nobody said how {self.name} is rehearsed"
         steps = iter(self._rehearse(*variant))
         while True:
             with NO_FORK:
@@ -175,8 +185,7 @@ class _Beside:
             if self._working:
                 return
             self._working = True
-        name = "lfm2-colbert-compiler"
-        threading.Thread(target=self._work, args=(HEAD_START,), name=name, daemon=True).start()
+        threading.Thread(target=self._work, args=(HEAD_START,), name=THREAD, daemon=True).start()
 
     def _work(self, patience: float) -> None:
         time.sleep(patience)
@@ -190,8 +199,13 @@ class _Beside:
             with self._lock:
                 self._waiting.pop(0)
 
+    def end(self) -> None:
+        """Begin no other step: the process is about to end, and does not wait for this one."""
+        self.ending = True
+
 
 _beside = _Beside()
+atexit.register(_beside.end)
 
 
 def _in_a_line(error: Exception) -> str:

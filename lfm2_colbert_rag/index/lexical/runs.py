@@ -9,25 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cache
 
 from .normalisation import mark_pattern
 
-_MARK = re.compile(mark_pattern())
 _BEGINNING = r"(?=[A-Za-z0-9\u0080-\U0010ffff])"  # which most punctuation fails at once
-# Names of languages; words with their marks; single symbols. No group, so that each is found whole.
-_OTHERS = (
-    rf"\b[A-Za-z](?:\+\+|\#)|(?:[^\W_]++|{_MARK.pattern}++)++"
-    r"|[\u2190-\u2bff\u3012\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
-)
-_WORDS = re.compile(f"{_BEGINNING}(?:{_OTHERS})")
 _ASCII = "[A-Za-z0-9]"
-# Words that are joined as those of a code are, and whether there are any.
-_RUNS = re.compile(f"{_BEGINNING}(?:(?P<code>{_ASCII}++(?:[-./_]{_ASCII}++)++)|{_OTHERS})")
+# Whether any words are joined as those of a code are.
 _JOINT = re.compile(f"{_ASCII}[-./_]{_ASCII}")
-# Words that hyphens join, so few that they may be one; initials; digits in groups, as Europeans
-# and Indians write them.
-_LETTERS = rf"(?:[^\W\d_]|{_MARK.pattern})++"
-_HYPHENATED = re.compile(rf"(?<![\w-]){_LETTERS}(?:-{_LETTERS}){{1,3}}+(?![\w-])")
+# Initials; digits in groups, as Europeans and Indians write them.
 _INITIALS = re.compile(r"(?<![\w.])[^\W\d_](?:\.[^\W\d_])++(?!\w)")
 _GROUPED = re.compile(
     r"(?<!\d)(?<!\d[.,'\u066c_])(?!0)\d{1,3}"
@@ -39,9 +29,46 @@ _TO_DIGIT, _TO_LETTER, _TO_JOINT = (
 )
 
 
+# To find all marks, and to compile sets of them, takes a third of a second, which a search by
+# vectors alone need not wait for.
+@cache
+def _mark() -> re.Pattern[str]:
+    return re.compile(mark_pattern())
+
+
+@cache
+def _others() -> str:
+    """Names of languages; words with their marks; single symbols.
+
+    There is no group in it, so that each is found whole.
+    """
+    return (
+        rf"\b[A-Za-z](?:\+\+|\#)|(?:[^\W_]++|{mark_pattern()}++)++"
+        r"|[\u2190-\u2bff\u3012\U0001f000-\U0001f3fa\U0001f400-\U0001faff]"
+    )
+
+
+@cache
+def _words() -> re.Pattern[str]:
+    return re.compile(f"{_BEGINNING}(?:{_others()})")
+
+
+@cache
+def _runs() -> re.Pattern[str]:
+    """Words, and those that are joined as those of a code are."""
+    return re.compile(f"{_BEGINNING}(?:(?P<code>{_ASCII}++(?:[-./_]{_ASCII}++)++)|{_others()})")
+
+
+@cache
+def _hyphenated() -> re.Pattern[str]:
+    """Words that hyphens join, so few that they may be one."""
+    letters = rf"(?:[^\W\d_]|{mark_pattern()})++"
+    return re.compile(rf"(?<![\w-]){letters}(?:-{letters}){{1,3}}+(?![\w-])")
+
+
 def is_symbol(run: str) -> bool:
     """Say whether a run of one character is a symbol, not a letter."""
-    return not run.isalnum() and not _MARK.match(run)
+    return not run.isalnum() and not _mark().match(run)
 
 
 def find_runs(string: str) -> Iterator[str]:
@@ -60,7 +87,7 @@ def find_runs(string: str) -> Iterator[str]:
         ['RT-AX88U', '→', 'C#', 'kebab', 'case']
     """
     if _JOINT.search(string) is None:
-        return iter(_WORDS.findall(string))
+        return iter(_words().findall(string))
     return _with_codes(string)
 
 
@@ -72,7 +99,7 @@ def find_joined(string: str) -> Iterator[str]:
         (['email', 'USA', '10000'], [])
     """
     if "-" in string:
-        yield from (found[0].replace("-", "") for found in _HYPHENATED.finditer(string))
+        yield from (found[0].replace("-", "") for found in _hyphenated().finditer(string))
     if "." in string:
         yield from (found[0].replace(".", "") for found in _INITIALS.finditer(string))
     yield from (re.sub(r"\D", "", found[0]) for found in _GROUPED.finditer(string))
@@ -80,13 +107,13 @@ def find_joined(string: str) -> Iterator[str]:
 
 def _with_codes(string: str) -> Iterator[str]:
     place = last = known = 0
-    while found := _RUNS.search(string, place):
+    while found := _runs().search(string, place):
         start, place = found.span()
         if found.lastgroup == "code":
             if start >= known:
                 last, known = _reach(string, start)
             if start >= last:
-                yield from _WORDS.findall(string, start, known)
+                yield from _words().findall(string, start, known)
                 place = known
                 continue
         yield found.group()

@@ -45,6 +45,9 @@ class CompactionPolicy:
     Attributes:
         auto_vectors: vectors from which an index that may choose is compressed: about the size at
             which exact search takes as long.
+        prompt_vectors: up to so many, an index becomes compressed in the call that makes it due: a
+            second or two. Larger ones wait for a stream or for ``optimize``, unless they were asked
+            to be compressed.
         min_vectors: below so many, what is asked to be compressed stays exact: any search would
             scan them anyway.
         sample_vectors: vectors that a codebook is made of; 3 million take 1.5 GB in float32 at 128
@@ -57,6 +60,7 @@ class CompactionPolicy:
     """
 
     auto_vectors: int = 250_000
+    prompt_vectors: int = 50_000
     min_vectors: int = 20_000
     sample_vectors: int = 3_000_000
     fan_in: int = 8
@@ -93,15 +97,13 @@ class Compactor:
         """Do what has become due after a commit, which stands: what goes wrong is logged.
 
         Args:
-            streaming: more commits follow at once. Only then an index that may choose becomes
-                compressed here: to make its first codebook takes half a minute, for which no single
-                call of ``add`` should have to wait. Otherwise ``optimize`` does it.
+            streaming: the commit is one of many, so that its maker waits anyway.
         """
         store = self._store
         try:
             snapshot = store.snapshot()
             compressing = self.wants_compression(snapshot) and (
-                streaming or bool(snapshot.codebooks) or snapshot.settings.storage == "compressed"
+                streaming or self._compresses_at_once(snapshot)
             )
             if not compressing and not self._find_mergers(snapshot):
                 return
@@ -116,6 +118,18 @@ class Compactor:
             logger.warning(
                 "the segments of %s were not rearranged: %s", store.folder, error, exc_info=True
             )
+
+    def _compresses_at_once(self, snapshot: Snapshot) -> bool:
+        """Tell whether a single call may wait until an index that wants it is compressed.
+
+        The first codebook of a large one takes half a minute, for which nobody who adds a passage
+        should have to wait; until then it stays exact.
+        """
+        return (
+            bool(snapshot.codebooks)
+            or snapshot.settings.storage == "compressed"
+            or snapshot.segments.vectors <= self._policy.prompt_vectors
+        )
 
     def wants_compression(self, snapshot: Snapshot | None = None) -> bool:
         """Tell whether some vectors are to be compressed that are not; as of now when None."""

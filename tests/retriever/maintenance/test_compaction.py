@@ -66,6 +66,21 @@ def test_an_index_compresses_itself_once_it_has_grown(folder, index):
             assert answers(other) == answers(retriever)
 
 
+@pytest.mark.parametrize("by", ["add_stream", "optimize"])
+def test_no_add_waits_for_the_codebook_of_a_large_index(folder, by, monkeypatch):
+    set_policy(monkeypatch, auto_vectors=300, prompt_vectors=200)
+    with Retriever.open(folder, model="hash") as retriever:
+        add(retriever, 80)
+        add(retriever, 3, seed=1)
+        assert set(kinds(retriever)) == {"exact"}
+        assert "compression pays" in retriever.stats().optimize_due
+        retriever.add_stream([{"text": "late"}]) if by == "add_stream" else retriever.optimize()
+        assert set(kinds(retriever)) == {"compressed"}
+        assert retriever.stats().optimize_due is None
+        add(retriever, 3, seed=2)
+        assert set(kinds(retriever)) == {"compressed"}
+
+
 def test_an_exact_index_stays_exact(folder):
     with Retriever.open(folder, model="hash", storage="exact") as retriever:
         add(retriever, 200)
@@ -320,7 +335,9 @@ FULL_DISK = """
         texts = [f"t{part} n{n} " + "w " * 300 for n in range(60)]
         retriever.add(texts, ids=[f"p{part}-{n}" for n in range(60)])
     if sys.argv[2] == "compress":
-        compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, auto_vectors=1000)
+        compaction.DEFAULT_POLICY = replace(
+            compaction.DEFAULT_POLICY, auto_vectors=1000, prompt_vectors=100_000
+        )
     else:
         compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, fan_in=2)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

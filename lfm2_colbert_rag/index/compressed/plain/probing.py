@@ -27,9 +27,10 @@ def probe(
         codes = np.broadcast_to(np.arange(limit), near.shape)
     best = np.take_along_axis(near, codes, axis=1)
     order = np.argsort(-best, axis=1, kind="stable")
-    best, codes = (np.take_along_axis(one, order, axis=1) for one in (best, codes))
+    best = np.take_along_axis(best, order, axis=1)
+    ids[:] = np.take_along_axis(codes, order, axis=1)
     found[:] = np.isfinite(best).sum(axis=1)
-    ids[:], sims[:] = codes, np.where(np.isfinite(best), best, 0)
+    sims[:] = np.where(np.isfinite(best), best, 0)
 
 
 def _similarities(rows: int, in_bytes: Query, grouped: Grouped) -> FloatArray:

@@ -43,7 +43,7 @@ def centroid_similarities(
     near: FloatArray,
 ) -> None:
     """Similarities of all query vectors to some centroids, as rows of ``near`` from 1 on."""
-    values, scales = centroids_of(source, codes[1:])
+    values, scales = centroids_of(source, codes[1:].astype(np.int64))
     near[1:] = product(values.astype(np.float32), _without_offset(query).T)
     near[1:] *= scales[:, None] * units
 

@@ -35,7 +35,9 @@ def score_windows(
         out[part] = (np.maximum.reduceat(found, firsts, axis=0) * units).sum(axis=1)
 
 
-def _rebuilt(source: Source, at: IntArray) -> tuple[npt.NDArray[np.int32], FloatArray]:
+def _rebuilt(
+    source: Source, at: IntArray
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.floating]]:
     """Return vectors in whole numbers, and what to multiply each with."""
     nbits = 8 // len(source.planes)
     codes, steps = unpack_codes(source.codes[at])
@@ -52,7 +54,8 @@ def _rebuilt(source: Source, at: IntArray) -> tuple[npt.NDArray[np.int32], Float
     if not len(source.lengths):
         return vectors, np.float32(1) / parts
     squared = np.einsum("ij,ij->i", vectors, vectors, dtype=np.float64)
-    return vectors, lengths_of(source, at) / np.sqrt(np.maximum(squared, 1)).astype(np.float32)
+    found = np.sqrt(np.maximum(squared, 1)).astype(np.float32)
+    return vectors, np.asarray(lengths_of(source, at) / found)
 
 
 def _scaled(values: npt.NDArray[np.int32], factors: FloatArray) -> npt.NDArray[np.int32]:
