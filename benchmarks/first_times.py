@@ -68,7 +68,7 @@ def build(job: dict[str, Any]) -> dict[str, Any]:
     if target.exists():
         return {}
     chance = np.random.default_rng(0)
-    with made(target) as path, Retriever.open(path, model="hash", storage="exact") as retriever:
+    with made(target) as path, Retriever.open(path, model="hash", lexical=False) as retriever:
         for start in range(0, job["filtered"], BATCH):
             numbers = range(start, min(start + BATCH, job["filtered"]))
             retriever.add_vectors(

@@ -91,7 +91,7 @@ def _anew(connection: sqlite3.Connection, generation: int) -> npt.NDArray[np.int
     if last is None:
         return np.empty(0, dtype=np.int64)
     if number == newest - first + 1:
-        held = np.arange(first, newest + 1, dtype=np.int64)
+        held = first + np.arange(number, dtype=np.int64)
     else:  # some were forgotten
         held = np.sort(fetch_rows(connection, "passages", {}))
     held = held[held <= last]

@@ -89,6 +89,8 @@ class _Matching:
         """Return those that match, ascending; what is too large is asked in parts."""
         if isinstance(node, Comparison):
             return self._ask(node)
+        if isinstance(node, And | Or) and not node.children:
+            return self.among
         alone = node.size <= _ALONE and is_indexed(node, self.indexed)
         if not alone and node.size <= _COMPARISONS and node.depth <= _DEPTH:
             return self._ask(node)

@@ -173,7 +173,8 @@ class Pairs:
 def _cosines(queries: Sequence[TokenMatrix], windows: WindowVectors) -> npt.NDArray[np.float32]:
     """Return what windows score that are queries, ``(queries, windows)``, in the mean."""
     first = [one[:QUERY_VECTORS] for one in queries]
-    return windows.scores_of(first) / np.array([[len(one)] for one in first], np.float32)
+    lengths = np.array([len(one) for one in first], dtype=np.float32)
+    return windows.scores_of(first) / lengths[:, None]
 
 
 @dataclass(frozen=True, eq=False)
