@@ -19,7 +19,8 @@ FILES = sorted((ROOT / "benchmarks").rglob("*.py"))
 SCRIPTS = [file for file in FILES if "if __name__ ==" in file.read_text(encoding="utf-8")]
 # Programs of children, which import what only their environments have.
 CHILDREN = {
-    "benchmarks/encode/child.py", "benchmarks/search/peers.py", "benchmarks/search/small_peers.py",
+    "benchmarks/encode/child.py", "benchmarks/first_times/child.py", "benchmarks/search/peers.py",
+    "benchmarks/search/small_peers.py",
 }  # fmt: skip
 PEERS = {"bm25s"}  # what is measured beside ours need not be installed
 LIMIT = 150

@@ -1,0 +1,1 @@
+"""First filters, and first hybrid questions after an ``add``."""
