@@ -435,7 +435,7 @@ class Retriever:
             InputError, FilterError, ConfigError, IndexBusyError: see :meth:`search`.
 
         Example:
-            >>> retriever = Retriever.from_texts(["a lock", "a key"], ids="lk", model="hash")
+            >>> retriever = Retriever.from_texts(["lock", "key"], ids=["l", "k"], model="hash")
             >>> [id for id, score in retriever.rank_many(["my key"])[0]]
             ['k', 'l']
         """

@@ -33,7 +33,7 @@ def rehearse(dim: int) -> Iterator[None]:
     queries = QuantizedQueries.of([np.ones((2, dim), np.float32)])
     made = quantize(vectors, offsets)
     assert made is not None
-    _score_blocks(queries, made, np.array([0]), np.empty((1, 1), np.float32))
+    score_blocks(queries, made, np.array([0]), np.empty((1, 1), np.float32))
     yield
     _score_halves(np.ones((2, padded(dim)), np.float32), vectors, offsets[:1], offsets[1:])
 
@@ -54,7 +54,7 @@ class CompiledMaxSim:
         for segment, mine in windows.by_owner():
             stored, positions = _quantized(segment), windows.positions[mine]
             errors[mine], lengths[mine] = stored.errors[positions], stored.lengths[positions]
-            _score_blocks(asked, stored, positions, scores[mine])
+            score_blocks(asked, stored, positions, scores[mine])
         return np.ascontiguousarray(scores.T), asked.margins(errors, lengths)
 
     def score(self, query: TokenMatrix, windows: Windows) -> FloatArray:
@@ -80,7 +80,7 @@ def _quantized(segment: ExactSegment) -> QuantizedVectors:
     return made
 
 
-def _score_blocks(
+def score_blocks(
     asked: QuantizedQueries, stored: QuantizedVectors, positions: IntArray, out: FloatArray
 ) -> None:
     """Write what the queries score against windows into ``out``."""

@@ -133,6 +133,13 @@ class QuantizedQueries:
         return margins * _ALLOWANCE
 
     @cached_property
+    def restored(self) -> FloatArray:
+        """``(TOGETHER blocks, CHUNK chunks)`` float32, what the bytes stand for."""
+        count = len(self.blocks)
+        fours = self.blocks.reshape(count, -1, TOGETHER, FOUR).swapaxes(1, 2)
+        return fours.reshape(count * TOGETHER, -1) * self.units[:, None]
+
+    @cached_property
     def chunks(self) -> tuple[None, ...]:
         """As long as a vector has chunks; kernels are compiled for that."""
         return (None,) * (self.blocks.shape[1] // (TOGETHER * CHUNK))

@@ -28,6 +28,7 @@ from ...jit.simd import (
     chosen,
     everywhere,
     has,
+    larger,
     numbers_at,
     row_of,
     store,
@@ -78,8 +79,7 @@ def keep_best_of_block(typingctx, blocks, b, scales, asked, i, starts, best, chu
             found = builder.fmul(builder.sitofp(builder.load(total), _FLOATS), scale)
             target = row_of(context, builder, best, args[6], row, TOGETHER)
             before = numbers_at(builder, target, 0, TOGETHER)
-            higher = builder.fcmp_ordered(">", found, before)
-            store(builder, builder.select(higher, found, before), target, 0)
+            store(builder, larger(builder, found, before), target, 0)
         return context.get_dummy_value()
 
     signature = types.void(blocks, b, scales, asked, i, starts, best, chunks)

@@ -9,7 +9,7 @@ from ...jit import TOGETHER
 from ...jit.compiling import LOWEST, exact_kernel, kernel
 from ...jit.compiling import number as _f
 from .blocks import keep_best_of_block
-from .floats import ordered_dot
+from .floats import keep_best_in_order, widen_quickly, widens_quickly
 from .halves import widen
 
 
@@ -45,17 +45,20 @@ def score_halves(query, halves, starts, ends, out, chunks):
     rows = len(query)
     bits = np.zeros((TOGETHER, query.shape[1]), np.uint32)
     floats = bits.view(np.float32)
-    best = np.empty(rows, np.float32)
+    quickly = widens_quickly() and halves.shape[1] == query.shape[1]
+    best = np.empty((rows, TOGETHER), np.float32)
     for w in range(len(starts)):
         best[:] = LOWEST
         for first in range(starts[w], ends[w], TOGETHER):
-            here = min(TOGETHER, ends[w] - first)
-            for k in range(here):
-                widen(halves, first + k, floats, bits, k)
+            for k in range(TOGETHER):
+                t = min(first + k, ends[w] - 1)  # the last one again, which changes no maximum
+                if quickly:
+                    widen_quickly(halves, t, floats, k, chunks)
+                else:
+                    widen(halves, t, floats, bits, k)
             for i in range(rows):
-                for k in range(here):
-                    best[i] = max(best[i], ordered_dot(query, i, floats, k, chunks))
+                keep_best_in_order(query, i, floats, best, chunks)
         total = _f(0)
         for i in range(rows):
-            total += best[i]
+            total += best[i].max()
         out[w] = total
