@@ -27,7 +27,7 @@ class QuantizedWindows:
 
     Example:
         >>> windows = QuantizedWindows([np.eye(4, dtype=np.float32)])
-        >>> windows.scores(np.eye(4, dtype=np.float32)[:2]).tolist()
+        >>> windows.scores(np.eye(4, dtype=np.float32)[:2]).round(3).tolist()
         [2.0]
     """
 
