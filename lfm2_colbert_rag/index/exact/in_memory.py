@@ -47,6 +47,10 @@ class QuantizedWindows:
         restored = asked.restored[: len(query), : self._vectors.shape[1]]
         return score_block(restored, self._floats(), self._lengths)
 
+    def scores_of(self, queries: Sequence[TokenMatrix]) -> FloatArray:
+        """Return ``(queries, windows)`` the same of some queries."""
+        return np.stack([self.scores(query) for query in queries])
+
     def _bytes(self) -> QuantizedVectors:
         if self._quantized is None:
             self._quantized = quantize(

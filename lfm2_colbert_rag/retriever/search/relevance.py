@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ...index.exact.in_memory import QuantizedWindows
-from ...index.maxsim import blocks, similarities
 
 if TYPE_CHECKING:
     from ...index.base import LiveSegment
@@ -29,7 +28,6 @@ WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see bench
 MIN_WINDOWS = 32  # a smaller sample would hold too much of what was asked for
 QUERY_VECTORS = 32  # vectors of a window that is taken for a query
 MAX_VECTORS = 12_288  # three megabytes in half precision: little to hold, and to compare with
-_SIMILARITIES = 1 << 20  # that are held at once
 MIN_SPREAD = 1e-3  # of mean cosines: what rounding to float16 leaves between equal texts
 
 # Where answers and the best of what answers nothing are equally frequent, and how fast that
@@ -123,26 +121,19 @@ class WindowVectors:
     def scores(self, query: TokenMatrix) -> npt.NDArray[np.float32]:
         """Return ``(windows,)`` float32 MaxSim of a query, ``(query vectors, dim)`` float32.
 
-        Over bytes, which is a hundredth of what questions differ by.
+        Over bytes, which moves it by a hundredth of what windows differ by.
         """
+        return self._quantized().scores(query)
+
+    def scores_of(self, queries: Sequence[TokenMatrix]) -> npt.NDArray[np.float32]:
+        """Return ``(queries, windows)`` the same of some queries."""
+        return self._quantized().scores_of(queries)
+
+    def _quantized(self) -> QuantizedWindows:
         known = self.__dict__.get("quantized")
         if known is None:
             known = self.__dict__["quantized"] = QuantizedWindows(list(self))
-        found: npt.NDArray[np.float32] = known.scores(query)
-        return found
-
-    def scores_of(self, queries: Sequence[TokenMatrix]) -> npt.NDArray[np.float32]:
-        """Return ``(queries, windows)`` the same of many queries at once, each with a vector."""
-        stacked = np.concatenate(queries)
-        starts = np.cumsum([0, *map(len, queries[:-1])])
-        ends = np.concatenate(([0], np.cumsum(self.lengths)))
-        scores = np.empty((len(queries), len(self)), dtype=np.float32)
-        for part in blocks(self.lengths, _SIMILARITIES // len(stacked)):
-            vectors = self.vectors[ends[part.start] : ends[part.stop]]
-            firsts = ends[part] - ends[part.start]
-            best = np.maximum.reduceat(similarities(stacked, vectors), firsts, axis=1)
-            scores[:, part] = np.add.reduceat(best, starts, axis=0)
-        return scores
+        return known
 
 
 @dataclass(frozen=True, eq=False)
