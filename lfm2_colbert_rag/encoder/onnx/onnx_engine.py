@@ -113,6 +113,8 @@ def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessio
         raise ConfigError(f"threads must be 1 or more, not {threads}.")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads or 0
+    # Threads that wait busily for the next step are in the way of each other, and of the search.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors; they arrive as exceptions too
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

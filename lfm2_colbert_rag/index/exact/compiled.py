@@ -44,6 +44,8 @@ KERNELS = KernelSet("exact search", rehearse)
 class CompiledMaxSim:
     """MaxSim by kernels, which are ready."""
 
+    few = 20_000
+
     def estimate(
         self, queries: Sequence[TokenMatrix], windows: Windows
     ) -> tuple[FloatArray, FloatArray]:

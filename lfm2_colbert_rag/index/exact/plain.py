@@ -11,7 +11,7 @@ from ..array_types import FloatArray, IntArray
 from ..maxsim import blocks, score_block, score_window
 from ..segment import ExactSegment
 from .rounding import rounding_errors
-from .windows import Windows, not_finite
+from .windows import Windows
 
 # Vectors decoded to float32 at a time: 16 MB at 128 dimensions.
 BLOCK_TOKENS = 32_768
@@ -24,6 +24,8 @@ class PlainMaxSim:
         block_tokens: vectors held in float32 at a time.
     """
 
+    few = 0
+
     def __init__(self, block_tokens: int = BLOCK_TOKENS) -> None:
         self._block_tokens = block_tokens
 
@@ -31,11 +33,10 @@ class PlainMaxSim:
         self, queries: Sequence[TokenMatrix], windows: Windows
     ) -> tuple[FloatArray, FloatArray]:
         """Score windows in blocks: all that may be off is rounding."""
+        windows.require_finite()
         scores = np.empty((len(queries), len(windows)), np.float32)
         longest = np.empty(len(windows), np.float32)
         for segment, mine in windows.by_owner():
-            if not segment.finite:
-                raise not_finite(segment)
             positions = windows.positions[mine]
             lengths = segment.lengths[positions]
             for part in blocks(lengths, self._block_tokens):

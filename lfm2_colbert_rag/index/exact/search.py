@@ -29,7 +29,13 @@ _QUERIES, _QUERY_VECTORS = 64, 512
 
 
 class MaxSim(Protocol):
-    """A way to score windows."""
+    """A way to score windows.
+
+    Attributes:
+        few: so many vectors are scored for one query sooner than estimated first.
+    """
+
+    few: int
 
     def estimate(
         self, queries: Sequence[TokenMatrix], windows: Windows
@@ -83,8 +89,10 @@ class ExactIndex(Index):
             return [Ranking.empty() for _ in queries]
         _require_width(queries, windows.dim)
         way = self._way or _way(windows.dim)
-        if len(windows.starts) <= k:
-            return [_ranking(windows, way.score(query, windows)) for query in queries]
+        few = len(queries) == 1 and windows.vectors <= way.few
+        if few or len(windows.starts) <= k:
+            windows.require_finite()
+            return [_ranking(windows, way.score(query, windows)).cut(k) for query in queries]
         found = []
         for group in _groups(queries):
             for query, scores, margins in zip(group, *way.estimate(group, windows), strict=True):

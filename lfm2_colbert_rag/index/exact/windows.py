@@ -69,9 +69,26 @@ class Windows:
         return int(self.segments[0].vectors.shape[1]) if len(self.segments) else 0
 
     @cached_property
+    def vectors(self) -> int:
+        """Number of their vectors."""
+        return sum(
+            int(segment.lengths[self.positions[mine]].sum()) for segment, mine in self.by_owner()
+        )
+
+    @cached_property
     def starts(self) -> npt.NDArray[np.intp]:
         """Where each row's windows begin."""
         return run_starts(self.rows)
+
+    def require_finite(self) -> None:
+        """Look whether all vectors of their segments are numbers; once a segment.
+
+        Raises:
+            IndexCorruptError: one is not.
+        """
+        for segment, _ in self.by_owner():
+            if not segment.finite:
+                raise not_finite(segment)
 
     def take(self, chosen: npt.NDArray[np.integer]) -> Windows:
         """Return some of them, named in ascending order."""

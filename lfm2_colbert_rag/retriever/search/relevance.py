@@ -18,10 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from ...index.exact.in_memory import QuantizedWindows
-
 if TYPE_CHECKING:
     from ...index.base import LiveSegment
+    from ...index.exact.in_memory import QuantizedWindows
     from ...types import TokenMatrix
 
 WINDOWS = 64  # by measurement: half of them cost a point of accuracy, see benchmarks/relevance.py
@@ -130,7 +129,9 @@ class WindowVectors:
         return self._quantized().scores_of(queries)
 
     def _quantized(self) -> QuantizedWindows:
-        known = self.__dict__.get("quantized")
+        from ...index.exact.in_memory import QuantizedWindows
+
+        known: QuantizedWindows | None = self.__dict__.get("quantized")
         if known is None:
             known = self.__dict__["quantized"] = QuantizedWindows(list(self))
         return known

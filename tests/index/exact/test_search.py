@@ -15,7 +15,18 @@ from lfm2_colbert_rag.index.maxsim import score_window
 
 from .made import exact_segment
 
-WAYS = {"compiled": CompiledMaxSim, "plain": lambda: PlainMaxSim(block_tokens=5)}
+
+class AlwaysEstimating(CompiledMaxSim):
+    """Estimates however few vectors there are."""
+
+    few = 0
+
+
+WAYS = {
+    "compiled": AlwaysEstimating,
+    "few": CompiledMaxSim,
+    "plain": lambda: PlainMaxSim(block_tokens=5),
+}
 DIM = 16
 
 
@@ -99,8 +110,9 @@ def test_what_is_no_number_is_refused(way):
     odd = np.ones((2, DIM), np.float16)
     odd[1, 1] = np.nan
     index = ExactIndex([exact_segment([np.ones((2, DIM), np.float16), odd])], way=way)
-    with pytest.raises(IndexCorruptError, match="not finite"):
-        index.search([np.ones((1, DIM), np.float32)], 1)
+    for k in (1, 2):
+        with pytest.raises(IndexCorruptError, match="not finite"):
+            index.search([np.ones((1, DIM), np.float32)], k)
 
 
 def test_without_kernels_numpy_answers(monkeypatch):
