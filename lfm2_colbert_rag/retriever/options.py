@@ -24,8 +24,8 @@ class IndexOptions(TypedDict, total=False):
         storage: how vectors are kept. ``"exact"``: as they are, every one compared with every
             query. ``"compressed"``: in a few bits, so that millions of passages are searched in
             milliseconds. ``"auto"``, the default: exact until compression pays, at about 250,000
-            vectors, and a stream or ``optimize`` comes. May be changed later, for all processes from their next commit on, but not
-            back to exact once vectors were compressed.
+            vectors, and a stream or ``optimize`` comes. May be changed later, for all processes
+            from their next commit on, but not back to exact once vectors were compressed.
         nbits: bits a dimension of compressed vectors: 4 (about 72 bytes a vector of 128
             dimensions, the default) or 2 (about 40). Chosen when the index is made.
         pool_factor: keep about one vector for so many tokens, the mean of those of a text that are
