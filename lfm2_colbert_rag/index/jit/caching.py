@@ -25,7 +25,7 @@ from ..._support.cache_folder import cache_folder, own_cache_folder, require_wri
 NUMBA_VARIABLE = "NUMBA_CACHE_DIR"
 # Files that kernels use beside those in their own folder, in the one above it.
 _SHARED = ("../jit/__init__.py", "../jit/compiling.py", "../jit/simd.py")
-_BESIDE = ("structs.py", "codec.py", "whole_levels.py", "quantized.py")
+_BESIDE = ("structs.py", "codec.py", "whole_levels.py", "layout.py")
 
 
 def places() -> list[Path]:
@@ -125,13 +125,16 @@ class _Files:
         return IndexDataCacheFile(str(place / self._folder), name, self._stamp)
 
 
+def sources(folder):
+    """Return the files of all that kernels in a folder are compiled from."""
+    files = [*sorted(folder.glob("*.py"))]
+    files += [folder.parent / name for name in (*_SHARED, *_BESIDE)]
+    return [file for file in files if file.is_file()]
+
+
 @lru_cache
 def _stamp(folder):
-    """Return a digest of all that kernels in a folder are compiled from."""
-    files = sorted(folder.glob("*.py"))
-    files += [folder.parent / name for name in (*_SHARED, *_BESIDE)]
     digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(file.read_bytes())
+    for file in sources(folder):
+        digest.update(file.read_bytes())
     return digest.hexdigest()
