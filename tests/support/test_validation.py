@@ -158,6 +158,7 @@ def test_unknown_ids(retriever, state):
         retriever.explain("router", "nobody")
 
 
+@pytest.mark.slow
 def test_a_megabyte_of_text_is_kept_whole_and_searched_whole(retriever):
     text = "zebra " + "word " * 200_000 + "giraffe"
     retriever.add([text], ids=["long"])

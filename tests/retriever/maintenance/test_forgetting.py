@@ -227,6 +227,7 @@ def test_a_second_process_may_read_meanwhile(folder):
         assert reader.returncode == 0
 
 
+@pytest.mark.slow
 def test_whoever_reads_all_the_time_is_told_of(folder, monkeypatch, caplog):
     monkeypatch.setattr(forgetting, "_PAUSE", 0.001)
     secrets = Secrets(9)

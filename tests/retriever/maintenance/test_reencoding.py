@@ -107,7 +107,7 @@ def test_without_it_vectors_stay(folder):
         assert windows(retriever) == before
 
 
-@pytest.mark.parametrize("group", [1, 10_000_000])
+@pytest.mark.parametrize("group", [pytest.param(1, marks=pytest.mark.slow), 10_000_000])
 def test_segments_are_written_in_groups(folder, monkeypatch, group):
     monkeypatch.setattr(reencoding, "GROUP_VECTORS", group)
     made = []
