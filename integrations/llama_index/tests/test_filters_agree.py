@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from llama_index.core.schema import TextNode
 from llama_index.core.vector_stores import (
@@ -114,6 +114,14 @@ ABSENT_IS_NOT_EQUAL = build_metadata_filter_fn(
 
 @pytest.mark.skipif(not ABSENT_IS_NOT_EQUAL, reason="older LlamaIndex means something else")
 @given(metadata, groups)
+@example(
+    {"n": None},
+    MetadataFilters(filters=[MetadataFilter(key="n", value=[], operator=FilterOperator.ALL)]),
+)
+@example(
+    {"n": []},
+    MetadataFilters(filters=[MetadataFilter(key="n", value=[], operator=FilterOperator.ALL)]),
+)
 def test_agreement(metadata, filters):
     expected = build_metadata_filter_fn(lambda _: metadata, filters)("any")
     stored = to_passage(TextNode(text="any", metadata=metadata)).metadata

@@ -188,7 +188,8 @@ def _any(field: str, filter_: MetadataFilter) -> Condition:
 
 
 def _all(field: str, filter_: MetadataFilter) -> Condition:
-    present = {field: {"$exists": True}}  # decides when there are no values
+    # Decides when there are no values.
+    present = {"$and": [{field: {"$exists": True}}, {field: {"$nin": [None]}}]}
     return {"$and": [present, *(_has(field, filter_.key, one) for one in _listed(filter_))]}
 
 
