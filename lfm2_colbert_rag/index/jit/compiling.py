@@ -36,6 +36,7 @@ class _Compilations(event.Listener):
     """Notes what is compiled, and tells people why the first searches take longer."""
 
     def on_start(self, event):
+        """Note a kernel of ours, and say why it takes long before the first."""
         dispatcher = event.data["dispatcher"]
         if dispatcher not in _OURS:
             return
