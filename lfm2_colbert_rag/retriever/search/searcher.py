@@ -64,6 +64,7 @@ class Searcher:
         self._store = store
         self._encoder = encoder
         self._chances = Chances(self._background)
+        self._was_asked = False
         self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self.indexes = IndexCache()
         self.legs = Legs(store, self.indexes, self._chances)
@@ -71,10 +72,16 @@ class Searcher:
     def prepare(self) -> None:
         """Do beforehand, after a commit, what the next question would wait for.
 
-        Nothing that goes wrong fails the caller, whose commit stands: the question will say it.
+        Who adds again and again and asks nothing in between pays once. Nothing that goes wrong
+        fails the caller, whose commit stands: the question will say it.
         """
         try:
-            self._chances.prepare(self._store.snapshot())
+            snapshot = self._store.snapshot()
+            self._chances.prepare(snapshot)
+            if self._was_asked:
+                self._was_asked = False
+                self.indexes.get(snapshot).prepare()
+                self.legs.prepare(snapshot)
         except Exception as error:
             logger.debug("nothing was prepared for questions to %s: %s", self._store.folder, error)
 
@@ -239,6 +246,7 @@ class Searcher:
                 are open.
         """
         questions = [] if mode == "lexical" else self.encode(texts)
+        self._was_asked = True
         self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
