@@ -59,4 +59,4 @@ def summed_lengths(vectors: FloatArray, ends: IntArray) -> npt.NDArray[np.float6
     squares = vectors[: ends[-1]].astype(np.float64) ** 2
     lengths = np.sqrt(np.cumsum(squares, axis=1)[:, -1])
     owners = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
-    return np.bincount(owners, lengths, minlength=len(ends))
+    return np.bincount(owners, lengths, minlength=len(ends)).astype(np.float64, copy=False)
