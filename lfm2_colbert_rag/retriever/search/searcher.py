@@ -313,8 +313,8 @@ class Searcher:
 
     def _passages(self, rankings: Iterable[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
         """Return the ranked passages; None if some were deleted, and forgotten, meanwhile."""
-        rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
-        passages = self._store.catalog.passages(rows.tolist())
+        rows = sorted({row for ranking in rankings for row in ranking.rows.tolist()})
+        passages = self._store.catalog.passages(rows)
         return passages if len(passages) == len(rows) else None
 
 
