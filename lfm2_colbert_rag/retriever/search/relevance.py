@@ -256,7 +256,7 @@ def sample_windows(segments: Iterable[LiveSegment]) -> list[TokenMatrix]:
         [segments[o].segment.lengths[p] for o, p in zip(owners, positions, strict=True)], np.int64
     )
     chosen = _affordable(lengths)
-    found = {}
+    found: dict[int, TokenMatrix] = {}
     for owner in set(owners[chosen].tolist()):
         mine = chosen[owners[chosen] == owner]
         some = segments[owner].segment.vectors_of_some(positions[mine].tolist())
