@@ -90,7 +90,11 @@ def demo(
         console.print(_table(questions, answers, marks=console.color_system is None))
         judged = [pair for pair in zip(questions, answers, strict=True) if pair[0].answers]
         if judged:
-            everywhere = retriever.search_many([question.text for question in questions], 1)
+            texts = [question.text for question in questions]
+            everywhere = [
+                retriever.search_many(texts, 1, query_adapter=adapter)
+                for adapter in ("auto", "none")
+            ]
             console.print(_verdict(judged, everywhere, model) + "\n")
         _show_frameworks(console, retriever, questions[0].text)
     _show_next(console, into, questions[0].text)
@@ -166,20 +170,25 @@ def _ask(retriever: Retriever, question: Question) -> list[Hit]:
 
 
 def _verdict(
-    judged: list[tuple[Question, list[Hit]]], everywhere: list[list[Hit]], model: str
+    judged: list[tuple[Question, list[Hit]]], everywhere: list[list[list[Hit]]], model: str
 ) -> str:
-    first = sum(hits[0].id in question.answers for question, hits in judged if hits)
-    overall = sum(
-        hits[0].id in question.answers
-        for (question, _), hits in zip(judged, everywhere, strict=True)
-        if hits
-    )
+    """Say how many answers came first: in their language, and everywhere, with and without."""
+    questions = [question for question, _ in judged]
+    first = _first(questions, [hits for _, hits in judged])
+    adapted, plain = (_first(questions, answers) for answers in everywhere)
     return (
         "Highlighted: words of the passage that matched words of the question.\n"
-        f"{first} of {len(judged)} answers came first among the passages of their language,\n"
-        f"{overall} among all passages of all languages with {model}. The bundled nano is a\n"
-        "starter; --model LiquidAI/LFM2-ColBERT-350M is the model for work."
+        f"{first} of {len(judged)} answers came first among the passages of their language, and\n"
+        f"{adapted} among all passages of all languages with {model}; {plain} where its query "
+        "adapter\n"
+        "does not take language out of the questions. The bundled nano is a starter;\n"
+        "--model LiquidAI/LFM2-ColBERT-350M is the model for work."
     )
+
+
+def _first(questions: list[Question], answers: list[list[Hit]]) -> int:
+    pairs = zip(questions, answers, strict=True)
+    return sum(hits[0].id in question.answers for question, hits in pairs if hits)
 
 
 def _show_frameworks(console: Console, retriever: Retriever, question: str) -> None:

@@ -25,7 +25,7 @@ CHILDREN = {
 PEERS = {"bm25s"}  # what is measured beside ours need not be installed
 LIMIT = 150
 # What is no benchmark of its own has no result file: it renders one.
-RENDERERS = {"benchmarks/quality/tables.py"}
+RENDERERS = {"benchmarks/mixed/tables.py", "benchmarks/quality/tables.py"}
 
 
 def name(file: Path) -> str:
