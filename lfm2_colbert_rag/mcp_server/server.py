@@ -60,9 +60,9 @@ WhereFilter = Annotated[
         '{"title": {"$icontains": "reset"}}, {"$or": [{"a": 1}, {"b": {"$exists": true}}]}, '
         '{"$id": {"$in": ["p1", "p2"]}}. Operators: $eq $ne $gt $gte $lt $lte $in $nin $exists '
         "$contains (a piece of a text) $icontains (the same in any case) $and $or $not; $id is "
-        "the passage's id. Nested keys: maker.country; a list matches when one of its elements "
-        "does. Numbers compare with numbers and texts with texts: the tool stats lists the fields "
-        "and what they hold."
+        "the passage's id, $lang the language of its text, such as de. Nested keys: "
+        "maker.country; a list matches when one of its elements does. Numbers compare with "
+        "numbers and texts with texts: the tool stats lists the fields and what they hold."
     ),
 ]
 Ids = Annotated[
