@@ -51,8 +51,9 @@ def load_encoder(
         model: ``"nano"`` for the bundled model, ``"hash"`` for the test double that needs no
             weights, a local folder, a Hugging Face hub id, or an encoder, which is returned as it
             is.
-        engine: ``"onnx"`` runs LFM2 models on the CPU and needs no torch; ``"torch"`` runs every
-            model, on any device; ``"auto"`` takes the first where it can.
+        engine: ``"onnx"`` runs LFM2, BERT, XLM-RoBERTa and ModernBERT models on the CPU and needs
+            no torch; ``"torch"`` runs every model, on any device; ``"auto"`` takes the first where
+            it can.
         device: as torch spells it: ``"cpu"``, ``"cuda"``, ``"mps"``.
         dtype: of the weights; vectors are float32 whichever it is. With ONNX ``"int8"`` (the
             default), ``"float32"``, ``"float16"``, ``"bfloat16"``; with torch ``"float32"`` (the

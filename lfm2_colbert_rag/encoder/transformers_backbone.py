@@ -16,12 +16,10 @@ from torch import Tensor, nn
 
 from .._support.extras import require
 from ..errors import ModelFormatError
-from .config import TransformersConfig
 from .lfm2 import PackedBatch
 from .torch_weights import is_finite
+from .transformers_config import TransformersConfig
 from .weights import SCALE_SUFFIX
-
-_ADAPTER = "adapter_config.json"
 
 # Saved without their decoders, these no longer say that they have any.
 _ENCODER_DECODERS = frozenset({"mt5", "t5", "t5gemma", "umt5"})
@@ -66,11 +64,6 @@ class TransformersBackbone(nn.Module):
             MissingExtraError: ``transformers`` is not installed.
         """
         transformers = require("transformers", extra="torch")
-        if (config.folder / _ADAPTER).exists():
-            raise ModelFormatError(
-                f"{config.folder} holds an adapter ({_ADAPTER}), which is not supported. Merge it "
-                "into the model where you trained it, and save that."
-            )
         with _quiet(transformers):
             model = _load_model(transformers, config, dtype)
         _check_inputs(model, config, longest_input)
@@ -185,12 +178,7 @@ def _check_inputs(model: Any, config: TransformersConfig, longest_input: int) ->
             continue
         # With a padding index, positions are numbered from the one after it.
         offset = 0 if module.padding_idx is None else module.padding_idx + 1
-        if longest_input > module.num_embeddings - offset:
-            raise ModelFormatError(
-                f"The checkpoint asks for texts of {longest_input} positions, but its "
-                f"{config.model_type!r} backbone has {module.num_embeddings - offset}. Lower "
-                "query_length and document_length in its configuration."
-            )
+        config.require_positions(longest_input, module.num_embeddings - offset)
 
 
 @contextmanager

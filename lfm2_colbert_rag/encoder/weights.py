@@ -32,6 +32,8 @@ to 7 stored as 1 to 15, the lower half first, and ``(rows, groups)`` scales, eac
 neighbouring columns.
 """
 
+_NUMBERS_OF_POSITIONS = "position_ids"  # old versions of transformers stored 0, 1, 2, … as well
+
 # What the safetensors library takes at most, too.
 _LONGEST_HEADER = 100_000_000
 _FLOATS = frozenset({"F64", "F32", "F16", "BF16"})
@@ -92,11 +94,14 @@ def _shards(folder: Path) -> tuple[Path, ...]:
     return tuple(require_file(folder / name) for name in names)
 
 
-def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
+def stored_tensors(files: Iterable[Path], prefix: str = "model.") -> Mapping[str, StoredTensor]:
     """Describe the tensors of some safetensors files, by name.
 
-    A ``model.`` prefix of the names is dropped, and the scale of an int8 matrix is listed with
-    its matrix.
+    The scale of a matrix of whole numbers is listed with its matrix.
+
+    Args:
+        files: the files.
+        prefix: what is dropped where a name begins with it.
 
     Raises:
         ModelFormatError: a file is damaged, a name occurs twice, or a dtype is not supported.
@@ -104,7 +109,9 @@ def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
     found: dict[str, StoredTensor] = {}
     for file in files:
         for tensor in _read_header(file):
-            name = tensor.key.removeprefix("model.")
+            name = tensor.key.removeprefix(prefix)
+            if name.endswith(_NUMBERS_OF_POSITIONS):
+                continue
             if name in found:
                 raise ModelFormatError(
                     f"The tensor {name!r} is both in {found[name].file} and in {file}."

@@ -17,6 +17,8 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
+from lfm2_colbert_rag.encoder.engine import CheckpointEncoder
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 
 from ..encoder.checkpoints import DIM, MARKERS, write_checkpoint
@@ -99,9 +101,12 @@ def make(peer: Any, bare: Path) -> Any:
     return peer.MultiVectorEncoder(modules=parts, prompts=prompts, device="cpu")
 
 
-def load(folder: Path) -> TorchEncoder:
+def load(folder: Path, engine: str = "torch") -> CheckpointEncoder:
     # Recent transformers blank masked positions at the convolutions of LFM2.
-    return TorchEncoder(Checkpoint.read(folder, masked_positions="zeroed"))
+    checkpoint = Checkpoint.read(folder, masked_positions="zeroed")
+    if engine == "torch":
+        return TorchEncoder(checkpoint)
+    return OnnxEncoder(checkpoint, dtype="float32")
 
 
 @pytest.mark.parametrize("kind", ["query", "document"])
@@ -115,14 +120,15 @@ def test_ids_are_equal(saved: Any, kind: str) -> None:
             assert ours.attention_mask.tolist() == features["attention_mask"][0].bool().tolist()
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
 def test_vectors_and_scores_are_equal(
-    saved: Any, peer: Any, record_property: Callable[[str, object], None]
+    saved: Any, engine: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Also of what the peer saves again, always in its own layout."""
     theirs, *folders = saved
     their_queries, their_documents = theirs.encode_query(TEXTS), theirs.encode_document(TEXTS)
     for folder in folders:
-        ours = load(folder)
+        ours = load(folder, engine)
         queries, documents = ours.encode_query(TEXTS), ours.encode_document(TEXTS)
         of_queries = difference(queries, their_queries)
         of_documents = difference(documents, their_documents)
