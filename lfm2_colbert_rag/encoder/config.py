@@ -201,7 +201,8 @@ class FramingConfig:
     """How a text becomes token ids, and which positions keep a vector.
 
     Attributes:
-        query_prefix: marker put after the first token of a query.
+        query_prefix: marker put after the first token of a query; several tokens where the
+            tokenizer of a sentence-transformers model does not know it as one.
         document_prefix: the same for a document.
         query_length: positions of a query, markers included; with expansion always exactly this.
         document_length: positions of a document at most, markers included.

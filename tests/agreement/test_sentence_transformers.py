@@ -21,7 +21,7 @@ from lfm2_colbert_rag.encoder.engine import CheckpointEncoder
 from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 
-from ..encoder.checkpoints import DIM, MARKERS, write_checkpoint
+from ..encoder.checkpoints import DIM, MARKERS, edit_json, write_checkpoint
 from ..encoder.foreign import (
     FOREIGN,
     HIDDEN,
@@ -38,6 +38,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 CASES = [
     *(f"{kind}, {layout}" for kind in ("lfm2", *FOREIGN) for layout in ("pylate", "multi_vector")),
     *(f"{kind}, {how}" for kind in FOREIGN for how in ("rich heads", "made there", "attended")),
+    "bert, prompts of words",
+    "xlm-roberta, prompts of words",
 ]
 
 
@@ -75,6 +77,10 @@ def write(folder: Path, kind: str, how: str) -> None:
     elif how == "attended":
         expansion = {"strategy": "fixed", "attend": True, "token": None, "length": 16}
         write_foreign(folder, kind, layout="multi_vector", query_expansion=expansion)
+    elif how == "prompts of words":
+        write_foreign(folder, kind, layout="multi_vector", markers=False)
+        prompts = {"query": "query: ", "document": "passage: "}
+        edit_json(folder / "config_sentence_transformers.json", prompts=prompts)
     else:
         write_foreign(folder, kind, layout=how)
 

@@ -14,6 +14,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint, SpecialTokens
@@ -23,7 +24,14 @@ from lfm2_colbert_rag.encoder.transformers_config import TransformersConfig
 from lfm2_colbert_rag.errors import MissingExtraError, ModelFormatError
 
 from .checkpoints import DIM, edit_json, write_checkpoint
-from .foreign import FOREIGN, HIDDEN, foreign_model, write_backbone, write_foreign
+from .foreign import (
+    FOREIGN,
+    HIDDEN,
+    foreign_model,
+    foreign_tokenizer,
+    write_backbone,
+    write_foreign,
+)
 
 pytestmark = pytest.mark.long
 
@@ -113,7 +121,7 @@ def test_texts_are_framed_by_both_ends_and_a_marker(
     first, last, mask = names[kind]
     document, query = framing.document(["Paris"])[0], framing.query(["Paris"])[0]
     assert document.input_ids[[0, -1]].tolist() == [first, last]
-    assert {document.input_ids[1], query.input_ids[1]} == set(framing._markers.values())
+    assert {(document.input_ids[1],), (query.input_ids[1],)} == set(framing._markers.values())
     used = len(document)
     assert query.input_ids[used - 1 :].tolist() == [last] + [mask] * (16 - used)
     assert query.attention_mask.tolist() == [True] * used + [False] * (16 - used)
@@ -131,16 +139,45 @@ def test_spans_reach_into_the_text_as_it_was_passed(
     assert text.index("GARE") in [start for start, _ in spans]
 
 
-@pytest.mark.parametrize("layout", ["pylate", "multi_vector"])
-def test_markers_may_lie_beyond_the_tokenizer_in_pylate_layout_only(
-    tmp_path: Path, kind: str, layout: str, encoders: dict[str, TorchEncoder]
+def test_markers_may_lie_beyond_the_tokenizer_in_pylate_layout(
+    tmp_path: Path, kind: str, encoders: dict[str, TorchEncoder]
 ) -> None:
     """The embedding table has their rows already."""
-    folder = write_foreign(tmp_path, kind, layout=layout, markers=False)
-    if layout == "pylate":
-        assert difference(TorchEncoder(Checkpoint.read(folder)), encoders[kind]) <= 1e-6
+    folder = write_foreign(tmp_path, kind, markers=False)
+    assert difference(TorchEncoder(Checkpoint.read(folder)), encoders[kind]) <= 1e-6
+
+
+def test_prompts_of_several_tokens_come_before_a_text_in_the_other_layout(
+    tmp_path: Path, kind: str
+) -> None:
+    """Where the tokenizer splits after them; byte pairs take the space with the next word."""
+    folder = write_foreign(tmp_path, kind, layout="multi_vector")
+    prompts = {"query": "the question: ", "document": "paris: "}
+    edit_json(folder / "config_sentence_transformers.json", prompts=prompts)
+    if kind == "modernbert":
+        with pytest.raises(ModelFormatError, match=r"not one token.*same before every text"):
+            load_encoder(folder)
         return
-    with pytest.raises(ModelFormatError, match="not one token"):
+    encoder = TorchEncoder(Checkpoint.read(folder))
+    tokenizer = Tokenizer.from_str(foreign_tokenizer(kind))
+    text = "Où est la gare ?"
+    query, document = encoder.encode_query([text])[0], encoder._framing.document([text])[0]
+    expected = tokenizer.encode(prompts["query"] + text).ids
+    kept = min(len(expected), 16) - 1  # a query is cut after 16
+    assert query.token_ids[:kept].tolist() == expected[:kept]
+    assert document.input_ids.tolist() == tokenizer.encode(prompts["document"] + text).ids
+    count = len(document) - len(encoder._framing.token_spans([text])[0]) - 2
+    assert count > 1
+    assert not document.spans[: 1 + count].any()
+    assert encoder.document_room == 64 - 2 - count
+    assert encoder.fingerprint["document_prefix"] == "paris: "
+
+
+def test_prompts_must_leave_room_for_a_text(tmp_path: Path) -> None:
+    folder = write_foreign(tmp_path, "bert", layout="multi_vector")
+    prompts = {"query": "the question: " * 9, "document": ""}
+    edit_json(folder / "config_sentence_transformers.json", prompts=prompts)
+    with pytest.raises(ModelFormatError, match="leave no room for a text"):
         load_encoder(folder)
 
 
