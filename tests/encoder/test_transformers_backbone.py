@@ -19,11 +19,13 @@ from tokenizers import Tokenizer
 from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint, SpecialTokens
 from lfm2_colbert_rag.encoder.config import Lfm2Config
+from lfm2_colbert_rag.encoder.engine import CheckpointEncoder
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 from lfm2_colbert_rag.encoder.transformers_config import TransformersConfig
 from lfm2_colbert_rag.errors import MissingExtraError, ModelFormatError
 
-from .checkpoints import DIM, edit_json, write_checkpoint
+from .checkpoints import DIM, edit_json, quantize, write_checkpoint
 from .foreign import (
     FOREIGN,
     HIDDEN,
@@ -67,12 +69,12 @@ def make(folder: Path, kind: str, **options: Any) -> TorchEncoder:
     return TorchEncoder(Checkpoint.read(write_foreign(folder, kind, **options)))
 
 
-def vectors(encoder: TorchEncoder) -> list[Any]:
+def vectors(encoder: CheckpointEncoder) -> list[Any]:
     encoded = [*encoder.encode_query(TEXTS), *encoder.encode_document(TEXTS)]
     return [text.vectors for text in encoded]
 
 
-def difference(one: TorchEncoder, other: TorchEncoder) -> float:
+def difference(one: CheckpointEncoder, other: CheckpointEncoder) -> float:
     pairs = zip(vectors(one), vectors(other), strict=True)
     return max(float(np.abs(a - b).max()) for a, b in pairs)
 
@@ -353,11 +355,36 @@ def with_other_widths(folder: Path) -> None:
 
 
 def with_int8(folder: Path) -> None:
-    change_tensors(folder, lambda name, t: t)
+    """Every matrix of the layers in int8, the embeddings in 4 bits."""
     tensors = load_file(folder / "model.safetensors")
-    name = "encoder.layer.0.output.dense.weight"
-    tensors |= {name: tensors[name].to(torch.int8), f"{name}_scale": torch.ones(HIDDEN, 1)}
-    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    stored = quantize({n: t for n, t in tensors.items() if t.ndim == 2 and "layer." in n})
+    name = "embeddings.word_embeddings.weight"
+    grouped = tensors[name].unflatten(-1, (-1, 16))
+    scale = grouped.abs().amax(-1, keepdim=True) / 7
+    numbers = (grouped / scale).round().flatten(-2).to(torch.int8) + 8
+    packed = (numbers[:, 0::2] | (numbers[:, 1::2] << 4)).to(torch.uint8)
+    stored |= {name: packed, f"{name}_scale": scale.squeeze(-1)}
+    save_file({**tensors, **stored}, folder / "model.safetensors", metadata={"format": "pt"})
+
+
+def test_whole_numbers_are_the_same_to_both_engines(tmp_path: Path) -> None:
+    folder = write_foreign(tmp_path, "bert")
+    floats = TorchEncoder(Checkpoint.read(folder))
+    with_int8(folder)
+    checkpoint = Checkpoint.read(folder)
+    torch_engine, onnx_engine = TorchEncoder(checkpoint), OnnxEncoder(checkpoint, dtype="float32")
+    assert difference(torch_engine, onnx_engine) <= 1e-4
+    pairs = zip(vectors(floats), vectors(torch_engine), strict=True)
+    assert 0.9 < np.concatenate([(a * b).sum(1) for a, b in pairs]).mean() < 1
+
+
+def test_whole_numbers_are_not_taken_for_weights(tmp_path: Path) -> None:
+    """By transformers, where a form of it is not known here."""
+    folder = write_foreign(tmp_path, "bert")
+    with_int8(folder)
+    edit_json(folder / "config.json", hidden_act="gelu_fast")
+    with pytest.raises(ModelFormatError, match=r"whole numbers|cannot load"):
+        load_encoder(folder)
 
 
 def with_an_adapter(folder: Path) -> None:

@@ -178,6 +178,23 @@ def test_what_was_saved_with_its_training_is_read(
     assert largest_difference(found, both_kinds(TorchEncoder(checkpoint))) <= 1e-4
 
 
+def test_norms_may_have_their_old_names(
+    folders: dict[str, Path], exact: dict[str, OnnxEncoder], tmp_path: Path
+) -> None:
+    """As some versions of transformers save them."""
+    folder = shutil.copytree(folders["bert"], tmp_path / "model")
+    names = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
+
+    def rename(name: str, tensor: torch.Tensor) -> tuple[str, torch.Tensor]:
+        for new, old in names.items():
+            name = name.replace(new, old)
+        return name, tensor
+
+    change_tensors(folder, rename)
+    found = both_kinds(OnnxEncoder(Checkpoint.read(folder), dtype="float32"))
+    assert largest_difference(found, both_kinds(exact["bert"])) == 0
+
+
 def test_roberta_is_xlm_roberta_by_another_name(folders: dict[str, Path], tmp_path: Path) -> None:
     folder = shutil.copytree(folders["xlm-roberta"], tmp_path / "model")
     edit_json(folder / "config.json", model_type="roberta", architectures=["RobertaModel"])
