@@ -139,6 +139,7 @@ def describe(out: Path, hidden_size: int) -> None:
 
 def export(model: Path, head: tuple[np.ndarray, np.ndarray], out: Path) -> int:
     """Write the folder; return its size in bytes."""
+    out.mkdir(parents=True, exist_ok=True)
     config = read_json(model / "config.json")
     describe(out, config["hidden_size"])
     names = ("tokenizer.json", "tokenizer_config.json")
