@@ -4,10 +4,10 @@
 
     python -m benchmarks.encode.family --scratch DIR
 
-Random weights in the shapes of late-interaction models that are much used (the first and the last are
-answerai-colbert-small-v1 and GTE-ModernColBERT-v1), but with a vocabulary of bytes, whose size takes
-no time. All engines are in one process and are asked in turns. Processor
-seconds are kept beside the clock's: they say more where the machine was not quiet. Writes
+Random weights in the shapes of late-interaction models that are much used (the first and the last
+are those of answerai-colbert-small-v1 and GTE-ModernColBERT-v1), but with a vocabulary of bytes,
+whose size takes no time. All engines are in one process and are asked in turns. Processor seconds
+are kept beside the clock's: they say more where the machine was not quiet. Writes
 ``benchmarks/results/encode_family.json``.
 """
 
