@@ -1,9 +1,7 @@
 """Give the cut teacher its head, and write both as a model folder of sentence-transformers' layout.
 
-The head is a PCA to 128 dimensions of the states that :mod:`states` wrote, each direction divided
-by the square root of its standard deviation: a few directions hold most of the variance and little
-of the meaning, and scaled down they let the others speak. The matrices were of 4 bits when the
-teacher came, 32 columns sharing a scale, and are stored so again, without loss.
+The matrices were of 4 bits when the teacher came, 32 columns sharing a scale, and are stored so
+again, without loss.
 """
 
 from __future__ import annotations
@@ -13,7 +11,6 @@ import logging
 import shutil
 import string
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,48 +18,14 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from .cut import TABLE, read_json, write_json
+from .head import Head, fit_head, without_directions
 from .states import PREFIXES
 
 LOG = logging.getLogger(__name__)
 
-VECTOR_SIZE = 128
 GROUP = 32
 QUERY_LENGTH, DOCUMENT_LENGTH = 64, 256
 LOSSLESS = 2e-3  # of the largest weight of a group: the scale itself was rounded to float16
-
-
-def fit_head(states: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the weight ``(128, hidden)`` and the bias ``(128,)`` of the head."""
-    mean = states.mean(0, dtype=np.float64)
-    variances, directions = np.linalg.eigh(np.cov(states.astype(np.float32), rowvar=False))
-    projection = (directions * variances**-0.25)[:, ::-1][:, :VECTOR_SIZE]
-    return projection.T, -mean @ projection
-
-
-def without_directions(
-    head: tuple[np.ndarray, np.ndarray], saved: Any, count: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Take directions between languages out of what a head gives.
-
-    Each language has an offset: the mean difference between translations into it and their English
-    originals, each text counted by the mean of its vectors.
-
-    Args:
-        head: weight and bias.
-        saved: what :mod:`states` wrote.
-        count: how many of the main directions of these offsets go.
-    """
-    weight, bias = head
-    vectors = saved["states"].astype(np.float32) @ weight.T + bias
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-    starts = np.concatenate([[0], np.cumsum(saved["sizes"])[:-1]])
-    means = np.add.reduceat(vectors, starts) / saved["sizes"][:, None]
-    languages = saved["languages"][1::2]
-    differences = means[1::2] - means[0::2]
-    offsets = np.stack([differences[languages == one].mean(0) for one in np.unique(languages)])
-    directions = np.linalg.svd(offsets, full_matrices=False)[2][:count]
-    kept = np.eye(len(weight)) - directions.T @ directions
-    return kept @ weight, kept @ bias
 
 
 def pack(matrix: Tensor) -> tuple[Tensor, Tensor]:
@@ -97,7 +60,7 @@ def compact(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     return stored
 
 
-def describe(out: Path, hidden_size: int) -> None:
+def describe(out: Path, hidden_size: int, size: int) -> None:
     """Write what says how texts are read and what the modules are."""
     base = "sentence_transformers.base.modules"
     own = "sentence_transformers.multi_vector_encoder.modules"
@@ -117,7 +80,7 @@ def describe(out: Path, hidden_size: int) -> None:
     of_tokens = {"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}
     dense = {
         "in_features": hidden_size,
-        "out_features": VECTOR_SIZE,
+        "out_features": size,
         "bias": True,
         "activation_function": "torch.nn.modules.linear.Identity",
     }
@@ -137,11 +100,11 @@ def describe(out: Path, hidden_size: int) -> None:
     )
 
 
-def export(model: Path, head: tuple[np.ndarray, np.ndarray], out: Path) -> int:
+def export(model: Path, head: Head, out: Path) -> int:
     """Write the folder; return its size in bytes."""
     out.mkdir(parents=True, exist_ok=True)
     config = read_json(model / "config.json")
-    describe(out, config["hidden_size"])
+    describe(out, config["hidden_size"], len(head[1]))
     names = ("tokenizer.json", "tokenizer_config.json")
     for name in names:
         shutil.copyfile(model / name, out / name)
@@ -160,6 +123,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--model", type=Path, required=True, help="folder that `cut` wrote")
     parser.add_argument("--states", type=Path, required=True, help="file that `states` wrote")
+    parser.add_argument("--size", type=int, default=192, help="of a vector")
+    parser.add_argument("--within", type=float, default=0.5, help="see recipes.small.head")
     parser.add_argument(
         "--without-directions", type=int, default=0, help="between languages, taken out of the head"
     )
@@ -167,7 +132,7 @@ def main() -> None:
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     saved = np.load(args.states)
-    head = fit_head(saved["states"])
+    head = fit_head(saved, args.size, args.within)
     if args.without_directions:
         head = without_directions(head, saved, args.without_directions)
     LOG.info("%d bytes", export(args.model, head, args.out))
