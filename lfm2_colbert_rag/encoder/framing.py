@@ -87,14 +87,13 @@ class Framing:
         tokenizer, markers, size = _without_markers(tokenizer_json, prefixes)
         if config.lower_case:
             _lower_case(tokenizer)
-        missing = [p for p in dict.fromkeys(prefixes) if p and p not in markers]
-        if layout == "pylate":
-            added = {prefix: (size + place,) for place, prefix in enumerate(missing)}
-            size += len(missing)
-        else:
-            added = {prefix: prompt_ids(tokenizer, prefix) for prefix in missing}
-        self._markers = {prefix: (one,) for prefix, one in markers.items()} | added
-        self._vocabulary = size
+        tokens: dict[str, tuple[int, ...]] = {prefix: (one,) for prefix, one in markers.items()}
+        for prefix in (one for one in dict.fromkeys(prefixes) if one and one not in tokens):
+            if layout == "pylate":
+                tokens[prefix], size = (size,), size + 1
+            else:
+                tokens[prefix] = prompt_ids(tokenizer, prefix)
+        self._markers, self._vocabulary = tokens, size
         self._leading, self._trailing = _template(tokenizer)
         self._tokens = HeadTokenizer(tokenizer)
         self._marker_position = 1 if layout == "pylate" else len(self._leading)

@@ -62,7 +62,7 @@ def encoder() -> Any:
 
 def test_it_is_found_by_its_name(encoder: Any) -> None:
     assert encoder.name == "small"
-    assert encoder.dim == 128
+    assert encoder.dim == 192
     assert encoder.fingerprint["architecture"] == "bert"
     assert (encoder.fingerprint["query_prefix"], encoder.fingerprint["document_prefix"]) == (
         "query: ",
