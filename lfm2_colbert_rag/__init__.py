@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from ._support.characters import is_blank
     from ._support.intake import plain_metadata
     from .encoder import Encoder, load_encoder
+    from .encoder.aligned_texts import AlignedTexts
+    from .encoder.alignment import Alignment, align
     from .encoder.onnx.model_export import export_model
+    from .encoder.query_adapter import QueryAdapter
     from .encoder.streaming import encode_stream
     from .errors import LFM2ColBERTError
     from .index.maxsim import maxsim, maxsim_pairwise
@@ -49,6 +52,8 @@ __version__ = "0.1.0"
 
 __all__ = [
     "AddedIds",
+    "AlignedTexts",
+    "Alignment",
     "Encoder",
     "Explanation",
     "Fusion",
@@ -64,6 +69,7 @@ __all__ = [
     "MetadataField",
     "Mode",
     "Passage",
+    "QueryAdapter",
     "Recall",
     "Retriever",
     "SearchPlan",
@@ -73,6 +79,7 @@ __all__ = [
     "Warmed",
     "Window",
     "__version__",
+    "align",
     "describe_fields",
     "encode_stream",
     "export_model",
@@ -88,6 +95,10 @@ __all__ = [
 
 # Loaded on first use, so that importing the package costs nothing that is not used.
 _HOME = {
+    "AlignedTexts": ".encoder.aligned_texts",
+    "Alignment": ".encoder.alignment",
+    "QueryAdapter": ".encoder.query_adapter",
+    "align": ".encoder.alignment",
     "Encoder": ".encoder",
     "Explanation": ".retriever.search.explanation",
     "Fusion": ".retriever.search.fusion",

@@ -28,6 +28,9 @@ Where: TypeAlias = Mapping[str, Any]
 """A metadata filter as users write it, for example ``{"year": {"$gte": 2024}}``."""
 
 
+UNDETERMINED = "und"
+"""What stands for a language where it cannot be told (ISO 639-2): of code, numbers, a mere name."""
+
 Mode: TypeAlias = Literal["late", "lexical", "hybrid"]
 """What a search compares: meanings (late interaction), words (BM25), or both."""
 
@@ -295,6 +298,8 @@ class IndexStats:
         lexical_bytes: size of the lexical index; None where the index has none.
         lexical_pending: passages that are not in it yet, at most: the next ``add`` or ``optimize``
             fills them in.
+        languages: how many live passages are in each language, by ISO 639 code, the most frequent
+            first; ``"und"`` are those whose language cannot be told.
     """
 
     path: str | None
@@ -321,6 +326,7 @@ class IndexStats:
     lexical_bytes: int | None = None
     lexical_pending: int = 0
     pool_distance: float | None = None
+    languages: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""

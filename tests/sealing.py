@@ -53,7 +53,8 @@ def define_sums(connection: sqlite3.Connection) -> None:
 
 SEALING = (
     *(f"UPDATE {table} SET checksum = row_sum({columns})" for table, columns in _ROWS.items()),
-    f"UPDATE passages SET content = content_sum(row, id, text, metadata), state = {state_sql()}",
+    f"UPDATE passages SET content = content_sum(row, id, text, metadata, language), "
+    f"state = {state_sql()}",
     "UPDATE postings SET checksum = block_sum(term, first, last, entries)",
     "UPDATE recent_postings SET checksum = block_sum('', first, last, lists)",
 )

@@ -12,6 +12,21 @@ def sync_file(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that appears whole or not at all, in the place of one of the same name.
+
+    Raises:
+        OSError: it cannot be written; what was there stays.
+    """
+    scratch = path.with_name(f".{path.name}-{os.getpid()}")
+    try:
+        scratch.write_bytes(content)
+        sync_file(scratch)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
 def sync_folder(folder: Path) -> None:
     """Flush a folder's entries to the disk, where the system can do so."""
     if os.name == "nt":  # Windows has no handle to a folder that could be flushed

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import LFM2ColBERTError
+from .align import align
 from .backup import backup
 from .delete import delete
 from .demo import demo
@@ -60,6 +61,7 @@ for _command in (
     import_,
     export_model,
     warm,
+    align,
     evaluate,
     mcp,
     demo,

@@ -20,6 +20,7 @@ __all__ = [
     "NewFolder",
     "OverlapOption",
     "PoolOption",
+    "QueryAdapterOption",
     "StorageOption",
     "TargetOption",
     "WhereOption",
@@ -110,6 +111,15 @@ ModeOption = Annotated[
         "--mode",
         help="late: by the meaning of words, in any language. lexical: by the words themselves "
         "(BM25). hybrid: by both.",
+    ),
+]
+QueryAdapterOption = Annotated[
+    str,
+    typer.Option(
+        "--query-adapter",
+        metavar="auto|none|FILE",
+        help="The map that questions go through. auto: the model's own, which takes language out "
+        "of them where an index holds several. A file: what lfm2-colbert align wrote.",
     ),
 ]
 TargetOption = Annotated[

@@ -13,6 +13,7 @@ from .options import (
     IndexFolder,
     JsonFlag,
     ModeOption,
+    QueryAdapterOption,
     TargetOption,
     WhereOption,
     parse_where,
@@ -39,6 +40,7 @@ def search(
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="How many passages.")] = 5,
     where: WhereOption = None,
     mode: ModeOption = "late",
+    query_adapter: QueryAdapterOption = "auto",
     target_recall: TargetOption = None,
     plan: Annotated[
         bool, typer.Option("--plan", help="Say how the search went about it, too.")
@@ -56,7 +58,11 @@ def search(
 
     wanted, question = parse_where(where), typed_text(question)
     with Retriever.open(
-        folder, mode=mode, read_only=True, target_recall=target_recall
+        folder,
+        mode=mode,
+        query_adapter=query_adapter,
+        read_only=True,
+        target_recall=target_recall,
     ) as retriever:
         hits = retriever.search(question, k, where=wanted)
         if as_json:

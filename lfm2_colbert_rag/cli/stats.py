@@ -73,6 +73,8 @@ def show_value(name: str, values: dict[str, Any]) -> str:
         return f"{value:.1%}"
     if name == "optimize_due":
         return "no" if value is None else f"yes: {value}"
+    if name == "languages":
+        return ", ".join(f"{language} {number:,}" for language, number in value.items()) or "none"
     if isinstance(value, float):
         return f"{value:,.1f}"
     return f"{value:,}" if isinstance(value, int) else str(value)

@@ -7,17 +7,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..errors import ConfigError
+from ..errors import ConfigError, ModelFormatError
 from ..types import TokenVectors
 from .checkpoint import Checkpoint
 from .framing import FramedText, Framing, check_texts
 from .protocol import Fingerprint, Progress
 from .queries import QueryBatcher
+from .query_adapter import FILE, QueryAdapter
 
 # Texts framed and sorted together: enough for batches of like length, little enough to hold.
 _BLOCK = 2048
@@ -91,6 +93,23 @@ class CheckpointEncoder(ABC):
     def dim(self) -> int:
         """Width of a token vector."""
         return self._checkpoint.dim
+
+    @cached_property
+    def query_adapter(self) -> QueryAdapter | None:
+        """The query adapter that comes with the model; None where none does.
+
+        Raises:
+            ModelFormatError: it is damaged, or was made for other weights.
+        """
+        path = self._checkpoint.folder / FILE
+        if not path.is_file():
+            return None
+        adapter = QueryAdapter.read(path)
+        try:
+            adapter.require_model(self)
+        except ConfigError as error:
+            raise ModelFormatError(f"{path} does not belong to its model: {error}") from error
+        return adapter
 
     @property
     def query_room(self) -> int:

@@ -25,7 +25,8 @@ class Encoder(Protocol):
     to compute from several threads at once.
 
     One that reads less of a query than of a passage says so with a property ``query_room``, which
-    is to queries what ``document_room`` is to passages; see :func:`query_room`.
+    is to queries what ``document_room`` is to passages; see :func:`query_room`. One that has a
+    query adapter of its own says so with a property ``query_adapter``.
     """
 
     @property

@@ -13,7 +13,8 @@ Rules, the same wherever a filter is evaluated:
 * ``{"title": {"$contains": "reset"}}`` looks for a piece of a string, ``$icontains`` in upper or
   lower case, see :func:`fold`.
 * ``$id`` stands where a field's name would, and is the passage's id:
-  ``{"$id": {"$in": ["reset", "guest"]}}``.
+  ``{"$id": {"$in": ["reset", "guest"]}}``. So does ``$lang``, the language that the passage's text
+  was told to be in, as an ISO 639 code: ``{"$lang": "de"}``; ``"und"`` where it cannot be told.
 * Numbers compare with numbers, strings with strings (by code point), booleans with booleans;
   across kinds nothing is equal, less or greater.
 * ``$ne``, ``$nin`` and ``$not`` match whatever the opposite does not: of a list, no element may be
@@ -50,11 +51,12 @@ from .parsing import (
 from .plain import MAX_INTEGER
 from .settling import settled
 from .strings import fold, has_another_form
-from .tree import ID_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
+from .tree import ID_PATH, LANGUAGE_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
 
 __all__ = [
     "COMPARISONS",
     "ID_PATH",
+    "LANGUAGE_PATH",
     "LOGIC",
     "MAX_CHARACTERS",
     "MAX_CONDITIONS",

@@ -6,23 +6,24 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .strings import decomposed, fold
-from .tree import ID_PATH, And, Filter, Not, Or, Path
+from .tree import ID_PATH, LANGUAGE_PATH, And, Filter, Not, Or, Path
 
 __all__ = ["kind_of", "matches", "matches_everything", "values_at"]
 
 
-def matches(node: Filter, metadata: Mapping[str, Any], id: str = "") -> bool:
-    """Evaluate a filter on one passage's metadata and id.
+def matches(node: Filter, metadata: Mapping[str, Any], id: str = "", language: str = "und") -> bool:
+    """Evaluate a filter on one passage's metadata, id and language.
 
     This is the definition of what filters mean; the catalog's SQL is tested against it.
     """
     if isinstance(node, And):
-        return all(matches(child, metadata, id) for child in node.children)
+        return all(matches(child, metadata, id, language) for child in node.children)
     if isinstance(node, Or):
-        return any(matches(child, metadata, id) for child in node.children)
+        return any(matches(child, metadata, id, language) for child in node.children)
     if isinstance(node, Not):
-        return not matches(node.child, metadata, id)
-    found = [id] if node.path == ID_PATH else list(values_at(metadata, node.path))
+        return not matches(node.child, metadata, id, language)
+    own = {ID_PATH: id, LANGUAGE_PATH: language}
+    found = [own[node.path]] if node.path in own else list(values_at(metadata, node.path))
     if node.operator == "$exists":
         return bool(found) == node.operand
     test = _TESTS[node.operator]

@@ -12,7 +12,7 @@ from .meaning import kind_of
 from .names import check_path, field_name, require_storable, split_name
 from .plain import MAX_INTEGER, NoFormError, plain_form
 from .strings import fold, forms
-from .tree import ID_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
+from .tree import ID_PATH, LANGUAGE_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
 
 __all__ = [
     "COMPARISONS",
@@ -92,15 +92,15 @@ class _Parser:
     def _field(self, key: object, value: object, parent: Path, depth: int) -> Filter:
         if not isinstance(key, str):
             raise FilterError(f"field names are strings; got {shown(key)}.")
-        is_id = (*parent, key) == ID_PATH
-        if key.startswith("$") and not is_id:
+        is_own = (*parent, key) in (ID_PATH, LANGUAGE_PATH)
+        if key.startswith("$") and not is_own:
             raise FilterError(
                 f"{shown(key)} is no operator here. Between fields: {' '.join(LOGIC)}; "
-                f"inside a field: {' '.join((*COMPARISONS, '$not'))}; for the passage's id, "
-                f"outside of all fields: {ID_PATH[0]}."
+                f"inside a field: {' '.join((*COMPARISONS, '$not'))}; for the passage's id "
+                f"and language, outside of all fields: {ID_PATH[0]} {LANGUAGE_PATH[0]}."
             )
         self._text(key)
-        path = ID_PATH if is_id else check_path((*parent, *split_name(key)))
+        path = (key,) if is_own else check_path((*parent, *split_name(key)))
         if not isinstance(value, Mapping):
             return self._comparison(path, "$eq", value)
         if not value:
@@ -108,7 +108,7 @@ class _Parser:
                 f"the condition on {shown(key)} is empty; give a value or an operator."
             )
         operators = [isinstance(name, str) and name.startswith("$") for name in value]
-        if is_id and not all(operators):
+        if is_own and not all(operators):
             raise FilterError(f"{key} is a string and takes no nested names: {shown(list(value))}.")
         if not any(operators):
             return self.mapping(value, path, depth)

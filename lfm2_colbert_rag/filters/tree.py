@@ -7,12 +7,24 @@ from typing import Any, ClassVar, TypeAlias
 
 from ..errors import FilterError
 
-__all__ = ["ID_PATH", "MAX_DEPTH", "And", "Comparison", "Filter", "Not", "Or", "Path"]
+__all__ = [
+    "ID_PATH",
+    "LANGUAGE_PATH",
+    "MAX_DEPTH",
+    "And",
+    "Comparison",
+    "Filter",
+    "Not",
+    "Or",
+    "Path",
+]
 
 Path: TypeAlias = tuple[str, ...]
 
 ID_PATH: Path = ("$id",)
 """Where the passage's id is found; no field can be named so."""
+LANGUAGE_PATH: Path = ("$lang",)
+"""Where the language is found that a passage's text was told to be in; no field can be named so."""
 MAX_DEPTH = 32
 
 # A level of what the user writes gives two nodes at most, such as a negation and what it negates;

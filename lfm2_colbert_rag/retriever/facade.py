@@ -61,6 +61,8 @@ from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
 from .options import IndexOptions, check_mode, check_options
 from .reading import Reader
+from .search.adapting import QueryAdapterLike, check_adapter
+from .search.asked import Asked
 from .search.diversity import check_diversity
 from .search.explanation import Explanation
 from .search.fusion_tuning import FusionReport, tune_fusion
@@ -101,6 +103,7 @@ class Retriever:
         memory: MemoryFolder | None = None,
         *,
         mode: Mode = "late",
+        query_adapter: QueryAdapterLike | None = None,
         reopening: Reopening | None = None,
     ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
@@ -110,7 +113,7 @@ class Retriever:
         self._mode: Mode = mode
         self._reopening = reopening
         self._reader = Reader(store)
-        self._searcher = Searcher(store, encoder)
+        self._searcher = Searcher(store, encoder, query_adapter)
         self._compactor = Compactor(store)
         self._after_commit = partial(_settle, self._compactor, self._searcher)
         self._ingestor = Ingestor(store, encoder, self._after_commit)
@@ -125,6 +128,7 @@ class Retriever:
         *,
         model: ModelLike | None = None,
         mode: Mode = "late",
+        query_adapter: QueryAdapterLike | None = None,
         read_only: bool = False,
         target_recall: float | None = None,
         lock_timeout: float = 10.0,
@@ -137,6 +141,10 @@ class Retriever:
             model: ``"nano"``, a local folder, a hub id such as ``"LiquidAI/LFM2-ColBERT-350M"``,
                 or an encoder. It may be left out for an index that exists, which knows its model.
             mode: how this retriever searches unless told otherwise, see :meth:`search`.
+            query_adapter: the map that queries go through unless told otherwise: ``"auto"``, which
+                None means: the one that comes with the model, which takes language out of them
+                where an index holds several; ``"none"``; a file of ``lfm2-colbert align``, or a
+                :class:`~lfm2_colbert_rag.QueryAdapter`. Passages are stored as ever.
             read_only: refuse to write. Where the folder cannot be written this is so by itself.
             target_recall: search a compressed index just as thoroughly as this recall@10 against
                 exact search needs, by measurements on the index itself; the first time that takes
@@ -157,10 +165,10 @@ class Retriever:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
         chosen, mode = check_options(options), check_mode(mode)
-        folder = absolute_path(path)
+        folder, adapter = absolute_path(path), check_adapter(query_adapter)
         parts = open_index(folder, model, chosen, read_only=read_only, lock_timeout=lock_timeout)
-        again = Reopening(folder, model, mode, read_only, target_recall, lock_timeout)
-        retriever = cls(*parts, mode=mode, reopening=again)
+        again = Reopening(folder, model, mode, read_only, target_recall, lock_timeout, adapter)
+        retriever = cls(*parts, mode=mode, query_adapter=adapter, reopening=again)
         if target_recall is not None:
             try:
                 retriever._optimizer.search_for(target_recall)
@@ -179,6 +187,7 @@ class Retriever:
         strict: bool = False,
         model: ModelLike | None = None,
         mode: Mode = "late",
+        query_adapter: QueryAdapterLike | None = None,
         progress: ProgressLike = None,
         **options: Unpack[IndexOptions],
     ) -> Retriever:
@@ -193,6 +202,7 @@ class Retriever:
             strict: see :meth:`add`.
             model: see :meth:`open`; ``"LiquidAI/LFM2-ColBERT-350M"`` when None.
             mode: see :meth:`open`.
+            query_adapter: see :meth:`open`.
             progress: see :meth:`add`.
             **options: see :class:`~lfm2_colbert_rag.IndexOptions`.
 
@@ -204,7 +214,8 @@ class Retriever:
         # Before a model is loaded for nothing.
         checked = check_passages(texts, ids, metadata, strict=strict)
         chosen, mode = check_options(options), check_mode(mode)
-        retriever = cls(*create_temporary(model, chosen), mode=mode)
+        adapter = check_adapter(query_adapter)
+        retriever = cls(*create_temporary(model, chosen), mode=mode, query_adapter=adapter)
         try:
             checked.intake.report(logger)
             retriever._ingestor.add(checked.passages, progress)
@@ -350,6 +361,7 @@ class Retriever:
         mode: Mode | None = None,
         diversity: float | None = None,
         fetch_k: int | None = None,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> list[Hit]:
         """Find the passages that answer a query best.
 
@@ -370,6 +382,7 @@ class Retriever:
                 Hits come in the order of choice. None: by score.
             fetch_k: with ``diversity``: choose among so many of the best; four times ``k`` when
                 None.
+            query_adapter: see :meth:`open`; None: as the retriever was opened.
 
         Returns:
             Hits, best first; equal scores are ordered by id. Empty for an empty index.
@@ -377,22 +390,18 @@ class Retriever:
         Raises:
             InputError: a blank query without a filter, or a k below 1.
             FilterError: the filter is malformed.
-            ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
+            ConfigError: an unknown mode, or one that asks for terms that the index does not keep; a
+                query adapter that is not there, or of another model.
             IndexBusyError: what was found was deleted and forgotten meanwhile, again and again.
         """
         text = check_query(query, filtered=where is not None)
-        condition = None if where is None else parse_where(where)
-        check, limit, searcher = check_mode(mode, self._mode), check_k(k), self._searcher
+        asked, searcher = self._asked(k, where, mode, query_adapter), self._searcher
         if diversity is None:
-            return self._store.whole(
-                lambda: searcher.search_many([text], limit, condition, check)[0]
-            )
+            return self._store.whole(lambda: searcher.search_many([text], asked)[0])
         weight = check_diversity(diversity)
-        among = 4 * limit if fetch_k is None else check_k(fetch_k)
+        among = 4 * asked.k if fetch_k is None else check_k(fetch_k)
         return self._store.whole(
-            lambda: searcher.search_diverse(
-                text, limit, condition, check, weight=weight, fetch_k=among
-            )
+            lambda: searcher.search_diverse(text, asked, weight=weight, fetch_k=among)
         )
 
     def search_many(
@@ -402,12 +411,12 @@ class Retriever:
         *,
         where: Where | None = None,
         mode: Mode | None = None,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> list[list[Hit]]:
         """Answer several queries in one pass over the index; see :meth:`search`."""
         texts = check_queries(queries, filtered=where is not None)
-        condition = None if where is None else parse_where(where)
-        limit, check = check_k(k), check_mode(mode, self._mode)
-        return self._store.whole(lambda: self._searcher.search_many(texts, limit, condition, check))
+        asked = self._asked(k, where, mode, query_adapter)
+        return self._store.whole(lambda: self._searcher.search_many(texts, asked))
 
     def rank_many(
         self,
@@ -416,6 +425,7 @@ class Retriever:
         *,
         where: Where | None = None,
         mode: Mode | None = None,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> list[list[tuple[str, float]]]:
         """Answer several queries by ids and scores alone.
 
@@ -427,6 +437,7 @@ class Retriever:
             k: see :meth:`search`.
             where: see :meth:`search`.
             mode: see :meth:`search`.
+            query_adapter: see :meth:`search`.
 
         Returns:
             For each query ids and scores, best first.
@@ -440,9 +451,8 @@ class Retriever:
             ['k', 'l']
         """
         texts = check_queries(queries, filtered=where is not None)
-        condition = None if where is None else parse_where(where)
-        limit, check = check_k(k), check_mode(mode, self._mode)
-        return self._store.whole(lambda: self._searcher.rank_many(texts, limit, condition, check))
+        asked = self._asked(k, where, mode, query_adapter)
+        return self._store.whole(lambda: self._searcher.rank_many(texts, asked))
 
     async def asearch(
         self,
@@ -453,10 +463,18 @@ class Retriever:
         mode: Mode | None = None,
         diversity: float | None = None,
         fetch_k: int | None = None,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> list[Hit]:
         """Do what :meth:`search` does without blocking the event loop."""
         return await asyncio.to_thread(
-            self.search, query, k, where=where, mode=mode, diversity=diversity, fetch_k=fetch_k
+            self.search,
+            query,
+            k,
+            where=where,
+            mode=mode,
+            diversity=diversity,
+            fetch_k=fetch_k,
+            query_adapter=query_adapter,
         )
 
     async def asearch_many(
@@ -466,9 +484,12 @@ class Retriever:
         *,
         where: Where | None = None,
         mode: Mode | None = None,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> list[list[Hit]]:
         """Do what :meth:`search_many` does without blocking the event loop."""
-        return await asyncio.to_thread(self.search_many, queries, k, where=where, mode=mode)
+        return await asyncio.to_thread(
+            self.search_many, queries, k, where=where, mode=mode, query_adapter=query_adapter
+        )
 
     def rerank(
         self,
@@ -477,6 +498,7 @@ class Retriever:
         k: int | None = None,
         *,
         strict: bool = False,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> list[Hit]:
         """Order somebody else's texts by how well they answer a query.
 
@@ -489,6 +511,8 @@ class Retriever:
                 ones come last, with score and relevance 0.
             k: how many to keep; all when None.
             strict: refuse blank texts, and characters that no index can keep.
+            query_adapter: see :meth:`search`; that of the model takes part where the texts are in
+                several languages.
 
         Raises:
             InputError: a blank query, a text that is no string, or a k below 1.
@@ -500,16 +524,19 @@ class Retriever:
         """
         passages, intake = check_candidates(candidates, strict=strict)
         limit = len(passages) if k is None else check_k(k)
-        text = check_query(query)
+        text, adapter = check_query(query), check_adapter(query_adapter)
         intake.report(logger)
-        return self._store.whole(lambda: self._searcher.rerank(text, passages, limit))
+        return self._store.whole(lambda: self._searcher.rerank(text, passages, limit, adapter))
 
-    def explain(self, query: str, id: str) -> Explanation:
+    def explain(
+        self, query: str, id: str, *, query_adapter: QueryAdapterLike | None = None
+    ) -> Explanation:
         """Show which words of a passage answered a query, by late interaction.
 
         Args:
             query: the question.
             id: a passage's id.
+            query_adapter: see :meth:`search`.
 
         Returns:
             An explanation that draws itself in a terminal (``rich.print``) and in a notebook.
@@ -518,7 +545,8 @@ class Retriever:
             PassageNotFoundError: no live passage has this id.
         """
         text, (wanted,) = check_query(query), check_ids([id])
-        return self._store.whole(lambda: self._searcher.explain(text, wanted))
+        adapter = check_adapter(query_adapter)
+        return self._store.whole(lambda: self._searcher.explain(text, wanted, adapter))
 
     def plan(
         self,
@@ -527,6 +555,7 @@ class Retriever:
         k: int = 10,
         where: Where | None = None,
         mode: Mode | None = None,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> SearchPlan:
         """Show how a search is answered: which way is chosen, and how much is looked at.
 
@@ -536,6 +565,7 @@ class Retriever:
             where: see :meth:`search`.
             mode: ``"hybrid"``: what each leg brought, too; else the late leg. None: as the
                 retriever was opened.
+            query_adapter: see :meth:`search`.
 
         Returns:
             A plan that draws itself in a terminal (``rich.print``) and in a notebook.
@@ -544,9 +574,21 @@ class Retriever:
             ConfigError: an unknown mode, or one that asks for terms that the index does not keep.
         """
         text = check_query(query, filtered=where is not None)
+        asked = self._asked(k, where, mode, query_adapter)
+        return self._store.whole(lambda: self._searcher.plan(text, asked))
+
+    def _asked(
+        self,
+        k: int,
+        where: Where | None,
+        mode: Mode | None,
+        query_adapter: QueryAdapterLike | None,
+    ) -> Asked:
+        """Check how something is asked for."""
         condition = None if where is None else parse_where(where)
-        limit, check = check_k(k), check_mode(mode, self._mode)
-        return self._store.whole(lambda: self._searcher.plan(text, limit, condition, check))
+        return Asked(
+            check_k(k), condition, check_mode(mode, self._mode), check_adapter(query_adapter)
+        )
 
     def add(
         self,
@@ -1098,6 +1140,7 @@ def _reopen(
     read_only: bool,
     target_recall: float | None,
     lock_timeout: float,
+    query_adapter: QueryAdapterLike | None,
 ) -> Retriever:
     """Open an index as it was opened in the process that gave it to this one."""
     return Retriever.open(
@@ -1107,4 +1150,5 @@ def _reopen(
         read_only=read_only,
         target_recall=target_recall,
         lock_timeout=lock_timeout,
+        query_adapter=query_adapter,
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..filters import (
     ID_PATH,
+    LANGUAGE_PATH,
     Comparison,
     Filter,
     Not,
@@ -126,7 +127,7 @@ def _asked(node: Filter) -> Iterator[Comparison]:
 
 
 def _alone(one: Comparison) -> dict[str, Any]:
-    name = ID_PATH[0] if one.path == ID_PATH else field_name(one.path)
+    name = one.path[0] if one.path in (ID_PATH, LANGUAGE_PATH) else field_name(one.path)
     operand = list(one.operand) if one.operator == "$in" else one.operand
     return {name: {one.operator: operand}}
 
@@ -134,6 +135,9 @@ def _alone(one: Comparison) -> dict[str, Any]:
 def _reason(retriever: Retriever, one: Comparison) -> str:
     if one.path == ID_PATH:
         return "no passage has such an id"
+    if one.path == LANGUAGE_PATH:
+        counts = retriever.stats().languages
+        return f"no passage is in such a language; there are {', '.join(counts)}"
     name = field_name(one.path)
     if one.path[0] in RESERVED_KEYS:
         return f"no passage has what is asked of {name!r}"

@@ -17,6 +17,7 @@ from ..storage.memory import MemoryFolder, new_memory_folder
 from ..storage.store import Store
 from ..types import Mode
 from .options import new_settings, require_same
+from .search.adapting import QueryAdapterLike
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Reopening:
         read_only: whether writes are refused.
         target_recall: what was asked for.
         lock_timeout: seconds that writes wait.
+        query_adapter: what names the query adapter, or the adapter.
     """
 
     path: Path
@@ -38,6 +40,7 @@ class Reopening:
     read_only: bool
     target_recall: float | None
     lock_timeout: float
+    query_adapter: QueryAdapterLike | None = None
 
     def arguments(self) -> tuple[Any, ...]:
         """Return all of it, in order, as far as it can be pickled.

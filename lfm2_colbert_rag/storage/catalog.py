@@ -73,6 +73,7 @@ from .passage_rows import (
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
 from .row_cache import RowCache
+from .row_languages import RowLanguages, read_languages
 from .schema import (
     ALIVE,
     APPLICATION_ID,
@@ -133,6 +134,7 @@ class Catalog:
         self.forgetting = Forgetting(self._connections, self.postings)
         self._rows = RowCache()
         self._live: LiveRows | None = None
+        self._languages = RowLanguages.none()
         try:
             self._check_format(inspected)
         except BaseException:
@@ -342,6 +344,14 @@ class Catalog:
         """
         with self._connections.reading() as connection:
             return read_passages(connection, rows)
+
+    def languages(self) -> RowLanguages:
+        """Return the languages of all rows that were ever committed and not forgotten."""
+        with self._connections.reading() as connection:
+            found = read_languages(connection, self._languages)
+        if len(found.rows) > len(self._languages.rows):
+            self._languages = found  # at once, so that no lock is needed
+        return found
 
     def passage_names(self, rows: Sequence[int]) -> dict[int, str]:
         """Return the ids of rows as they are to be shown, even of damaged passages."""

@@ -28,12 +28,12 @@ def row_sum(*values: Any) -> int:
     return crc32(ascii(values).encode())
 
 
-def content_sum(row: Any, id: Any, text: Any, metadata: Any) -> int:
+def content_sum(row: Any, id: Any, text: Any, metadata: Any, language: Any) -> int:
     """Return the checksum of what a passage is; -1, which no row has, if its types are wrong."""
-    if not (isinstance(id, str) and isinstance(text, str) and isinstance(metadata, str)):
+    if not all(isinstance(one, str) for one in (id, text, metadata, language)):
         return -1
     name, body, rest = id.encode(), text.encode(), metadata.encode()
-    start = crc32(f"{row} {len(name)} {len(body)} ".encode())
+    start = crc32(f"{row} {len(name)} {len(body)} {language} ".encode())
     return crc32(rest, crc32(body, crc32(name, start)))
 
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from ..types import UNDETERMINED
+
 if TYPE_CHECKING:
     from ..index.compressed.codebook import CodebookInfo
     from ..index.lexical.postings import Postings
@@ -34,6 +36,7 @@ class Draft:
         generation: the generation in which that was so.
         relied_on: those of ``stored`` that must still be live, since their vectors were copied.
         postings: their terms, in parts; empty where the index keeps none.
+        languages: the language of each passage; empty where nobody told them.
         fitted: settings that this commit brings, unless the index has a value for them by then.
     """
 
@@ -44,6 +47,7 @@ class Draft:
     generation: int = -1
     relied_on: Mapping[str, int] = field(default_factory=dict)
     postings: Sequence[Postings] = ()
+    languages: Sequence[str] = ()
     fitted: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -56,12 +60,15 @@ class StoredPassage:
         passage: the passage.
         windows: number of windows that it was cut into.
         tokens: number of vectors of all of them.
+        language: of its text, an ISO 639 code; :data:`~lfm2_colbert_rag.types.UNDETERMINED` where
+            that is not known.
     """
 
     row: int
     passage: Passage
     windows: int
     tokens: int
+    language: str = UNDETERMINED
 
 
 @dataclass(frozen=True, eq=False)

@@ -29,7 +29,7 @@ from typing import Any, TypeAlias
 
 from ..filters.meaning import kind_of, values_at
 from ..filters.strings import decomposed, fold, has_another_form
-from ..filters.tree import ID_PATH, And, Comparison, Filter, Not, Or, Path
+from ..filters.tree import ID_PATH, LANGUAGE_PATH, And, Comparison, Filter, Not, Or, Path
 from .schema import FILTER_TABLES
 
 _IsKind: TypeAlias = Callable[[str], str]
@@ -44,6 +44,8 @@ _DISAGREE = (
     "the filter indexes in the catalog disagree with the metadata of the passages. Restore the "
     "index from a backup, or build it again from the texts."
 )
+# What every passage has beside its metadata, always a string.
+_COLUMNS = {ID_PATH: "id", LANGUAGE_PATH: "language"}
 _SYMBOLS = {"$eq": "=", "$gt": ">", "$gte": ">=", "$lt": "<", "$lte": "<="}
 
 _KIND = """CASE {type} WHEN 'null' THEN 'null' WHEN 'text' THEN 'string'
@@ -95,8 +97,8 @@ def to_sql(
         return "(" + joint.join(to_sql(child, parameters, indexed) for child in node.children) + ")"
     if isinstance(node, Not):
         return f"NOT {to_sql(node.child, parameters, indexed)}"
-    if node.path == ID_PATH:
-        return _by_id(node, parameters)
+    if node.path in _COLUMNS:
+        return _by_column(node, _COLUMNS[node.path], parameters)
     if indexed and is_indexed(node, indexed):
         return f"row IN (SELECT row FROM {index_source(node, parameters, indexed)})"
     return _by_metadata(node, parameters)
@@ -231,11 +233,11 @@ def _have_tables(connection: sqlite3.Connection) -> bool:
     return found.fetchone() is not None
 
 
-def _by_id(node: Comparison, parameters: dict[str, Any]) -> str:
+def _by_column(node: Comparison, column: str, parameters: dict[str, Any]) -> str:
     if node.operator == "$exists":
         return "1" if node.operand else "0"
     holds = _test(node, parameters)
-    return holds(lambda kind: "1" if kind == "string" else "0", "id")
+    return holds(lambda kind: "1" if kind == "string" else "0", column)
 
 
 def _by_metadata(node: Comparison, parameters: dict[str, Any]) -> str:

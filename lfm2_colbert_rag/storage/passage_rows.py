@@ -17,7 +17,7 @@ from .commits import StoredPassage
 from .rows import insert_rows
 from .schema import ALIVE, stored_json
 
-_CONTENT = "row, id, text, metadata, content"
+_CONTENT = "row, id, text, metadata, language, content"
 
 
 def insert_passages(
@@ -87,11 +87,9 @@ def damaged_passages(connection: sqlite3.Connection) -> list[str]:
         A sentence each for those whose text, id or metadata differ, and those whose numbers do.
     """
     contents = [
-        row
-        for row, id, text, metadata, content in connection.execute(
-            f"SELECT {_CONTENT} FROM passages"
-        )
-        if content != content_sum(row, id, text, metadata)
+        columns[0]
+        for *columns, content in connection.execute(f"SELECT {_CONTENT} FROM passages")
+        if content != content_sum(*columns)
     ]
     states = connection.execute(
         f"SELECT row FROM passages WHERE state IS NOT {state_sql()} OR typeof(windows) <> "
@@ -99,7 +97,7 @@ def damaged_passages(connection: sqlite3.Connection) -> list[str]:
         "typeof(died) NOT IN ('integer', 'null')"
     )
     return [
-        *_tell(connection, contents, "text, id or metadata"),
+        *_tell(connection, contents, "text, id, metadata or language"),
         *_tell(connection, [row for (row,) in states], "numbers"),
     ]
 
@@ -136,17 +134,20 @@ def _to_row(stored: StoredPassage, generation: int) -> tuple[Any, ...]:
         passage.id,
         passage.text,
         metadata,
+        stored.language,
         stored.windows,
         stored.tokens,
         generation,
         None,
-        content_sum(stored.row, passage.id, passage.text, metadata),
+        content_sum(stored.row, passage.id, passage.text, metadata, stored.language),
         state_sum(stored.row, stored.windows, stored.tokens, generation, None),
     )
 
 
-def _to_passage(row: int, id: Any, text: Any, metadata: Any, content: Any) -> Passage:
-    if content != content_sum(row, id, text, metadata):
+def _to_passage(
+    row: int, id: Any, text: Any, metadata: Any, language: Any, content: Any
+) -> Passage:
+    if content != content_sum(row, id, text, metadata, language):
         raise IndexCorruptError(
             f"the passage {id!a:.200} (row {row}) in the catalog was altered: its checksum "
             f"differs. {REMEDY}"

@@ -17,7 +17,7 @@ from .._support.safe_json import JsonError, parse_json
 from ..errors import REMEDY, IndexCorruptError
 from .checksums import row_sum
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
 SCHEMA = """
@@ -35,8 +35,9 @@ CREATE TABLE segments (
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
-    metadata TEXT NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
-    born INTEGER NOT NULL, died INTEGER, content INTEGER NOT NULL, state INTEGER NOT NULL
+    metadata TEXT NOT NULL, language TEXT NOT NULL, windows INTEGER NOT NULL,
+    tokens INTEGER NOT NULL, born INTEGER NOT NULL, died INTEGER,
+    content INTEGER NOT NULL, state INTEGER NOT NULL
 );
 CREATE INDEX passages_by_id ON passages (id);
 CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;

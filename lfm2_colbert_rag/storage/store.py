@@ -36,6 +36,7 @@ from ..errors import (
 from ..filters import Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import Codebook, CodebookInfo
+from ..types import UNDETERMINED
 from .atomic import is_taken, refusals
 from .catalog import Catalog
 from .commits import Commit, Draft, Head, StaleDraftError, StoredPassage
@@ -263,9 +264,10 @@ class Store:
         with self._writing() as head:
             replaced = self._replaced(draft, head)
             self._require_codebook(draft.segment, head)
+            languages = draft.languages or [UNDETERMINED] * len(draft.passages)
+            columns = zip(draft.passages, *draft.counts, languages, strict=True)
             stored = [
-                StoredPassage(head.next_row + place, *each)
-                for place, each in enumerate(zip(draft.passages, *draft.counts, strict=True))
+                StoredPassage(head.next_row + place, *each) for place, each in enumerate(columns)
             ]
             segment = draft.segment.finish(_new_name(head.generation + 1), head.next_row)
             commit = Commit(

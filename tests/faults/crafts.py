@@ -276,8 +276,8 @@ _STATEMENTS = {
     "trigger on delete": "CREATE TRIGGER t AFTER UPDATE ON passages BEGIN "
     "UPDATE passages SET text = 'mine'; END",
     "trigger on generations": "CREATE TRIGGER t AFTER INSERT ON generations BEGIN "
-    "INSERT INTO passages (id, text, metadata, windows, tokens, born) "
-    "VALUES ('evil', 'evil', '{}', 1, 1, 0); END",
+    "INSERT INTO passages (id, text, metadata, language, windows, tokens, born) "
+    "VALUES ('evil', 'evil', '{}', 'en', 1, 1, 0); END",
     "view": "ALTER TABLE measurements RENAME TO m; CREATE VIEW measurements AS SELECT * FROM m",
     "view of passages": "ALTER TABLE passages RENAME TO p; CREATE VIEW passages AS SELECT * FROM p",
     "endless view": "DROP TABLE measurements; CREATE VIEW measurements AS WITH RECURSIVE "

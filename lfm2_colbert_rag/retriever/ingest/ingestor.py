@@ -19,6 +19,7 @@ from ...index.lexical.inversion import in_parts
 from ...index.lexical.postings import Postings
 from ...storage.commits import Draft, StaleDraftError
 from ...storage.exchange.given_vectors import GivenVectors, given_windows
+from .languages import tell_languages
 from .lexical import fill_posting_lists
 from .passage_encoder import CHARACTERS, TEXTS, PassageEncoder
 from .pooler import Pooler
@@ -144,12 +145,15 @@ class Ingestor:
             list(windows)  # vectors without a text are a mistake all the same
             return
         postings = self._postings(passages, fill_posting_lists(self._store))
+        languages = tell_languages(one.text for one in passages)
         with reporting(progress, len(passages), "storing") as report:
             try:
                 with self._store.stage_new(self._store.snapshot()) as staged:
                     reported = _reported(windows, len(passages), report)
                     counts = self._write(staged, passages, reported, dim)
-                    self._store.commit_passages(Draft(passages, staged, counts, postings=postings))
+                    self._store.commit_passages(
+                        Draft(passages, staged, counts, postings=postings, languages=languages)
+                    )
             except StaleDraftError:  # what an iterator gave cannot be asked for again
                 raise IndexLockedError(
                     f"how {self._store.folder} keeps vectors was changed while these passages were "
@@ -180,6 +184,7 @@ class Ingestor:
                     generation=snapshot.generation,
                     relied_on=plan.relied_on,
                     postings=self._postings(plan.changed, keeps_terms),
+                    languages=tell_languages(one.text for one in plan.changed),
                     fitted=encoder.pooler.fitted if encoder else {},
                 )
                 self._store.commit_passages(draft)

@@ -92,14 +92,14 @@ class Optimizer:
         """Measure recall@10 against exact MaxSim; see ``Retriever.measure_recall``."""
         if sample < 2:
             raise ConfigError(f"sample must be at least 2, not {sample}.")
-        given = None
+        given, snapshot = None, self._store.snapshot()
         if queries is not None:
             given = [
                 window.encoded.vectors
-                for question in self._searcher.encode(list(queries))
+                for question in self._searcher.questions(snapshot, list(queries))
                 for window in question.windows
             ]
-        return self._measure(self._store.snapshot(), sample, None, given)
+        return self._measure(snapshot, sample, None, given)
 
     def search_for(self, target_recall: float) -> SearchSettings | None:
         """Search just as thoroughly as this recall@10 needs, by measurement.
@@ -203,7 +203,7 @@ class Optimizer:
             for place, one in enumerate(stretches)
             if one.row in passages and (text := passages[one.row].text[slice(*one.span)]).strip()
         }
-        encoded = self._searcher.encode(list(texts.values())) if texts else []
+        encoded = self._searcher.questions(snapshot, list(texts.values())) if texts else []
         for place, question in zip(texts, encoded, strict=True):
             first = question.windows[0].encoded
             queries[place] = first.vectors if len(first) else queries[place]

@@ -64,6 +64,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
         forget_due=None if waiting is None else waiting.since.isoformat(),
         lexical_bytes=None if lists is None else catalog.postings.bytes(),
         lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
+        languages=catalog.languages().counts(snapshot.segments.rows),
         pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
     )
 

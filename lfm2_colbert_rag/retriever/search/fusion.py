@@ -22,7 +22,7 @@ for hybrid retrieval" (2022).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -70,12 +70,17 @@ class Fusion:
         """Return how far words are trusted, 0..1, where a passage has so much of a query."""
         return min(1.0, max(0.0, (share - self.minimum) / (self.enough - self.minimum)))
 
+    def times(self, factor: float) -> Fusion:
+        """Return the same with words counting so much of what they count here."""
+        return replace(self, weight=self.weight * factor)
+
 
 def fuse(
     distances: npt.NDArray[np.floating],
     bm25: npt.NDArray[np.floating],
     share: float,
     fusion: Fusion,
+    best: float | None = None,
 ) -> npt.NDArray[np.float64]:
     """Fuse the scores of the candidates of one query.
 
@@ -85,6 +90,7 @@ def fuse(
         bm25: ``(n,)`` BM25, 0 where no term is shared.
         share: of the query's terms that a candidate has at most, 0..1.
         fusion: how.
+        best: the BM25 that counts as 1; the greatest of ``bm25`` when None.
 
     Returns:
         ``(n,)`` fused scores: they grow with the score of either leg while the others stay.
@@ -94,6 +100,6 @@ def fuse(
         np.int64(1)
     """
     weight = fusion.weight * fusion.trust(share)
-    best = float(bm25.max(initial=0.0))
+    best = float(bm25.max(initial=0.0)) if best is None else best
     parts = bm25.astype(np.float64) / best if best > 0 else np.zeros(len(bm25))
     return distances.astype(np.float64) + weight * parts

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..._support.validation import check_query, whole_number
 from ...errors import ConfigError, InputError
 from ...filters.strings import composed
-from .fusion import Fusion, fuse
+from .fusion import Fusion
 
 if TYPE_CHECKING:
     from ...storage.store import Snapshot, Store
@@ -101,7 +101,7 @@ def _gains(
     best = float(ideal @ _DISCOUNTS[: len(ideal)])
     measured = []
     for weight in weights():
-        scores = fuse(found.distances, found.bm25, found.share, Fusion(weight=weight))
+        scores = found.scores(Fusion(weight=weight))
         order = np.argsort(-scores, kind="stable")[:DEPTH]
         measured.append(float(gains[order] @ _DISCOUNTS[: len(order)]) / best)
     return measured

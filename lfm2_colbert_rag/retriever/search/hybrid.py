@@ -19,6 +19,7 @@ from ...index.lexical.postings import LENGTHS
 from ...types import Leg
 from .chance import Chances
 from .fusion import Fusion, fuse
+from .language_fusion import Standout, fuse_languages
 from .late import Answer, Query, ask
 from .plan import FusionPlan
 from .relevance import MIN_SPREAD
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from ...storage.posting_sql import LexicalState
     from ...storage.store import Snapshot, Store
     from .index_cache import IndexCache
+    from .languages import Languages
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50
@@ -45,6 +47,7 @@ class FusionCandidates:
         bm25: ``(n,)`` BM25 of the same rows, in that order.
         shares: ``(n,)`` which part of the query's terms each of them has, 0..1.
         spread: of mean cosines, see :attr:`~.relevance.BaselineSample.spread`.
+        languages: ``(n,)`` a number for the language of each; None where the index has one.
         ranks: of each leg, by row, of the candidates that it brought.
     """
 
@@ -56,6 +59,7 @@ class FusionCandidates:
     bm25: npt.NDArray[np.float32]
     shares: npt.NDArray[np.float32]
     spread: float
+    languages: npt.NDArray[np.int16] | None
     ranks: Mapping[str, Mapping[int, int]]
 
     @property
@@ -68,10 +72,15 @@ class FusionCandidates:
         """The greatest of :attr:`shares`."""
         return float(self.shares.max(initial=0.0))
 
+    def scores(self, fusion: Fusion) -> npt.NDArray[np.float64]:
+        """Return ``(n,)`` the fused scores of the candidates."""
+        if self.languages is None:
+            return fuse(self.distances, self.bm25, self.share, fusion)
+        return fuse_languages(self.distances, self.bm25, self.shares, self.languages, fusion)
+
     def fused(self, fusion: Fusion) -> Answer:
         """Rank the candidates by both legs: as many as are wanted, and those that tie."""
-        exact = fuse(self.distances, self.bm25, self.share, fusion)
-        scores = exact.astype(np.float32)
+        scores = self.scores(fusion).astype(np.float32)
         order = np.argsort(-scores, kind="stable")
         late = self.late
         ranking = Ranking(late.rows[order], scores[order], late.windows[order])
@@ -89,6 +98,7 @@ class FusionCandidates:
             share=self.share,
             trust=fusion.trust(self.share),
             weight=fusion.weight,
+            between=None if self.languages is None else Standout().trust(self.shares),
         )
 
 
@@ -128,10 +138,14 @@ class Legs:
         store: the index.
         indexes: searches its vectors.
         chances: what is known of scores by chance.
+        languages: in which its passages are.
     """
 
-    def __init__(self, store: Store, indexes: IndexCache, chances: Chances) -> None:
+    def __init__(
+        self, store: Store, indexes: IndexCache, chances: Chances, languages: Languages
+    ) -> None:
         self._store, self._indexes, self._chances = store, indexes, chances
+        self._languages = languages
         self._making = threading.Lock()
         self._made: tuple[Snapshot, Bm25] | None = None
         renew_in_child(self)
@@ -210,8 +224,10 @@ class Legs:
         # Deviations of windows are in units of what they score by chance already.
         distances = late.scores if len(query) > 1 else cosines / np.float32(spread)
         cosine = float(cosines.max(initial=0.0))
+        mixed = self._languages.mixed(snapshot)
+        languages = None if mixed is None else mixed.of(late.rows)
         return FusionCandidates(
-            k, late, answer.asked, distances, cosine, scores, shares, spread, ranks
+            k, late, answer.asked, distances, cosine, scores, shares, spread, languages, ranks
         )
 
     def _spread(self, snapshot: Snapshot, cosines: npt.NDArray[np.floating]) -> float:

@@ -42,6 +42,8 @@ class FusionPlan:
         share: the greatest share of the query's terms that a candidate has.
         trust: how far BM25 is trusted for that, 0..1, see :class:`~.fusion.Fusion`.
         weight: see there; what the lexical leg counts beside the late one, where it is trusted.
+        between: how far words count between languages, 0..1, see
+            :class:`~.language_fusion.Standout`; None where the index has one language.
     """
 
     late: int
@@ -52,6 +54,7 @@ class FusionPlan:
     share: float
     trust: float
     weight: float
+    between: float | None = None
 
     @property
     def words(self) -> float:
@@ -61,7 +64,7 @@ class FusionPlan:
     def rows(self) -> list[tuple[str, str, str]]:
         """Return name, value and meaning of each line of a drawing."""
         adding = f"of the query's terms a candidate has, which adds {self.words:.1f} spreads"
-        return [
+        rows = [
             ("late", f"{self.late:,}", f"candidates by meaning, cosine up to {self.cosine:.3f}"),
             ("lexical", f"{self.lexical:,}", f"candidates by words, {self.both:,} by both"),
             ("spread", f"{self.spread:.3f}", "of cosines by chance, the unit of fused scores"),
@@ -69,6 +72,10 @@ class FusionPlan:
             ("trust", f"{self.trust:.3f}", "in words, for that"),
             ("weight", f"{self.weight:.3g}", "of words beside meaning, where they are trusted"),
         ]
+        if self.between is not None:
+            meaning = "of that weight between languages; else within each"
+            rows.append(("between", f"{self.between:.3f}", meaning))
+        return rows
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,7 @@ class SearchPlan:
         asked: windows in which the query was read, more than one where it is longer than the model
             reads at once. Each was searched for; figures of searching are sums over them.
         unread: characters of the query that no window holds, as it has too many.
+        query_adapter: how the adapter was made that mapped the query; None where none did.
 
     Example:
         >>> print(SearchPlan("scan", windows=2, vectors=9, scored=2))
@@ -106,15 +114,27 @@ class SearchPlan:
     fusion: FusionPlan | None = None
     asked: int = 1
     unread: int = 0
+    query_adapter: str | None = None
 
     @classmethod
     def of(
-        cls, traces: Sequence[SearchTrace], fusion: FusionPlan | None = None, *, unread: int = 0
+        cls,
+        traces: Sequence[SearchTrace],
+        fusion: FusionPlan | None = None,
+        *,
+        unread: int = 0,
+        query_adapter: str | None = None,
     ) -> SearchPlan:
         """Return the plan of a search that left these figures, for each window of the query."""
         sums = {name: sum(getattr(one, name) for one in traces) for name in _COUNTED}
         first = replace(traces[0], **sums)
-        return cls(**vars(first), fusion=fusion, asked=len(traces), unread=unread)
+        return cls(
+            **vars(first),
+            fusion=fusion,
+            asked=len(traces),
+            unread=unread,
+            query_adapter=query_adapter,
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
@@ -169,4 +189,6 @@ class SearchPlan:
             unread = f"; {self.unread:,} characters in its middle are not read"
             meaning = "windows of the query, each by itself" + unread * (self.unread > 0)
             rows.append(("asked", f"{self.asked:,}", meaning))
+        if self.query_adapter is not None:
+            rows.append(("adapter", "", f"of the query: {self.query_adapter}"))
         return rows if self.fusion is None else [*rows, *self.fusion.rows()]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,11 @@ from ...encoder.background import Background, encode_background
 from ...errors import IndexBusyError, PassageNotFoundError
 from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
+from ...storage.row_languages import is_mixed
+from ..ingest.languages import tell_languages
 from ..ingest.passage_encoder import PassageEncoder
+from .adapting import Adapting, adapted
+from .asked import Asked
 from .chance import Chances, chance_of
 from .diversity import diversify
 from .found import Found, Ranked, TermsFound, VectorsFound, windows_asked, windows_to_rank
@@ -26,18 +31,20 @@ from .fusion import Fusion
 from .hits import blank_hits, explain_row, matching_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
+from .languages import MIXED, Languages
 from .late import Query, ask, joined
 from .plan import SearchPlan
 from .questions import Question, read_questions
 
 if TYPE_CHECKING:
     from ...encoder.lazy import LazyEncoder
+    from ...encoder.query_adapter import QueryAdapter
     from ...filters import Filter
     from ...index.base import Index, Ranking
     from ...index.lexical.bm25 import LexicalRanking
-    from ...storage.settings import IndexSettings
     from ...storage.store import Snapshot, Store
-    from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
+    from ...types import Hit, Leg, Match, Passage, TokenMatrix
+    from .adapting import QueryAdapterLike
     from .explanation import Explanation
 
 logger = logging.getLogger(__name__)
@@ -54,19 +61,24 @@ class Searcher:
     Args:
         store: the index.
         encoder: its model.
+        query_adapter: see :class:`~.adapting.Adapting`.
 
     Attributes:
         asked: the vectors of the last queries.
         indexes: the search index of the newest generation.
     """
 
-    def __init__(self, store: Store, encoder: LazyEncoder) -> None:
+    def __init__(
+        self, store: Store, encoder: LazyEncoder, query_adapter: QueryAdapterLike | None = None
+    ) -> None:
         self._store = store
         self._encoder = encoder
         self._chances = Chances(self._background)
+        self._languages = Languages(store)
+        self._adapting = Adapting(encoder, query_adapter)
         self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self.indexes = IndexCache()
-        self.legs = Legs(store, self.indexes, self._chances)
+        self.legs = Legs(store, self.indexes, self._chances, self._languages)
 
     def prepare(self) -> None:
         """Do beforehand, after a commit, what the next question would wait for.
@@ -79,7 +91,7 @@ class Searcher:
             logger.debug("nothing was prepared for questions to %s: %s", self._store.folder, error)
 
     def encode(self, queries: Sequence[str]) -> list[Question]:
-        """Encode queries of any length; their vectors can be compared with every index.
+        """Encode queries of any length, as the model gives them: no adapter maps them yet.
 
         Raises:
             ModelNotFoundError: the model is no longer where it was.
@@ -87,53 +99,70 @@ class Searcher:
         """
         return read_questions(self._encoder.get(), queries, self._store.settings.dim)
 
+    def questions(
+        self, snapshot: Snapshot, texts: Sequence[str], adapter: QueryAdapterLike | None = None
+    ) -> list[Question]:
+        """Encode queries as they are put to a generation; errors as in :meth:`encode`.
+
+        Args:
+            snapshot: the generation.
+            texts: the queries.
+            adapter: see :meth:`~.adapting.Adapting.adapter`, errors too.
+        """
+        return adapted(self.encode(texts), self.adapter(snapshot, adapter))
+
+    def adapter(
+        self, snapshot: Snapshot, asked: QueryAdapterLike | None = None
+    ) -> QueryAdapter | None:
+        """Return the query adapter that questions to a generation go by.
+
+        Args:
+            snapshot: the generation.
+            asked: see :meth:`~.adapting.Adapting.adapter`, errors too.
+        """
+        mixed = self._languages.mixed(snapshot) is not None
+        return self._adapting.adapter(mixed=mixed, asked=asked)
+
     def queries(self, snapshot: Snapshot, texts: Sequence[str]) -> list[list[Query]]:
         """Encode queries, and say of each of their windows what it scores by chance."""
-        questions, chance = self.encode(texts), self._chances.of(snapshot)
+        questions, chance = self.questions(snapshot, texts), self._chances.of(snapshot)
         return [windows_asked(question, chance) for question in questions]
 
-    def search_many(
-        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
-    ) -> list[list[Hit]]:
+    def search_many(self, texts: Sequence[str], asked: Asked) -> list[list[Hit]]:
         """Answer checked queries in one pass over the index; see ``Retriever.search``.
 
         What is blank asks for whatever matches the filter.
         """
         written = [text for text in texts if not is_blank(text)]
-        answers = iter(self._answer(written, k, where, mode)[1] if written else [])
-        return [self._matching(k, where) if is_blank(text) else next(answers) for text in texts]
+        answers = iter(self._answer(written, asked)[1] if written else [])
+        return [self._matching(asked) if is_blank(text) else next(answers) for text in texts]
 
-    def rank_many(
-        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
-    ) -> list[Ranked]:
+    def rank_many(self, texts: Sequence[str], asked: Asked) -> list[Ranked]:
         """Do what :meth:`search_many` does, but give ids and scores alone."""
         written = [text for text in texts if not is_blank(text)]
         with system_errors(self._store.folder):
-            found = self._found(written, k, where, mode)[1].ranks(k) if written else []
+            found = self._found(written, asked)[1].ranks(asked.k) if written else []
         answers = iter(found)
         return [
-            [(hit.id, hit.score) for hit in self._matching(k, where)]
+            [(hit.id, hit.score) for hit in self._matching(asked)]
             if is_blank(text)
             else next(answers)
             for text in texts
         ]
 
-    def search_diverse(
-        self, text: str, k: int, where: Filter | None, mode: Mode, *, weight: float, fetch_k: int
-    ) -> list[Hit]:
+    def search_diverse(self, text: str, asked: Asked, *, weight: float, fetch_k: int) -> list[Hit]:
         """Answer a query with passages that do not repeat one another (MMR).
 
         Args:
             text: the query.
-            k: how many hits.
-            where: see :meth:`search_many`.
-            mode: see there.
+            asked: see :meth:`search_many`.
             weight: what diversity counts beside relevance, 0 to 1.
             fetch_k: among so many of the best hits they are chosen.
         """
         if is_blank(text):
-            return self._matching(k, where)
-        snapshot, (hits,) = self._answer([text], max(k, fetch_k), where, mode)
+            return self._matching(asked)
+        more = replace(asked, k=max(asked.k, fetch_k))
+        snapshot, (hits,) = self._answer([text], more)
         rows = self._store.catalog.rows_by_id([hit.id for hit in hits], snapshot.generation)
         hits = [hit for hit in hits if hit.id in rows]
         vectors = [
@@ -142,23 +171,29 @@ class Searcher:
         ]
         # By rank: a hybrid search is not ordered by relevance, which is that of the late leg.
         relevance = sorted((hit.relevance for hit in hits), reverse=True)
-        return [hits[i] for i in diversify(relevance, vectors, k, weight)]
+        return [hits[i] for i in diversify(relevance, vectors, asked.k, weight)]
 
-    def rerank(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
+    def rerank(
+        self, text: str, candidates: Sequence[Passage], k: int, adapter: QueryAdapterLike | None
+    ) -> list[Hit]:
         """Order somebody else's checked texts by how well they answer a checked query.
 
         Blank ones come last: they have no vectors.
         """
         written = [one for one in candidates if not is_blank(one.text)]
         blank = [one for one in candidates if is_blank(one.text)]
-        ranked = self._reranked(text, written, k)
+        ranked = self._reranked(text, written, k, adapter)
         return [*ranked, *blank_hits(blank, [hit.score for hit in ranked])][:k]
 
-    def _reranked(self, text: str, candidates: Sequence[Passage], k: int) -> list[Hit]:
+    def _reranked(
+        self, text: str, candidates: Sequence[Passage], k: int, adapter: QueryAdapterLike | None
+    ) -> list[Hit]:
         if not candidates:
             return []
         snapshot = self._store.snapshot()
-        (question,) = self.encode([text])
+        told = Counter(tell_languages(one.text for one in candidates))
+        chosen = self._adapting.adapter(mixed=is_mixed(told, MIXED), asked=adapter)
+        (question,) = adapted(self.encode([text]), chosen)
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
         windows = list(encoder.encode([one.text for one in candidates]))
         for place, window in windows:
@@ -170,7 +205,7 @@ class Searcher:
             chance = chance_of(found, 0, self._background)
         return reranked_hits(windows_asked(question, chance), candidates, windows, k)
 
-    def explain(self, text: str, id: str) -> Explanation:
+    def explain(self, text: str, id: str, adapter: QueryAdapterLike | None) -> Explanation:
         """Say which words of a passage answered a checked query.
 
         Raises:
@@ -181,56 +216,60 @@ class Searcher:
         if id not in rows:
             raise PassageNotFoundError(f"no passage has the id {id!r}.")
         passage = self._store.catalog.passages([rows[id]])[rows[id]]
-        query = windows_asked(self.encode([text])[0], self._chances.of(snapshot))
+        query = windows_asked(
+            self.questions(snapshot, [text], adapter)[0], self._chances.of(snapshot)
+        )
         return explain_row(query, rows[id], passage, self.indexes.get(snapshot))
 
-    def plan(self, text: str, k: int, where: Filter | None, mode: Mode) -> SearchPlan:
+    def plan(self, text: str, asked: Asked) -> SearchPlan:
         """Say how a checked query is answered, and how much is looked at."""
         snapshot = self._store.snapshot()
-        rows, index = self._allowed(snapshot, where), self.indexes.get(snapshot)
+        rows, index = self._allowed(snapshot, asked.where), self.indexes.get(snapshot)
         exact = exact_trace(snapshot.segments, rows)
         if is_blank(text):
             return SearchPlan("filter", exact.windows, exact.vectors)
-        (question,) = self.encode([text])
+        adapter = self.adapter(snapshot, asked.query_adapter)
+        (question,) = adapted(self.encode([text]), adapter)
         vectors = [window.encoded.vectors for window in question.windows]
         traces = [exact for _ in vectors]
         if isinstance(index, CompressedIndex):
-            traces = [one for _, one in index.search_with_traces(vectors, k, rows=rows)]
+            traces = [one for _, one in index.search_with_traces(vectors, asked.k, rows=rows)]
         fused = None
-        if mode == "hybrid":
+        if asked.mode == "hybrid":
             query = windows_asked(question, self._chances.of(snapshot))
-            (found,) = self.legs.candidates(snapshot, [query], k, rows)
+            (found,) = self.legs.candidates(snapshot, [query], asked.k, rows)
             fused = found.plan(self.fusion(snapshot))
-        return SearchPlan.of(traces, fused, unread=question.unread)
+        return SearchPlan.of(
+            traces,
+            fused,
+            unread=question.unread,
+            query_adapter=None if adapter is None else adapter.summary,
+        )
 
     @staticmethod
     def fusion(snapshot: Snapshot) -> Fusion:
         """Return how an index fuses: as it was tuned, or the default."""
         return Fusion.from_dict(snapshot.settings.fusion)
 
-    def _answer(
-        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
-    ) -> tuple[Snapshot, list[list[Hit]]]:
+    def _answer(self, texts: Sequence[str], asked: Asked) -> tuple[Snapshot, list[list[Hit]]]:
         """Answer queries, and say in which generation."""
         with system_errors(self._store.folder):
-            snapshot, found = self._found(texts, k, where, mode)
-            return snapshot, found.hits(k)
+            snapshot, found = self._found(texts, asked)
+            return snapshot, found.hits(asked.k)
 
-    def _matching(self, k: int, where: Filter | None) -> list[Hit]:
+    def _matching(self, asked: Asked) -> list[Hit]:
         """Return what matches a filter, in the order in which it was added."""
         with system_errors(self._store.folder):
             snapshot = self._store.snapshot()
-            rows = self._allowed(snapshot, where)
-            first = (snapshot.segments.rows if rows is None else rows)[:k].tolist()
+            rows = self._allowed(snapshot, asked.where)
+            first = (snapshot.segments.rows if rows is None else rows)[: asked.k].tolist()
             passages = self._store.catalog.passages(first)
             return matching_hits(passages[row] for row in first if row in passages)
 
     def _background(self) -> Background:
         return encode_background(self._encoder.get())
 
-    def _found(
-        self, texts: Sequence[str], k: int, where: Filter | None, mode: Mode
-    ) -> tuple[Snapshot, Found]:
+    def _found(self, texts: Sequence[str], asked: Asked) -> tuple[Snapshot, Found]:
         """Find what answers queries, and say in which generation.
 
         Raises:
@@ -238,16 +277,16 @@ class Searcher:
             IndexUnavailableError: there was not enough memory for so many hits, or too many files
                 are open.
         """
-        questions = [] if mode == "lexical" else self.encode(texts)
-        self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
+        encoded = [] if asked.mode == "lexical" else self.encode(texts)
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
-            rows = self._allowed(snapshot, where)
+            rows = self._allowed(snapshot, asked.where)
             found: Found | None
-            if mode == "lexical":
-                found = self._search_terms(snapshot, texts, k, rows)
+            if asked.mode == "lexical":
+                found = self._search_terms(snapshot, texts, asked, rows)
             else:
-                found = self._search_vectors(snapshot, questions, k, rows, mode)
+                adapter = self.adapter(snapshot, asked.query_adapter)
+                found = self._search_vectors(snapshot, adapted(encoded, adapter), asked, rows)
             if found is not None:
                 return snapshot, found
         raise IndexBusyError(
@@ -263,23 +302,23 @@ class Searcher:
         self,
         snapshot: Snapshot,
         questions: Sequence[Question],
-        k: int,
+        asked: Asked,
         rows: npt.NDArray[np.int64] | None,
-        mode: Mode,
     ) -> VectorsFound | None:
         """Answer by late interaction, alone or with BM25; None if a passage is gone meanwhile."""
+        self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
         index, chance = self.indexes.get(snapshot), self._chances.of(snapshot)
         queries = [windows_to_rank(question, chance) for question in questions]
         legs: Sequence[Mapping[int, Mapping[str, Leg]] | None]
-        if mode == "hybrid":
-            candidates = self.legs.candidates(snapshot, queries, k, rows)
+        if asked.mode == "hybrid":
+            candidates = self.legs.candidates(snapshot, queries, asked.k, rows)
             fusion = self.fusion(snapshot)
             answers, legs = (
                 [one.fused(fusion) for one in candidates],
                 [one.legs for one in candidates],
             )
         else:
-            answers = ask(index, queries, k, rows)
+            answers = ask(index, queries, asked.k, rows)
             legs = [None for _ in answers]
         passages = self._passages(answer.ranking for answer in answers)
         if passages is None:
@@ -290,17 +329,19 @@ class Searcher:
         self,
         snapshot: Snapshot,
         texts: Sequence[str],
-        k: int,
+        asked: Asked,
         rows: npt.NDArray[np.int64] | None,
     ) -> TermsFound | None:
         """Answer by BM25 alone; the model is loaded only if somebody asks for evidence."""
-        rankings = [self.legs.lexical(snapshot, text, k, rows) for text in texts]
+        rankings = [self.legs.lexical(snapshot, text, asked.k, rows) for text in texts]
         passages = self._passages(rankings)
         if passages is None:
             return None
-        find_evidence = partial(
-            _find_evidence, passages, self.indexes.get(snapshot), self._encoder, snapshot.settings
-        )
+        # None of this knows the store: kept hits are to keep no connections open.
+        mixed = self._languages.mixed(snapshot) is not None
+        choose = partial(self._adapting.adapter, mixed=mixed, asked=asked.query_adapter)
+        read = partial(_read, self._encoder, snapshot.settings.dim, choose)
+        find_evidence = partial(_find_evidence, passages, self.indexes.get(snapshot), read)
         return TermsFound(texts, rankings, passages, find_evidence)
 
     def _passages(self, rankings: Iterable[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
@@ -310,14 +351,20 @@ class Searcher:
         return passages if len(passages) == len(rows) else None
 
 
+def _read(
+    encoder: LazyEncoder, dim: int, choose: Callable[[], QueryAdapter | None], text: str
+) -> Question:
+    """Encode a question as a search by meaning would put it."""
+    return adapted(read_questions(encoder.get(), [text], dim), choose())[0]
+
+
 def _find_evidence(
     passages: Mapping[int, Passage],
     index: Index,
-    encoder: LazyEncoder,
-    settings: IndexSettings,
+    read: Callable[[str], Question],
     text: str,
     row: int,
 ) -> tuple[Match, ...]:
-    """Explain a hit of BM25. It knows no store, so that kept hits keep no connections open."""
-    (question,) = read_questions(encoder.get(), [text], settings.dim)
+    """Explain a hit of BM25."""
+    question = read(text)
     return explain_row([joined(windows_asked(question))], row, passages[row], index).matches
