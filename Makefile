@@ -47,9 +47,9 @@ test-llama-index:
 	$(PYTEST) -q $(SPREAD) $(LLAMA_INDEX)
 
 # The larger model, which is a distribution too.
+SMALL := -c integrations/small_model/pyproject.toml --rootdir integrations/small_model integrations/small_model/tests
 test-small:
-	$(PYTEST) -q $(SPREAD) -c integrations/small_model/pyproject.toml \
-	    --rootdir integrations/small_model integrations/small_model/tests
+	$(PYTEST) -q $(SPREAD) -m "not slow" $(SMALL)
 
 # The same tests with the oldest frameworks that the adapters' lower bounds allow, laid over the
 # newest. -W: what these warn of is theirs.
@@ -98,6 +98,7 @@ test-faults: install-dev
 
 test-slow: install-dev
 	$(PYTEST) -q -m slow
+	$(PYTEST) -q -m slow $(SMALL)
 
 # Vectors against those of the two libraries that save such checkpoints. Their pins exclude one
 # another, so each has an environment of its own. -W: their warnings are theirs.

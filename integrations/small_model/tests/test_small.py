@@ -95,6 +95,7 @@ def test_a_sentence_finds_its_translation(encoder: Any, language: str) -> None:
     assert right >= 5
 
 
+@pytest.mark.slow
 def test_torch_gives_the_same_vectors() -> None:
     pytest.importorskip("transformers")
     ours, theirs = (load_encoder("small", engine=e, dtype="float32") for e in ("onnx", "torch"))
