@@ -84,13 +84,13 @@ def _table(found: Alignment) -> Table:
 
     table = Table(box=None, padding=(0, 2, 0, 0), title_justify="left")
     table.title = f"{found.model}, measured on {found.texts} ({len(found.languages)} languages)"
-    for name in ("questions", "answer in another language", "in their own", "loss in their own"):
+    for name in ("questions", "answer in another language", "in their own"):
         table.add_column(name, justify="left" if name == "questions" else "right")
     table.add_row("as they are", *_figures(found.plain))
     for way in WAYS:
         best = found.best_of(way)
         if best is None:
-            table.add_row(f"without {WAYS[way]}", "–", "would lose", "–", style="dim")
+            table.add_row(f"without {WAYS[way]}", "–", "would lose", style="dim")
         else:
             chosen = "bold" if found.adapter is not None and best is found.best else ""
             table.add_row(str(best.removal), *_figures(best.measured), style=chosen)
@@ -98,4 +98,4 @@ def _table(found: Alignment) -> Table:
 
 
 def _figures(measured: Measured) -> list[str]:
-    return [f"{one:.3f}" for one in (measured.across, measured.within, measured.loss)]
+    return [f"{one:.3f}" for one in (measured.across, measured.within)]

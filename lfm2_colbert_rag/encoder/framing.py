@@ -330,7 +330,7 @@ def _without_markers(
         content["added_tokens"] = [t for t in added if t["content"] not in markers]
         # tokenizer.json remembers the lengths it was last used with; ours come from the options.
         content["truncation"] = content["padding"] = None
-        tokenizer = Tokenizer.from_str(json.dumps(content))
+        tokenizer = Tokenizer.from_str(json.dumps(content, ensure_ascii=False))
         moved = [
             t for t in content["added_tokens"] if tokenizer.token_to_id(t["content"]) != t["id"]
         ]

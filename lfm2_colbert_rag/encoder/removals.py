@@ -24,7 +24,6 @@ WAYS = {
 }
 NUMBERS = (1, 2, 3, 4, 6, 9, 12, 16)
 STRENGTHS = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 1.0)
-_TEMPERATURE = 0.3  # of the loss, in standard deviations of what answers nothing
 _LEAST = 1e-9  # length of a vector that is divided by
 
 
@@ -67,12 +66,10 @@ class Measured:
     Attributes:
         across: mean nDCG of questions whose answer is in another language, among passages of all.
         within: the same of those whose answer is in their own.
-        loss: mean cross-entropy of the latter, which tells more finely how sure they are.
     """
 
     across: float
     within: float
-    loss: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,19 +182,14 @@ class EncodedTexts:
         return best.mean(axis=0, dtype=np.float64).reshape(len(self.passages), -1)
 
     @staticmethod
-    def _gains(scores: npt.NDArray[np.float64], own: int, text: int) -> tuple[float, float, float]:
+    def _gains(scores: npt.NDArray[np.float64], own: int, text: int) -> tuple[float, float]:
         """Return what one question adds to the means of :class:`Measured`.
 
         An answer competes with the passages about other things, in all languages.
         """
         others = np.delete(scores, text, axis=1).ravel()
         gains = 1 / np.log2(2 + (others[:, None] >= scores[:, text]).sum(axis=0))
-        logits = np.append(others, scores[own, text]) / (
-            _TEMPERATURE * max(float(others.std()), _LEAST)
-        )
-        top = logits.max()
-        loss = top + np.log(np.exp(logits - top).sum()) - logits[-1]
-        return float(np.delete(gains, own).mean()), float(gains[own]), float(loss)
+        return float(np.delete(gains, own).mean()), float(gains[own])
 
     @cached_property
     def _ends(self) -> tuple[TokenMatrix, npt.NDArray[np.int64]]:

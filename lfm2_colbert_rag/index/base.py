@@ -293,6 +293,9 @@ class Index(ABC):
         """Return the number of live passages."""
         return self.segments.passages
 
+    def prepare(self) -> None:  # noqa: B027 - most have nothing to do
+        """Do what the first search would have to do beforehand."""
+
     @abstractmethod
     def search(
         self,
@@ -317,7 +320,7 @@ def run_starts(rows: npt.NDArray[np.int64]) -> npt.NDArray[np.intp]:
     """Return where each run of equal rows starts: one position a passage."""
     if not len(rows):
         return np.empty(0, dtype=np.intp)
-    return np.concatenate(([0], np.flatnonzero(np.diff(rows)) + 1))
+    return np.concatenate(([0], np.flatnonzero(rows[1:] != rows[:-1]) + 1))
 
 
 def _windows_of(

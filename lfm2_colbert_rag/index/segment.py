@@ -152,6 +152,10 @@ class Segment(ABC):
     def vectors_of(self, position: int) -> TokenMatrix:
         """Return one window's vectors, ``(num_tokens, dim)`` float32."""
 
+    def vectors_of_some(self, positions: Sequence[int]) -> list[TokenMatrix]:
+        """Return the vectors of some windows, each as :meth:`vectors_of` does."""
+        return [self.vectors_of(position) for position in positions]
+
     @abstractmethod
     def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
         """Return the vocabulary ids of one window's vectors."""

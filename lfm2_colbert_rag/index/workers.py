@@ -71,10 +71,13 @@ def balanced_parts(sizes: npt.NDArray[np.integer], least: int) -> list[tuple[int
         sizes: of the items.
         least: a part this small is not worth a thread.
     """
-    ends = np.cumsum(sizes)
-    total = int(ends[-1]) if len(ends) else 0
-    parts = max(1, min(thread_count(), total // max(1, least)))
-    cuts = np.searchsorted(ends, [total * part // parts for part in range(1, parts)]).tolist()
+    worth = int(sizes.sum()) // max(1, least)
+    parts = min(thread_count(), worth) if worth > 1 else 1
+    cuts: list[int] = []
+    if parts > 1:
+        ends = np.cumsum(sizes)
+        total = int(ends[-1])
+        cuts = np.searchsorted(ends, [total * part // parts for part in range(1, parts)]).tolist()
     return [(a, b) for a, b in itertools.pairwise([0, *cuts, len(sizes)]) if a < b]
 
 

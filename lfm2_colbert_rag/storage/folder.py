@@ -27,6 +27,8 @@ _PAUSE, _PAUSES = 0.005, 6
 # The catalog, and what SQLite keeps beside it.
 _CATALOG_FILES = (CATALOG, f"{CATALOG}-wal", f"{CATALOG}-shm")
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_CLOEXEC", 0)
+# To look at a file without opening it, where the system can.
+_PLACE = getattr(os, "O_PATH", 0) | getattr(os, "O_CLOEXEC", 0)
 _ANCHORED = {os.open, os.stat, os.rename, os.mkdir} <= os.supports_dir_fd
 
 
@@ -242,12 +244,33 @@ def open_catalogs() -> frozenset[OpenFile] | None:
     found = set()
     for number in numbers:
         with suppress(OSError):  # closed by now
-            link = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
-            name = link.removesuffix(" (deleted)").rpartition("/")[2]
-            if name in _CATALOG_FILES:
-                held = os.fstat(int(number))
-                found.add(OpenFile(int(number), name, (held.st_dev, held.st_ino)))
+            if _name(number) in _CATALOG_FILES:
+                file = _open_file(number)
+                if file.name in _CATALOG_FILES:
+                    found.add(file)
     return frozenset(found)
+
+
+def _name(number: str) -> str:
+    link = os.readlink(f"/proc/self/fd/{number}")  # noqa: PTH115
+    return link.removesuffix(" (deleted)").rpartition("/")[2]
+
+
+def _open_file(number: str) -> OpenFile:
+    """Return what a descriptor stands for.
+
+    Other threads may close it, and get its number for another file, at any moment; so it is looked
+    at through one of our own. That only names the file: closing it ends no locks of SQLite's.
+
+    Raises:
+        OSError: it is closed.
+    """
+    held = os.open(f"/proc/self/fd/{number}", _PLACE)
+    try:
+        status = os.fstat(held)
+        return OpenFile(int(number), _name(str(held)), (status.st_dev, status.st_ino))
+    finally:
+        os.close(held)
 
 
 def _find(path: Path) -> Identity:

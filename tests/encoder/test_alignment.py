@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag.encoder.aligned_texts import AlignedTexts
-from lfm2_colbert_rag.encoder.alignment import GUARD, align
+from lfm2_colbert_rag.encoder.alignment import GUARD, Alignment, Trial, align
+from lfm2_colbert_rag.encoder.removals import Measured, Removal
 from lfm2_colbert_rag.errors import InputError
 
 from .biased import BiasedEncoder, without_languages
@@ -42,10 +43,14 @@ def test_nothing_is_changed_where_nothing_is_gained():
 
 
 def test_what_would_harm_questions_in_their_own_language_is_not_chosen():
-    for trial in (found := align(BiasedEncoder(bias=0.6), TEXTS)).trials:
-        if trial.measured.loss > found.plain.loss:
-            assert trial is not found.best
-            assert not trial.keeps(found.plain)
+    def trial(across, within):
+        return Trial(Removal("questions", 1, across), Measured(across, within))
+
+    harmful, helpful, little = trial(0.9, 0.88), trial(0.6, 0.895), trial(0.52, 0.91)
+    found = Alignment("m", "t", ("de", "en"), Measured(0.5, 0.9), (little, harmful, helpful), None)
+    assert not harmful.keeps(found.plain)
+    assert found.best is helpful is found.best_of("questions")
+    assert found.best_of("texts") is None
 
 
 def test_the_bundled_texts_are_whole():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -16,6 +17,8 @@ import pytest
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import AccessDeniedError, IndexCorruptError, IndexUnavailableError
+from lfm2_colbert_rag.storage.folder import open_catalogs
+from lfm2_colbert_rag.storage.layout import CATALOG
 
 from ..grown import add, set_policy
 
@@ -130,3 +133,30 @@ def test_what_is_no_file_is_named(made, folder, what):
         path.mkdir()
     with pytest.raises(IndexCorruptError, match=rf"rows\.npy is {what}, not a file"):
         Retriever.open(folder)
+
+
+@pytest.mark.skipif(open_catalogs() is None, reason="the system does not tell what is open")
+def test_a_descriptor_that_becomes_another_files_is_not_mistaken(tmp_path):
+    """Threads that open and close files meanwhile make nobody take one file for another."""
+    catalog = tmp_path / CATALOG
+    catalog.touch()
+    stop = threading.Event()
+
+    def open_and_close() -> None:
+        while not stop.is_set():
+            for path in (catalog, tmp_path):  # the same number, mostly
+                os.close(os.open(path, os.O_RDONLY))
+
+    before = sys.getswitchinterval()
+    threads = [threading.Thread(target=open_and_close) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        sys.setswitchinterval(1e-6)
+        found = [one for _ in range(1000) for one in open_catalogs()]
+    finally:
+        sys.setswitchinterval(before)
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert tmp_path.stat().st_ino not in {one.inode[1] for one in found if one.name == CATALOG}

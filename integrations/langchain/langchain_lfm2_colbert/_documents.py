@@ -35,8 +35,8 @@ class Shape:
 
 
 def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]]:
-    """Part the options of an index (``storage``) from those of an adapter (``k``)."""
-    known = IndexOptions.__annotations__
+    """Part what an index is opened with (``storage``) from the options of an adapter (``k``)."""
+    known = {*IndexOptions.__annotations__, "query_adapter"}
     of_index = {name: value for name, value in options.items() if name in known}
     others = {name: value for name, value in options.items() if name not in known}
     return cast("IndexOptions", of_index), others

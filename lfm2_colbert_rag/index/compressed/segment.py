@@ -154,6 +154,15 @@ class CompressedSegment(Segment):
         tokens = self._tokens(position)
         return self.codebook.unrotate(self.decode(tokens.start, tokens.stop))
 
+    def vectors_of_some(self, positions: Sequence[int]) -> list[TokenMatrix]:
+        """Return the vectors of some windows; all are rotated back by one product."""
+        if not len(positions):
+            return []
+        parts = [self._tokens(position) for position in positions]
+        rotated = np.concatenate([self.decode(part.start, part.stop) for part in parts])
+        ends = np.cumsum([part.stop - part.start for part in parts])
+        return np.split(self.codebook.unrotate(rotated), ends[:-1])
+
     def token_ids_of(self, position: int) -> npt.NDArray[np.int32]:
         """Return the vocabulary ids of one window's vectors."""
         tokens = self._tokens(position)

@@ -14,7 +14,7 @@ from ..jit.readiness import KernelSet
 from ..quantized_vectors import QuantizedVectors
 from ..segment import ExactSegment
 from ..workers import balanced_parts, in_parallel
-from .quantized import QuantizedQueries, halves_of, padded, quantize
+from .quantized import QuantizedQueries, halves_of, padded, quantize, quantize_queries
 from .windows import Windows, not_finite
 
 # Products of a block of eight vectors with a block of eight query vectors that another thread is
@@ -30,7 +30,8 @@ def rehearse(dim: int) -> Iterator[None]:
     vectors, offsets = np.ones((2, dim), np.float16), np.array([0, 2])
     quantize(vectors, offsets)
     yield
-    queries = QuantizedQueries.of([np.ones((2, dim), np.float32)])
+    queries = quantize_queries([np.ones((2, dim), np.float32)])
+    yield
     made = quantize(vectors, offsets)
     assert made is not None
     score_blocks(queries, made, np.array([0]), np.empty((1, 1), np.float32))
@@ -44,13 +45,18 @@ KERNELS = KernelSet("exact search", rehearse)
 class CompiledMaxSim:
     """MaxSim by kernels, which are ready."""
 
-    few = 20_000
+    few = 6_000
+
+    def prepare(self, windows: Windows) -> None:
+        """Make the bytes of their segments."""
+        for segment, _ in windows.by_owner():
+            _quantized(segment)
 
     def estimate(
         self, queries: Sequence[TokenMatrix], windows: Windows
     ) -> tuple[FloatArray, FloatArray]:
         """Score windows over bytes."""
-        asked = QuantizedQueries.of(queries)
+        asked = quantize_queries(queries)
         scores = np.empty((len(windows), len(queries)), np.float32)
         errors, lengths = (np.empty(len(windows), np.float32) for _ in range(2))
         for segment, mine in windows.by_owner():

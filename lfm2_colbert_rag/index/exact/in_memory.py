@@ -12,7 +12,7 @@ from ..maxsim import score_block
 from ..quantized_vectors import QuantizedVectors
 from .compiled import KERNELS, score_blocks
 from .layout import MOST
-from .quantized import QuantizedQueries, quantize
+from .quantized import QuantizedQueries, quantize, quantize_queries
 
 
 class QuantizedWindows:
@@ -39,11 +39,12 @@ class QuantizedWindows:
 
     def scores(self, query: TokenMatrix) -> FloatArray:
         """Return ``(windows,)`` MaxSim of a query, ``(query vectors, dim)`` float32."""
-        asked = QuantizedQueries.of([query])
         if KERNELS.ready(self._vectors.shape[1]):
             out = np.empty((len(self._lengths), 1), np.float32)
-            score_blocks(asked, self._bytes(), np.arange(len(self._lengths)), out)
+            positions = np.arange(len(self._lengths))
+            score_blocks(quantize_queries([query]), self._bytes(), positions, out)
             return out[:, 0]
+        asked = QuantizedQueries.of([query])
         restored = asked.restored[: len(query), : self._vectors.shape[1]]
         return score_block(restored, self._floats(), self._lengths)
 

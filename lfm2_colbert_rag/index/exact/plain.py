@@ -29,6 +29,9 @@ class PlainMaxSim:
     def __init__(self, block_tokens: int = BLOCK_TOKENS) -> None:
         self._block_tokens = block_tokens
 
+    def prepare(self, windows: Windows) -> None:
+        """Nothing is kept for later."""
+
     def estimate(
         self, queries: Sequence[TokenMatrix], windows: Windows
     ) -> tuple[FloatArray, FloatArray]:

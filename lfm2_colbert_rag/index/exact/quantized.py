@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
+from weakref import ref
 
 import numpy as np
 import numpy.typing as npt
@@ -26,14 +27,15 @@ from ..array_types import FloatArray, IntArray
 from ..jit import CHUNK, OFFSET, TOGETHER
 from ..quantized_vectors import QuantizedVectors
 from ..workers import balanced_parts, in_parallel
-from .layout import FOUR, GROUP, LIMIT, MOST
-from .rounding import rounding_errors
+from .layout import FOUR, GROUP, MOST, SUM
+from .rounding import lost_by_rounding, rounding_errors, summed_lengths
 
 _T = TypeVar("_T", bound=np.generic)
 
 # Lengths are measured in float32, and a little of them may be lost there.
 _ALLOWANCE = np.float32(1 + 1e-4)
 _WORTH_A_THREAD = 1024  # blocks to quantize
+_ASKED = 4  # single queries that are known again, for as many threads
 
 
 def quantize(
@@ -81,7 +83,7 @@ class QuantizedQueries:
         ends: ``(queries,)`` where each query's vectors end.
         lost: ``(queries,)`` float32, the sum of the lengths of q - q'.
         kept: ``(queries,)`` float32, the sum of the lengths of q'.
-        rounding: ``(queries,)`` float32, see :func:`.rounding.rounding_errors`.
+        rounding: ``(queries,)`` float32, see :func:`.rounding.lost_by_rounding`.
     """
 
     blocks: npt.NDArray[np.int8]
@@ -98,17 +100,12 @@ class QuantizedQueries:
 
     @classmethod
     def of(cls, queries: Sequence[TokenMatrix]) -> QuantizedQueries:
-        """Quantize queries.
+        """Quantize queries, without kernels: to the last bit as :func:`quantize_queries` does.
 
         Args:
             queries: ``(query tokens, dim)`` float32 each.
         """
-        counts = np.array([len(query) for query in queries], dtype=np.int64)
-        ends = np.cumsum(counts)
-        rows = max(1, -(-int(ends[-1]) // TOGETHER)) * TOGETHER
-        dim = queries[0].shape[1]
-        vectors = np.zeros((rows, padded(dim)), np.float32)
-        vectors[: ends[-1], :dim] = np.concatenate(queries)
+        vectors, ends = _end_to_end(queries)
         units = _units(vectors)
         parts = np.rint(vectors / units[:, None])
         found = parts * units[:, None]
@@ -117,8 +114,8 @@ class QuantizedQueries:
             (-OFFSET * parts.sum(axis=1)).astype(np.int32),
             units,
             ends,
-            _sums(np.linalg.norm(vectors - found, axis=1), ends),
-            _sums(np.linalg.norm(found, axis=1), ends),
+            summed_lengths(vectors - found, ends).astype(np.float32),
+            summed_lengths(found, ends).astype(np.float32),
             rounding_errors(queries),
         )
 
@@ -145,6 +142,44 @@ class QuantizedQueries:
         return (None,) * (self.blocks.shape[1] // (TOGETHER * CHUNK))
 
 
+def quantize_queries(queries: Sequence[TokenMatrix]) -> QuantizedQueries:
+    """Quantize queries by a kernel, which has to be ready.
+
+    What was asked last by itself is known again: a question is compared with an index, and with
+    what it scores by chance.
+
+    Args:
+        queries: ``(query tokens, dim)`` float32 each.
+    """
+    global _asked
+    if len(queries) > 1:
+        return _quantize_queries(queries)
+    (query,) = queries
+    known = next((made for asked, made in _asked if asked() is query), None)
+    if known is None:
+        known = _quantize_queries(queries)
+        if query.flags.owndata and not query.flags.writeable:  # nobody may change it any more
+            _asked = ((ref(query), known), *_asked[: _ASKED - 1])
+    return known
+
+
+def _quantize_queries(queries: Sequence[TokenMatrix]) -> QuantizedQueries:
+    from . import kernels
+
+    vectors, ends = _end_to_end(queries)
+    rows, width = vectors.shape
+    blocks = np.zeros((rows // TOGETHER, TOGETHER * width), np.int8)
+    starts, units = np.zeros(rows, np.int32), np.ones(rows, np.float32)
+    lengths = np.empty((3, len(ends)), np.float64)
+    kernels.quantize_queries(vectors, ends, blocks, starts, units, lengths)
+    lost, kept = lengths[:2].astype(np.float32)
+    rounding = lost_by_rounding(lengths[2], ends, queries[0].shape[1])
+    return QuantizedQueries(blocks, starts, units, ends, lost, kept, rounding)
+
+
+_asked: tuple[tuple[ref[TokenMatrix], QuantizedQueries], ...] = ()
+
+
 def halves_of(vectors: npt.NDArray[np.float16]) -> npt.NDArray[np.uint16]:
     """Return float16 as kernels take them, which know no such numbers: their bits."""
     return read_only(vectors.view(np.uint16))
@@ -162,25 +197,38 @@ def padded(dim: int) -> int:
     return -(-dim // CHUNK) * CHUNK
 
 
+def _end_to_end(queries: Sequence[TokenMatrix]) -> tuple[FloatArray, IntArray]:
+    """Put vectors of queries below one another, and zeros where a block has room for more."""
+    ends = np.cumsum([len(query) for query in queries])
+    dim = queries[0].shape[1]
+    rows = max(1, -(-int(ends[-1]) // TOGETHER)) * TOGETHER
+    vectors = np.zeros((rows, padded(dim)), np.float32)
+    np.concatenate(queries, out=vectors[: ends[-1], :dim])
+    return vectors, ends
+
+
 def _units(vectors: FloatArray) -> FloatArray:
     """Return the least unit of each vector in which its parts keep the LIMIT."""
     # The kernels add the first two of four neighbours, and the last two, over four such fours.
     groups = vectors.reshape(len(vectors), -1, GROUP // 2, 2, 2)
-    above = np.maximum(groups, 0).sum(axis=(2, 4)).max(axis=(1, 2))
-    below = np.maximum(-groups, 0).sum(axis=(2, 4)).max(axis=(1, 2))
+    above = _added(np.maximum(groups, 0)).max(axis=(1, 2))
+    below = _added(np.maximum(-groups, 0)).max(axis=(1, 2))
     # Rounding adds half a part to each at most.
-    units = np.maximum(above, below) / np.float32(LIMIT - GROUP / 2 - 1)
+    units = np.maximum(above, below) / np.float32(SUM)
     units = np.maximum(units, np.abs(vectors).max(axis=1) / np.float32(MOST))
     return np.where(units > 0, units, np.float32(1))
+
+
+def _added(groups: FloatArray) -> FloatArray:
+    """Add up over the third and the last axis, one after the other."""
+    total = np.zeros(groups.shape[:2] + groups.shape[3:4], np.float32)
+    for four in range(groups.shape[2]):
+        for place in range(groups.shape[4]):
+            total += groups[:, :, four, :, place]
+    return total
 
 
 def _in_blocks(parts: npt.NDArray[np.int8]) -> npt.NDArray[np.int8]:
     rows, width = parts.shape
     fours = parts.reshape(rows // TOGETHER, TOGETHER, width // FOUR, FOUR)
     return np.ascontiguousarray(fours.swapaxes(1, 2)).reshape(rows // TOGETHER, TOGETHER * width)
-
-
-def _sums(lengths: FloatArray, ends: IntArray) -> FloatArray:
-    """Add up what belongs to each query."""
-    running = np.concatenate(([0.0], np.cumsum(lengths, dtype=np.float64)))[ends]
-    return np.diff(running, prepend=0.0).astype(np.float32)

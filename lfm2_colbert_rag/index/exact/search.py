@@ -37,6 +37,9 @@ class MaxSim(Protocol):
 
     few: int
 
+    def prepare(self, windows: Windows) -> None:
+        """Make ready what :meth:`estimate` needs of windows."""
+
     def estimate(
         self, queries: Sequence[TokenMatrix], windows: Windows
     ) -> tuple[FloatArray, FloatArray]:
@@ -70,6 +73,14 @@ class ExactIndex(Index):
         super().__init__(segments)
         self._way = way
         self._all: Windows | None = None
+
+    def prepare(self) -> None:
+        """Make the bytes of segments that have none yet, where kernels are ready."""
+        windows = self._windows(None)
+        if len(windows):
+            way = self._way or _way(windows.dim)
+            if windows.vectors > way.few:
+                way.prepare(windows)
 
     def search(
         self,

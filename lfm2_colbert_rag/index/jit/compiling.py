@@ -64,4 +64,5 @@ kernel = _compiler()
 exact_kernel = _compiler(fastmath=False)
 # Parts of kernels: a call with a dozen arrays would take longer than what is done with them.
 part = _compiler(forceinline=True)
+exact_part = _compiler(forceinline=True, fastmath=False)
 event.register("numba:compile", _Compilations())

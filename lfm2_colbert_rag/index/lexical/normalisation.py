@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable
 from functools import cache, lru_cache
@@ -60,10 +59,14 @@ _ALWAYS = "\u093c\u09bc\u0a3c\u0abc\u0b3c"
 _MARKS = 64
 
 
+# Where Unicode has marks: not among its Han characters, Hangul, private ones and what is not given.
+_WITH_MARKS = (0x300, 0x3400), (0xA000, 0xAC00), (0xF900, 0x1F000), (0xE0000, 0xE1000)
+
+
 @cache
 def marks() -> str:
     """Return all combining marks: they belong to the word of the letter before them."""
-    characters = map(chr, range(0x300, sys.maxunicode + 1))
+    characters = (chr(code) for first, beyond in _WITH_MARKS for code in range(first, beyond))
     return "".join(c for c in characters if unicodedata.category(c) in ("Mn", "Mc"))
 
 

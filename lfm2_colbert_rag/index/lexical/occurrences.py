@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import heapq
 from array import array
+from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import islice
+from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -17,6 +17,7 @@ from .strings import strings
 # Occurrences that are held before they are counted, distinct strings that are remembered, and
 # terms that are sorted in one go: 30 ms in which no other thread runs.
 _HELD, _KNOWN, _SORTED = 1 << 18, 1 << 14, 1 << 15
+_STRIDE = 256  # of so many sorted terms one is looked at, to cut them evenly
 _KEPT = 32  # a longer string is not remembered
 
 
@@ -124,13 +125,14 @@ class _Reader:
     def _numbered(self, terms: Sequence[str]) -> bytes:
         """Return the numbers of terms; that of a pair is one, wherever its words stand."""
         numbers = self._numbers
-        try:
-            return array("i", map(numbers.__getitem__, terms)).tobytes()
-        except KeyError:
-            for term in terms:
-                if term not in numbers:
-                    numbers[term] = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
-            return self._numbered(terms)
+        found = []
+        for term in terms:
+            number = numbers.get(term)
+            if number is None:
+                number = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
+                numbers[term] = number
+            found.append(number)
+        return array("i", found).tobytes()
 
     def _count(self) -> None:
         """Count what is held."""
@@ -173,8 +175,15 @@ def _summed(parts: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]
 
 def _sorted(terms: list[str]) -> list[str]:
     """Sort terms; more than some at a time would keep other threads waiting."""
-    if len(terms) <= _SORTED:
-        return sorted(terms)
-    rest = iter(terms)
-    parts = iter(lambda: sorted(islice(rest, _SORTED)), [])
-    return [term for term in heapq.merge(*parts)]  # noqa: C416  # list() would not let others run
+    parts = [sorted(terms[at : at + _SORTED]) for at in range(0, len(terms), _SORTED)]
+    if len(parts) < 2:
+        return parts[0] if parts else []
+    # All parts are cut before the same terms, so that what lies between two cuts is as few terms.
+    looked_at = sorted([term for part in parts for term in part[::_STRIDE]])
+    bounds = looked_at[:: _SORTED // _STRIDE][1:]
+    cuts = [[0, *(bisect_left(part, one) for one in bounds), len(part)] for part in parts]
+    found: list[str] = []
+    for place in range(len(bounds) + 1):
+        between = [part[cut[place] : cut[place + 1]] for part, cut in zip(parts, cuts, strict=True)]
+        found += sorted(chain.from_iterable(between))
+    return found

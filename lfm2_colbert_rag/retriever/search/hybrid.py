@@ -154,6 +154,11 @@ class Legs:
         """Make the lock anew, which another thread of the parent may hold."""
         self._making = threading.Lock()
 
+    def prepare(self, snapshot: Snapshot) -> None:
+        """Work out beforehand what questions by terms need, where there was one."""
+        if self._made is not None:
+            self._bm25(snapshot)
+
     def lexical(
         self,
         snapshot: Snapshot,

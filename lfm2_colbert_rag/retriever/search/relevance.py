@@ -244,22 +244,35 @@ def sample_windows(segments: Iterable[LiveSegment]) -> list[TokenMatrix]:
         long ones no more than :data:`MAX_VECTORS` in all, but :data:`MIN_WINDOWS` windows.
     """
     segments = list(segments)
-    found = [_hashed(number, live) for number, live in enumerate(segments)]
-    if not found:
+    hashed = [_hashed(number, live) for number, live in enumerate(segments)]
+    if not hashed:
         return []
-    hashes, owners, positions = (np.concatenate(part) for part in zip(*found, strict=True))
+    hashes, owners, positions = (np.concatenate(part) for part in zip(*hashed, strict=True))
     limit = min(WINDOWS, len(hashes))
     best = np.argpartition(hashes, limit - 1)[:limit] if limit else np.empty(0, np.int64)
     best = best[np.argsort(hashes[best])]
-    chosen: list[TokenMatrix] = []
+    owners, positions = owners[best], positions[best]
+    lengths = np.array(
+        [segments[o].segment.lengths[p] for o, p in zip(owners, positions, strict=True)], np.int64
+    )
+    chosen = _affordable(lengths)
+    found: dict[int, TokenMatrix] = {}
+    for owner in set(owners[chosen].tolist()):
+        mine = chosen[owners[chosen] == owner]
+        some = segments[owner].segment.vectors_of_some(positions[mine].tolist())
+        found |= dict(zip(mine.tolist(), some, strict=True))
+    return [np.asarray(found[place], dtype=np.float32) for place in chosen.tolist()]
+
+
+def _affordable(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return which of some windows are taken: those with vectors, of long ones not all."""
+    chosen: list[int] = []
     vectors = 0
-    for owner, position in zip(owners[best].tolist(), positions[best].tolist(), strict=True):
-        window = segments[owner].segment.vectors_of(position)
-        vectors += len(window)
-        if not len(window) or (vectors > MAX_VECTORS and len(chosen) >= MIN_WINDOWS):
-            continue
-        chosen.append(np.asarray(window, dtype=np.float32))
-    return chosen
+    for place, length in enumerate(lengths.tolist()):
+        vectors += length
+        if length and (vectors <= MAX_VECTORS or len(chosen) < MIN_WINDOWS):
+            chosen.append(place)
+    return np.array(chosen, np.int64)
 
 
 def _hashed(

@@ -76,6 +76,7 @@ class Searcher:
         self._chances = Chances(self._background)
         self._languages = Languages(store)
         self._adapting = Adapting(encoder, query_adapter)
+        self._was_asked = False
         self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
         self.indexes = IndexCache()
         self.legs = Legs(store, self.indexes, self._chances, self._languages)
@@ -83,10 +84,16 @@ class Searcher:
     def prepare(self) -> None:
         """Do beforehand, after a commit, what the next question would wait for.
 
-        Nothing that goes wrong fails the caller, whose commit stands: the question will say it.
+        Who adds again and again and asks nothing in between pays once. Nothing that goes wrong
+        fails the caller, whose commit stands: the question will say it.
         """
         try:
-            self._chances.prepare(self._store.snapshot())
+            snapshot = self._store.snapshot()
+            self._chances.prepare(snapshot)
+            if self._was_asked:
+                self._was_asked = False
+                self.indexes.get(snapshot).prepare()
+                self.legs.prepare(snapshot)
         except Exception as error:
             logger.debug("nothing was prepared for questions to %s: %s", self._store.folder, error)
 
@@ -278,6 +285,7 @@ class Searcher:
                 are open.
         """
         encoded = [] if asked.mode == "lexical" else self.encode(texts)
+        self._was_asked = True
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
             rows = self._allowed(snapshot, asked.where)
@@ -346,8 +354,8 @@ class Searcher:
 
     def _passages(self, rankings: Iterable[Ranking | LexicalRanking]) -> dict[int, Passage] | None:
         """Return the ranked passages; None if some were deleted, and forgotten, meanwhile."""
-        rows = np.unique(np.concatenate([ranking.rows for ranking in rankings]))
-        passages = self._store.catalog.passages(rows.tolist())
+        rows = sorted({row for ranking in rankings for row in ranking.rows.tolist()})
+        passages = self._store.catalog.passages(rows)
         return passages if len(passages) == len(rows) else None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -12,7 +14,7 @@ from lfm2_colbert_rag.index.exact.compiled import CompiledMaxSim
 from lfm2_colbert_rag.index.exact.kernels import blocks
 from lfm2_colbert_rag.index.exact.layout import GROUP, LIMIT
 from lfm2_colbert_rag.index.exact.plain import PlainMaxSim
-from lfm2_colbert_rag.index.exact.quantized import QuantizedQueries, quantize
+from lfm2_colbert_rag.index.exact.quantized import QuantizedQueries, quantize, quantize_queries
 from lfm2_colbert_rag.index.exact.windows import Windows
 
 from ..instructions import LACKING, compiled_for
@@ -59,6 +61,19 @@ def test_kernels_and_numpy_score_the_same_bits(dim, data):
     windows = Windows.of([exact_segment(stored)], None)
     plain, compiled = (way.score(query, windows) for way in (PlainMaxSim(), CompiledMaxSim()))
     assert plain.tobytes() == compiled.tobytes()
+
+
+@pytest.mark.parametrize("dim", DIMS)
+@given(data=st.data())
+@settings(deadline=None, max_examples=60)
+def test_kernels_and_numpy_quantize_queries_to_the_same_bits(dim, data):
+    some = data.draw(st.lists(matrices(dim, 12), min_size=1, max_size=5))
+    empty = [np.empty((0, dim), np.float16) for _ in range(data.draw(st.integers(0, 1)))]
+    queries = [one.astype(np.float32) for one in [*empty, *some, *empty]]
+    plain, compiled = QuantizedQueries.of(queries), quantize_queries(queries)
+    for field in fields(QuantizedQueries):
+        one, other = getattr(plain, field.name), getattr(compiled, field.name)
+        assert (one.dtype, one.tobytes()) == (other.dtype, other.tobytes()), field.name
 
 
 @pytest.mark.parametrize("dim", DIMS)

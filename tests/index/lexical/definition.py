@@ -95,7 +95,8 @@ def _joined(string: str) -> list[str]:
     letters = rf"(?:[^\W\d_]|[{re.escape(marks())}])+"
     hyphens = re.findall(rf"(?<![\w-])(?:{letters})(?:-{letters})+(?![\w-])", string)
     found = [one.replace("-", "") for one in hyphens if one.count("-") < 4]
-    initials = re.findall(r"(?<![\w.])(?:[^\W\d_]\.)+[^\W\d_](?!\w)", string)
+    # All of a row or nothing: of U.S.A1 neither.
+    initials = re.findall(r"(?<![\w.])(?:[^\W\d_]\.)+[^\W\d_](?!\w|\.[^\W\d_])", string)
     found += [one.replace(".", "") for one in initials]
     separators = r"[.,'\u066c_]"
     number = (

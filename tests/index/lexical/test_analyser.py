@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, pair, weigh
 from lfm2_colbert_rag.index.lexical.han_variants import OTHERS, USUAL
-from lfm2_colbert_rag.index.lexical.normalisation import INVISIBLE, normalise
+from lfm2_colbert_rag.index.lexical.normalisation import INVISIBLE, marks, normalise
 
 texts = st.text(max_size=60)
 words = st.sampled_from(
@@ -126,6 +126,11 @@ def test_what_is_not_seen_is_what_unicode_says():
     ours = re.compile(f"[{INVISIBLE}]")
     for character in map(chr, range(sys.maxunicode + 1)):
         assert bool(ours.match(character)) == bool(ignorable.match(character)), ascii(character)
+
+
+def test_marks_are_those_of_unicode():
+    everything = map(chr, range(0x300, sys.maxunicode + 1))
+    assert marks() == "".join(c for c in everything if unicodedata.category(c) in ("Mn", "Mc"))
 
 
 invisible = st.sampled_from(

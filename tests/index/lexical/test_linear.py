@@ -7,7 +7,7 @@ import tracemalloc
 from collections import Counter
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.index.lexical import strings as cutting
@@ -66,6 +66,7 @@ texts = st.text(max_size=80) | st.lists(st.tuples(parts, around), max_size=30).m
 
 
 @given(texts)
+@example("U.S.A1")
 def test_terms_are_those_of_the_definition(text):
     assert analyse(text) == analyse_as_defined(text)
 

@@ -24,7 +24,9 @@ def mark_near(
 
     Their ``slots``, 0 before, become their numbers; number n is that of ``codes[n]``.
     """
-    near = np.unique(ids[np.arange(ids.shape[1]) < found[:, None]])
+    marked = np.zeros(len(slots), np.bool_)
+    marked[ids[np.arange(ids.shape[1]) < found[:, None]]] = True
+    near = np.flatnonzero(marked)
     slots[near] = np.arange(1, len(near) + 1)
     codes[1 : len(near) + 1] = near
     return len(near)

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from .quantizing import quantize_windows
+from .quantizing import quantize_queries, quantize_windows
 from .scoring import score_blocks, score_halves
 
-__all__ = ["quantize_windows", "score_blocks", "score_halves"]
+__all__ = ["quantize_queries", "quantize_windows", "score_blocks", "score_halves"]

@@ -1,14 +1,14 @@
 # mypy: ignore-errors
-"""Stored float16 vectors as blocks of bytes, and by how much these are off."""
+"""Stored vectors and those of queries as blocks of bytes, and by how much these are off."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from ...jit import OFFSET, TOGETHER
-from ...jit.compiling import kernel
+from ...jit.compiling import exact_kernel, exact_part, kernel
 from ...jit.compiling import number as _f
-from ..layout import FOUR, MOST
+from ..layout import FOUR, GROUP, MOST, SUM
 from .halves import EXPONENT, widen
 
 
@@ -47,3 +47,52 @@ def quantize_windows(halves, offsets, firsts, start, end, blocks, scales, errors
                 length, error = max(length, squared), max(error, missing)
         errors[w], lengths[w] = error, length
     return True
+
+
+@exact_kernel
+def quantize_queries(vectors, ends, blocks, starts, units, lengths):
+    """Quantize vectors of queries, which lie below one another; query q ends before ``ends[q]``.
+
+    For ``blocks`` (zeros), ``starts`` and ``units`` see :class:`...quantized.QuantizedQueries`; the
+    rows of ``lengths`` (float64) are what the lengths of what is lost, of what is kept, and of the
+    vectors themselves sum up to.
+    """
+    i = 0
+    for q in range(len(ends)):
+        lengths[:, q] = 0.0
+        while i < ends[q]:
+            unit, total = _unit(vectors, i), 0
+            lost, kept, whole = 0.0, 0.0, 0.0
+            for j in range(vectors.shape[1]):
+                value = vectors[i, j]
+                part = np.rint(value / unit)
+                at = (j // FOUR) * FOUR * TOGETHER + (i % TOGETHER) * FOUR + j % FOUR
+                blocks[i // TOGETHER, at] = np.int8(part)
+                total += np.int32(part)
+                found = part * unit
+                lost += np.float64(value - found) ** 2
+                kept += np.float64(found) ** 2
+                whole += np.float64(value) ** 2
+            units[i], starts[i] = unit, -OFFSET * total
+            lengths[0, q] += np.sqrt(lost)
+            lengths[1, q] += np.sqrt(kept)
+            lengths[2, q] += np.sqrt(whole)
+            i += 1
+
+
+@exact_part
+def _unit(vectors, i):
+    """The least unit of vector i in which its parts keep the LIMIT."""
+    most, largest = _f(0), _f(0)
+    for first in range(0, vectors.shape[1], GROUP * 2):
+        for pair in range(first, first + FOUR, 2):
+            above, below = _f(0), _f(0)
+            for four in range(pair, pair + GROUP * 2, FOUR):
+                for j in range(four, four + 2):
+                    value = vectors[i, j]
+                    above += max(value, _f(0))
+                    below += max(-value, _f(0))
+                    largest = max(largest, abs(value))
+            most = max(most, max(above, below))
+    unit = max(most / _f(SUM), largest / _f(MOST))
+    return unit if unit > _f(0) else _f(1)

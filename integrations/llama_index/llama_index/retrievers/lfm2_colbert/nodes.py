@@ -22,8 +22,8 @@ _UNSEEN = ("Cc", "Cf", "Zl", "Zp", "Zs")
 
 
 def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]]:
-    """Part the options of an index, such as ``storage``, from those of an adapter."""
-    known = IndexOptions.__annotations__
+    """Part what an index is opened with, such as ``storage``, from the options of an adapter."""
+    known = {*IndexOptions.__annotations__, "query_adapter"}
     of_index = {name: value for name, value in options.items() if name in known}
     others = {name: value for name, value in options.items() if name not in known}
     return cast("IndexOptions", of_index), others
