@@ -20,11 +20,11 @@ PYTEST := $(BIN)/python -m pytest
 WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist worksteal
 PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
-ADAPTERS := -e integrations/langchain -e integrations/llama_index
+ADAPTERS := -e integrations/langchain -e integrations/llama_index -e integrations/small_model
 
-.PHONY: demo test test-core test-langchain test-llama-index test-adapters-min test-base test-minimum \
+.PHONY: demo test test-core test-langchain test-llama-index test-small test-adapters-min test-base test-minimum \
         test-crash test-slow agreement agreement-pylate agreement-st \
-        lint lint-ruff lint-core lint-langchain lint-llama-index lint-win32 lint-darwin format \
+        lint lint-ruff lint-core lint-langchain lint-llama-index lint-small lint-win32 lint-darwin format \
         bench bench-encode install install-dev install-base install-docs docs dist \
         notebooks clean
 
@@ -33,7 +33,7 @@ demo: install
 
 # The adapters' suites and that of the base installation are short: one process for each, side by side.
 test: install-dev install-base test-core
-	$(MAKE) -j 3 --output-sync WORKERS=0 test-langchain test-llama-index test-base
+	$(MAKE) -j 3 --output-sync WORKERS=0 test-langchain test-llama-index test-small test-base
 
 test-core:
 	$(PYTEST) -q $(SPREAD) -m "not slow"
@@ -52,6 +52,11 @@ test-langchain:
 
 test-llama-index:
 	$(PYTEST) -q $(SPREAD) $(LLAMA_INDEX)
+
+# The larger model, which is a distribution too.
+SMALL := -c integrations/small_model/pyproject.toml --rootdir integrations/small_model integrations/small_model/tests
+test-small:
+	$(PYTEST) -q $(SPREAD) -m "not slow" $(SMALL)
 
 # The same tests with the oldest frameworks that the adapters' lower bounds allow, laid over the
 # newest. -W: what these warn of is theirs.
@@ -100,6 +105,7 @@ test-faults: install-dev
 
 test-slow: install-dev
 	$(PYTEST) -q -m slow
+	$(PYTEST) -q -m slow $(SMALL)
 
 # Vectors against those of the two libraries that save such checkpoints. Their pins exclude one
 # another, so each has an environment of its own. -W: their warnings are theirs.
@@ -113,7 +119,7 @@ agreement-st: $(VENV)-agreement-st/.installed
 	    tests/agreement/test_sentence_transformers.py
 
 # `make -j 2 lint` looks at two of them side by side.
-lint: lint-ruff lint-core lint-langchain lint-llama-index lint-win32 lint-darwin
+lint: lint-ruff lint-core lint-langchain lint-llama-index lint-small lint-win32 lint-darwin
 
 # PLW1514: text files without an encoding are read as something else on Windows.
 lint-ruff: install-dev
@@ -130,18 +136,22 @@ lint-langchain: install-dev
 lint-llama-index: install-dev
 	cd integrations/llama_index && ../../$(BIN)/mypy
 
-# The three distributions as the other platforms see them, each with a cache of its own.
+lint-small: install-dev
+	cd integrations/small_model && ../../$(BIN)/mypy
+
+# The four distributions as the other platforms see them, each with a cache of its own.
 lint-win32 lint-darwin: lint-%: install-dev
 	$(BIN)/mypy --config-file .ci/platforms.ini --platform $* --cache-dir .mypy_cache/$* \
-	    -p lfm2_colbert_rag -p langchain_lfm2_colbert -p llama_index.retrievers.lfm2_colbert
+	    -p lfm2_colbert_rag -p langchain_lfm2_colbert -p llama_index.retrievers.lfm2_colbert \
+	    -p lfm2_colbert_small
 
 # The site, into site/. Nothing is fetched once its tools are installed.
 docs: $(VENV)-docs/.installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --strict
 
-# Wheels and sdists of the three distributions, into dist/, and what users get of them: installed
+# Wheels and sdists of the four distributions, into dist/, and what users get of them: installed
 # into a new environment, with what they require from PyPI.
-DISTRIBUTIONS := . integrations/langchain integrations/llama_index
+DISTRIBUTIONS := . integrations/langchain integrations/llama_index integrations/small_model
 dist: install-base $(VENV)-build/.installed
 	rm -rf dist $(VENV)-dist
 	for one in $(DISTRIBUTIONS); do \

@@ -25,7 +25,7 @@ from rich.table import Table
 from lfm2_colbert_rag import TokenVectors, load_encoder
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.hub import NANO_FOLDER
-from lfm2_colbert_rag.encoder.onnx.lfm2_graph import ATTENTION_MASK, INPUT_IDS
+from lfm2_colbert_rag.encoder.onnx.layers import ATTENTION_MASK, INPUT_IDS
 from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder, open_session
 from lfm2_colbert_rag.evaluation import evaluate, load_family
 

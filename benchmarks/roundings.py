@@ -10,13 +10,7 @@ import numpy as np
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.onnx.converted import DATA_FILE, GRAPH_FILE
 from lfm2_colbert_rag.encoder.onnx.graph import MICROSOFT, Graph
-from lfm2_colbert_rag.encoder.onnx.lfm2_graph import (
-    ATTENTION_MASK,
-    INPUT_IDS,
-    VECTORS,
-    Lfm2Graph,
-    Precision,
-)
+from lfm2_colbert_rag.encoder.onnx.layers import ATTENTION_MASK, INPUT_IDS, VECTORS, Precision
 from lfm2_colbert_rag.encoder.onnx.linear import (
     FloatLinear,
     Linear,
@@ -24,6 +18,7 @@ from lfm2_colbert_rag.encoder.onnx.linear import (
     RowInt8Linear,
     quantize_rows,
 )
+from lfm2_colbert_rag.encoder.onnx.model_graph import build_model
 
 
 @dataclass(frozen=True)
@@ -135,7 +130,7 @@ def write(checkpoint: Checkpoint, precision: Precision, folder: Path) -> Path:
     """Write one graph; it stays there for the next run."""
     folder.mkdir(parents=True, exist_ok=True)
     with Graph(folder / DATA_FILE) as graph:
-        Lfm2Graph(graph, checkpoint, precision).build(lambda finished: None)
+        build_model(graph, checkpoint, precision, lambda finished: None)
         shape = ("batch", "length")
         graph.save(
             folder / GRAPH_FILE,

@@ -18,7 +18,7 @@ from tests.encoder.layouts import (
 
 from .weights import Shape, write_random
 
-__all__ = ["TINY", "Shape", "write_checkpoints"]
+__all__ = ["TINY", "Shape", "byte_tokenizer", "write_checkpoints"]
 
 BOS, EOS = "<|startoftext|>", "<|im_end|>"
 LENGTHS = (32, 512)  # of queries and documents
@@ -44,7 +44,7 @@ def write_checkpoints(
     folders = {layout: folder / layout for layout in LAYOUTS}
     if (folder / "complete").exists():
         return folders
-    loaded = _byte_tokenizer() if tokenizer is None else Tokenizer.from_file(str(tokenizer))
+    loaded = byte_tokenizer() if tokenizer is None else Tokenizer.from_file(str(tokenizer))
     loaded.add_tokens([AddedToken(marker, special=False) for marker in MARKERS])
     vocabulary = loaded.get_vocab_size()
     for layout, target in folders.items():
@@ -61,7 +61,7 @@ def write_checkpoints(
     return folders
 
 
-def _byte_tokenizer() -> Tokenizer:
+def byte_tokenizer() -> Tokenizer:
     """Build a tokenizer in which each byte is a token, with the special tokens of LFM2."""
     special = ["<|pad|>", BOS, "<|endoftext|>", *(f"<|reserved_{n}|>" for n in range(4)), EOS]
     pieces = [*special, *sorted(pre_tokenizers.ByteLevel.alphabet())]

@@ -101,10 +101,10 @@ def _values(
 ) -> npt.NDArray[np.float32]:
     """Draw values of the scale that training starts from."""
     values = random.standard_normal(shape, dtype=np.float32)
-    if name.endswith("norm.weight"):
+    if name.lower().endswith("norm.weight"):
         values *= np.float32(0.1)
         values += np.float32(1)
-    elif name.startswith("embed"):
+    elif name.startswith("embed") or name.endswith("bias"):
         values *= np.float32(0.02)
     else:
         values *= np.float32(prod(shape[1:]) ** -0.5)

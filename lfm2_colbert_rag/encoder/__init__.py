@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import ConfigError
-from .hub import NANO, resolve_model
+from .hub import BUNDLED, resolve_model
 from .protocol import Encoder, Fingerprint
 
 if TYPE_CHECKING:
@@ -48,11 +48,12 @@ def load_encoder(
     """Load an encoder, or return the one already loaded in this process with the same options.
 
     Args:
-        model: ``"nano"`` for the bundled model, ``"hash"`` for the test double that needs no
-            weights, a local folder, a Hugging Face hub id, or an encoder, which is returned as it
-            is.
-        engine: ``"onnx"`` runs LFM2 models on the CPU and needs no torch; ``"torch"`` runs every
-            model, on any device; ``"auto"`` takes the first where it can.
+        model: ``"nano"`` for the bundled model, ``"small"`` for the better one of the distribution
+            ``lfm2-colbert-small``, ``"hash"`` for the test double that needs no weights, a local
+            folder, a Hugging Face hub id, or an encoder, which is returned as it is.
+        engine: ``"onnx"`` runs LFM2, BERT, XLM-RoBERTa and ModernBERT models on the CPU and needs
+            no torch; ``"torch"`` runs every model, on any device; ``"auto"`` takes the first where
+            it can.
         device: as torch spells it: ``"cpu"``, ``"cuda"``, ``"mps"``.
         dtype: of the weights; vectors are float32 whichever it is. With ONNX ``"int8"`` (the
             default), ``"float32"``, ``"float16"``, ``"bfloat16"``; with torch ``"float32"`` (the
@@ -141,4 +142,4 @@ def read_fingerprint(
 def _name(model: str | os.PathLike[str]) -> str:
     """Say how to ask for the model again, from any working directory."""
     folder = Path(model).expanduser()
-    return str(folder.resolve()) if model != NANO and folder.is_dir() else os.fspath(model)
+    return str(folder.resolve()) if model not in BUNDLED and folder.is_dir() else os.fspath(model)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LFM2ColBERTError, ModelFormatError
+from .bert_config import BertConfig
 from .config import (
     NORMAL_FORM,
     BackboneConfig,
     FramingConfig,
     Lfm2Config,
     MaskedPositions,
-    TransformersConfig,
     read_backbone,
 )
 from .hub import resolve_model
@@ -25,6 +25,7 @@ from .jsonfiles import read_json
 from .layouts import DenseHead, Layout, read_framing, read_modules
 from .model_files import require_file
 from .protocol import Fingerprint
+from .transformers_config import ForeignShape, TransformersConfig
 from .weights import StoredTensor, digest, find_weight_files, stored_tensors
 
 __all__ = ["Checkpoint", "DenseHead", "SpecialTokens", "StoredTensor", "resolve_model"]
@@ -154,22 +155,40 @@ class Checkpoint:
         return "bidirectional" if self.backbone.bidirectional else "causal"
 
     @property
-    def lfm2_config(self) -> Lfm2Config:
-        """Shape and direction of an LFM2 backbone, the only one that runs without torch.
+    def is_lfm2(self) -> bool:
+        """Whether the backbone is our own, and not one of ``transformers``."""
+        return isinstance(self.backbone, Lfm2Config)
+
+    @property
+    def has_graph(self) -> bool:
+        """Whether the backbone is one that runs without torch."""
+        return isinstance(self.backbone, Lfm2Config) or self.backbone.shape is not None
+
+    @property
+    def graph_config(self) -> Lfm2Config | ForeignShape:
+        """What the graph of a backbone that runs without torch is written from.
 
         Raises:
-            ModelFormatError: the backbone is another.
+            ModelFormatError: the backbone is another, or the checkpoint asks for longer texts than
+                it can take.
         """
-        if isinstance(self.backbone, Lfm2Config):
-            return self.backbone
-        raise ModelFormatError(
-            f"The backbone of {self.folder} is not LFM2, so it cannot run without torch. Pass "
-            "engine='torch'; it needs: pip install \"lfm2-colbert-rag[torch]\""
-        )
+        backbone = self.backbone
+        if isinstance(backbone, Lfm2Config):
+            return backbone
+        if backbone.shape is None:
+            raise ModelFormatError(
+                f"The {backbone.model_type!r} backbone of {self.folder} cannot run without torch; "
+                "LFM2, BERT, XLM-RoBERTa and ModernBERT can, in their usual forms. Pass "
+                "engine='torch'; it needs: pip install \"lfm2-colbert-rag[torch]\""
+            )
+        if isinstance(backbone.shape, BertConfig):
+            backbone.require_positions(self.framing.longest_input, backbone.shape.longest_input)
+        return backbone.shape
 
     def backbone_tensors(self) -> Mapping[str, StoredTensor]:
-        """Describe the backbone's tensors, by name without any ``model.`` prefix."""
-        return stored_tensors(self.backbone_files)
+        """Describe the backbone's tensors, by name without any prefix."""
+        prefix = self.graph_config.prefix if self.has_graph else ""
+        return stored_tensors(self.backbone_files, prefix)
 
     def head_tensors(self) -> tuple[Mapping[str, StoredTensor], ...]:
         """Describe the tensors of each projection.

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from ..errors import ModelFormatError
+from .foreign_values import MOST_LAYERS
+from .transformers_config import TransformersConfig
 
 LayerKind = Literal["conv", "full_attention"]
 MaskedPositions = Literal["kept", "zeroed"]
@@ -22,8 +24,6 @@ BIDIRECTIONAL_ARCHITECTURES = frozenset({"Lfm2BidirectionalModel"})
 CAUSAL_ARCHITECTURES = frozenset({"Lfm2Model", "Lfm2ForCausalLM"})
 
 
-# Far beyond any model.
-_MOST_LAYERS = 1000
 LONGEST_TEXT = 1 << 20
 
 NORMAL_FORM: Literal["NFC"] = "NFC"
@@ -86,6 +86,16 @@ class Lfm2Config:
     def head_dim(self) -> int:
         """Width of one attention head."""
         return self.hidden_size // self.num_attention_heads
+
+    @property
+    def num_layers(self) -> int:
+        """How many layers there are."""
+        return len(self.layer_types)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of tensors may begin with."""
+        return "model."
 
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> Lfm2Config:
@@ -152,8 +162,8 @@ def _layer_types(config: Mapping[str, Any]) -> tuple[LayerKind, ...]:
     if config.get("layer_types"):
         return tuple(config["layer_types"])
     count = config["num_hidden_layers"]
-    if type(count) is not int or not 0 < count <= _MOST_LAYERS:
-        raise ModelFormatError(f"num_hidden_layers must be 1 to {_MOST_LAYERS}, not {count!r:.40}.")
+    if type(count) is not int or not 0 < count <= MOST_LAYERS:
+        raise ModelFormatError(f"num_hidden_layers must be 1 to {MOST_LAYERS}, not {count!r:.40}.")
     attention = config.get("full_attn_idxs")
     attention = range(count) if attention is None else attention
     return tuple("full_attention" if i in attention else "conv" for i in range(count))
@@ -167,63 +177,11 @@ def _rope_theta(config: Mapping[str, Any]) -> float:
     return float(parameters.get("rope_theta", config.get("rope_theta", 1_000_000.0)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class TransformersConfig:
-    """A backbone that is run by the ``transformers`` library: BERT, XLM-R, ModernBERT and others.
-
-    Attributes:
-        folder: where its ``config.json`` and weights are.
-        model_type: the name that ``transformers`` knows the architecture by.
-        vocab_size: rows of the embedding table.
-        hidden_size: width of a hidden state.
-        max_positions: what the configuration says of the longest input, which for some
-            architectures is a few more than that; None where it says nothing.
-        pad_token_id: the token that fills short texts of a batch up; architectures that number
-            their positions by it leave it out.
-        token_types: whether the backbone embeds token types, which are 0 for all of a text.
-    """
-
-    folder: Path
-    model_type: str
-    vocab_size: int
-    hidden_size: int
-    max_positions: int | None = None
-    pad_token_id: int = 0
-    token_types: bool = False
-
-    @classmethod
-    def from_dict(cls, folder: Path, config: Mapping[str, Any]) -> TransformersConfig:
-        """Read a Hugging Face ``config.json``.
-
-        Args:
-            folder: where it lies.
-            config: its contents.
-
-        Raises:
-            ModelFormatError: it names no architecture, or a size is missing or impossible.
-        """
-        model_type = config.get("model_type")
-        if not model_type or not isinstance(model_type, str):
-            raise ModelFormatError(
-                f"{folder / 'config.json'} has no 'model_type', so it names no architecture."
-            )
-        # Architectures spell their width differently; transformers maps them in code.
-        return cls(
-            folder=folder,
-            model_type=model_type,
-            vocab_size=_size(folder, config, ("vocab_size",)),
-            hidden_size=_size(folder, config, ("hidden_size", "d_model", "dim", "n_embd")),
-            max_positions=_limit(config, ("max_position_embeddings", "n_positions")),
-            pad_token_id=_limit(config, ("pad_token_id",)) or 0,
-            token_types=bool(_limit(config, ("type_vocab_size",))),
-        )
-
-
 BackboneConfig: TypeAlias = Lfm2Config | TransformersConfig
 
 
 def read_backbone(folder: Path, config: Mapping[str, Any]) -> BackboneConfig:
-    """Tell the two kinds of backbones apart, and read the one at hand.
+    """Tell the two kinds of backbones apart, LFM2 and what ``transformers`` knows; read that one.
 
     Args:
         folder: where the ``config.json`` lies.
@@ -238,27 +196,13 @@ def read_backbone(folder: Path, config: Mapping[str, Any]) -> BackboneConfig:
     return TransformersConfig.from_dict(folder, config)
 
 
-def _size(folder: Path, config: Mapping[str, Any], names: tuple[str, ...]) -> int:
-    size = next((config[name] for name in names if config.get(name) is not None), None)
-    if type(size) is not int or size <= 0:
-        raise ModelFormatError(
-            f"{folder / 'config.json'} must hold a positive {' or '.join(map(repr, names))}; it "
-            f"says {size!r}. A model of type {config['model_type']!r} may not be one of text alone."
-        )
-    return size
-
-
-def _limit(config: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    limit = next((config[name] for name in names if config.get(name) is not None), None)
-    return limit if type(limit) is int and limit >= 0 else None
-
-
 @dataclass(frozen=True, kw_only=True)
 class FramingConfig:
     """How a text becomes token ids, and which positions keep a vector.
 
     Attributes:
-        query_prefix: marker put after the first token of a query.
+        query_prefix: marker put after the first token of a query; several tokens where the
+            tokenizer of a sentence-transformers model does not know it as one.
         document_prefix: the same for a document.
         query_length: positions of a query, markers included; with expansion always exactly this.
         document_length: positions of a document at most, markers included.
@@ -296,3 +240,8 @@ class FramingConfig:
             raise ModelFormatError(
                 f"masked_positions must be 'kept' or 'zeroed', not {self.masked_positions!r}."
             )
+
+    @property
+    def longest_input(self) -> int:
+        """Positions that a backbone must be able to take."""
+        return max(self.query_length, self.document_length)

@@ -24,6 +24,7 @@ from .config import FramingConfig
 from .head_tokenizer import HeadTokenizer, Tokens
 from .layouts import Layout
 from .normal_form import NormalText, normal_form
+from .prompts import prompt_ids
 
 _TOGETHER = 1 << 17  # characters that are tokenized in one call
 
@@ -60,10 +61,11 @@ class Framing:
         special_tokens: what to expand queries with.
         layout: PyLate puts a marker after a text's first token, whatever that is, and gives
             markers that the tokenizer lacks the ids after its last; sentence-transformers writes
-            it before the text, and one that the tokenizer lacks is an error.
+            it before the text, so that one that the tokenizer lacks is several tokens.
 
     Raises:
-        ModelFormatError: the tokenizer is unreadable, or lacks a token that the options need.
+        ModelFormatError: the tokenizer is unreadable, or lacks a token that the options need, or
+            joins a prompt with the text.
 
     Example:
         >>> framing = Framing.from_checkpoint(checkpoint)              # doctest: +SKIP
@@ -85,17 +87,22 @@ class Framing:
         tokenizer, markers, size = _without_markers(tokenizer_json, prefixes)
         if config.lower_case:
             _lower_case(tokenizer)
-        missing = [p for p in dict.fromkeys(prefixes) if p and p not in markers]
-        if missing and layout != "pylate":
-            raise ModelFormatError(
-                f"The prompt {missing[0]!r} is not one token of tokenizer.json; supported are "
-                "prompts that are a single added token."
-            )
-        markers.update(zip(missing, range(size, size + len(missing)), strict=True))
-        self._markers, self._vocabulary = markers, size + len(missing)
+        tokens: dict[str, tuple[int, ...]] = {prefix: (one,) for prefix, one in markers.items()}
+        for prefix in (one for one in dict.fromkeys(prefixes) if one and one not in tokens):
+            if layout == "pylate":
+                tokens[prefix], size = (size,), size + 1
+            else:
+                tokens[prefix] = prompt_ids(tokenizer, prefix)
+        self._markers, self._vocabulary = tokens, size
         self._leading, self._trailing = _template(tokenizer)
         self._tokens = HeadTokenizer(tokenizer)
         self._marker_position = 1 if layout == "pylate" else len(self._leading)
+        if min(self.query_room, self.document_room) < 1:
+            raise ModelFormatError(
+                f"query_length {config.query_length} and document_length {config.document_length} "
+                f"leave no room for a text beside the prompts {config.query_prefix!r} and "
+                f"{config.document_prefix!r}."
+            )
         self._skipped = np.zeros(self._vocabulary, dtype=np.bool_)
         self._skipped[_skipped_ids(tokenizer, config.skiplist, special.unk)] = True
         self._expansion_id = (
@@ -148,7 +155,8 @@ class Framing:
             InputError: a text is no string, or not valid Unicode.
         """
         config = self.config
-        framed = self._frame(texts, config.query_length, self._markers.get(config.query_prefix))
+        marker = self._markers.get(config.query_prefix, ())
+        framed = self._frame(texts, config.query_length, marker)
         if self._expansion_id is None:
             return framed
         return [self._expand(text, self._expansion_id) for text in framed]
@@ -166,9 +174,8 @@ class Framing:
             InputError: a text is no string, or not valid Unicode.
         """
         config = self.config
-        framed = self._frame(
-            texts, config.document_length, self._markers.get(config.document_prefix)
-        )
+        marker = self._markers.get(config.document_prefix, ())
+        framed = self._frame(texts, config.document_length, marker)
         for text in framed:
             np.logical_not(self._skipped[text.input_ids], out=text.keep)
         return framed
@@ -176,12 +183,13 @@ class Framing:
     @property
     def query_room(self) -> int:
         """Tokens of a text's own that fit into ``query_length`` positions."""
-        return self._room(self.config.query_length, self._markers.get(self.config.query_prefix))
+        marker = self._markers.get(self.config.query_prefix, ())
+        return self._room(self.config.query_length, marker)
 
     @property
     def document_room(self) -> int:
         """Tokens of a text's own that fit into ``document_length`` positions."""
-        marker = self._markers.get(self.config.document_prefix)
+        marker = self._markers.get(self.config.document_prefix, ())
         return self._room(self.config.document_length, marker)
 
     def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
@@ -213,10 +221,12 @@ class Framing:
             for start, piece in self._tokens.pieces(text.strip()):
                 yield place, start + shift, piece
 
-    def _room(self, length: int, marker: int | None) -> int:
-        return length - len(self._leading) - len(self._trailing) - (marker is not None)
+    def _room(self, length: int, marker: tuple[int, ...]) -> int:
+        return length - len(self._leading) - len(self._trailing) - len(marker)
 
-    def _frame(self, texts: Sequence[str], length: int, marker: int | None) -> list[FramedText]:
+    def _frame(
+        self, texts: Sequence[str], length: int, marker: tuple[int, ...]
+    ) -> list[FramedText]:
         check_texts(texts)
         normal = [normal_form(text) for text in texts]
         stripped = [one.text.strip() for one in normal]
@@ -226,15 +236,14 @@ class Framing:
             for tokens, text in zip(encoded, normal, strict=True)
         ]
 
-    def _assemble(self, tokens: Tokens, text: NormalText, marker: int | None) -> FramedText:
+    def _assemble(self, tokens: Tokens, text: NormalText, marker: tuple[int, ...]) -> FramedText:
         ids = [*self._leading, *tokens.ids, *self._trailing]
         of_text = [False] * len(ids)
         of_text[len(self._leading) : len(self._leading) + len(tokens.ids)] = [True] * len(
             tokens.ids
         )
-        if marker is not None:
-            ids.insert(self._marker_position, marker)
-            of_text.insert(self._marker_position, False)
+        ids[self._marker_position : self._marker_position] = marker
+        of_text[self._marker_position : self._marker_position] = [False] * len(marker)
         spans = np.zeros((len(ids), 2), dtype=np.int32)
         shift = len(text.text) - len(text.text.lstrip())
         spans[of_text] = text.as_given(_spans(tokens.offsets, text.text.strip()) + np.int32(shift))

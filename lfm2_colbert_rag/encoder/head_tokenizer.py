@@ -107,13 +107,17 @@ def _splits_before(tokenizer: Tokenizer, separator: str) -> bool:
     """Whether what precedes the separator is split alike with and without what follows."""
     for probe in _PROBES:
         head = probe.partition("{}")[0]
-        alone, followed = _pieces(tokenizer, head), _pieces(tokenizer, probe.format(separator))
+        alone, followed = (
+            split_pieces(tokenizer, head),
+            split_pieces(tokenizer, probe.format(separator)),
+        )
         if len(followed) <= len(alone) or followed[: len(alone)] != alone:
             return False
     return True
 
 
-def _pieces(tokenizer: Tokenizer, text: str) -> list[str]:
+def split_pieces(tokenizer: Tokenizer, text: str) -> list[str]:
+    """Return the pieces in which a tokenizer looks for tokens; it must have a pre-tokenizer."""
     if tokenizer.normalizer is not None:
         text = tokenizer.normalizer.normalize_str(text)
     return [piece for piece, _ in tokenizer.pre_tokenizer.pre_tokenize_str(text)]

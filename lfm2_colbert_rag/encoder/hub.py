@@ -6,9 +6,13 @@ import os
 from pathlib import Path
 
 from ..errors import ModelNotFoundError
+from .installed_models import SMALL, installed_model, require_small
 
 NANO = "nano"
 NANO_FOLDER = Path(__file__).with_name("models") / NANO
+
+BUNDLED = (NANO, SMALL)
+"""Names that mean a model of our own, whatever folders there are."""
 
 # Data only. Pickles (*.bin, *.pt) and code (*.py) are never fetched, so they cannot be run.
 _HUB_FILES = ("*.json", "*.safetensors", "*.txt", "*.model")
@@ -18,7 +22,8 @@ def resolve_model(name: str | os.PathLike[str], *, revision: str | None = None) 
     """Find the folder of a checkpoint, downloading it if need be.
 
     Args:
-        name: ``"nano"`` for the bundled model, a local folder, or a Hugging Face hub id.
+        name: ``"nano"`` for the bundled model, ``"small"`` or another name that an installed
+            distribution gives to a model of its own, a local folder, or a Hugging Face hub id.
         revision: branch, tag or commit of a hub id; local folders have none.
 
     Returns:
@@ -26,7 +31,8 @@ def resolve_model(name: str | os.PathLike[str], *, revision: str | None = None) 
         reach or ``HF_HUB_OFFLINE`` is set.
 
     Raises:
-        ModelNotFoundError: there is no such folder, no such hub id, or no way to reach the hub.
+        ModelNotFoundError: there is no such folder, no such hub id, or no way to reach the hub;
+            or ``"small"`` is not installed.
     """
     if name == NANO:
         if NANO_FOLDER.is_dir():
@@ -35,9 +41,14 @@ def resolve_model(name: str | os.PathLike[str], *, revision: str | None = None) 
             f"The bundled model is not in this installation ({NANO_FOLDER} is missing). "
             "Reinstall the package, or pass a local folder or a hub id as model."
         )
+    if name == SMALL:
+        return require_small()
     folder = Path(name).expanduser()
     if os.fspath(name) and folder.is_dir():
         return folder
+    installed = installed_model(str(name))
+    if installed is not None:
+        return installed
     if not _looks_like_hub_id(str(name)):
         raise ModelNotFoundError(
             f"There is no model folder {str(name)!r}. Pass an existing folder, a hub id such as "

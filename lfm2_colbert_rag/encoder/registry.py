@@ -12,7 +12,7 @@ from .._support.extras import require
 from .._support.forking import NO_FORK, renew_in_child
 from ..errors import ConfigError
 from .checkpoint import Checkpoint
-from .config import Lfm2Config, MaskedPositions
+from .config import MaskedPositions
 from .engine import CheckpointEncoder
 
 EngineName = Literal["auto", "onnx", "torch"]
@@ -119,8 +119,8 @@ def _load_torch(checkpoint: Checkpoint, name: str, given: dict[str, Any]) -> Che
         )
     if given.get("dtype") == "int8":
         raise ConfigError(
-            "dtype='int8' needs engine='onnx', which runs LFM2 models on the CPU; with torch "
-            "choose 'float32', 'bfloat16' or 'float16'."
+            "dtype='int8' needs engine='onnx' on the CPU and a backbone of LFM2, BERT, XLM-RoBERTa "
+            "or ModernBERT; with torch choose 'float32', 'bfloat16' or 'float16'."
         )
     torch = require("torch", extra="torch")
     from .torch_engine import TorchEncoder
@@ -135,4 +135,4 @@ def _load_torch(checkpoint: Checkpoint, name: str, given: dict[str, Any]) -> Che
 def _runs_on_onnx(checkpoint: Checkpoint, options: Options) -> bool:
     if options.engine != "auto":
         return options.engine == "onnx"
-    return options.device == "cpu" and isinstance(checkpoint.backbone, Lfm2Config)
+    return options.device == "cpu" and checkpoint.has_graph

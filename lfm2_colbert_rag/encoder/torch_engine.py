@@ -14,13 +14,13 @@ from torch import Tensor, nn
 from .._support.forking import NO_FORK, renew_in_child
 from ..errors import ConfigError, ForkedProcessError
 from .checkpoint import Checkpoint
-from .config import TransformersConfig
 from .engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from .framing import FramedText
 from .heads import Head
 from .lfm2 import Lfm2Backbone, PackedBatch
 from .torch_weights import load_tensors
 from .transformers_backbone import TransformersBackbone
+from .transformers_config import TransformersConfig
 
 DType = Literal["float32", "bfloat16", "float16"]
 _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -156,7 +156,7 @@ def _load_backbone(
 ) -> Lfm2Backbone | TransformersBackbone:
     config = checkpoint.backbone
     if isinstance(config, TransformersConfig):
-        longest = max(checkpoint.framing.query_length, checkpoint.framing.document_length)
+        longest = checkpoint.framing.longest_input
         return TransformersBackbone.load(config, device=device, dtype=dtype, longest_input=longest)
     # On the meta device a module has shapes but no memory; assigning the tensors as they are read
     # then peaks at one copy of the weights.

@@ -16,12 +16,18 @@ from torch import Tensor, nn
 
 from .._support.extras import require
 from ..errors import ModelFormatError
-from .config import TransformersConfig
 from .lfm2 import PackedBatch
 from .torch_weights import is_finite
-from .weights import SCALE_SUFFIX
+from .transformers_config import TransformersConfig
+from .weights import (
+    SCALE_SUFFIX,
+    StoredTensor,
+    find_weight_files,
+    read_array,
+    stored_tensors,
+)
 
-_ADAPTER = "adapter_config.json"
+_OPTIONS = {"local_files_only": True, "trust_remote_code": False}
 
 # Saved without their decoders, these no longer say that they have any.
 _ENCODER_DECODERS = frozenset({"mt5", "t5", "t5gemma", "umt5"})
@@ -66,11 +72,6 @@ class TransformersBackbone(nn.Module):
             MissingExtraError: ``transformers`` is not installed.
         """
         transformers = require("transformers", extra="torch")
-        if (config.folder / _ADAPTER).exists():
-            raise ModelFormatError(
-                f"{config.folder} holds an adapter ({_ADAPTER}), which is not supported. Merge it "
-                "into the model where you trained it, and save that."
-            )
         with _quiet(transformers):
             model = _load_model(transformers, config, dtype)
         _check_inputs(model, config, longest_input)
@@ -107,7 +108,13 @@ def _load_model(transformers: Any, config: TransformersConfig, dtype: torch.dtyp
             "comes with a checkpoint is never run. A newer transformers may know it."
         )
     try:
-        model, report = _from_pretrained(transformers, config, dtype)
+        whole = _whole_numbers(config)
+        if whole:
+            model, report = _filled(transformers, config, dtype, whole)
+        else:
+            model, report = _from_pretrained(transformers, config, dtype)
+    except ModelFormatError:
+        raise
     # What transformers raises for a folder that does not fit itself is of any kind.
     except Exception as error:
         raise ModelFormatError(
@@ -133,7 +140,7 @@ def _check_report(report: Mapping[str, Any], folder: Path) -> None:
     for what, names in (
         ("missing tensors", missing),
         ("wrong shapes", resized),
-        ("int8 tensors, which are for LFM2 backbones only; scales", scales),
+        ("tensors of whole numbers, which this architecture is not read with; scales", scales),
     ):
         if names:
             raise ModelFormatError(
@@ -142,12 +149,38 @@ def _check_report(report: Mapping[str, Any], folder: Path) -> None:
             )
 
 
+def _whole_numbers(config: TransformersConfig) -> Mapping[str, StoredTensor]:
+    """Return the tensors of a checkpoint that keeps some as whole numbers with scales, else none.
+
+    transformers itself would take the whole numbers for weights.
+    """
+    if config.shape is None:
+        return {}
+    stored = stored_tensors(find_weight_files(config.folder), config.shape.prefix)
+    return stored if any(tensor.scale_key for tensor in stored.values()) else {}
+
+
+def _filled(
+    transformers: Any,
+    config: TransformersConfig,
+    dtype: torch.dtype,
+    stored: Mapping[str, StoredTensor],
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Make a model and give it tensors that were read here."""
+    settings = transformers.AutoConfig.from_pretrained(str(config.folder), **_OPTIONS)
+    model = transformers.AutoModel.from_config(
+        settings, dtype=dtype, attn_implementation="sdpa", trust_remote_code=False
+    )
+    tensors = {name: torch.from_numpy(read_array(one)).to(dtype) for name, one in stored.items()}
+    missing = model.load_state_dict(tensors, strict=False).missing_keys
+    return model.eval(), {"missing_keys": missing, "mismatched_keys": [], "unexpected_keys": []}
+
+
 def _from_pretrained(
     transformers: Any, config: TransformersConfig, dtype: torch.dtype
 ) -> tuple[nn.Module, dict[str, Any]]:
-    options = {"local_files_only": True, "trust_remote_code": False}
     folder = str(config.folder)
-    settings = transformers.AutoConfig.from_pretrained(folder, **options)
+    settings = transformers.AutoConfig.from_pretrained(folder, **_OPTIONS)
     settings.use_cache = False
     # Of encoder-decoders the encoder alone reads.
     halved = config.model_type in _ENCODER_DECODERS or settings.is_encoder_decoder
@@ -162,7 +195,7 @@ def _from_pretrained(
                 use_safetensors=True,
                 output_loading_info=True,
                 attn_implementation=attention,
-                **options,
+                **_OPTIONS,
             )
         except (ValueError, ImportError):
             if attention == "eager":
@@ -185,12 +218,7 @@ def _check_inputs(model: Any, config: TransformersConfig, longest_input: int) ->
             continue
         # With a padding index, positions are numbered from the one after it.
         offset = 0 if module.padding_idx is None else module.padding_idx + 1
-        if longest_input > module.num_embeddings - offset:
-            raise ModelFormatError(
-                f"The checkpoint asks for texts of {longest_input} positions, but its "
-                f"{config.model_type!r} backbone has {module.num_embeddings - offset}. Lower "
-                "query_length and document_length in its configuration."
-            )
+        config.require_positions(longest_input, module.num_embeddings - offset)
 
 
 @contextmanager

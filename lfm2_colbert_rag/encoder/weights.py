@@ -27,10 +27,15 @@ PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json")
 SCALE_SUFFIX = "_scale"
 """A matrix ``X`` of whole numbers comes with ``X_scale`` and means ``X * X_scale``.
 
-``"I8"``: a number a byte, a scale a row: ``(rows, 1)``. ``"U8"``: two numbers of 4 bits a byte, -7
-to 7 stored as 1 to 15, the lower half first, and ``(rows, groups)`` scales, each for as many
+``"I8"``: a number a byte, a scale a row: ``(rows, 1)``. ``"U8"``: two numbers of 4 bits a byte, -8
+to 7 stored as 0 to 15, the lower half first, and ``(rows, groups)`` scales, each for as many
 neighbouring columns.
 """
+
+_NUMBERS_OF_POSITIONS = "position_ids"  # old versions of transformers stored 0, 1, 2, … as well
+
+# The norms of BERT, as old checkpoints and those that version 5.3 of transformers saved call them.
+_OLD_ENDINGS = {"LayerNorm.gamma": "LayerNorm.weight", "LayerNorm.beta": "LayerNorm.bias"}
 
 # What the safetensors library takes at most, too.
 _LONGEST_HEADER = 100_000_000
@@ -92,11 +97,14 @@ def _shards(folder: Path) -> tuple[Path, ...]:
     return tuple(require_file(folder / name) for name in names)
 
 
-def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
+def stored_tensors(files: Iterable[Path], prefix: str = "model.") -> Mapping[str, StoredTensor]:
     """Describe the tensors of some safetensors files, by name.
 
-    A ``model.`` prefix of the names is dropped, and the scale of an int8 matrix is listed with
-    its matrix.
+    The scale of a matrix of whole numbers is listed with its matrix.
+
+    Args:
+        files: the files.
+        prefix: what is dropped where a name begins with it.
 
     Raises:
         ModelFormatError: a file is damaged, a name occurs twice, or a dtype is not supported.
@@ -104,13 +112,22 @@ def stored_tensors(files: Iterable[Path]) -> Mapping[str, StoredTensor]:
     found: dict[str, StoredTensor] = {}
     for file in files:
         for tensor in _read_header(file):
-            name = tensor.key.removeprefix("model.")
+            name = _usual_name(tensor.key.removeprefix(prefix))
+            if name.endswith(_NUMBERS_OF_POSITIONS):
+                continue
             if name in found:
                 raise ModelFormatError(
                     f"The tensor {name!r} is both in {found[name].file} and in {file}."
                 )
             found[name] = tensor
     return _with_scales(found)
+
+
+def _usual_name(name: str) -> str:
+    for old, new in _OLD_ENDINGS.items():
+        if name.endswith(old):
+            return name.removesuffix(old) + new
+    return name
 
 
 def _read_header(file: Path) -> list[StoredTensor]:

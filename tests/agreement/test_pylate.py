@@ -15,6 +15,8 @@ import torch
 from torch import nn
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
+from lfm2_colbert_rag.encoder.engine import CheckpointEncoder
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 
 from ..encoder.checkpoints import DIM, write_checkpoint
@@ -38,6 +40,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any], dict[str, Any]]] = {
     ),
     "modernbert, lower case": ("modernbert", "plain", {}, {"do_lower_case": True}),
     "bert, long query": ("bert", "plain", {"query_length": 64, "document_length": 40}, {}),
+    # Farther than the 32 positions on either side that a sliding layer of it sees.
+    "modernbert, long query": ("modernbert", "plain", {"query_length": 100}, {}),
     "lfm2, rich heads": ("lfm2", "rich", {}, {}),
 }
 
@@ -76,8 +80,11 @@ def make_heads(dense: Callable[..., nn.Module], kind: str) -> list[nn.Module]:
     ]
 
 
-def load(folder: Path, masked: Any = "kept") -> TorchEncoder:
-    return TorchEncoder(Checkpoint.read(folder, masked_positions=masked))
+def load(folder: Path, engine: str = "torch", masked: Any = "kept") -> CheckpointEncoder:
+    checkpoint = Checkpoint.read(folder, masked_positions=masked)
+    if engine == "torch":
+        return TorchEncoder(checkpoint)
+    return OnnxEncoder(checkpoint, dtype="float32")
 
 
 @pytest.mark.parametrize("kind", ["query", "document"])
@@ -92,12 +99,17 @@ def test_ids_and_masks_are_equal(saved: Any, kind: str) -> None:
 
 # PyLate's transformers blank masked positions at the convolutions of LFM2 in batches only; other
 # backbones have none.
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
 @pytest.mark.parametrize(("batch", "masked"), [(1, "kept"), (32, "zeroed")])
 def test_vectors_and_scores_are_equal(
-    saved: Any, batch: int, masked: str, record_property: Callable[[str, object], None]
+    saved: Any,
+    batch: int,
+    masked: str,
+    engine: str,
+    record_property: Callable[[str, object], None],
 ) -> None:
     theirs, folder = saved
-    ours = load(folder, masked)
+    ours = load(folder, engine, masked)
     queries, documents = ours.encode_query(TEXTS), ours.encode_document(TEXTS)
     their_queries = theirs.encode(TEXTS, batch_size=batch, is_query=True)
     their_documents = theirs.encode(TEXTS, batch_size=batch, is_query=False)

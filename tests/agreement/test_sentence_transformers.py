@@ -17,9 +17,11 @@ from tokenizers import Tokenizer
 from torch import nn
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
+from lfm2_colbert_rag.encoder.engine import CheckpointEncoder
+from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
 
-from ..encoder.checkpoints import DIM, MARKERS, write_checkpoint
+from ..encoder.checkpoints import DIM, MARKERS, edit_json, write_checkpoint
 from ..encoder.foreign import (
     FOREIGN,
     HIDDEN,
@@ -36,6 +38,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 CASES = [
     *(f"{kind}, {layout}" for kind in ("lfm2", *FOREIGN) for layout in ("pylate", "multi_vector")),
     *(f"{kind}, {how}" for kind in FOREIGN for how in ("rich heads", "made there", "attended")),
+    "bert, prompts of words",
+    "xlm-roberta, prompts of words",
 ]
 
 
@@ -73,6 +77,10 @@ def write(folder: Path, kind: str, how: str) -> None:
     elif how == "attended":
         expansion = {"strategy": "fixed", "attend": True, "token": None, "length": 16}
         write_foreign(folder, kind, layout="multi_vector", query_expansion=expansion)
+    elif how == "prompts of words":
+        write_foreign(folder, kind, layout="multi_vector", markers=False)
+        prompts = {"query": "query: ", "document": "passage: "}
+        edit_json(folder / "config_sentence_transformers.json", prompts=prompts)
     else:
         write_foreign(folder, kind, layout=how)
 
@@ -99,9 +107,12 @@ def make(peer: Any, bare: Path) -> Any:
     return peer.MultiVectorEncoder(modules=parts, prompts=prompts, device="cpu")
 
 
-def load(folder: Path) -> TorchEncoder:
+def load(folder: Path, engine: str = "torch") -> CheckpointEncoder:
     # Recent transformers blank masked positions at the convolutions of LFM2.
-    return TorchEncoder(Checkpoint.read(folder, masked_positions="zeroed"))
+    checkpoint = Checkpoint.read(folder, masked_positions="zeroed")
+    if engine == "torch":
+        return TorchEncoder(checkpoint)
+    return OnnxEncoder(checkpoint, dtype="float32")
 
 
 @pytest.mark.parametrize("kind", ["query", "document"])
@@ -115,14 +126,15 @@ def test_ids_are_equal(saved: Any, kind: str) -> None:
             assert ours.attention_mask.tolist() == features["attention_mask"][0].bool().tolist()
 
 
+@pytest.mark.parametrize("engine", ["torch", "onnx"])
 def test_vectors_and_scores_are_equal(
-    saved: Any, peer: Any, record_property: Callable[[str, object], None]
+    saved: Any, engine: str, record_property: Callable[[str, object], None]
 ) -> None:
     """Also of what the peer saves again, always in its own layout."""
     theirs, *folders = saved
     their_queries, their_documents = theirs.encode_query(TEXTS), theirs.encode_document(TEXTS)
     for folder in folders:
-        ours = load(folder)
+        ours = load(folder, engine)
         queries, documents = ours.encode_query(TEXTS), ours.encode_document(TEXTS)
         of_queries = difference(queries, their_queries)
         of_documents = difference(documents, their_documents)

@@ -43,6 +43,15 @@ DISTRIBUTIONS = {
         "llama_index/retrievers/lfm2_colbert",
         [],
     ),
+    "lfm2_colbert_small": (
+        ROOT / "integrations" / "small_model",
+        "lfm2_colbert_small",
+        [
+            "lfm2_colbert_small/model/model.safetensors",
+            "lfm2_colbert_small/model/tokenizer.json",
+            "lfm2_colbert_small/model/1_Dense/model.safetensors",
+        ],
+    ),
 }
 each = pytest.mark.parametrize("name", DISTRIBUTIONS)
 
@@ -81,8 +90,9 @@ def test_wheel_holds_the_package_its_types_and_its_licence(name):
     assert not {"llama_index/__init__.py", "llama_index/retrievers/__init__.py"} & held
 
 
-def test_wheel_of_the_core_says_whose_the_models_are():
-    with zipfile.ZipFile(only("lfm2_colbert_rag-*.whl")) as wheel:
+@pytest.mark.parametrize("name", ["lfm2_colbert_rag", "lfm2_colbert_small"])
+def test_wheels_with_models_say_whose_they_are(name):
+    with zipfile.ZipFile(only(f"{name}-*.whl")) as wheel:
         assert any(one.endswith(".dist-info/licenses/NOTICE") for one in wheel.namelist())
 
 

@@ -36,7 +36,7 @@ def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:
     """Return a checkpoint's graph, converting it if that was never done on this machine.
 
     Args:
-        checkpoint: one with an LFM2 backbone.
+        checkpoint: one whose backbone has a graph.
         dtype: of the weights.
 
     Returns:
@@ -76,7 +76,7 @@ def graph_key(checkpoint: Checkpoint, dtype: OnnxDType) -> str:
     """Name a graph by all that decides it: weights, shape, dtype, and the way it is written.
 
     Raises:
-        ModelFormatError: the backbone is not LFM2.
+        ModelFormatError: the backbone has no graph.
         ConfigError: no such dtype.
     """
     if dtype not in ONNX_DTYPES:
@@ -85,7 +85,7 @@ def graph_key(checkpoint: Checkpoint, dtype: OnnxDType) -> str:
         "format": _FORMAT,
         "dtype": dtype,
         "weights": checkpoint.fingerprint["weights"],
-        "backbone": asdict(checkpoint.lfm2_config),
+        "backbone": asdict(checkpoint.graph_config),
         "heads": [{**asdict(head), "folder": ""} for head in checkpoint.heads],
         "masked_positions": checkpoint.framing.masked_positions,
     }
@@ -110,7 +110,8 @@ def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
     """
     # Imported here: onnx and its protobuf are needed once in a model's life on a machine.
     from .graph import Graph
-    from .lfm2_graph import ATTENTION_MASK, INPUT_IDS, VECTORS, Lfm2Graph, precision_of
+    from .layers import ATTENTION_MASK, INPUT_IDS, VECTORS, precision_of
+    from .model_graph import build_model
 
     started = time.perf_counter()
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
@@ -121,11 +122,11 @@ def write_graph(checkpoint: Checkpoint, dtype: OnnxDType, folder: Path) -> None:
             Graph(scratch / DATA_FILE) as graph,
             reporting(
                 None if size >= _LONG else False,
-                len(checkpoint.lfm2_config.layer_types) + 2,
+                checkpoint.graph_config.num_layers + 2,
                 "converting the model, once",
             ) as report,
         ):
-            Lfm2Graph(graph, checkpoint, precision_of(dtype)).build(report)
+            build_model(graph, checkpoint, precision_of(dtype), report)
             shape = ("batch", "length")
             graph.save(
                 scratch / GRAPH_FILE,

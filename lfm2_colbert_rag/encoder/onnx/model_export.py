@@ -32,7 +32,8 @@ def export_model(
     index made with the checkpoint opens with the export, and the other way round.
 
     Args:
-        model: ``"nano"``, a local folder or a hub id, with an LFM2 backbone.
+        model: ``"nano"``, a local folder or a hub id, with a backbone that runs without torch:
+            LFM2, BERT, XLM-RoBERTa or ModernBERT.
         into: a folder that does not exist yet, or is empty.
         dtype: of the weights; see :func:`lfm2_colbert_rag.load_encoder`.
         revision: branch, tag or commit of a hub id.

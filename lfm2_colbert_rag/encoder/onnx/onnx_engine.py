@@ -29,7 +29,7 @@ class OnnxEncoder(CheckpointEncoder):
     Only texts of one length are computed together, so that nothing is padded.
 
     Args:
-        checkpoint: the model, with an LFM2 backbone.
+        checkpoint: the model, with a backbone that has a graph.
         name: see :class:`~lfm2_colbert_rag.encoder.engine.CheckpointEncoder`.
         dtype: of the weights: ``"int8"``, ``"float32"``, or ``"float16"`` and ``"bfloat16"``,
             which halve the file but not the memory. Vectors are float32 whichever it is.
@@ -39,7 +39,7 @@ class OnnxEncoder(CheckpointEncoder):
         graph: a file of one's own in place of that of ``dtype``, with the same inputs and output.
 
     Raises:
-        ModelFormatError: the backbone is not LFM2, or its weights or its tokenizer do not fit.
+        ModelFormatError: the backbone has no graph, or its weights or its tokenizer do not fit.
         ConfigError: an option is invalid, or the cache folder cannot be written.
     """
 

@@ -80,7 +80,7 @@ from lfm2_colbert_rag.encoder.onnx import converted, lfm2_graph
 if len(sys.argv) > 2:  # announce that the graph is half written, and stay there
     import time
     def build(self, report):
-        self._embed()
+        self._layers.embed("embed_tokens")
         self._graph._stream.flush()
         Path(sys.argv[2]).touch()
         time.sleep(60)
@@ -168,7 +168,7 @@ def test_memory_stays_near_the_largest_matrix(cache: Path, tmp_path: Path) -> No
         from pathlib import Path
         import numpy as np
         from lfm2_colbert_rag.encoder.onnx.graph import Graph
-        from lfm2_colbert_rag.encoder.onnx.lfm2_graph import _blocks
+        from lfm2_colbert_rag.encoder.onnx.layers import _blocks
         from lfm2_colbert_rag.encoder.weights import StoredTensor
         from safetensors.numpy import save_file
 

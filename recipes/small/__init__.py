@@ -1,0 +1,1 @@
+"""How ``small`` was made: the teacher of nano, its vocabulary cut, with a head of its own."""
