@@ -85,7 +85,7 @@ def fuse_languages(
 
     Example:
         >>> late = np.array([9.0, 8.0, 7.0])
-        >>> bm25, shares = np.array([0.0, 2.0, 9.0]), np.array([0.0, 0.2, 0.6])
+        >>> bm25, shares = np.array([0.0, 2.0, 9.0]), np.array([0.0, 0.2, 0.4])
         >>> fuse_languages(late, bm25, shares, np.array([0, 1, 1]), Fusion()).tolist()
         [9.0, 7.0, 8.0]
     """
