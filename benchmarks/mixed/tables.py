@@ -63,7 +63,7 @@ def quality(figures: Figures, kind: str, columns: tuple[str, ...]) -> str:
             bold = list(
                 zip(*(best_bold(column) for column in zip(*values, strict=True)), strict=True)
             )
-            seeds = f"{size:,} passages, {len(cases)} corpora"
+            seeds = f"{size:,} passages, {len(cases)} seed{'s' * (len(cases) > 1)}"
             rows += [[model, seeds, way, *shown] for way, shown in zip(WAYS, bold, strict=True)]
     return table(["model", "drawn", "search", *columns], rows)
 

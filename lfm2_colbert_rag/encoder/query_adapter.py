@@ -149,6 +149,12 @@ class QueryAdapter:
             ) from error
 
 
+def adapter_of(encoder: Encoder) -> QueryAdapter | None:
+    """Return the adapter that comes with an encoder's model; None where none does."""
+    own: QueryAdapter | None = getattr(encoder, "query_adapter", None)
+    return own
+
+
 def weights_of(encoder: Encoder) -> str:
     """Name an encoder's weights, as adapters remember them: its fingerprint's, or all of it.
 

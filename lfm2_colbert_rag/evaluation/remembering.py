@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from .._support.token_vectors import check_query_vectors
 from ..encoder.protocol import Encoder, Fingerprint, Progress, query_room
+from ..encoder.query_adapter import QueryAdapter, adapter_of
 from ..types import TokenVectors
 
 # Bytes of vectors that are kept: of some 15,000 queries of 32 vectors with 128 dimensions.
@@ -65,6 +66,11 @@ class RememberingEncoder:
     def fingerprint(self) -> Fingerprint:
         """See :class:`~lfm2_colbert_rag.encoder.Encoder`."""
         return self._encoder.fingerprint
+
+    @property
+    def query_adapter(self) -> QueryAdapter | None:
+        """The adapter that comes with the model."""
+        return adapter_of(self._encoder)
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
         """Encode the queries that are not known.

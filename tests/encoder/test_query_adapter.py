@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 
 import numpy as np
 import pytest
@@ -14,9 +15,12 @@ from safetensors.numpy import save
 
 from lfm2_colbert_rag import maxsim
 from lfm2_colbert_rag.encoder import load_encoder
-from lfm2_colbert_rag.encoder.query_adapter import QueryAdapter, weights_of
+from lfm2_colbert_rag.encoder.query_adapter import FILE, QueryAdapter, weights_of
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
+from lfm2_colbert_rag.evaluation.remembering import RememberingEncoder
 from lfm2_colbert_rag.testing import HashEncoder
+
+from .checkpoints import write_checkpoint
 
 NUMBERS = st.floats(-1, 1, width=32)
 MATRICES = st.integers(1, 6).flatmap(lambda dim: arrays(np.float32, (dim, dim), elements=NUMBERS))
@@ -110,6 +114,24 @@ def test_an_adapter_is_of_one_model():
     for other in (HashEncoder(dim=16), HashEncoder(document_length=9)):
         with pytest.raises(ConfigError, match=r"another model than 'hash'.*lfm2-colbert align"):
             mine.require_model(other)
+
+
+def test_an_adapter_that_lies_with_another_model_is_refused(tmp_path):
+    folder = write_checkpoint(tmp_path / "model")
+    encoder = load_encoder(folder)
+    assert encoder.query_adapter is None
+    eye = np.eye(encoder.dim, dtype=np.float32)
+    QueryAdapter(eye, "of another").save(folder / FILE)
+    with pytest.raises(ModelFormatError, match="does not belong to its model"):
+        _ = encoder_of_copy(folder, tmp_path).query_adapter
+    QueryAdapter(eye, weights_of(encoder), origin={"summary": "mine"}).save(folder / FILE)
+    own = RememberingEncoder(encoder_of_copy(folder, tmp_path)).query_adapter
+    assert own.summary == "mine"
+
+
+def encoder_of_copy(folder, tmp_path):
+    """Load a model that nobody in this process has loaded."""
+    return load_encoder(shutil.copytree(folder, tmp_path / str(len(list(tmp_path.iterdir())))))
 
 
 def test_the_bundled_model_brings_its_own():

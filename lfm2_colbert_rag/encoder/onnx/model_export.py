@@ -12,6 +12,7 @@ from pathlib import Path
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import EXPORT_FILE, Checkpoint
 from ..hub import resolve_model
+from ..query_adapter import FILE as QUERY_ADAPTER
 from .converted import graph_key, write_graph
 from .dtypes import ONNX_DTYPES, OnnxDType
 
@@ -93,11 +94,12 @@ def _fill(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> None:
 
 
 def _settings_files(checkpoint: Checkpoint) -> Iterator[Path]:
-    """List what a checkpoint consists of besides its weights: settings, tokenizer, card."""
+    """List what a checkpoint has besides its weights: settings, tokenizer, card, query adapter."""
     parts = {checkpoint.folder, checkpoint.tokenizer_file.parent}
     parts.update(path for path in checkpoint.folder.iterdir() if path.is_dir())
     for part in sorted(parts):
         for path in sorted(part.iterdir()):
             wanted = path.suffix in (".json", ".txt", ".md") or path.name.startswith("LICENSE")
+            wanted = wanted or path.name == QUERY_ADAPTER
             if path.is_file() and wanted and path.name not in _NOT_SETTINGS:
                 yield path

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from ..._support.forking import renew_in_child
 from ..._support.paths import absolute_path
-from ...encoder.query_adapter import QueryAdapter
+from ...encoder.query_adapter import QueryAdapter, adapter_of
 from ...errors import ConfigError
 from .questions import Question
 
@@ -78,8 +78,7 @@ class Adapting:
             return None
         encoder = self._encoder.get()
         if isinstance(chosen, str) and chosen == AUTO:
-            own: QueryAdapter | None = getattr(encoder, "query_adapter", None)
-            return own
+            return adapter_of(encoder)
         adapter = chosen if isinstance(chosen, QueryAdapter) else self._from(Path(chosen))
         adapter.require_model(encoder)
         return adapter

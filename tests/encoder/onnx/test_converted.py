@@ -21,6 +21,7 @@ from lfm2_colbert_rag.encoder.onnx import converted
 from lfm2_colbert_rag.encoder.onnx.converted import find_or_convert, graph_key
 from lfm2_colbert_rag.encoder.onnx.model_export import export_model
 from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
+from lfm2_colbert_rag.encoder.query_adapter import FILE, QueryAdapter, weights_of
 from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 
 from ..checkpoints import edit_json, write_checkpoint
@@ -198,6 +199,16 @@ def test_an_export_is_the_model(tmp_path: Path, cache: Path, model: Path, dtype)
     )
     assert sorted(cache.rglob("*")) == cache_before
     assert read_fingerprint(export) == read_fingerprint(tmp_path / "gone")
+
+
+def test_an_export_brings_the_query_adapter_of_the_model(
+    tmp_path: Path, cache: Path, model: Path
+) -> None:
+    encoder = load_encoder(model)
+    matrix = np.eye(encoder.dim, dtype=np.float32)[::-1].copy()
+    QueryAdapter(matrix, weights_of(encoder)).save(model / FILE)
+    exported = load_encoder(export_model(model, tmp_path / "export"))
+    np.testing.assert_array_equal(exported.query_adapter.matrix, matrix)
 
 
 def test_an_export_of_the_other_layout(tmp_path: Path, cache: Path) -> None:
