@@ -18,6 +18,7 @@ from ..errors import REMEDY, IndexCorruptError
 from ..types import UNDETERMINED
 
 _READ = "SELECT row, language FROM passages WHERE row > ? ORDER BY row"
+_UNKNOWN = np.int16(-1)
 _MOST = 1000  # languages; there are fewer that any text was told to be in
 
 
@@ -41,14 +42,21 @@ class RowLanguages:
         return cls((), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int16))
 
     def of(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.int16]:
-        """Return the places in :attr:`names` of the languages of rows that were read."""
-        if len(rows) == len(self.rows):  # all of them, then
+        """Return the places in :attr:`names` of the languages of rows; -1 for those not read.
+
+        Such a one was forgotten between the snapshot that has it and the reading.
+        """
+        if np.array_equal(rows, self.rows):
             return self.codes
-        return self.codes[np.searchsorted(self.rows, rows)]
+        if not len(self.rows):
+            return np.full(len(rows), _UNKNOWN)
+        places = np.searchsorted(self.rows, rows).clip(max=len(self.rows) - 1)
+        return np.where(self.rows[places] == rows, self.codes[places], _UNKNOWN)
 
     def counts(self, rows: npt.NDArray[np.int64]) -> dict[str, int]:
         """Count ascending rows by language, the most frequent first."""
-        numbers = np.bincount(self.of(rows), minlength=len(self.names)).tolist()
+        codes = self.of(rows)
+        numbers = np.bincount(codes[codes != _UNKNOWN], minlength=len(self.names)).tolist()
         pairs = zip(self.names, numbers, strict=True)
         return dict(sorted((one for one in pairs if one[1]), key=lambda one: (-one[1], one[0])))
 

@@ -14,7 +14,7 @@ from lfm2_colbert_rag.errors import FilterError, IndexCorruptError
 from lfm2_colbert_rag.filters import matches, parse_where
 from lfm2_colbert_rag.retriever.fields import why_nothing
 from lfm2_colbert_rag.retriever.ingest.languages import tell_languages
-from lfm2_colbert_rag.storage.row_languages import is_mixed
+from lfm2_colbert_rag.storage.row_languages import RowLanguages, is_mixed
 
 from ..conftest import CORPUS
 from ..sealing import SEALING, define_sums
@@ -168,6 +168,21 @@ def test_rows_are_read_once(retriever):
     assert after.rows[: len(before.rows)].tolist() == before.rows.tolist()
     assert [after.names[code] for code in after.of(after.rows[-1:])] == ["fr"]
     assert after.counts(np.array([], dtype=np.int64)) == {}
+
+
+def test_rows_that_were_forgotten_meanwhile_are_in_no_language(retriever):
+    rows = retriever._store.snapshot().segments.rows
+    retriever.delete([*list(CORPUS)[:2], "library"])
+    retriever.optimize(forget_after=0)
+    languages = RowLanguages.none()
+    assert languages.of(rows).tolist() == [-1] * len(rows)
+    assert languages.counts(rows) == {}
+    with Retriever.open(retriever.path) as again:
+        found = again._store.catalog.languages()
+        codes = found.of(rows)
+    told = ["-" if code < 0 else found.names[code] for code in codes.tolist()]
+    assert sorted(told) == ["-", "-", "-", "de", "fr"]
+    assert found.counts(rows) == {"de": 1, "fr": 1}
 
 
 @given(

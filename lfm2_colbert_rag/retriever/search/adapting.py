@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -58,11 +58,14 @@ class Adapting:
         """Make the lock anew, which another thread of the parent may hold."""
         self._reading = threading.Lock()
 
-    def adapter(self, *, mixed: bool, asked: QueryAdapterLike | None = None) -> QueryAdapter | None:
+    def adapter(
+        self, mixed: Callable[[], bool], asked: QueryAdapterLike | None = None
+    ) -> QueryAdapter | None:
         """Return the adapter that questions go by; None for none.
 
         Args:
-            mixed: whether what is asked is in several languages.
+            mixed: tells whether what is asked is in several languages; called only where that
+                decides.
             asked: what :func:`check_adapter` gave for this search; None: as the retriever was
                 opened.
 
@@ -71,7 +74,7 @@ class Adapting:
             ModelFormatError: its file is damaged, or holds no adapter.
         """
         adapter = self._named(self._chosen if asked is None else asked)
-        return None if adapter is None or (adapter.use == "mixed" and not mixed) else adapter
+        return None if adapter is None or (adapter.use == "mixed" and not mixed()) else adapter
 
     def _named(self, chosen: QueryAdapterLike) -> QueryAdapter | None:
         if isinstance(chosen, str) and chosen == NONE:

@@ -25,6 +25,10 @@ class Languages:
         self._store = store
         self._known: tuple[object, RowLanguages | None] = (None, None)
 
+    def are_mixed(self, snapshot: Snapshot) -> bool:
+        """Tell whether the passages of a generation are in several languages."""
+        return self.mixed(snapshot) is not None
+
     def mixed(self, snapshot: Snapshot) -> RowLanguages | None:
         """Return the languages of rows; None where all passages of a generation share one."""
         wanted = snapshot.folder, snapshot.generation

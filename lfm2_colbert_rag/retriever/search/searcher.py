@@ -127,8 +127,7 @@ class Searcher:
             snapshot: the generation.
             asked: see :meth:`~.adapting.Adapting.adapter`, errors too.
         """
-        mixed = self._languages.mixed(snapshot) is not None
-        return self._adapting.adapter(mixed=mixed, asked=asked)
+        return self._adapting.adapter(lambda: self._languages.are_mixed(snapshot), asked)
 
     def queries(self, snapshot: Snapshot, texts: Sequence[str]) -> list[list[Query]]:
         """Encode queries, and say of each of their windows what it scores by chance."""
@@ -198,8 +197,7 @@ class Searcher:
         if not candidates:
             return []
         snapshot = self._store.snapshot()
-        told = Counter(tell_languages(one.text for one in candidates))
-        chosen = self._adapting.adapter(mixed=is_mixed(told, MIXED), asked=adapter)
+        chosen = self._adapting.adapter(lambda: _are_mixed(candidates), adapter)
         (question,) = adapted(self.encode([text]), chosen)
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
         windows = list(encoder.encode([one.text for one in candidates]))
@@ -346,8 +344,8 @@ class Searcher:
         if passages is None:
             return None
         # None of this knows the store: kept hits are to keep no connections open.
-        mixed = self._languages.mixed(snapshot) is not None
-        choose = partial(self._adapting.adapter, mixed=mixed, asked=asked.query_adapter)
+        mixed = self._languages.are_mixed(snapshot)
+        choose = partial(self._adapting.adapter, lambda: mixed, asked.query_adapter)
         read = partial(_read, self._encoder, snapshot.settings.dim, choose)
         find_evidence = partial(_find_evidence, passages, self.indexes.get(snapshot), read)
         return TermsFound(texts, rankings, passages, find_evidence)
@@ -357,6 +355,11 @@ class Searcher:
         rows = sorted({row for ranking in rankings for row in ranking.rows.tolist()})
         passages = self._store.catalog.passages(rows)
         return passages if len(passages) == len(rows) else None
+
+
+def _are_mixed(candidates: Iterable[Passage]) -> bool:
+    """Tell whether somebody else's texts are in several languages."""
+    return is_mixed(Counter(tell_languages(one.text for one in candidates)), MIXED)
 
 
 def _read(
