@@ -95,6 +95,23 @@ def test_a_sentence_finds_its_translation(encoder: Any, language: str) -> None:
     assert right >= 5
 
 
+def test_in_an_index_of_all_languages_it_finds_the_translation_as_well(encoder: Any) -> None:
+    assert encoder.query_adapter.dim == encoder.dim
+    texts = [
+        (f"{lang}{n}", text) for lang, some in SENTENCES.items() for n, text in enumerate(some)
+    ]
+    ids, sentences = zip(*texts, strict=True)
+    with Retriever.from_texts(sentences, ids=ids, model=encoder, storage="exact") as retriever:
+        assert retriever.plan("The cat sleeps.").query_adapter is not None
+        for language in OTHERS:
+            others = [f"{language}{n}" for n in range(6)]
+            for n, text in enumerate(SENTENCES[language]):
+                # Its own words are left out, and all else in its language may get in the way.
+                where = {"$id": {"$ne": others[n]}}
+                hits = retriever.search(text, k=1, where=where, mode="late")
+                assert hits[0].id.endswith(str(n))
+
+
 @pytest.mark.slow
 def test_torch_gives_the_same_vectors() -> None:
     pytest.importorskip("transformers")
