@@ -17,6 +17,7 @@ from lfm2_colbert_rag.retriever.search.fusion import Fusion
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.retriever.search.hybrid import FusionCandidates, Legs
 from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
+from lfm2_colbert_rag.retriever.search.languages import Languages
 from lfm2_colbert_rag.retriever.search.late import Query
 from lfm2_colbert_rag.storage.store import Store
 
@@ -40,7 +41,7 @@ class BothLegs:
         self._store = Store(folder)
         self._snapshot = self._store.snapshot()
         chances = Chances(lambda: encode_background(encoder))
-        self._legs = Legs(self._store, IndexCache(), chances)
+        self._legs = Legs(self._store, IndexCache(), chances, Languages(self._store))
 
     def ask(self, dataset: Dataset) -> tuple[Runs, npt.NDArray[np.float64]]:
         """Ask every judged query.
