@@ -9,6 +9,8 @@ PIP    := $(BIN)/$(INSTALL)
 # INSTALLER=uv installs what is developed with in a tenth of the time. It reads none of pip's settings.
 INSTALLER ?= pip
 ifeq ($(INSTALLER),uv)
+# Copies: NLTK, which LlamaIndex brings, refuses to read files that are linked from uv's cache.
+export UV_LINK_MODE := copy
 UV     := $(VENV)-uv/.installed
 into    = $(VENV)-uv/bin/uv pip install --quiet --python $(1)/bin/python
 else
