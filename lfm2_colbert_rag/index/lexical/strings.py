@@ -33,10 +33,10 @@ def _digits(end: int) -> str:
     return "0-9" + "".join(one for one in near if normalize("NFKC", one)[end] in "0123456789")
 
 
-# Digits in groups, but no long row of numbers, nor what is behind a point; and blanks that are
-# certainly not within such a number, which are looked for so far.
+# Digits in groups, but no long row of numbers, nor what is behind a point or the bar of a fraction;
+# and blanks that are certainly not within such a number, which are looked for so far.
 _GROUPED = re.compile(
-    rf"[1-9](?<![\w.,'][1-9])(?<![{_digits(-1)}]\s[1-9])[0-9]{{0,2}}"
+    rf"[1-9](?<![\w.,'\u2044][1-9])(?<![{_digits(-1)}]\s[1-9])[0-9]{{0,2}}"
     rf"(?:{_BLANKS}[0-9]{{3}}){{1,3}}(?!\s?[{_digits(0)}])"
 )
 _BETWEEN, _FARTHEST = re.compile(r"(?<![0-9])\s|\s(?![0-9]{3})"), 4096

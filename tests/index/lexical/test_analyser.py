@@ -151,6 +151,7 @@ def test_what_is_not_seen_changes_no_term(text, data):
 @example("1 000 \u00bc", "NFKC")
 @example("\u00b2 1 000", "NFKC")
 @example("1\u2007000\u00a0000", "NFKC")
+@example("\u00bc 000", "NFKC")
 def test_any_form_of_unicode_has_the_same_terms(text, form):
     assert analyse(unicodedata.normalize(form, text)) == analyse(text)
 
