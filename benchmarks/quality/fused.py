@@ -17,8 +17,8 @@ from lfm2_colbert_rag.retriever.search.fusion import Fusion
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.retriever.search.hybrid import FusionCandidates, Legs
 from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
-from lfm2_colbert_rag.retriever.search.languages import Languages
 from lfm2_colbert_rag.retriever.search.late import Query
+from lfm2_colbert_rag.retriever.search.mixed_languages import Languages
 from lfm2_colbert_rag.storage.store import Store
 
 DEPTH = 10

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .options import ModelArgument
 from .output import make_console, note
 
 if TYPE_CHECKING:
@@ -19,10 +20,7 @@ __all__ = ["align"]
 
 
 def align(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="nano, a hub id, or a folder.", show_default=False),
-    ],
+    model: ModelArgument,
     texts: Annotated[
         Path | None,
         typer.Option(

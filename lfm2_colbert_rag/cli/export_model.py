@@ -7,16 +7,14 @@ from typing import Annotated, Literal
 
 import typer
 
+from .options import ModelArgument
 from .output import byte_size
 
 __all__ = ["export_model"]
 
 
 def export_model(
-    model: Annotated[
-        str,
-        typer.Argument(metavar="MODEL", help="nano, a hub id, or a folder.", show_default=False),
-    ],
+    model: ModelArgument,
     into: Annotated[
         Path,
         typer.Option(

@@ -16,6 +16,7 @@ __all__ = [
     "JsonFlag",
     "LexicalOption",
     "ModeOption",
+    "ModelArgument",
     "ModelOption",
     "NewFolder",
     "OverlapOption",
@@ -44,6 +45,9 @@ WhereOption = Annotated[
         stats' lists the fields.""",
         show_default=False,
     ),
+]
+ModelArgument = Annotated[
+    str, typer.Argument(metavar="MODEL", help="nano, a hub id, or a folder.", show_default=False)
 ]
 ModelOption = Annotated[
     str | None,

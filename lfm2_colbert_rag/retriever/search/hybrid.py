@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ...storage.posting_sql import LexicalState
     from ...storage.store import Snapshot, Store
     from .index_cache import IndexCache
-    from .languages import Languages
+    from .mixed_languages import Languages
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50

@@ -31,8 +31,8 @@ from .fusion import Fusion
 from .hits import blank_hits, explain_row, matching_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
-from .languages import MIXED, Languages
 from .late import Query, ask, joined
+from .mixed_languages import MIXED, Languages
 from .plan import SearchPlan
 from .questions import Question, read_questions
 
