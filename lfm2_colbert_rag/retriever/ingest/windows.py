@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -231,23 +232,26 @@ class Borders:
 
     def _last_character(self, low: int, high: int) -> int:
         """Return the last token's start where a cut does no harm; else the last of all."""
-        for token in range(self._before(high + 1) - 1, self._before(low) - 1, -1):
-            if self._may_cut(int(self._starts[token])):
-                return int(self._starts[token])
-        return high
+        starts = self._starts[self._before(low) : self._before(high + 1)]
+        return next(self._harmless(starts[::-1]), high)
 
     def _first_character(self, low: int, high: int) -> int:
-        for token in range(self._before(low), self._before(high)):
-            if self._may_cut(int(self._starts[token])):
-                return int(self._starts[token])
-        return high
+        starts = self._starts[self._before(low) : self._before(high)]
+        return next(self._harmless(starts), high)
 
-    def _may_cut(self, place: int) -> bool:
-        """Tell whether a cut here parts no letter from its accents or its punctuation, no emoji."""
-        category = unicodedata.category(self._text[place])
-        if category[0] == "M" or category in ("Pe", "Pf", "Po"):
-            return False
-        return _JOINER not in self._text[place - 1 : place + 1]
+    def _harmless(self, places: _Places) -> Iterator[int]:
+        """Yield where a cut parts no letter from its accents or its punctuation, no emoji."""
+        text = self._text
+        for place in places.tolist():
+            if not (_clings(text[place]) or _JOINER in text[place - 1 : place + 1]):
+                yield place
+
+
+@lru_cache(maxsize=1 << 12)
+def _clings(character: str) -> bool:
+    """Tell whether a character belongs to the one before it."""
+    category = unicodedata.category(character)
+    return category[0] == "M" or category in ("Pe", "Pf", "Po")
 
 
 def _ends(kind: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> _Places:
