@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +18,7 @@ from .protocol import Fingerprint, Progress
 _SHORT = 32  # characters of a word that is worth remembering
 # Fast for some words; of a million it would make as many objects for the garbage collector.
 _WORD, _FEW = re.compile(r"\w+|[^\w\s]"), 256
-_BLANK, _LETTER, _OTHER = range(3)
+_BLANK, _LETTER, _OTHER, _UNKNOWN = range(4)
 _TOGETHER = 1 << 15  # characters that are looked at in one go, so that other threads get theirs
 
 
@@ -99,12 +99,12 @@ class HashEncoder:
     def _encode(self, text: str) -> TokenVectors:
         normal = normal_form(text)
         spans = find_words(normal.text)[: self._longest]
-        words = [normal.text[start:end] for start, end in zip(*spans.T.tolist(), strict=True)]
+        words = _WORD.findall(normal.text, 0, int(spans[-1, 1])) if len(spans) else []
         # A word that comes again costs next to nothing.
         known = {word: number for number, word in enumerate(dict.fromkeys(words))}
         hashes = [_word_hash(word) for word in known]
         vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
-        numbers = np.array([known[word] for word in words], dtype=np.intp)
+        numbers = np.fromiter(map(known.__getitem__, words), np.intp, len(words))
         return TokenVectors(
             vectors.reshape(-1, self._dim)[numbers],
             np.array([h % 50_000 for h in hashes], dtype=np.int32)[numbers],
@@ -144,20 +144,23 @@ def find_words(text: str) -> npt.NDArray[np.int32]:
 
 def _kinds(text: str) -> npt.NDArray[np.int8]:
     """Return of each character whether it is blank, of a word, or by itself."""
-    if text.isascii():
-        return _ASCII[np.frombuffer(text.encode(), np.uint8)]
     codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
-    distinct, numbers = np.unique(codes, return_inverse=True)
-    return np.array([_kind(chr(code)) for code in distinct.tolist()], np.int8)[numbers]
+    table = _table()
+    if len(new := np.unique(codes[table[codes] == _UNKNOWN])):
+        table[new] = [_kind(chr(code)) for code in new.tolist()]
+    return table[codes]
+
+
+@cache
+def _table() -> npt.NDArray[np.int8]:
+    """Return the kinds of all characters, as far as they were met."""
+    return np.full(0x110000, _UNKNOWN, dtype=np.int8)
 
 
 def _kind(character: str) -> int:
     if character.isalnum() or character == "_":
         return _LETTER
     return _BLANK if character.isspace() else _OTHER
-
-
-_ASCII = np.array([_kind(chr(code)) for code in range(128)], dtype=np.int8)
 
 
 def _edges(

@@ -122,14 +122,13 @@ class _Reader:
     def _numbered(self, terms: Sequence[str]) -> bytes:
         """Return the numbers of terms; that of a pair is one, wherever its words stand."""
         numbers = self._numbers
-        found = []
-        for term in terms:
-            number = numbers.get(term)
-            if number is None:
-                number = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
-                numbers[term] = number
-            found.append(number)
-        return array("i", found).tobytes()
+        try:
+            return array("i", map(numbers.__getitem__, terms)).tobytes()
+        except KeyError:
+            for term in terms:
+                if term not in numbers:
+                    numbers[term] = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
+        return array("i", map(numbers.__getitem__, terms)).tobytes()
 
     def _count(self) -> None:
         """Count what is held."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -41,6 +41,7 @@ _JOINER = "\N{ZERO WIDTH JOINER}"
 # a word that far.
 _PARAGRAPH_REACH, _REACH = 4, 2
 _OVERLAP = 8
+_TOGETHER = 1 << 15  # characters that are looked at in one go, so that other threads get theirs
 
 
 def check_overlap(overlap: int | None, room: int) -> int:
@@ -210,7 +211,8 @@ class Borders:
             or _last(self._sentences, reach(_REACH), last)
             or _last(self._lines, reach(_REACH), last)
             or _last(self._words, reach(_REACH), last)
-            or self._last_character(reach(_REACH), last)
+            or _last(self._harmless, reach(_REACH), last)
+            or last
         )
 
     def _next_start(self, start: int, end: int, overlap: int) -> int:
@@ -223,35 +225,40 @@ class Borders:
             _first(self._sentences, low, end)
             or _first(self._lines, low, end)
             or _first(self._words, low, end)
-            or self._first_character(low, end)
+            or _first(self._harmless, low, end)
+            or end
         )
 
     def _before(self, place: int) -> int:
         """Count the tokens that begin before a place."""
-        return int(np.searchsorted(self._starts, np.int32(place)))
+        return _count_below(self._starts, place)
 
-    def _last_character(self, low: int, high: int) -> int:
-        """Return the last token's start where a cut does no harm; else the last of all."""
-        starts = self._starts[self._before(low) : self._before(high + 1)]
-        return next(self._harmless(starts[::-1]), high)
+    @cached_property
+    def _harmless(self) -> _Places:
+        """Where tokens begin that a cut parts from no letter, no bracket and no emoji before."""
+        return _find_harmless(self._text, self._starts)
 
-    def _first_character(self, low: int, high: int) -> int:
-        starts = self._starts[self._before(low) : self._before(high)]
-        return next(self._harmless(starts), high)
 
-    def _harmless(self, places: _Places) -> Iterator[int]:
-        """Yield where a cut parts no letter from its accents or its punctuation, no emoji."""
-        text = self._text
-        for place in places.tolist():
-            if not (_clings(text[place]) or _JOINER in text[place - 1 : place + 1]):
-                yield place
+def _find_harmless(text: str, starts: _Places) -> _Places:
+    found = []
+    for begin in range(0, len(text), _TOGETHER):
+        first, beyond = (_count_below(starts, at) for at in (begin, begin + _TOGETHER))
+        places = starts[first:beyond]
+        # One character before, too: a blank stands for what is before the first.
+        part = text[begin - 1 : begin + _TOGETHER] if begin else f" {text[:_TOGETHER]}"
+        codes = np.frombuffer(part.encode("utf-32-le", "surrogatepass"), np.uint32)
+        before, own = codes[places - begin], codes[places - begin + 1]
+        distinct, numbers = np.unique(own, return_inverse=True)
+        clings = np.array([_clings(chr(code)) for code in distinct.tolist()], dtype=np.bool_)
+        found.append(places[~clings[numbers] & (before != ord(_JOINER))])
+    return np.concatenate(found)
 
 
 @lru_cache(maxsize=1 << 12)
 def _clings(character: str) -> bool:
     """Tell whether a character belongs to the one before it."""
     category = unicodedata.category(character)
-    return category[0] == "M" or category in ("Pe", "Pf", "Po")
+    return category[0] == "M" or category in ("Pe", "Pf", "Po") or character == _JOINER
 
 
 def _ends(kind: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> _Places:
@@ -269,11 +276,15 @@ def _find_ends(beginning: re.Pattern[str], border: re.Pattern[str], text: str) -
 
 def _last(places: _Places, low: int, high: int) -> int | None:
     """Return the last place from low to high; None if there is none."""
-    found = int(np.searchsorted(places, np.int32(high), side="right")) - 1
+    found = _count_below(places, high + 1) - 1
     return int(places[found]) if found >= 0 and places[found] >= low else None
 
 
 def _first(places: _Places, low: int, high: int) -> int | None:
     """Return the first place from low to before high; None if there is none."""
-    found = int(np.searchsorted(places, np.int32(low)))
+    found = _count_below(places, low)
     return int(places[found]) if found < len(places) and places[found] < high else None
+
+
+def _count_below(places: _Places, place: int) -> int:
+    return int(places.searchsorted(np.int32(place)))
