@@ -138,8 +138,10 @@ def find_words(text: str) -> npt.NDArray[np.int32]:
         part = text[place : place + _TOGETHER]
         kinds[place + 1 : place + 1 + len(part)] = _kinds(part)
     edges = [_edges(kinds[at : at + _TOGETHER + 2], at) for at in range(0, len(text), _TOGETHER)]
-    starts, ends = (np.concatenate(side) for side in zip(*edges, strict=True))
-    return np.stack((starts, ends), axis=1)
+    spans = np.empty((sum(len(starts) for starts, _ in edges), 2), dtype=np.int32)
+    for side in (0, 1):
+        np.concatenate([one[side] for one in edges], out=spans[:, side])
+    return spans
 
 
 def _kinds(text: str) -> npt.NDArray[np.int8]:

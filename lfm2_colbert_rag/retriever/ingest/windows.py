@@ -41,6 +41,7 @@ _JOINER = "\N{ZERO WIDTH JOINER}"
 # a word that far.
 _PARAGRAPH_REACH, _REACH = 4, 2
 _OVERLAP = 8
+_PIECES = 256  # windows of which the tokens are counted together
 _TOGETHER = 1 << 15  # characters that are looked at in one go, so that other threads get theirs
 
 
@@ -105,17 +106,20 @@ def find_windows(
     borders = {
         i: Borders(texts[i], spans) for i, spans in enumerate(all_spans) if len(spans) > room
     }
+    del all_spans  # of a text without blanks they take as much as all that is kept of it
     # A piece of a text may have a few tokens more than it had within the text, so each is counted
     # by itself, and texts with a piece too long are cut again with less in a window.
     lengths = dict.fromkeys(borders, max(1, room))
     while lengths:
         for i, length in lengths.items():
             windows[i] = borders[i].cut(length, overlap, least)
-        pieces = [(i, texts[i][start:end]) for i in lengths for start, end in windows[i]]
         excess = dict.fromkeys(lengths, 0)
-        counts = [len(spans) for spans in encoder.token_spans([piece for _, piece in pieces])]
-        for (i, _), count in zip(pieces, counts, strict=True):
-            excess[i] = max(excess[i], count - room)
+        cuts = [(i, span) for i in lengths for span in windows[i]]
+        for at in range(0, len(cuts), _PIECES):
+            some = cuts[at : at + _PIECES]
+            counted = encoder.token_spans([texts[i][start:end] for i, (start, end) in some])
+            for (i, _), spans in zip(some, counted, strict=True):
+                excess[i] = max(excess[i], len(spans) - room)
         lengths = {
             i: max(1, length - excess[i])
             for i, length in lengths.items()
