@@ -131,8 +131,8 @@ def find_words(text: str) -> npt.NDArray[np.int32]:
         [[0, 2], [3, 5], [5, 6]]
     """
     if len(text) <= _FEW:
-        spans = [word.span() for word in _WORD.finditer(text)]
-        return np.array(spans, dtype=np.int32).reshape(-1, 2)
+        found = [word.span() for word in _WORD.finditer(text)]
+        return np.array(found, dtype=np.int32).reshape(-1, 2)
     kinds = np.zeros(len(text) + 2, dtype=np.int8)  # what lies around it is blank
     for place in range(0, len(text), _TOGETHER):
         part = text[place : place + _TOGETHER]
