@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 from tokenizers import Tokenizer
 
 # Characters before which a text may be cut, where the tokenizer is seen to split there anyway. No
@@ -17,23 +19,25 @@ _PROBES = ("a{}b", "Z9{}9z", "é{}ß", "你{}好", "カ{}タ", "в{}я", "ب{}ت
 # Characters read for each token wanted, at first; European text has 3 to 5 a token.
 _CHARACTERS_PER_TOKEN = 8
 
-# A piece of a long text, and how far behind it a place is looked for where it does no harm to cut.
-# No text but mischief has none so far: it is cut anywhere, for its tokens would hold up everything.
-_PIECE, _FARTHEST = 1 << 14, 1 << 16
+# How far a place is looked for where it does no harm to cut: behind a head, and behind a piece of
+# a long text. No text but mischief has none so far: it is cut anywhere, for its tokens, an object
+# each, would hold up everything.
+_FARTHEST = 1 << 16
+_PIECE, _BEHIND = 1 << 14, 1 << 14
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tokens:
     """The tokens of one text.
 
     Attributes:
         ids: vocabulary ids.
-        offsets: for each, the characters ``(start, end)`` it stands for. Tokens that are parts
-            of one character each have that whole character.
+        offsets: ``(n, 2)`` int32, for each the characters ``[start, end)`` it stands for. Tokens
+            that are parts of one character each have that whole character.
     """
 
     ids: list[int]
-    offsets: list[tuple[int, int]]
+    offsets: npt.NDArray[np.int32]
 
 
 class HeadTokenizer:
@@ -66,26 +70,29 @@ class HeadTokenizer:
             for i, head, encoding in zip(waiting, heads, encodings, strict=True):
                 ids = encoding.ids
                 if len(ids) >= limit or len(head) == len(texts[i]):
-                    found[i] = Tokens(ids[:limit], encoding.offsets[:limit])
+                    # At once: an object each, those of a few pieces would have the garbage
+                    # collector look at all that there is.
+                    offsets = np.array(encoding.offsets[:limit], dtype=np.int32).reshape(-1, 2)
+                    found[i] = Tokens(ids[:limit], offsets)
             waiting = [i for i in waiting if i not in found]
             reach *= 8
         return [found[i] for i in range(len(texts))]
 
     def _head(self, text: str, reach: int) -> str:
-        return text if len(text) <= reach else text[: self._end(text, reach)]
+        return text if len(text) <= reach else text[: self._end(text, reach, _FARTHEST)]
 
     def pieces(self, text: str) -> Iterator[tuple[int, str]]:
         """Yield pieces of a text, whose tokens are those of the text, and where each begins."""
         start = 0
         while len(text) - start > _PIECE:
-            end = self._end(text, start + _PIECE)
+            end = self._end(text, start + _PIECE, _BEHIND)
             yield start, text[start:end]
             start = end
         yield start, text[start:]
 
-    def _end(self, text: str, reach: int) -> int:
-        """Return the first place from one on where a piece may end."""
-        farthest = min(len(text), reach + _FARTHEST)
+    def _end(self, text: str, reach: int, beyond: int) -> int:
+        """Return the first place from one on where a piece may end, or one so far beyond it."""
+        farthest = min(len(text), reach + beyond)
         cut = self._cut.search(text, reach, farthest) if self._cut else None
         return cut.start() if cut else farthest
 

@@ -58,7 +58,7 @@ def test_head_equals_the_start_of_the_whole(kind: str, text: str, limit: int) ->
     whole = TOKENIZERS[kind].encode(text, add_special_tokens=False)
     head = EAGER[kind].encode([text], limit)[0]
     assert head.ids == whole.ids[:limit]
-    assert head.offsets == whole.offsets[:limit]
+    assert list(map(tuple, head.offsets.tolist())) == whole.offsets[:limit]
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -358,7 +358,8 @@ class Searcher:
         # None of this knows the store: kept hits are to keep no connections open.
         mixed = self._languages.are_mixed(snapshot)
         choose = partial(self._adapting.adapter, lambda: mixed, asked.query_adapter)
-        read = partial(_read, self._encoder, snapshot.settings.dim, choose)
+        # A long question is not read anew for each of its hits.
+        read = lru_cache(len(texts))(partial(_read, self._encoder, snapshot.settings.dim, choose))
         find_evidence = partial(_find_evidence, passages, self.indexes.get(snapshot), read)
         return TermsFound(texts, rankings, passages, find_evidence)
 
