@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .retriever.search.fusion import Fusion
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
+    from .retriever.view import View, ViewStats
     from .retriever.warming import Warmed, warm
     from .types import (
         AddedIds,
@@ -76,6 +77,8 @@ __all__ = [
     "SearchSettings",
     "Storage",
     "TokenVectors",
+    "View",
+    "ViewStats",
     "Warmed",
     "Window",
     "__version__",
@@ -118,6 +121,8 @@ _HOME = {
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
+    "View": ".retriever.view",
+    "ViewStats": ".retriever.view",
     "Warmed": ".retriever.warming",
     "plain_metadata": "._support.intake",
     "warm": ".retriever.warming",

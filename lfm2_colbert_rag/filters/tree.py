@@ -17,6 +17,7 @@ __all__ = [
     "Not",
     "Or",
     "Path",
+    "id_after",
 ]
 
 Path: TypeAlias = tuple[str, ...]
@@ -28,8 +29,13 @@ LANGUAGE_PATH: Path = ("$lang",)
 MAX_DEPTH = 32
 
 # A level of what the user writes gives two nodes at most, such as a negation and what it negates;
-# a comparison with a string that has other forms, one more.
-_MOST_NODES_DEEP = 2 * MAX_DEPTH + 3
+# a comparison with a string that has other forms, one more; and a view, which asks more, another.
+_MOST_NODES_DEEP = 2 * MAX_DEPTH + 4
+
+
+def id_after(characters: int) -> Path:
+    """Return where a passage's id is found without so many characters at its beginning."""
+    return (*ID_PATH, str(characters))
 
 
 @dataclass(frozen=True)

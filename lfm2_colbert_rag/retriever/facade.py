@@ -41,6 +41,7 @@ from ..storage.exchange.export import ExportDType, export_index
 from ..storage.exchange.formats import open_dump
 from ..storage.exchange.given_vectors import GivenVectors
 from ..storage.memory import MemoryFolder
+from ..storage.scope import Scope
 from ..storage.store import Store
 from ..storage.verification import verify_index
 from ..types import (
@@ -68,6 +69,8 @@ from .search.explanation import Explanation
 from .search.fusion_tuning import FusionReport, tune_fusion
 from .search.plan import SearchPlan
 from .search.searcher import Searcher
+from .view import View
+from .viewing import Views, Whole
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +121,10 @@ class Retriever:
         self._after_commit = partial(_settle, self._compactor, self._searcher)
         self._ingestor = Ingestor(store, encoder, self._after_commit)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
+        choose = partial(check_mode, default=mode)
+        self._views = Views(
+            Whole(store, encoder, self._ingestor, query_adapter, self._after_commit, choose)
+        )
         if memory is not None:
             weakref.finalize(self, discard, store, memory)
 
@@ -348,6 +355,7 @@ class Retriever:
     def close(self) -> None:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
         self._searcher.indexes.forget()
+        self._views.forget()
         self._store.close()
         if self._memory is not None:
             self._memory.remove()
@@ -589,6 +597,43 @@ class Retriever:
         return Asked(
             check_k(k), condition, check_mode(mode, self._mode), check_adapter(query_adapter)
         )
+
+    def view(
+        self,
+        *,
+        tenant: str,
+        field: str = "tenant",
+        where: Where | None = None,
+        fields: Iterable[str] | None = None,
+    ) -> View:
+        """Return one tenant's part of the index, for those who may see no more of it.
+
+        To its user it is an index that holds the tenant's passages only, statistics and ids
+        included, and it has no way back to this one. Many views may be in use at once; to make one
+        costs nothing.
+
+        Args:
+            tenant: whose part. A view finds what was added through views of the same tenant and
+                field; here the ids of that begin with the name and a control character.
+            field: the key in the metadata of passages under which their tenant's name stands here.
+                A view sets it and does not show it.
+            where: a filter that passages must match besides. Such a view adds nothing.
+            fields: the keys of metadata that are shown, and that filters may ask for; None for all.
+                Such a view adds nothing.
+
+        Raises:
+            ConfigError: a name that cannot be one.
+            FilterError: the filter is malformed.
+
+        Example:
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> acme = retriever.view(tenant="acme")
+            >>> acme.add(["Hold the reset key."], ids=["page-1"])
+            ['page-1']
+            >>> len(acme), len(retriever.view(tenant="beta")), retriever.count({"tenant": "acme"})
+            (1, 0, 1)
+        """
+        return self._views.make(Scope.of(tenant, field, where, fields), self)
 
     def add(
         self,
