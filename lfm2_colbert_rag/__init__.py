@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .index.settings import SearchSettings
     from .retriever import Retriever
     from .retriever.fields import MetadataField, describe_fields, why_nothing
+    from .retriever.maintenance.purging import PurgeReceipt
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
     from .retriever.search.explanation import Explanation
@@ -70,6 +71,7 @@ __all__ = [
     "MetadataField",
     "Mode",
     "Passage",
+    "PurgeReceipt",
     "QueryAdapter",
     "Recall",
     "Retriever",
@@ -110,6 +112,7 @@ _HOME = {
     "IndexOptions": ".retriever.options",
     "LFM2ColBERTError": ".errors",
     "MetadataField": ".retriever.fields",
+    "PurgeReceipt": ".retriever.maintenance.purging",
     "Recall": ".retriever.maintenance.recall",
     "Retriever": ".retriever",
     "SearchPlan": ".retriever.search.plan",

@@ -57,10 +57,22 @@ from .plain import MAX_INTEGER
 from .prefixing import comparisons, with_id_prefix
 from .settling import settled
 from .strings import fold, has_another_form
-from .tree import ID_PATH, LANGUAGE_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
+from .tree import (
+    EVERYTHING,
+    ID_PATH,
+    LANGUAGE_PATH,
+    MAX_DEPTH,
+    And,
+    Comparison,
+    Filter,
+    Not,
+    Or,
+    Path,
+)
 
 __all__ = [
     "COMPARISONS",
+    "EVERYTHING",
     "ID_PATH",
     "LANGUAGE_PATH",
     "LIMITS",

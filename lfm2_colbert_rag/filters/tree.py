@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 from ..errors import FilterError
 
 __all__ = [
+    "EVERYTHING",
     "ID_PATH",
     "LANGUAGE_PATH",
     "MAX_DEPTH",
@@ -108,3 +109,7 @@ def _measure(node: And | Or | Not, children: tuple[Filter, ...]) -> None:
         raise FilterError(f"a filter is nested more than {_MOST_NODES_DEEP} nodes deep.")
     object.__setattr__(node, "size", max(1, sum(child.size for child in children)))
     object.__setattr__(node, "depth", depth)
+
+
+EVERYTHING: Filter = And(())
+"""What all passages match."""

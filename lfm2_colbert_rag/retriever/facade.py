@@ -35,7 +35,7 @@ from .._support.validation import (
 from ..encoder import Encoder
 from ..encoder.lazy import LazyEncoder, ModelLike
 from ..errors import InputError
-from ..filters import field_name, parse_field, parse_where
+from ..filters import EVERYTHING, field_name, parse_field, parse_where
 from ..storage.backup import copy_index, restore_index
 from ..storage.exchange.export import ExportDType, export_index
 from ..storage.exchange.formats import open_dump
@@ -57,6 +57,7 @@ from ..types import (
 from .ingest.ingestor import TEXTS, Ingestor
 from .maintenance.compaction import Compactor
 from .maintenance.optimizer import SAMPLE, Optimizer
+from .maintenance.purging import PurgeReceipt, purge
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
@@ -123,7 +124,10 @@ class Retriever:
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
         choose = partial(check_mode, default=mode)
         self._views = Views(
-            Whole(store, encoder, self._ingestor, query_adapter, self._after_commit, choose)
+            Whole(
+                *(store, encoder, self._ingestor, query_adapter, self._after_commit, choose),
+                partial(purge, store, self._optimizer),
+            )
         )
         if memory is not None:
             weakref.finalize(self, discard, store, memory)
@@ -1073,6 +1077,39 @@ class Retriever:
             )
             self._searcher.prepare()
             return self.stats()
+
+    def purge(self, *, progress: ProgressLike = None) -> PurgeReceipt:
+        """Remove every byte of passages that were deleted or replaced from the folder, now.
+
+        Segments and the catalog's file are written anew without them, and its log is emptied; what
+        readers in other processes have found and not yet read may be gone for them. Once it
+        returns, no file in the folder holds anything of them. Out of its reach are copies, and what
+        file systems keep of blocks that are free.
+
+        Args:
+            progress: see :meth:`add`; it counts passages.
+
+        Returns:
+            A receipt.
+
+        Raises:
+            IndexBusyError: others were reading all the time, so that something may be left; purge
+                again.
+            IndexLockedError: somebody else is optimizing, or wrote for too long; purge again.
+            IndexCorruptError: some segments are damaged, and may hold something; all else is gone.
+            StorageFullError: the disk is full, so that something may be left.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> retriever = Retriever.from_texts(["Ada's address"], ids=["ada"], model="hash")
+            >>> retriever.delete(["ada"])
+            1
+            >>> retriever.purge().passages
+            1
+        """
+        self._views.forget()
+        with self._store.pinned():
+            return purge(self._store, self._optimizer, EVERYTHING, progress)
 
     def tune_fusion(
         self,

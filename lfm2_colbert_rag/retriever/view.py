@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..types import AddedIds, Hit, Metadata, Mode, Passage, Where
 
 if TYPE_CHECKING:
+    from .maintenance.purging import PurgeReceipt
     from .search.adapting import QueryAdapterLike
     from .search.explanation import Explanation
     from .search.plan import SearchPlan
@@ -62,6 +63,7 @@ class Deeds:
     add: Callable[..., AddedIds]
     add_stream: Callable[..., int]
     delete: Callable[..., int]
+    purge: Callable[[ProgressLike], PurgeReceipt]
 
 
 class View:
@@ -293,3 +295,18 @@ class View:
             all: delete all that the view shows.
         """
         return self._deeds.delete(ids, where=where, all=all)
+
+    def purge(self, *, progress: ProgressLike = None) -> PurgeReceipt:
+        """Remove every byte of what the tenant deleted or replaced; see :meth:`Retriever.purge`.
+
+        All of the index is rearranged for it; what others deleted waits for its own time.
+
+        Returns:
+            A receipt, without what it would tell of the index.
+
+        Raises:
+            ReadOnlyError: the index may only be read, or the view shows a part of what the tenant
+                has.
+            IndexLockedError, IndexBusyError, IndexCorruptError: see :meth:`Retriever.purge`.
+        """
+        return self._deeds.purge(progress)

@@ -40,6 +40,7 @@ from .view import Deeds, View, ViewStats
 if TYPE_CHECKING:
     from ..encoder.lazy import LazyEncoder
     from ..storage.store import Store
+    from .maintenance.purging import PurgeReceipt
     from .search.explanation import Explanation
     from .search.plan import SearchPlan
 
@@ -62,6 +63,7 @@ class Whole:
         query_adapter: see ``Retriever.open``.
         after_commit: called after a commit of passages that were deleted.
         mode: returns how to search, given what a caller said of it.
+        purge: removes for good what was deleted of the passages that match a filter.
     """
 
     store: Store
@@ -70,6 +72,7 @@ class Whole:
     query_adapter: QueryAdapterLike | None
     after_commit: Callable[[], None]
     mode: Callable[[Mode | None], Mode]
+    purge: Callable[[Filter, ProgressLike], PurgeReceipt]
 
 
 class Views:
@@ -317,6 +320,12 @@ class _Viewing:
         self._searcher.prepare()
         return deleted
 
+    def purge(self, progress: ProgressLike) -> PurgeReceipt:
+        self._require_whole()
+        self.forget()
+        with self._whole.store.pinned():
+            return self._whole.purge(And(self._scope.conditions), progress).of_a_view()
+
     def _ask(self, ask: Callable[[], _T]) -> _T:
         """Ask one folder; see ``Store.whole``."""
         return self._whole.store.whole(ask)
@@ -343,8 +352,8 @@ class _Viewing:
         self._whole.store.require_writable()
         if not self._scope.is_whole:
             raise ReadOnlyError(
-                "a view with a filter or fields of its own adds nothing, as it might replace what "
-                "it does not show. Add through a view of the tenant that has neither."
+                "a view with a filter or fields of its own adds and purges nothing, as that might "
+                "touch what it does not show. Use a view of the tenant that has neither."
             )
 
     def _plain(self, passages: Iterator[Passage]) -> Iterator[Passage]:

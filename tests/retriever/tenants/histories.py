@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import strategies as st
@@ -64,7 +65,7 @@ steps = st.one_of(
     st.tuples(st.just("add"), st.lists(passage, min_size=1, max_size=20)),
     st.tuples(st.just("add"), st.lists(passage, min_size=1, max_size=6)),
     st.tuples(st.just("add_stream"), st.lists(passage, max_size=6), st.integers(1, 4)),
-    st.tuples(st.just("fill"), st.integers(30, 90)),
+    st.tuples(st.just("fill"), st.integers(30, 90), st.integers(0, 4)),
     st.tuples(st.just("delete"), st.fixed_dictionaries({"ids": st.lists(ids, max_size=3)})),
     st.tuples(st.just("delete"), st.fixed_dictionaries({"where": filters})),
     st.tuples(st.just("delete"), st.just({"all": True})),
@@ -80,6 +81,7 @@ steps = st.one_of(
     st.tuples(st.just("passages"), filters, st.none() | st.integers(1, 5)),
     st.tuples(st.just("count"), filters),
     st.tuples(st.just("stats")),
+    st.tuples(st.just("purge")),
 )
 
 
@@ -92,10 +94,10 @@ def answer(view: View, step: tuple[Any, ...]) -> str:
         return repr((type(error), error.args, str(error)))
 
 
-def fill(view: View, number: int) -> None:
-    """Add so many passages, that chance is worked out of the tenant's own windows."""
+def fill(view: View, number: int, kind: int = 0) -> None:
+    """Add so many passages that chance is worked out of the tenant's own windows."""
     view.add(
-        [f"{WORDS[place % 7]} number {place} {WORDS[place % 10]}" for place in range(number)],
+        [f"{SENTENCES[kind]} {WORDS[place % 7]} {place}" for place in range(number)],
         ids=[f"n{place}" for place in range(number)],
     )
 
@@ -123,7 +125,7 @@ def _delete(view: View, options: dict[str, Any]) -> str:
 _SHOWN: dict[str, Callable[..., str]] = {
     "add": _add,
     "add_stream": lambda view, passages, batch: repr(view.add_stream(passages, batch=batch)),
-    "fill": lambda view, number: repr(fill(view, number)),
+    "fill": lambda view, number, kind: repr(fill(view, number, kind)),
     "delete": _delete,
     "search": lambda view, query, options: _hits(view.search(query, **options)),
     "search_many": lambda view, queries, options: repr(
@@ -136,6 +138,7 @@ _SHOWN: dict[str, Callable[..., str]] = {
     "get": lambda view, ids: repr((view.get(ids), [id in view for id in ids])),
     "passages": lambda view, where, limit: repr(list(view.passages(where, limit=limit))),
     "count": lambda view, where: repr((view.count(where), len(view))),
+    "purge": lambda view: repr(replace(view.purge(), when="")),
     "stats": lambda view: repr((view.stats(), view, view.stats().to_dict())),
 }
 

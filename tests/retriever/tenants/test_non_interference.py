@@ -17,7 +17,7 @@ from lfm2_colbert_rag import Retriever, View
 
 from .histories import TENANTS, answer, new_index, steps
 
-HISTORIES = int(os.environ.get("LFM2_COLBERT_HISTORIES", "25"))
+HISTORIES = int(os.environ.get("LFM2_COLBERT_HISTORIES", "10"))
 PARTS = ({}, {}, {"where": {"n": {"$gte": 1}}}, {"fields": ["n"]})
 
 # What others than the two do to the index that they share.
@@ -45,8 +45,6 @@ def disturb(retriever: Retriever, how: str) -> None:
     """Do what is nobody's business of the two."""
     if how == "optimize":
         retriever.optimize()
-    elif how == "forget":
-        retriever.optimize(forget_after=0)
     elif how == "anew":  # as if others had been asking for so long that these were forgotten
         retriever._views.renew_after_fork()
     elif how == "plain":
@@ -61,7 +59,11 @@ def others_first() -> list[Any]:
         ("search", "the reset key of the router", {"k": 5, "where": None, "mode": mode})
         for mode in ("late", "lexical", "hybrid")
     ]
-    turns = [(tenant, 0, ("fill", number)) for number in (40, 80) for tenant in TENANTS]
+    turns = [
+        (tenant, 0, ("fill", number, kind))
+        for number in (40, 80)
+        for tenant, kind in zip(TENANTS, (0, 2), strict=True)
+    ]
     found = [(tenant, 0, one) for one in (*asked, ("stats",)) for tenant in TENANTS]
     return [*turns, *found, (None, 0, "forget"), ("beta", 0, ("delete", {"all": True})), *found]
 
@@ -74,6 +76,10 @@ def test_each_tenant_is_answered_as_in_an_index_of_its_own(taken):
         shared = stack.enter_context(new_index())
         alone = {tenant: stack.enter_context(new_index()) for tenant in TENANTS}
         for tenant, part, step in taken:
+            if step == "forget":  # which receipts of purges tell of
+                for index in (shared, *alone.values()):
+                    index.optimize(forget_after=0)
+                continue
             if tenant is None:
                 disturb(shared, step)
                 continue

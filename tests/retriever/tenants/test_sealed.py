@@ -74,7 +74,7 @@ def test_what_a_view_answers_reaches_no_index(mode):
         view = index.view(tenant="acme")
         fill(view, 40)
         answers = [
-            view.search("key number", k=3, mode=mode),
+            view.search("key", k=3, mode=mode),
             view.explain("key", "n0"),
             view.plan("key", mode=mode),
             view.stats(),
