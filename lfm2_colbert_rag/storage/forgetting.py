@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from ..filters import EVERYTHING, Filter
+from ..filters.tree import EVERYTHING, Filter
 from .filter_sql import prune_indexes, to_sql
 from .schema import generation_time, write_values
 
