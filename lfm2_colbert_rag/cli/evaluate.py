@@ -47,7 +47,7 @@ def evaluate(
     qrels: QrelsOption = None,
     index: AskedIndexOption = None,
     model: ModelOption = None,
-    mode: ModesOption = "late",
+    mode: ModesOption = None,
     measures: MeasuresOption = "nDCG@10,R@10,RR@10",
     k: DepthOption = None,
     languages: LanguagesOption = None,
@@ -77,7 +77,7 @@ def evaluate(
 
     source = _source(data, corpus, queries, qrels, index, titles, missing, leave_out_own)
     source = _choose(source, languages, queries_lang, passages_lang, limit)
-    options = {"modes": _list(mode), "k": k, "measures": _list(measures)}
+    options = {"modes": None if mode is None else _list(mode), "k": k, "measures": _list(measures)}
     evaluations = _evaluate(source, index, {**options, "model": model, "progress": progress})
     if report is not None:
         judged = source if isinstance(source, Dataset) else next(iter(source))

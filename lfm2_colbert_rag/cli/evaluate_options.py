@@ -59,7 +59,15 @@ AskedIndexOption = Annotated[
         show_default=False,
     ),
 ]
-ModesOption = Annotated[str, typer.Option("--mode", metavar="LIST", help="late, lexical, hybrid.")]
+ModesOption = Annotated[
+    str | None,
+    typer.Option(
+        "--mode",
+        metavar="LIST",
+        help="late, lexical, hybrid; the index's own way if left out.",
+        show_default=False,
+    ),
+]
 MeasuresOption = Annotated[
     str, typer.Option("--measures", metavar="LIST", help="Such as nDCG@10,R@100,AP.")
 ]

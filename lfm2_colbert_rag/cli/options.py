@@ -110,11 +110,12 @@ LexicalOption = Annotated[
     ),
 ]
 ModeOption = Annotated[
-    Mode,
+    Mode | None,
     typer.Option(
         "--mode",
         help="late: by the meaning of words, in any language. lexical: by the words themselves "
-        "(BM25). hybrid: by both.",
+        "(BM25). hybrid: by both; the default where the index keeps words.",
+        show_default=False,
     ),
 ]
 QueryAdapterOption = Annotated[

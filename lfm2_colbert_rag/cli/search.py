@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from ..retriever import Retriever
-    from ..types import Hit
+    from ..types import Hit, Mode
 
 __all__ = ["hit_to_dict", "search"]
 
@@ -39,7 +39,7 @@ def search(
     ],
     k: Annotated[int, typer.Option("-k", "--k", min=1, help="How many passages.")] = 5,
     where: WhereOption = None,
-    mode: ModeOption = "late",
+    mode: ModeOption = None,
     query_adapter: QueryAdapterOption = "auto",
     target_recall: TargetOption = None,
     plan: Annotated[
@@ -99,7 +99,7 @@ def hit_to_dict(hit: Hit, question: str) -> dict[str, Any]:
     }
 
 
-def _why_nothing(retriever: Retriever, mode: str, where: dict[str, Any] | None) -> str:
+def _why_nothing(retriever: Retriever, mode: Mode | None, where: dict[str, Any] | None) -> str:
     from ..retriever.fields import why_nothing
 
     if not len(retriever):

@@ -23,11 +23,12 @@ from .runs import Run, without_ties
 
 if TYPE_CHECKING:
     from ..encoder.lazy import ModelLike
-    from ..types import Storage
+    from ..types import Mode, Storage
 
 __all__ = ["evaluate", "evaluate_family", "index_dataset", "score_run"]
 
 _IDS = 500  # ids looked up at once
+DEFAULT: Mode = "hybrid"  # a new index keeps terms
 
 
 def evaluate(
@@ -35,7 +36,7 @@ def evaluate(
     retriever: Retriever | None = None,
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
-    modes: Sequence[str] = ("late",),
+    modes: Sequence[str] | None = None,
     k: int | None = None,
     model: ModelLike | None = None,
     storage: Storage | None = None,
@@ -53,7 +54,8 @@ def evaluate(
         retriever: the index to ask. None: the dataset's corpus is indexed in a temporary folder,
             which is removed afterwards.
         measures: see :func:`~lfm2_colbert_rag.evaluation.measures.check_measures`.
-        modes: which ways of searching to measure: ``"late"``, ``"lexical"``, ``"hybrid"``.
+        modes: which ways of searching to measure: ``"late"``, ``"lexical"``, ``"hybrid"``. None:
+            as the index is searched unless told otherwise.
         k: hits a query; what the measures look at when None. More changes the figures only where
             the search is approximate.
         model: what to index with where there is no retriever; see ``Retriever.open``.
@@ -79,6 +81,8 @@ def evaluate(
         >>> print(evaluation.mean("nDCG@10"))  # doctest: +SKIP
         0.83
     """
+    if modes is None:
+        modes = [DEFAULT if retriever is None else retriever.mode]
     plan = Plan(measures, check_modes(modes), k, worst, confidence, seed)
     begun = time.monotonic()
     if retriever is not None:
@@ -91,7 +95,7 @@ def evaluate_family(
     family: DatasetFamily,
     measures: Sequence[str] = DEFAULT_MEASURES,
     *,
-    modes: Sequence[str] = ("late",),
+    modes: Sequence[str] | None = None,
     k: int | None = None,
     model: ModelLike | None = None,
     storage: Storage | None = None,
@@ -124,7 +128,8 @@ def evaluate_family(
     Raises:
         ConfigError, InputError, MissingExtraError, ModelNotFoundError: see :func:`evaluate`.
     """
-    plan = Plan(measures, check_modes(modes), k, worst, confidence, seed)
+    chosen = check_modes([DEFAULT] if modes is None else modes)
+    plan = Plan(measures, chosen, k, worst, confidence, seed)
     pairs = family.pairs()
     encoder = RememberingEncoder(load_encoder(DEFAULT_MODEL if model is None else model))
     found: list[Evaluation] = []

@@ -23,6 +23,7 @@ from .statistics import bootstrap_interval
 
 if TYPE_CHECKING:
     from ..retriever.facade import Retriever
+    from ..types import Mode
 
 
 class Plan:
@@ -127,7 +128,7 @@ class Plan:
         return bootstrap_interval(given, confidence=self._confidence, seed=self._seed)
 
 
-def check_modes(modes: Sequence[str]) -> tuple[str, ...]:
+def check_modes(modes: Sequence[str]) -> tuple[Mode, ...]:
     """Return the modes without repetition.
 
     Raises:
@@ -135,7 +136,7 @@ def check_modes(modes: Sequence[str]) -> tuple[str, ...]:
     """
     if isinstance(modes, str):
         raise ConfigError(f"modes must be a list, such as [{modes!r}], not one string.")
-    checked = tuple([check_mode(mode) for mode in dict.fromkeys(modes)])
+    checked = tuple([mode for one in dict.fromkeys(modes) if (mode := check_mode(one))])
     if not checked:
         raise ConfigError(f"there is no mode; name some of {', '.join(MODES)}.")
     return checked

@@ -106,7 +106,7 @@ class Retriever:
         encoder: LazyEncoder,
         memory: MemoryFolder | None = None,
         *,
-        mode: Mode = "late",
+        mode: Mode | None = None,
         query_adapter: QueryAdapterLike | None = None,
         reopening: Reopening | None = None,
     ) -> None:
@@ -114,7 +114,7 @@ class Retriever:
         self._store = store
         self._encoder = encoder
         self._memory = memory
-        self._mode: Mode = mode
+        self._mode = mode
         self._reopening = reopening
         self._reader = Reader(store)
         self._searcher = Searcher(store, encoder, query_adapter)
@@ -122,10 +122,9 @@ class Retriever:
         self._after_commit = partial(_settle, self._compactor, self._searcher)
         self._ingestor = Ingestor(store, encoder, self._after_commit)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
-        choose = partial(check_mode, default=mode)
         self._views = Views(
             Whole(
-                *(store, encoder, self._ingestor, query_adapter, self._after_commit, choose),
+                *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
                 partial(purge, store, self._optimizer),
             )
         )
@@ -138,7 +137,7 @@ class Retriever:
         path: PathLike,
         *,
         model: ModelLike | None = None,
-        mode: Mode = "late",
+        mode: Mode | None = None,
         query_adapter: QueryAdapterLike | None = None,
         read_only: bool = False,
         target_recall: float | None = None,
@@ -151,7 +150,8 @@ class Retriever:
             path: the folder.
             model: ``"nano"``, a local folder, a hub id such as ``"LiquidAI/LFM2-ColBERT-350M"``,
                 or an encoder. It may be left out for an index that exists, which knows its model.
-            mode: how this retriever searches unless told otherwise, see :meth:`search`.
+            mode: how this retriever searches unless told otherwise, see :meth:`search`. None:
+                ``"hybrid"`` where the index keeps the terms of its passages, else ``"late"``.
             query_adapter: the map that queries go through unless told otherwise: ``"auto"``, which
                 None means: the one that comes with the model, which takes language out of them
                 where an index holds several; ``"none"``; a file of ``lfm2-colbert align``, or a
@@ -197,7 +197,7 @@ class Retriever:
         metadata: Iterable[Metadata | None] | None = None,
         strict: bool = False,
         model: ModelLike | None = None,
-        mode: Mode = "late",
+        mode: Mode | None = None,
         query_adapter: QueryAdapterLike | None = None,
         progress: ProgressLike = None,
         **options: Unpack[IndexOptions],
@@ -300,6 +300,16 @@ class Retriever:
             IndexMismatchError: what is there now is another model.
         """
         return self._encoder.get()
+
+    @property
+    def mode(self) -> Mode:
+        """How it searches unless told otherwise: as it was opened, or as the index can be now.
+
+        Example:
+            >>> Retriever.from_texts(["a lock"], model="hash").mode
+            'hybrid'
+        """
+        return self._searcher.mode(Asked(1, mode=self._mode))
 
     def __len__(self) -> int:
         """Return the number of live passages."""
@@ -598,9 +608,8 @@ class Retriever:
     ) -> Asked:
         """Check how something is asked for."""
         condition = None if where is None else parse_where(where)
-        return Asked(
-            check_k(k), condition, check_mode(mode, self._mode), check_adapter(query_adapter)
-        )
+        chosen = self._mode if mode is None else check_mode(mode)
+        return Asked(check_k(k), condition, chosen, check_adapter(query_adapter))
 
     def view(
         self,
@@ -1218,7 +1227,7 @@ def _settle(compactor: Compactor, searcher: Searcher, streaming: bool = False) -
 def _reopen(
     path: Path,
     model: ModelLike | None,
-    mode: Mode,
+    mode: Mode | None,
     read_only: bool,
     target_recall: float | None,
     lock_timeout: float,

@@ -27,7 +27,7 @@ class Reopening:
     Attributes:
         path: the folder; absolute.
         model: what named the model, or the encoder; None where the index knows it.
-        mode: how it is searched.
+        mode: how it is searched; None: as the index can be.
         read_only: whether writes are refused.
         target_recall: what was asked for.
         lock_timeout: seconds that writes wait.
@@ -36,7 +36,7 @@ class Reopening:
 
     path: Path
     model: ModelLike | None
-    mode: Mode
+    mode: Mode | None
     read_only: bool
     target_recall: float | None
     lock_timeout: float

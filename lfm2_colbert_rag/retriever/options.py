@@ -122,14 +122,14 @@ def require_same(folder: Path, options: Mapping[str, Any], settings: IndexSettin
             )
 
 
-def check_mode(mode: object, default: Mode = "late") -> Mode:
-    """Return how to search; the default for None.
+def check_mode(mode: object) -> Mode | None:
+    """Return how to search; None for None, which leaves it to the index.
 
     Raises:
         ConfigError: there is no such way.
     """
     if mode is None:
-        return default
+        return None
     for known in get_args(Mode):
         if mode == known:
             return known

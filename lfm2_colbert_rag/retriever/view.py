@@ -145,7 +145,10 @@ class View:
         fetch_k: int | None = None,
         query_adapter: QueryAdapterLike | None = None,
     ) -> list[Hit]:
-        """Find the passages that answer a query best; see :meth:`Retriever.search`."""
+        """Find the passages that answer a query best; see :meth:`Retriever.search`.
+
+        No query adapter is read from a file: that is a ConfigError.
+        """
         return self._deeds.search(
             query,
             k,

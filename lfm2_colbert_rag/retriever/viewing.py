@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
@@ -24,12 +25,13 @@ from .._support.validation import (
     check_query,
     check_stream,
 )
-from ..errors import ReadOnlyError
+from ..errors import ConfigError, ReadOnlyError
 from ..filters import ID_PATH, LIMITS_OF_VIEWS, And, Comparison, Filter, parse_where
 from ..storage.scope import Scope
 from ..storage.scoped import ScopedStore
 from ..types import AddedIds, Hit, Metadata, Mode, Passage, Where
 from .ingest.ingestor import TEXTS, Ingestor
+from .options import check_mode
 from .reading import Reader
 from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked
@@ -62,7 +64,7 @@ class Whole:
         ingestor: adds passages.
         query_adapter: see ``Retriever.open``.
         after_commit: called after a commit of passages that were deleted.
-        mode: returns how to search, given what a caller said of it.
+        mode: how to search unless told otherwise; None: as the index can.
         purge: removes for good what was deleted of the passages that match a filter.
     """
 
@@ -71,7 +73,7 @@ class Whole:
     ingestor: Ingestor
     query_adapter: QueryAdapterLike | None
     after_commit: Callable[[], None]
-    mode: Callable[[Mode | None], Mode]
+    mode: Mode | None
     purge: Callable[[Filter, ProgressLike], PurgeReceipt]
 
 
@@ -114,6 +116,20 @@ class Views:
         with self._changing:
             for viewing in self._kept.values():
                 viewing.forget()
+
+
+def _adapter(chosen: QueryAdapterLike | None) -> QueryAdapterLike | None:
+    """Return what names a query adapter; see :func:`~.search.adapting.check_adapter`.
+
+    Raises:
+        ConfigError: it names none, or a file: no tenant's question opens one.
+    """
+    adapter = check_adapter(chosen)
+    if isinstance(adapter, os.PathLike):
+        raise ConfigError(
+            'query_adapter of a view must be "auto", "none" or a QueryAdapter, not a file.'
+        )
+    return adapter
 
 
 def _sealed(do: Callable[..., _T], scope: Scope, owner: object) -> Callable[..., _T]:
@@ -212,7 +228,7 @@ class _Viewing:
     ) -> list[Hit]:
         passages, intake = check_candidates(candidates, strict=strict)
         limit = len(passages) if k is None else check_k(k)
-        text, adapter = check_query(query), check_adapter(query_adapter)
+        text, adapter = check_query(query), _adapter(query_adapter)
         intake.report(logger)
         return self._ask(lambda: self._searcher.rerank(text, passages, limit, adapter))
 
@@ -220,7 +236,7 @@ class _Viewing:
         self, query: str, id: str, *, query_adapter: QueryAdapterLike | None
     ) -> Explanation:
         text, (wanted,) = check_query(query), check_ids([id])
-        adapter = check_adapter(query_adapter)
+        adapter = _adapter(query_adapter)
         return self._ask(lambda: self._searcher.explain(text, wanted, adapter))
 
     def plan(
@@ -338,7 +354,8 @@ class _Viewing:
         query_adapter: QueryAdapterLike | None,
     ) -> Asked:
         condition = None if where is None else self._where(where)
-        return Asked(check_k(k), condition, self._whole.mode(mode), check_adapter(query_adapter))
+        chosen = self._whole.mode if mode is None else check_mode(mode)
+        return Asked(check_k(k), condition, chosen, _adapter(query_adapter))
 
     def _where(self, where: Where) -> Filter:
         return self._scope.within(parse_where(where, LIMITS_OF_VIEWS))

@@ -13,12 +13,17 @@ from ..filters import Filter
 from ..types import Passage
 from .home import Snapshot
 from .posting_lists import FoundPostings
+from .posting_sql import LexicalState
 from .row_languages import RowLanguages
 from .settings import IndexSettings
 
 
 class ReadablePostings(Protocol):
     """The posting lists; see :class:`~.posting_lists.PostingLists`."""
+
+    def state(self) -> LexicalState | None:
+        """Return how complete the lists are; None where the index is to have none."""
+        ...
 
     def read(self, terms: Sequence[str], above: int = -1) -> FoundPostings:
         """Return the lists of terms, also of rows that are nobody's business here."""

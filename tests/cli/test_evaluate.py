@@ -38,8 +38,8 @@ def test_progress_is_shown_unless_it_is_turned_off(
     assert "asking both en→de (3 of 4): 2 of 2\n" in shown.err
     assert quiet.err == ""
     one, other = (json.loads(outcome.out)["evaluations"] for outcome in (shown, quiet))
-    assert [found["modes"]["late"]["means"] for found in one] == [
-        found["modes"]["late"]["means"] for found in other
+    assert [found["modes"]["hybrid"]["means"] for found in one] == [
+        found["modes"]["hybrid"]["means"] for found in other
     ]
 
 
@@ -97,7 +97,7 @@ def test_comparing(run: Run, own: Path, family_folder: Path) -> None:
     assert "1.0000" in outcome.out
     rows = json.loads(run("evaluate", "--compare", "a.json", "b.json", "--json").out)
     assert [(row["mode"], row["measure"], row["p"]) for row in rows] == [
-        ("late", "nDCG@10", 1), ("late", "R@10", 1), ("late", "RR@10", 1),
+        ("hybrid", "nDCG@10", 1), ("hybrid", "R@10", 1), ("hybrid", "RR@10", 1),
     ]  # fmt: skip
     outcome = run("evaluate", "--compare", "a.json", "c.json")
     assert outcome.code == 1

@@ -76,7 +76,7 @@ def family(family_folder):
 
 def two_modes(retriever, dataset):
     """An evaluation with a second mode that finds nothing."""
-    late = evaluate(dataset, retriever)
+    late = evaluate(dataset, retriever, modes=["late"])
     nothing = score_run({}, dataset, mode="lexical")
     return dataclasses.replace(late, modes={**late.modes, **nothing.modes})
 
@@ -199,4 +199,4 @@ def test_the_folder_of_a_report(tmp_path, retriever, dataset):
 
 def test_a_family_writes_a_run_a_pair(tmp_path, family):
     names = {path.name for path in write_report(family, tmp_path)}
-    assert {"run.en-de.late.txt", "run.de-de.late.txt"} <= names
+    assert {"run.en-de.hybrid.txt", "run.de-de.hybrid.txt"} <= names

@@ -18,11 +18,11 @@ class Asked:
     Attributes:
         k: how many hits, at least 1.
         where: what they must match; None for all.
-        mode: what is compared.
+        mode: what is compared; None: by :meth:`~.hybrid.Legs.default`.
         query_adapter: see :meth:`~.adapting.Adapting.adapter`.
     """
 
     k: int
     where: Filter | None = None
-    mode: Mode = "late"
+    mode: Mode | None = None
     query_adapter: QueryAdapterLike | None = None

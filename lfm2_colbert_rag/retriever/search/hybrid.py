@@ -16,7 +16,7 @@ from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
 from ...index.lexical.bm25 import Bm25, LexicalRanking
 from ...index.lexical.postings import LENGTHS
-from ...types import Leg
+from ...types import Leg, Mode
 from .fusion import Fusion, fuse
 from .language_fusion import Standout, fuse_languages
 from .late import Answer, Query, ask
@@ -164,6 +164,11 @@ class Legs:
         """Work out beforehand what questions by terms need, where there was one."""
         if self._made is not None:
             self._bm25(snapshot)
+
+    def default(self) -> Mode:
+        """Return how to search unless told otherwise: by both legs as far as there are terms."""
+        state = self._store.catalog.postings.state()
+        return "hybrid" if state is not None and state.is_complete else "late"
 
     def lexical(
         self,

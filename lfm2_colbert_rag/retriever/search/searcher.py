@@ -17,7 +17,7 @@ from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_window
 from ...encoder.background import Background, encode_background
 from ...encoder.queries import asking_for
-from ...errors import IndexBusyError, PassageNotFoundError
+from ...errors import ConfigError, IndexBusyError, PassageNotFoundError
 from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
 from ...storage.row_languages import is_mixed
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from ...index.lexical.bm25 import LexicalRanking
     from ...storage.home import Snapshot
     from ...storage.readable import ReadableStore
-    from ...types import Hit, Leg, Match, Passage, TokenMatrix
+    from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
     from .adapting import QueryAdapterLike
     from .explanation import Explanation
     from .own_chances import RowKeys
@@ -146,6 +146,10 @@ class Searcher:
             asked: see :meth:`~.adapting.Adapting.adapter`, errors too.
         """
         return self._adapting.adapter(lambda: self._languages.are_mixed(snapshot), asked)
+
+    def mode(self, asked: Asked) -> Mode:
+        """Return how something is answered."""
+        return self.legs.default() if asked.mode is None else asked.mode
 
     def queries(self, snapshot: Snapshot, texts: Sequence[str]) -> list[list[Query]]:
         """Encode queries, and say of each of their windows what it scores by chance."""
@@ -258,7 +262,7 @@ class Searcher:
         if isinstance(index, CompressedIndex):
             traces = [one for _, one in index.search_with_traces(vectors, asked.k, rows=rows)]
         fused = None
-        if asked.mode == "hybrid":
+        if self.mode(asked) == "hybrid":
             query = windows_asked(question, self._chances.of(snapshot))
             (found,) = self.legs.candidates(snapshot, [query], asked.k, rows)
             fused = found.plan(self.fusion(snapshot))
@@ -309,8 +313,8 @@ class Searcher:
             if asked.mode == "lexical":
                 found = self._search_terms(snapshot, texts, asked, rows)
             else:
-                adapter = self.adapter(snapshot, asked.query_adapter)
-                found = self._search_vectors(snapshot, adapted(encoded, adapter), asked, rows)
+                questions = adapted(encoded, self.adapter(snapshot, asked.query_adapter))
+                found = self._search_vectors(snapshot, questions, asked, rows)
             if found is not None:
                 return snapshot, found
         raise IndexBusyError(
@@ -329,13 +333,21 @@ class Searcher:
         asked: Asked,
         rows: npt.NDArray[np.int64] | None,
     ) -> VectorsFound | None:
-        """Answer by late interaction, alone or with BM25; None if a passage is gone meanwhile."""
+        """Answer by late interaction, alone or with BM25; None if a passage is gone meanwhile.
+
+        None also where the index had terms that were dropped meanwhile, and nobody asked for them.
+        """
         self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
         index, chance = self.indexes.get(snapshot), self._chances.of(snapshot)
         queries = [windows_to_rank(question, chance) for question in questions]
         legs: Sequence[Mapping[int, Mapping[str, Leg]] | None]
-        if asked.mode == "hybrid":
-            candidates = self.legs.candidates(snapshot, queries, asked.k, rows)
+        if self.mode(asked) == "hybrid":
+            try:
+                candidates = self.legs.candidates(snapshot, queries, asked.k, rows)
+            except ConfigError:
+                if asked.mode is None:
+                    return None
+                raise
             fusion = self.fusion(snapshot)
             answers, legs = (
                 [one.fused(fusion) for one in candidates],

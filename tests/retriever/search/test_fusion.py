@@ -227,7 +227,7 @@ def test_the_plan_of_a_hybrid_search_shows_the_legs(shelves):
         assert "candidates by meaning" in drawn
         assert "candidates by words" in drawn
         assert f"{plan.fusion.share:.3f}" in drawn
-    assert shelves.plan(QUERIES["q3"]).fusion is None
+    assert shelves.plan(QUERIES["q3"], mode="late").fusion is None
     assert shelves.plan("nothing of this", mode="hybrid").fusion.share == 0
     with pytest.raises(ConfigError, match="'dense'"):
         shelves.plan("item3", mode="dense")

@@ -47,7 +47,7 @@ def test_words_are_found_without_a_model(retriever, monkeypatch):
 
 
 def test_hits_say_what_each_leg_gave(retriever):
-    late = {hit.id: hit for hit in retriever.search("the reset key", k=5)}
+    late = {hit.id: hit for hit in retriever.search("the reset key", k=5, mode="late")}
     words = {hit.id: hit for hit in retriever.search("the reset key", k=5, mode="lexical")}
     both = retriever.search("the reset key", k=5, mode="hybrid")
     assert len(both) == len(CORPUS)
@@ -63,11 +63,11 @@ def test_hits_say_what_each_leg_gave(retriever):
     assert best.legs["lexical"].rank == 1
     assert best.evidence  # found by the model, when asked for
     assert pickle.loads(pickle.dumps(best)) == best
-    assert retriever.search("the reset key", k=1)[0].legs["late"].rank == 1
+    assert retriever.search("the reset key", k=1, mode="late")[0].legs["late"].rank == 1
 
 
 def test_without_a_shared_word_hybrid_ranks_as_late_does(retriever):
-    late = [hit.id for hit in retriever.search("zzzz qqqq", k=5)]
+    late = [hit.id for hit in retriever.search("zzzz qqqq", k=5, mode="late")]
     assert [hit.id for hit in retriever.search("zzzz qqqq", k=5, mode="hybrid")] == late
 
 
@@ -80,6 +80,45 @@ def test_a_default_mode_and_unknown_ones(folder):
             retriever.search("library", mode="bm25")
     with pytest.raises(ConfigError, match="'dense'"):
         Retriever.open(folder, mode="dense")
+
+
+def test_both_are_compared_unless_told_otherwise(folder, retriever):
+    hybrid = retriever.search("the reset key", mode="hybrid")
+    assert retriever.search("the reset key") == hybrid
+    assert retriever.search_many(["the reset key"]) == [hybrid]
+    assert retriever.rank_many(["the reset key"]) == [[(hit.id, hit.score) for hit in hybrid]]
+    assert retriever.plan("the reset key") == retriever.plan("the reset key", mode="hybrid")
+    assert retriever.mode == pickle.loads(pickle.dumps(retriever)).mode == "hybrid"
+    with Retriever.open(retriever.path, mode="late") as other:
+        assert other.mode == pickle.loads(pickle.dumps(other)).mode == "late"
+        assert other.search("the reset key") == retriever.search("the reset key", mode="late")
+
+
+def test_meaning_alone_is_compared_as_long_as_words_are_not_complete(folder):
+    with Retriever.open(folder, model="hash", lexical=False) as retriever:
+        fill(retriever)
+        late = retriever.search("the reset key", mode="late")
+        assert retriever.mode == "late"
+        assert retriever.search("the reset key") == late
+        with Retriever.open(folder, lexical=True) as other:
+            assert other.mode == retriever.mode == "late"
+            assert other.search("the reset key") == late
+            other.optimize()
+        assert retriever.mode == "hybrid"
+        assert retriever.search("the reset key") == retriever.search("the reset key", mode="hybrid")
+
+
+def test_words_that_are_dropped_in_the_middle_of_a_search_are_not_missed(retriever, monkeypatch):
+    """Nobody asked for them, so the search is repeated without them."""
+    late = retriever.search("the reset key", mode="late")
+    postings = store_of(retriever).catalog.postings
+    complete = postings.state()
+    postings.disable()
+    states = iter([complete])
+    monkeypatch.setattr(type(postings), "state", lambda self: next(states, None))
+    assert retriever.search("the reset key") == late
+    with pytest.raises(ConfigError, match="lexical=True"):
+        retriever.search("the reset key", mode="hybrid")
 
 
 def test_filters_apply_to_both(retriever):

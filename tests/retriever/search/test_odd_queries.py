@@ -115,9 +115,9 @@ def test_what_is_no_matrix_of_the_width_is_named_by_every_leg(asked, leg, change
 def test_longer_and_shorter_queries_find_the_same(asked, factor):
     """A score is a sum of products: it grows with the query, and its order stays."""
     retriever, encoder = asked
-    before = retriever.search(QUESTION, k=10)
+    before = retriever.search(QUESTION, k=10, mode="late")
     encoder.query = lambda vectors: (vectors * factor).astype(np.float32)
-    after = retriever.search(QUESTION, k=10)
+    after = retriever.search(QUESTION, k=10, mode="late")
     assert [hit.id for hit in after[:5]] == [hit.id for hit in before[:5]]
     np.testing.assert_allclose(
         [hit.score for hit in after], [hit.score * factor for hit in before], rtol=1e-2

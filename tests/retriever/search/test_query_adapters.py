@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,11 +41,12 @@ def scores(hits):
 
 def test_the_models_own_is_used_where_an_index_holds_several_languages(encoder):
     retriever = mixed(encoder)
-    assert retriever.search(ASKED, query_adapter="none")[0].id.startswith("d")
-    for found in (retriever.search(ASKED), retriever.search_many([ASKED])[0]):
+    late: dict[str, Any] = {"mode": "late"}
+    assert retriever.search(ASKED, query_adapter="none", **late)[0].id.startswith("d")
+    for found in (retriever.search(ASKED, **late), retriever.search_many([ASKED], **late)[0]):
         assert found[0].id == "e1"
-    assert retriever.rank_many([ASKED])[0][0][0] == "e1"
-    assert retriever.search(ASKED, 2, diversity=0.1)[0].id == "e1"
+    assert retriever.rank_many([ASKED], **late)[0][0][0] == "e1"
+    assert retriever.search(ASKED, 2, diversity=0.1, **late)[0].id == "e1"
 
 
 @pytest.mark.parametrize("mode", ["late", "hybrid"])

@@ -45,7 +45,8 @@ def test_it_lies_in_0_to_1_and_never_falls_as_the_score_rises(one, other, mean, 
 
 
 def test_hits_are_ordered_by_relevance_too(filled):
-    values = [hit.relevance for hit in filled.search("Which device stands in room 3?", k=160)]
+    found = filled.search("Which device stands in room 3?", k=160, mode="late")
+    values = [hit.relevance for hit in found]
     assert values == sorted(values, reverse=True)
     assert values[0] > 0.3 > values[-1]
 

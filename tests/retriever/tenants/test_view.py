@@ -271,6 +271,17 @@ def test_nobody_finds_in_the_cache_what_another_asked(mode):
         assert desk.encoded == ["the key"] * 3
 
 
+def test_no_question_opens_a_file(acme, tmp_path):
+    for ask in (
+        lambda: acme.search("key", query_adapter=tmp_path / "adapter"),
+        lambda: acme.rerank("key", ["key"], query_adapter="/etc/passwd"),
+        lambda: acme.explain("key", "reset", query_adapter="adapter"),
+    ):
+        with pytest.raises(ConfigError, match="not a file"):
+            ask()
+    assert acme.search("key", k=1, mode="late", query_adapter="none")
+
+
 def test_questions_to_views_are_not_remembered(index, acme):
     acme.search("a secret question", mode="hybrid")
     assert len(index._searcher.asked) == 0
