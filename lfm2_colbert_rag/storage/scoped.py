@@ -142,8 +142,9 @@ class ScopedStore:
         if last is not None and last[0] is whole:
             return last[1]
         rows = self.catalog.rows(whole.generation)
-        if last is not None and np.array_equal(rows, last[1].segments.rows):
-            rows = last[1].segments.rows
+        if last is not None and last[1].folder is whole.folder:
+            former = last[1].segments.rows
+            rows = former if np.array_equal(rows, former) else rows
         narrow = replace(whole, segments=LiveSegments(_within(whole.segments, rows), rows))
         self._last = whole, narrow  # at once, so that no lock is needed
         return narrow

@@ -312,6 +312,22 @@ def test_views_are_read_only_where_the_index_is(tmp_path: Path):
             assert [one.id for one in view.passages()] == ["k", "l"]
 
 
+def test_another_index_under_the_same_name_is_another(tmp_path: Path):
+    for name, text in (("old", "the old key of a lock"), ("new", "a new key of two new locks")):
+        with Retriever.open(tmp_path / name, model="hash") as index:
+            index.view(tenant="acme").add([text, "nothing else"], ids=["k", "n"])
+    modes = ("late", "lexical", "hybrid")
+    with Retriever.open(tmp_path / "new") as other:
+        expected = [other.view(tenant="acme").search("key", mode=mode) for mode in modes]
+    with Retriever.open(tmp_path / "old") as index:
+        view = index.view(tenant="acme")
+        for mode in modes:
+            assert view.search("key", k=1, mode=mode)[0].text == "the old key of a lock"
+        (tmp_path / "old").rename(tmp_path / "older")
+        (tmp_path / "new").rename(tmp_path / "old")
+        assert [view.search("key", mode=mode) for mode in modes] == expected
+
+
 def test_errors_name_ids_as_the_tenant_knows_them(index, acme):
     class Broken(HashEncoder):
         def encode_document(self, texts, *, progress=None):
