@@ -12,18 +12,15 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import IndexBusyError, IndexLockedError, ReadOnlyError
 from lfm2_colbert_rag.storage import forgetting
 
-from ...grown import compress_early
 from .test_forgetting import Secrets, be_careless, fill, search_in_threads
 
 
 def test_nothing_is_left_and_the_receipt_says_so(folder, monkeypatch):
-    compress_early(monkeypatch)
     be_careless(monkeypatch)
     secrets = Secrets(1)
     with Retriever.open(folder, model="hash") as retriever:
         retriever.create_filter_index("owner")
         fill(retriever, secrets, commits=2)
-        assert retriever.stats().storage == "compressed"
         search_in_threads(retriever)
         retriever.delete(secrets.ids[:4])
         retriever.add(["w1", "w2"], ids=secrets.ids[4:])  # their ids stay, and nothing else

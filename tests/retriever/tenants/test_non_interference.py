@@ -17,7 +17,7 @@ from lfm2_colbert_rag import Retriever, View
 
 from .histories import TENANTS, answer, new_index, steps
 
-HISTORIES = int(os.environ.get("LFM2_COLBERT_HISTORIES", "10"))
+HISTORIES = int(os.environ.get("LFM2_COLBERT_HISTORIES", "4"))
 PARTS = ({}, {}, {"where": {"n": {"$gte": 1}}}, {"fields": ["n"]})
 
 # What others than the two do to the index that they share.
@@ -29,7 +29,7 @@ history = st.lists(
         st.tuples(st.none(), st.just(0), others),
     ),
     min_size=4,
-    max_size=30,
+    max_size=25,
 )
 laws = settings(
     max_examples=HISTORIES,
@@ -61,7 +61,7 @@ def others_first() -> list[Any]:
     ]
     fills = [
         [(tenant, 0, ("fill", number, kind)) for tenant, kind in zip(TENANTS, (0, 2), strict=True)]
-        for number in (40, 80)
+        for number in (35, 70)
     ]
     found = [(tenant, 0, one) for one in (*asked, ("stats",)) for tenant in TENANTS]
     # What was worked out before there was more is forgotten in one of the indexes, and must not
