@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ..filters import And, Filter
+from ..filters import EVERYTHING, And, Filter
 from ..index.base import LiveSegment, LiveSegments
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ class ScopedCatalog:
             where: what :meth:`Scope.within` gave.
             generation: in which.
         """
+        if where == EVERYTHING:
+            return self.rows(generation)
         # One joint, since a filter may be as deep as it gets already.
         both = And((*self._scope.conditions, where))
         return self._catalog.select(both, generation)

@@ -38,7 +38,8 @@ class OwnChances:
         self._background = background
         self._row_keys = row_keys
         self._lock = threading.Lock()
-        self._of: tuple[object, ...] = ()
+        self._rows: npt.NDArray[np.int64] | None = None
+        self._files: tuple[str, ...] = ()
         self._chance = Chance(None, 0.0, None)
         renew_in_child(self)
 
@@ -50,10 +51,11 @@ class OwnChances:
         """Return what is known in a generation."""
         with self._lock:
             # Which rows live in which files: others' commits change neither.
-            wanted = (snapshot.segments.rows, *(live.segment for live in snapshot.segments))
-            if len(wanted) != len(self._of) or any(map(_differ, wanted, self._of)):
+            rows = snapshot.segments.rows
+            files = tuple(live.segment.info.name for live in snapshot.segments)
+            if rows is not self._rows or files != self._files:
                 self._chance = self._work_out(snapshot)
-                self._of = wanted
+                self._rows, self._files = rows, files
             return self._chance
 
     def prepare(self, snapshot: Snapshot) -> None:
@@ -61,7 +63,7 @@ class OwnChances:
 
         Nothing is done where nobody has asked yet and the model's background would be needed.
         """
-        if not self._of and _windows(snapshot) < MANY:
+        if self._rows is None and _windows(snapshot) < MANY:
             return
         own = self.of(snapshot).own
         if own is not None:
@@ -75,7 +77,3 @@ class OwnChances:
 
 def _windows(snapshot: Snapshot) -> int:
     return sum(live.windows for live in snapshot.segments)
-
-
-def _differ(one: object, other: object) -> bool:
-    return one is not other
