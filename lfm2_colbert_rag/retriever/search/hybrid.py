@@ -19,7 +19,6 @@ from ...index.lexical.blocks import Numbers
 from ...index.lexical.bm25 import Bm25, LexicalRanking, ReadLists
 from ...index.lexical.postings import LENGTHS
 from ...types import Leg, Mode
-from .chance import Chances
 from .fusion import Fusion, fuse
 from .language_fusion import Standout, fuse_languages
 from .late import Answer, Query, ask
@@ -27,11 +26,14 @@ from .plan import FusionPlan
 from .relevance import MIN_SPREAD
 
 if TYPE_CHECKING:
+    from ...storage.home import Snapshot
     from ...storage.posting_lists import FoundPostings
     from ...storage.posting_sql import LexicalState
-    from ...storage.store import Snapshot, Store
+    from ...storage.readable import ReadableStore
+    from .chance import Chances
     from .index_cache import IndexCache
     from .mixed_languages import Languages
+    from .own_chances import OwnChances
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50
@@ -145,7 +147,11 @@ class Legs:
     """
 
     def __init__(
-        self, store: Store, indexes: IndexCache, chances: Chances, languages: Languages
+        self,
+        store: ReadableStore,
+        indexes: IndexCache,
+        chances: Chances | OwnChances,
+        languages: Languages,
     ) -> None:
         self._store, self._indexes, self._chances = store, indexes, chances
         self._languages = languages
@@ -270,6 +276,8 @@ class Legs:
         live, none = snapshot.segments.rows, np.empty(0, dtype=np.int64)
         if self._made is not None:
             known, former = self._made
+            if former.rows is live:  # as a part of an index tells in which others wrote
+                return former
             if known.folder is snapshot.folder and known.generation < snapshot.generation:
                 found = self._postings([LENGTHS], former.last)
                 return former.later(live, found.get(LENGTHS, (none, none)))
