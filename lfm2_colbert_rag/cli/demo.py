@@ -70,16 +70,24 @@ def demo(
         typer.Option("--into", metavar="DIR", help="Keep the index here.", show_default=False),
     ] = None,
     model: Annotated[
-        str, typer.Option("--model", metavar="NAME", help="nano, a hub id, or a folder.")
-    ] = "nano",
+        str | None,
+        typer.Option(
+            "--model",
+            metavar="NAME",
+            help="small, nano, a hub id, or a folder; small where it is installed, else nano.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Index a hundred passages in twelve languages and ask them questions in others.
 
     The passages are notes of a help desk, a bank, a library and others. Each question is put to
     the passages of one other language, through a filter on their metadata.
     """
+    from ..encoder.installed_models import SMALL, installed_model
     from ..retriever import Retriever
 
+    model = model or (SMALL if installed_model(SMALL) else "nano")
     questions = [Question(typed_text(text)) for text in asked] if asked else load_questions()
     console = make_console()
     with _folder(into) as folder, Retriever.open(folder, model=model) as retriever:
@@ -181,7 +189,7 @@ def _verdict(
         f"{first} of {len(judged)} answers came first among the passages of their language, and\n"
         f"{adapted} among all passages of all languages with {model}; {plain} where its query "
         "adapter\n"
-        "does not take language out of the questions. The bundled nano is a starter;\n"
+        "does not take language out of the questions. nano and small are for a start;\n"
         "--model LiquidAI/LFM2-ColBERT-350M is the model for work."
     )
 

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from .aligned_texts import AlignedTexts
     from .protocol import Encoder
 
+QUESTIONS = "questions"
 WAYS = {
-    "questions": "the means of questions",
+    QUESTIONS: "the means of questions",
     "texts": "the means of questions and passages",
     "translations": "what translations differ by",
 }
@@ -109,7 +110,7 @@ class EncodedTexts:
         Returns:
             ``(n, dim)`` float32, orthonormal; fewer than there are languages.
         """
-        sides = [self.questions] if way == "questions" else [self.questions, self.told]
+        sides = [self.questions] if way == QUESTIONS else [self.questions, self.told]
         counted = np.array(
             [
                 [_counted(one) for side in sides for one in side[language][chosen]]
