@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from tokenizers import Tokenizer
+from tokenizers import Encoding, Tokenizer
 
 # Characters before which a text may be cut, where the tokenizer is seen to split there anyway. No
 # line break: punctuation joins with it, and what counts as a letter before it depends on the
@@ -19,11 +19,12 @@ _PROBES = ("a{}b", "Z9{}9z", "é{}ß", "你{}好", "カ{}タ", "в{}я", "ب{}ت
 # Characters read for each token wanted, at first; European text has 3 to 5 a token.
 _CHARACTERS_PER_TOKEN = 8
 
-# How far a place is looked for where it does no harm to cut: behind a head, and behind a piece of
-# a long text. No text but mischief has none so far: it is cut anywhere, for its tokens, an object
-# each, would hold up everything.
-_FARTHEST = 1 << 16
-_PIECE, _BEHIND = 1 << 14, 1 << 14
+# A piece of a long text, and how far behind it a place is looked for where it does no harm to cut.
+# No text but mischief has none so far: it is cut anywhere, for its tokens would hold up everything.
+_PIECE, _FARTHEST = 1 << 14, 1 << 16
+# Offsets that are asked for together: an object each, more would have the garbage collector look at
+# all that there is.
+_OFFSETS = 1 << 13
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,31 +71,36 @@ class HeadTokenizer:
             for i, head, encoding in zip(waiting, heads, encodings, strict=True):
                 ids = encoding.ids
                 if len(ids) >= limit or len(head) == len(texts[i]):
-                    # At once: an object each, those of a few pieces would have the garbage
-                    # collector look at all that there is.
-                    offsets = np.array(encoding.offsets[:limit], dtype=np.int32).reshape(-1, 2)
-                    found[i] = Tokens(ids[:limit], offsets)
+                    found[i] = Tokens(ids[:limit], _offsets(encoding, limit))
             waiting = [i for i in waiting if i not in found]
             reach *= 8
         return [found[i] for i in range(len(texts))]
 
     def _head(self, text: str, reach: int) -> str:
-        return text if len(text) <= reach else text[: self._end(text, reach, _FARTHEST)]
+        return text if len(text) <= reach else text[: self._end(text, reach)]
 
     def pieces(self, text: str) -> Iterator[tuple[int, str]]:
         """Yield pieces of a text, whose tokens are those of the text, and where each begins."""
         start = 0
         while len(text) - start > _PIECE:
-            end = self._end(text, start + _PIECE, _BEHIND)
+            end = self._end(text, start + _PIECE)
             yield start, text[start:end]
             start = end
         yield start, text[start:]
 
-    def _end(self, text: str, reach: int, beyond: int) -> int:
-        """Return the first place from one on where a piece may end, or one so far beyond it."""
-        farthest = min(len(text), reach + beyond)
+    def _end(self, text: str, reach: int) -> int:
+        """Return the first place from one on where a piece may end."""
+        farthest = min(len(text), reach + _FARTHEST)
         cut = self._cut.search(text, reach, farthest) if self._cut else None
         return cut.start() if cut else farthest
+
+
+def _offsets(encoding: Encoding, limit: int) -> npt.NDArray[np.int32]:
+    """Return the first offsets of an encoding, which is not to be used again."""
+    encoding.truncate(min(limit, _OFFSETS))
+    parts = [encoding] if limit <= _OFFSETS else [encoding, *encoding.overflowing]
+    offsets = [np.array(part.offsets, dtype=np.int32).reshape(-1, 2) for part in parts]
+    return np.concatenate(offsets)[:limit] if len(offsets) > 1 else offsets[0]
 
 
 def _cut_pattern(tokenizer: Tokenizer) -> re.Pattern[str] | None:
