@@ -71,7 +71,8 @@ from .search.fusion_tuning import FusionReport, tune_fusion
 from .search.plan import SearchPlan
 from .search.searcher import Searcher
 from .view import View
-from .viewing import Views, Whole
+from .viewing import Viewing, Whole
+from .views import Views
 
 logger = logging.getLogger(__name__)
 
@@ -122,12 +123,11 @@ class Retriever:
         self._after_commit = partial(_settle, self._compactor, self._searcher)
         self._ingestor = Ingestor(store, encoder, self._after_commit)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
-        self._views = Views(
-            Whole(
-                *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
-                partial(purge, store, self._optimizer),
-            )
+        whole = Whole(
+            *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
+            partial(purge, store, self._optimizer),
         )
+        self._views = Views(partial(Viewing, whole))
         if memory is not None:
             weakref.finalize(self, discard, store, memory)
 

@@ -1,7 +1,7 @@
 """One tenant's part of an index, for those who may see no more of it.
 
 A :class:`View` holds functions that do what it offers, and nothing that they were made of: there is
-no way from it to the index. What they do is in :mod:`.viewing`.
+no way from it to the index. :mod:`.views` makes them; what they do is in :mod:`.viewing`.
 """
 
 from __future__ import annotations

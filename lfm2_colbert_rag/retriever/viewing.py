@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from cachetools import LRUCache
-
-from .._support.forking import renew_in_child
 from .._support.intake import Intake
 from .._support.progress import ProgressLike
 from .._support.validation import (
@@ -37,7 +33,7 @@ from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked
 from .search.diversity import check_diversity
 from .search.searcher import Searcher
-from .view import Deeds, View, ViewStats
+from .view import ViewStats
 
 if TYPE_CHECKING:
     from ..encoder.lazy import LazyEncoder
@@ -49,9 +45,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _T = TypeVar("_T")
-
-# Scopes of which is kept what was worked out, some megabytes each; those asked for last.
-_KEPT = 32
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,47 +70,6 @@ class Whole:
     purge: Callable[[Filter, ProgressLike], PurgeReceipt]
 
 
-class Views:
-    """Makes views of one index, and keeps what was worked out for the last of them.
-
-    Args:
-        whole: the index.
-    """
-
-    def __init__(self, whole: Whole) -> None:
-        self._whole = whole
-        self.renew_after_fork()
-        renew_in_child(self)
-
-    def renew_after_fork(self) -> None:
-        """Begin anew: another thread of the parent may have been about to change what is kept."""
-        self._kept: LRUCache[str, _Viewing] = LRUCache(_KEPT)
-        self._changing = threading.Lock()
-
-    def make(self, scope: Scope, owner: object) -> View:
-        """Return a view.
-
-        Args:
-            scope: what it shows.
-            owner: what must live as long as the view.
-        """
-        key = repr(scope.key)
-        with self._changing:
-            viewing = self._kept.get(key)
-            if viewing is None:
-                viewing = self._kept[key] = _Viewing(self._whole, scope)
-        named = {
-            one.name: _sealed(getattr(viewing, one.name), scope, owner) for one in fields(Deeds)
-        }
-        return View(scope.tenant, Deeds(**named))
-
-    def forget(self) -> None:
-        """Let go of segments, whose files are mapped."""
-        with self._changing:
-            for viewing in self._kept.values():
-                viewing.forget()
-
-
 def _adapter(chosen: QueryAdapterLike | None) -> QueryAdapterLike | None:
     """Return what names a query adapter; see :func:`~.search.adapting.check_adapter`.
 
@@ -132,21 +84,7 @@ def _adapter(chosen: QueryAdapterLike | None) -> QueryAdapterLike | None:
     return adapter
 
 
-def _sealed(do: Callable[..., _T], scope: Scope, owner: object) -> Callable[..., _T]:
-    """Return a function that does the same, and of which nothing can be asked.
-
-    A bound method would tell to whom it belongs.
-    """
-
-    def deed(*args: Any, **named: Any) -> _T:
-        _ = owner
-        with scope.plain_errors():
-            return do(*args, **named)
-
-    return deed
-
-
-class _Viewing:
+class Viewing:
     """Does what views of one scope offer.
 
     Args:
@@ -183,6 +121,7 @@ class _Viewing:
         fetch_k: int | None,
         query_adapter: QueryAdapterLike | None,
     ) -> list[Hit]:
+        """Do what :meth:`.view.View.search` says."""
         text = check_query(query, filtered=where is not None)
         asked, searcher = self._asked(k, where, mode, query_adapter), self._searcher
         if diversity is None:
@@ -200,6 +139,7 @@ class _Viewing:
         mode: Mode | None,
         query_adapter: QueryAdapterLike | None,
     ) -> list[list[Hit]]:
+        """Do what :meth:`.view.View.search_many` says."""
         texts = check_queries(queries, filtered=where is not None)
         asked = self._asked(k, where, mode, query_adapter)
         return self._ask(lambda: self._searcher.search_many(texts, asked))
@@ -213,6 +153,7 @@ class _Viewing:
         mode: Mode | None,
         query_adapter: QueryAdapterLike | None,
     ) -> list[list[tuple[str, float]]]:
+        """Do what :meth:`.view.View.rank_many` says."""
         texts = check_queries(queries, filtered=where is not None)
         asked = self._asked(k, where, mode, query_adapter)
         return self._ask(lambda: self._searcher.rank_many(texts, asked))
@@ -226,6 +167,7 @@ class _Viewing:
         strict: bool,
         query_adapter: QueryAdapterLike | None,
     ) -> list[Hit]:
+        """Do what :meth:`.view.View.rerank` says."""
         passages, intake = check_candidates(candidates, strict=strict)
         limit = len(passages) if k is None else check_k(k)
         text, adapter = check_query(query), _adapter(query_adapter)
@@ -235,6 +177,7 @@ class _Viewing:
     def explain(
         self, query: str, id: str, *, query_adapter: QueryAdapterLike | None
     ) -> Explanation:
+        """Do what :meth:`.view.View.explain` says."""
         text, (wanted,) = check_query(query), check_ids([id])
         adapter = _adapter(query_adapter)
         return self._ask(lambda: self._searcher.explain(text, wanted, adapter))
@@ -248,6 +191,7 @@ class _Viewing:
         mode: Mode | None,
         query_adapter: QueryAdapterLike | None,
     ) -> SearchPlan:
+        """Do what :meth:`.view.View.plan` says."""
         text = check_query(query, filtered=where is not None)
         asked = self._asked(k, where, mode, query_adapter)
         found = self._ask(lambda: self._searcher.plan(text, asked))
@@ -259,25 +203,30 @@ class _Viewing:
         )
 
     def get(self, ids: Iterable[str]) -> list[Passage]:
+        """Do what :meth:`.view.View.get` says."""
         wanted = check_ids(ids)
         return self._ask(lambda: self._reader.get(wanted))
 
     def has(self, id: object) -> bool:
+        """Do what :meth:`.view.View.__contains__` says."""
         if not isinstance(id, str) or not id:
             return False
         (wanted,) = check_ids([id])
         return self._ask(lambda: self._reader.has(wanted))
 
     def count(self, where: Where | None) -> int:
+        """Do what :meth:`.view.View.count` says."""
         condition = self._where({} if where is None else where)
         return self._ask(lambda: self._reader.count(condition))
 
     def passages(self, where: Where | None, *, limit: int | None) -> Iterator[Passage]:
+        """Do what :meth:`.view.View.passages` says."""
         condition = self._where({} if where is None else where)
         most = None if limit is None else check_k(limit, "limit")
         return self._plain(self._ask(lambda: self._reader.passages(condition, most)))
 
     def stats(self) -> ViewStats:
+        """Do what :meth:`.view.View.stats` says."""
         snapshot = self._ask(self._part.snapshot)
         segments = snapshot.segments
         languages = self._ask(lambda: self._part.catalog.languages().counts(segments.rows))
@@ -295,6 +244,7 @@ class _Viewing:
         strict: bool,
         progress: ProgressLike,
     ) -> AddedIds:
+        """Do what :meth:`.view.View.add` says."""
         self._require_whole()
         checked = check_passages(texts, ids, metadata, strict=strict)
         stored = [self._scope.stored(one) for one in checked.passages]
@@ -311,6 +261,7 @@ class _Viewing:
         strict: bool,
         progress: ProgressLike,
     ) -> int:
+        """Do what :meth:`.view.View.add_stream` says."""
         self._require_whole()
         stream = check_stream(passages)
         size = TEXTS if batch is None else check_count(batch, "batch")
@@ -328,6 +279,7 @@ class _Viewing:
         where: Where | None,
         all: bool,  # noqa: A002 - what it says
     ) -> int:
+        """Do what :meth:`.view.View.delete` says."""
         checked, condition = check_deletion(ids, where, all, limits=LIMITS_OF_VIEWS)
         chosen = condition or Comparison(ID_PATH, "$in", tuple(checked or ()))
         doomed = And((*self._scope.conditions, self._scope.within(chosen)))
@@ -337,6 +289,7 @@ class _Viewing:
         return deleted
 
     def purge(self, progress: ProgressLike) -> PurgeReceipt:
+        """Do what :meth:`.view.View.purge` says."""
         self._require_whole()
         self.forget()
         with self._whole.store.pinned():

@@ -16,7 +16,7 @@ from lfm2_colbert_rag.errors import (
     ReadOnlyError,
 )
 from lfm2_colbert_rag.filters import LIMITS_OF_VIEWS, MAX_DEPTH
-from lfm2_colbert_rag.retriever import viewing
+from lfm2_colbert_rag.retriever import views
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import CORPUS, METADATA
@@ -287,7 +287,7 @@ def test_questions_to_views_are_not_remembered(index, acme):
 
 
 def test_more_views_than_are_kept_answer_all_the_same(monkeypatch):
-    monkeypatch.setattr(viewing, "_KEPT", 3)
+    monkeypatch.setattr(views, "_KEPT", 3)
     names = [f"t{number}" for number in range(5)]
     with new_index() as index:
         for name in names:
