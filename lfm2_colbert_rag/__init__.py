@@ -26,12 +26,14 @@ if TYPE_CHECKING:
     from .index.settings import SearchSettings
     from .retriever import Retriever
     from .retriever.fields import MetadataField, describe_fields, why_nothing
+    from .retriever.maintenance.purging import PurgeReceipt
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
     from .retriever.search.explanation import Explanation
     from .retriever.search.fusion import Fusion
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
+    from .retriever.view import View, ViewStats
     from .retriever.warming import Warmed, warm
     from .types import (
         AddedIds,
@@ -69,6 +71,7 @@ __all__ = [
     "MetadataField",
     "Mode",
     "Passage",
+    "PurgeReceipt",
     "QueryAdapter",
     "Recall",
     "Retriever",
@@ -76,6 +79,8 @@ __all__ = [
     "SearchSettings",
     "Storage",
     "TokenVectors",
+    "View",
+    "ViewStats",
     "Warmed",
     "Window",
     "__version__",
@@ -107,6 +112,7 @@ _HOME = {
     "IndexOptions": ".retriever.options",
     "LFM2ColBERTError": ".errors",
     "MetadataField": ".retriever.fields",
+    "PurgeReceipt": ".retriever.maintenance.purging",
     "Recall": ".retriever.maintenance.recall",
     "Retriever": ".retriever",
     "SearchPlan": ".retriever.search.plan",
@@ -118,6 +124,8 @@ _HOME = {
     "load_encoder": ".encoder",
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
+    "View": ".retriever.view",
+    "ViewStats": ".retriever.view",
     "Warmed": ".retriever.warming",
     "plain_metadata": "._support.intake",
     "warm": ".retriever.warming",

@@ -28,12 +28,15 @@ keeps working for people who never import this module::
         ├── ReadOnlyError(PermissionError)          it may only be read, or was opened so
         └── StorageFullError(OSError)               the disk is full; nothing was changed
 
-Messages state what was wrong, the offending values, and the remedy.
+Messages state what was wrong, the offending values, and the remedy: for whoever runs the library.
+What strangers may be told is ``error.public``, a sentence a class, and ``error.code``, its name for
+programs; neither ever holds anything of a query, a text, a path or the machine.
 """
 
 from __future__ import annotations
 
 import reprlib
+from typing import ClassVar
 
 __all__ = [
     "AccessDeniedError",
@@ -67,23 +70,50 @@ REMEDY = "Restore the index from a backup, or build it again from the texts."
 
 
 class LFM2ColBERTError(Exception):
-    """Base of every error that this library raises on purpose."""
+    """Base of every error that this library raises on purpose.
+
+    Attributes:
+        code: the error's name for programs; it stays the same when messages change.
+        public: what may be told to anybody, unlike the message.
+
+    Example:
+        >>> error = IndexNotFoundError("/srv/secret holds no index.")
+        >>> error.code, error.public
+        ('index-not-found', 'There is no such index.')
+    """
+
+    code: ClassVar[str] = "error"
+    public: ClassVar[str] = "The request failed."
 
 
 class ConfigError(LFM2ColBERTError, ValueError):
     """An option is invalid, or contradicts another one."""
 
+    code = "config"
+    public = "An option is invalid, or contradicts another one."
+
 
 class InputError(LFM2ColBERTError, ValueError):
     """Texts, ids, metadata, a query or ``k`` cannot be used as passed; nothing was changed."""
+
+    code = "input"
+    public = "A text, an id, metadata, a query or a number cannot be used as it was given."
 
 
 class FilterError(InputError):
     """A metadata filter is malformed: an unknown operator, or an operand of the wrong type."""
 
+    code = "filter"
+    public = (
+        "The metadata filter is malformed, too large, or asks for a field that it may not ask for."
+    )
+
 
 class PassageNotFoundError(LFM2ColBERTError, KeyError):
     """No live passage has the requested id."""
+
+    code = "passage-not-found"
+    public = "No passage has this id."
 
     def __str__(self) -> str:
         """Return the message itself; ``KeyError`` would show its ``repr``."""
@@ -93,77 +123,134 @@ class PassageNotFoundError(LFM2ColBERTError, KeyError):
 class MissingExtraError(LFM2ColBERTError, ImportError):
     """An optional dependency is not installed; the message holds the command that installs it."""
 
+    code = "missing-extra"
+    public = "An optional part of the library is not installed."
+
 
 class RetrieverClosedError(LFM2ColBERTError, ValueError):
     """The retriever was closed; open the index again."""
+
+    code = "retriever-closed"
+    public = "The index was closed."
 
 
 class ForkedProcessError(LFM2ColBERTError, RuntimeError):
     """What the parent process made before a fork cannot be used in the child."""
 
+    code = "forked-process"
+    public = "What another process made cannot be used in this one."
+
 
 class ModelError(LFM2ColBERTError):
     """Base of the errors about model checkpoints."""
+
+    code = "model"
+    public = "The model cannot be used."
 
 
 class ModelNotFoundError(ModelError, OSError):
     """The model is neither a local folder, nor in the cache, nor on a reachable hub."""
 
+    code = "model-not-found"
+    public = "The model was not found."
+
 
 class ModelFormatError(ModelError, ValueError):
     """The checkpoint exists, but it is not a late-interaction model that we can run."""
+
+    code = "model-format"
+    public = "The model is of a kind that cannot be run, or is damaged."
 
 
 class StoredIndexError(LFM2ColBERTError):
     """Base of the errors about an index on disk."""
 
+    code = "index"
+    public = "The index cannot be used."
+
 
 class IndexNotFoundError(StoredIndexError, FileNotFoundError):
     """The folder holds no index."""
+
+    code = "index-not-found"
+    public = "There is no such index."
 
 
 class IndexExistsError(StoredIndexError, FileExistsError):
     """The target folder already holds something; it is never overwritten silently."""
 
+    code = "index-exists"
+    public = "The place of the index is taken."
+
 
 class IndexFormatError(StoredIndexError, ValueError):
     """The index was written in another version of the on-disk format."""
+
+    code = "index-format"
+    public = "The index was written by another version of the library."
 
 
 class IndexMismatchError(StoredIndexError, ValueError):
     """The index was made with another model or other encoder settings."""
 
+    code = "index-mismatch"
+    public = "The index was made with another model or other settings."
+
 
 class IndexCorruptError(StoredIndexError, OSError):
     """A file of the index is missing, truncated or altered."""
+
+    code = "index-corrupt"
+    public = "The index is damaged."
 
 
 class IndexLockedError(StoredIndexError, TimeoutError):
     """Another writer, in this process or another, holds the index."""
 
+    code = "index-locked"
+    public = "The index is being written to by somebody else; try again."
+
 
 class IndexBusyError(StoredIndexError, RuntimeError):
     """What a search found was deleted and forgotten meanwhile, several times in a row."""
+
+    code = "index-busy"
+    public = "The index changed faster than it could be read; try again."
 
 
 class IndexGoneError(StoredIndexError, FileNotFoundError):
     """The folder was removed, moved or replaced while it was open; open the index again."""
 
+    code = "index-gone"
+    public = "The index was removed or replaced while it was open."
+
 
 class IndexUnavailableError(StoredIndexError, OSError):
     """The system refuses it now: too many open files, no memory, an I/O error."""
+
+    code = "index-unavailable"
+    public = "The system cannot serve the index at the moment; try again later."
 
 
 class AccessDeniedError(StoredIndexError, PermissionError):
     """This user has no right to read, or to create, a file or folder; nothing was changed."""
 
+    code = "access-denied"
+    public = "The system does not allow access to a file of the index."
+
 
 class ReadOnlyError(StoredIndexError, PermissionError):
     """The index may only be read, or was opened with ``read_only=True``; nothing was changed."""
 
+    code = "read-only"
+    public = "This may only be read; nothing was changed."
+
 
 class StorageFullError(StoredIndexError, OSError):
     """The disk is full; the index is as it was before the call."""
+
+    code = "storage-full"
+    public = "The disk is full."
 
 
 def shown(value: object) -> str:

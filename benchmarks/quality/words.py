@@ -47,7 +47,7 @@ def own(dataset: Dataset) -> Evaluation:
     index = Bm25(np.arange(len(passages)), lists[LENGTHS])
     run = {}
     for id, query in dataset.judged().items():
-        found = index.search(lists, weigh(query), DEPTH)
+        found = index.search(lambda _: lists, weigh(query), DEPTH)
         best = zip(found.rows[:DEPTH].tolist(), found.scores[:DEPTH].tolist(), strict=True)
         run[id] = keep_order((passages[row].id, score) for row, score in best)
     return score_run(run, dataset, MEASURES, mode="lexical", model="lexical")

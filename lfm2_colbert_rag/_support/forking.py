@@ -15,8 +15,10 @@ import logging  # noqa: F401 - see below
 import os
 import sys
 import threading
+from collections.abc import Iterator
 from contextlib import suppress
-from typing import Protocol
+from functools import cached_property
+from typing import Any, Protocol
 from weakref import WeakSet
 
 # A fork waits so long, in seconds, for threads inside; after it, it takes place all the same.
@@ -142,8 +144,21 @@ def end_without_handlers() -> None:
         register(leave, None)  # called with the status, as the first of all that are registered
 
 
+def _cached_properties() -> Iterator[Any]:
+    """Yield those of this package, of all modules that are loaded."""
+    package = __name__.partition(".")[0]
+    for name, module in list(sys.modules.items()):
+        if name.partition(".")[0] == package:
+            for kind in list(vars(module).values()):
+                if isinstance(kind, type) and kind.__module__ == name:
+                    yield from (one for one in vars(kind).values() if type(one) is cached_property)
+
+
 def _in_child() -> None:
     NO_FORK.renew_after_fork()
+    if sys.version_info < (3, 12):  # each has a lock, held for whatever instance is at work
+        for one in _cached_properties():
+            one.lock = threading.RLock()
     for owner in list(_renewed):
         owner.renew_after_fork()
 

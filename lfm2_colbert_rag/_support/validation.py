@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from ..errors import ConfigError, InputError, shown, typed
 from ..filters.meaning import matches_everything
-from ..filters.parsing import parse_where
+from ..filters.parsing import LIMITS, Limits, parse_where
 from ..filters.tree import Filter
 from ..types import Passage, Where
 from .characters import is_blank
@@ -101,7 +101,7 @@ def check_ids(ids: object, what: str = "ids") -> list[str]:
 
 
 def check_deletion(
-    ids: object, where: Where | None, everything: object
+    ids: object, where: Where | None, everything: object, limits: Limits = LIMITS
 ) -> tuple[list[str] | None, Filter | None]:
     """Return what is to be deleted: ids, or a filter.
 
@@ -109,6 +109,7 @@ def check_deletion(
         ids: the ids.
         where: the filter.
         everything: whether one that leaves no passage out is meant.
+        limits: how large the filter may be.
 
     Raises:
         InputError: none or several of them, or such a filter that is not meant.
@@ -120,7 +121,7 @@ def check_deletion(
         raise InputError("delete takes ids, where, or all=True; give exactly one of them.")
     if ids is not None:
         return check_ids(ids), None
-    condition = parse_where({} if where is None else where)
+    condition = parse_where({} if where is None else where, limits)
     if everything != matches_everything(condition):
         raise InputError(
             f"all=True deletes every passage, but {shown(where)} leaves some; give one of them."

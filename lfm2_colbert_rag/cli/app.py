@@ -23,6 +23,7 @@ from .index import index
 from .mcp import mcp
 from .optimize import optimize
 from .output import replace_what_cannot_be_written
+from .purge import purge
 from .restore import restore
 from .search import search
 from .stats import stats
@@ -53,6 +54,7 @@ for _command in (
     delete,
     stats,
     optimize,
+    purge,
     tune_fusion,
     verify,
     backup,

@@ -301,9 +301,8 @@ def check_texts(texts: Sequence[str]) -> None:
             ) from None
 
 
-def _spans(offsets: Sequence[tuple[int, int]], text: str) -> npt.NDArray[np.int32]:
-    """Return the ``(n, 2)`` offsets of a text as it was encoded, with whitespace trimmed off."""
-    spans = np.array(offsets, dtype=np.int32).reshape(-1, 2)
+def _spans(spans: npt.NDArray[np.int32], text: str) -> npt.NDArray[np.int32]:
+    """Return the offsets of a text as it was encoded, with whitespace trimmed off."""
     size = int(spans.max(initial=0))
     blank = np.fromiter(map(str.isspace, text[:size]), dtype=np.bool_, count=size)
     place = np.arange(size + 1, dtype=np.int32)

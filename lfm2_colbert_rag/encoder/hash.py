@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
-from array import array
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
-from itertools import islice
+from collections.abc import Sequence
+from functools import cache, lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -17,8 +15,11 @@ from .config import NORMAL_FORM
 from .normal_form import normal_form
 from .protocol import Fingerprint, Progress
 
-_WORD = re.compile(r"\w+|[^\w\s]")
 _SHORT = 32  # characters of a word that is worth remembering
+# Fast for some words; of a million it would make as many objects for the garbage collector.
+_WORD, _FEW = re.compile(r"\w+|[^\w\s]"), 256
+_BLANK, _LETTER, _OTHER, _UNKNOWN = range(4)
+_TOGETHER = 1 << 15  # characters that are looked at in one go, so that other threads get theirs
 
 
 class HashEncoder:
@@ -93,17 +94,21 @@ class HashEncoder:
     def token_spans(self, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
         """Return the character spans of all words of each text."""
         normal = [normal_form(text) for text in texts]
-        return [one.as_given(_spans(_WORD.finditer(one.text))) for one in normal]
+        return [one.as_given(find_words(one.text)) for one in normal]
 
     def _encode(self, text: str) -> TokenVectors:
         normal = normal_form(text)
-        words = list(islice(_WORD.finditer(normal.text), self._longest))
-        hashes = [_word_hash(word.group()) for word in words]
+        spans = find_words(normal.text)[: self._longest]
+        words = _WORD.findall(normal.text, 0, int(spans[-1, 1])) if len(spans) else []
+        # A word that comes again costs next to nothing.
+        known = {word: number for number, word in enumerate(dict.fromkeys(words))}
+        hashes = [_word_hash(word) for word in known]
         vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
+        numbers = np.fromiter(map(known.__getitem__, words), np.intp, len(words))
         return TokenVectors(
-            vectors.reshape(-1, self._dim),
-            np.array([h % 50_000 for h in hashes], dtype=np.int32),
-            normal.as_given(_spans(words)),
+            vectors.reshape(-1, self._dim)[numbers],
+            np.array([h % 50_000 for h in hashes], dtype=np.int32)[numbers],
+            normal.as_given(spans),
         )
 
 
@@ -115,11 +120,59 @@ def _first(encoded: TokenVectors, length: int) -> TokenVectors:
     )
 
 
-def _spans(words: Iterable[re.Match[str]]) -> npt.NDArray[np.int32]:
-    edges = array("i")
-    for word in words:
-        edges.extend(word.span())
-    return np.array(edges, dtype=np.int32).reshape(-1, 2)
+def find_words(text: str) -> npt.NDArray[np.int32]:
+    r"""Return where the words of a text lie, and the single characters that are no part of one.
+
+    Returns:
+        ``(n, 2)`` int32 characters ``[start, end)``: what ``\w+|[^\w\s]`` finds.
+
+    Example:
+        >>> find_words("Is it?").tolist()
+        [[0, 2], [3, 5], [5, 6]]
+    """
+    if len(text) <= _FEW:
+        found = [word.span() for word in _WORD.finditer(text)]
+        return np.array(found, dtype=np.int32).reshape(-1, 2)
+    kinds = np.zeros(len(text) + 2, dtype=np.int8)  # what lies around it is blank
+    for place in range(0, len(text), _TOGETHER):
+        part = text[place : place + _TOGETHER]
+        kinds[place + 1 : place + 1 + len(part)] = _kinds(part)
+    edges = [_edges(kinds[at : at + _TOGETHER + 2], at) for at in range(0, len(text), _TOGETHER)]
+    spans = np.empty((sum(len(starts) for starts, _ in edges), 2), dtype=np.int32)
+    for side in (0, 1):
+        np.concatenate([one[side] for one in edges], out=spans[:, side])
+    return spans
+
+
+def _kinds(text: str) -> npt.NDArray[np.int8]:
+    """Return of each character whether it is blank, of a word, or by itself."""
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    table = _table()
+    if len(new := np.unique(codes[table[codes] == _UNKNOWN])):
+        table[new] = [_kind(chr(code)) for code in new.tolist()]
+    return table[codes]
+
+
+@cache
+def _table() -> npt.NDArray[np.int8]:
+    """Return the kinds of all characters, as far as they were met."""
+    return np.full(0x110000, _UNKNOWN, dtype=np.int8)
+
+
+def _kind(character: str) -> int:
+    if character.isalnum() or character == "_":
+        return _LETTER
+    return _BLANK if character.isspace() else _OTHER
+
+
+def _edges(
+    kinds: npt.NDArray[np.int8], place: int
+) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """Return where words begin and where they end, given the kinds from one before a place on."""
+    word, single = kinds == _LETTER, kinds[1:-1] == _OTHER
+    starts = np.flatnonzero(single | (word[1:-1] & ~word[:-2])) + place
+    ends = np.flatnonzero(single | (word[1:-1] & ~word[2:])) + place + 1
+    return starts.astype(np.int32), ends.astype(np.int32)
 
 
 def _word_hash(word: str) -> int:

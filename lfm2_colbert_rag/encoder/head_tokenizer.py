@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from tokenizers import Tokenizer
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Encoding, Tokenizer
 
 # Characters before which a text may be cut, where the tokenizer is seen to split there anyway. No
 # line break: punctuation joins with it, and what counts as a letter before it depends on the
@@ -20,20 +22,23 @@ _CHARACTERS_PER_TOKEN = 8
 # A piece of a long text, and how far behind it a place is looked for where it does no harm to cut.
 # No text but mischief has none so far: it is cut anywhere, for its tokens would hold up everything.
 _PIECE, _FARTHEST = 1 << 14, 1 << 16
+# Offsets that are asked for together: an object each, more would have the garbage collector look at
+# all that there is.
+_OFFSETS = 1 << 13
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tokens:
     """The tokens of one text.
 
     Attributes:
         ids: vocabulary ids.
-        offsets: for each, the characters ``(start, end)`` it stands for. Tokens that are parts
-            of one character each have that whole character.
+        offsets: ``(n, 2)`` int32, for each the characters ``[start, end)`` it stands for. Tokens
+            that are parts of one character each have that whole character.
     """
 
     ids: list[int]
-    offsets: list[tuple[int, int]]
+    offsets: npt.NDArray[np.int32]
 
 
 class HeadTokenizer:
@@ -66,7 +71,7 @@ class HeadTokenizer:
             for i, head, encoding in zip(waiting, heads, encodings, strict=True):
                 ids = encoding.ids
                 if len(ids) >= limit or len(head) == len(texts[i]):
-                    found[i] = Tokens(ids[:limit], encoding.offsets[:limit])
+                    found[i] = Tokens(ids[:limit], _offsets(encoding, limit))
             waiting = [i for i in waiting if i not in found]
             reach *= 8
         return [found[i] for i in range(len(texts))]
@@ -88,6 +93,14 @@ class HeadTokenizer:
         farthest = min(len(text), reach + _FARTHEST)
         cut = self._cut.search(text, reach, farthest) if self._cut else None
         return cut.start() if cut else farthest
+
+
+def _offsets(encoding: Encoding, limit: int) -> npt.NDArray[np.int32]:
+    """Return the first offsets of an encoding, which is not to be used again."""
+    encoding.truncate(min(limit, _OFFSETS))
+    parts = [encoding] if limit <= _OFFSETS else [encoding, *encoding.overflowing]
+    offsets = [np.array(part.offsets, dtype=np.int32).reshape(-1, 2) for part in parts]
+    return np.concatenate(offsets)[:limit] if len(offsets) > 1 else offsets[0]
 
 
 def _cut_pattern(tokenizer: Tokenizer) -> re.Pattern[str] | None:

@@ -24,6 +24,8 @@ _CHANGING = regex.compile(
     rf"(?s).[\p{{M}}\p{{NFC_Quick_Check=Maybe}}]{{1,{_MARKS}}}|\p{{NFC_Quick_Check=No}}"
 )
 
+_TOGETHER = 1 << 14  # spans that are moved in one go: what that takes is many times their size
+
 _NONE = np.empty((0, 4), dtype=np.int64)
 
 
@@ -56,8 +58,12 @@ class NormalText:
         """
         if not len(self.changes):
             return spans
-        starts = self._moved(spans[:, 0], "right", 0)
-        return np.stack((starts, self._moved(spans[:, 1], "left", 1)), axis=1).astype(np.int32)
+        moved = np.empty_like(spans)
+        for at in range(0, len(spans), _TOGETHER):
+            some = slice(at, at + _TOGETHER)
+            moved[some, 0] = self._moved(spans[some, 0], "right", 0)
+            moved[some, 1] = self._moved(spans[some, 1], "left", 1)
+        return moved
 
     def _moved(self, places: npt.NDArray[np.int32], side: str, edge: int) -> npt.NDArray[np.int64]:
         """Return where places are, those within a change at one of its edges."""

@@ -1,11 +1,18 @@
-"""Queries in batches: those of all threads are encoded together; an LRU cache keeps the last."""
+"""Queries in batches: those of all threads are encoded together; an LRU cache keeps the last.
+
+How long a query takes tells whether somebody has asked it before. Where that is nobody's business,
+each asks within :func:`asking_for`, and finds what was kept for the same party only.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields
+from typing import TypeAlias
 
 import numpy as np
 from cachetools import LRUCache
@@ -14,6 +21,24 @@ from .._support.forking import renew_in_child
 from ..types import TokenVectors
 
 Compute = Callable[[Sequence[str]], list[TokenVectors]]
+
+_Asked: TypeAlias = tuple[str | None, str]  # for whom, and what
+
+_party: ContextVar[str | None] = ContextVar("party", default=None)
+
+
+@contextmanager
+def asking_for(party: str | None) -> Iterator[None]:
+    """Encode queries on behalf of somebody, as long as the block lasts.
+
+    Args:
+        party: who shares what the caches keep; None for all who do not say.
+    """
+    token = _party.set(party)
+    try:
+        yield
+    finally:
+        _party.reset(token)
 
 
 class QueryBatcher:
@@ -38,8 +63,8 @@ class QueryBatcher:
 
     def renew_after_fork(self) -> None:
         """Begin anew: threads of the parent that encode, or wait, are not in the child."""
-        self._cache: LRUCache[str, TokenVectors] = LRUCache(self._cache_size)
-        self._pending: dict[str, Future[TokenVectors]] = {}
+        self._cache: LRUCache[_Asked, TokenVectors] = LRUCache(self._cache_size)
+        self._pending: dict[_Asked, Future[TokenVectors]] = {}
         self._busy = False  # whether some thread encodes
         self._state = threading.Condition()  # guards all of the above, held for an instant
 
@@ -55,29 +80,31 @@ class QueryBatcher:
         Returns:
             One result a text, in order; their arrays are read-only.
         """
-        found, pending = self._look_up(texts)
+        party = _party.get()
+        asked = [(party, text) for text in texts]
+        found, pending = self._look_up(asked)
         while batch := self._next_batch(pending):
             self._encode_batch(batch, compute)
-        found |= {text: future.result() for text, future in pending.items()}
-        return [found[text] for text in texts]
+        found |= {one: future.result() for one, future in pending.items()}
+        return [found[one] for one in asked]
 
     def _look_up(
-        self, texts: Sequence[str]
-    ) -> tuple[dict[str, TokenVectors], dict[str, Future[TokenVectors]]]:
+        self, asked: Sequence[_Asked]
+    ) -> tuple[dict[_Asked, TokenVectors], dict[_Asked, Future[TokenVectors]]]:
         """Take what the cache holds, and add the rest, once each, to the pending queries."""
-        found: dict[str, TokenVectors] = {}
-        pending: dict[str, Future[TokenVectors]] = {}
+        found: dict[_Asked, TokenVectors] = {}
+        pending: dict[_Asked, Future[TokenVectors]] = {}
         with self._state:
-            for text in texts:
-                if (cached := self._cache.get(text)) is not None:
-                    found[text] = cached
+            for one in asked:
+                if (cached := self._cache.get(one)) is not None:
+                    found[one] = cached
                 else:
-                    pending[text] = self._pending.setdefault(text, Future())
+                    pending[one] = self._pending.setdefault(one, Future())
         return found, pending
 
     def _next_batch(
-        self, awaited: dict[str, Future[TokenVectors]]
-    ) -> dict[str, Future[TokenVectors]]:
+        self, awaited: dict[_Asked, Future[TokenVectors]]
+    ) -> dict[_Asked, Future[TokenVectors]]:
         """Wait until the awaited queries are encoded, or no other thread is encoding.
 
         Returns:
@@ -93,14 +120,14 @@ class QueryBatcher:
                 self._state.wait()
         return {}
 
-    def _encode_batch(self, batch: dict[str, Future[TokenVectors]], compute: Compute) -> None:
-        texts = list(batch)
+    def _encode_batch(self, batch: dict[_Asked, Future[TokenVectors]], compute: Compute) -> None:
+        asked = list(batch)
         try:
-            encoded = compute(texts)
-            for text, vectors in zip(texts, encoded, strict=True):
+            encoded = compute([text for _, text in asked])
+            for one, vectors in zip(asked, encoded, strict=True):
                 _freeze(vectors)
-                batch[text].set_result(vectors)
-            self._keep(texts, encoded)
+                batch[one].set_result(vectors)
+            self._keep(asked, encoded)
         except BaseException as error:
             for future in batch.values():
                 if not future.done():
@@ -110,10 +137,10 @@ class QueryBatcher:
                 self._busy = False
                 self._state.notify_all()
 
-    def _keep(self, texts: Sequence[str], encoded: Sequence[TokenVectors]) -> None:
+    def _keep(self, asked: Sequence[_Asked], encoded: Sequence[TokenVectors]) -> None:
         if self._cache.maxsize:
             with self._state:
-                self._cache.update(zip(texts, encoded, strict=True))
+                self._cache.update(zip(asked, encoded, strict=True))
 
 
 def _freeze(vectors: TokenVectors) -> None:

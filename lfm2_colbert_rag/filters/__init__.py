@@ -33,6 +33,8 @@ What is larger than the limits below is a :class:`~lfm2_colbert_rag.errors.Filte
 ``MAX_OPERANDS``    values of all lists of ``$in`` and ``$nin`` together
 ``MAX_CHARACTERS``  of all strings and names together
 ==================  ===========================================================================
+
+A :class:`~lfm2_colbert_rag.View` takes less, see ``LIMITS_OF_VIEWS``.
 """
 
 from __future__ import annotations
@@ -41,22 +43,40 @@ from .meaning import kind_of, matches, matches_everything, values_at
 from .names import can_be_named, field_name, parse_field
 from .parsing import (
     COMPARISONS,
+    LIMITS,
+    LIMITS_OF_VIEWS,
     LOGIC,
     MAX_CHARACTERS,
     MAX_CONDITIONS,
     MAX_OPERANDS,
+    Limits,
     Scalar,
     parse_where,
 )
 from .plain import MAX_INTEGER
+from .prefixing import comparisons, with_id_prefix
 from .settling import settled
 from .strings import fold, has_another_form
-from .tree import ID_PATH, LANGUAGE_PATH, MAX_DEPTH, And, Comparison, Filter, Not, Or, Path
+from .tree import (
+    EVERYTHING,
+    ID_PATH,
+    LANGUAGE_PATH,
+    MAX_DEPTH,
+    And,
+    Comparison,
+    Filter,
+    Not,
+    Or,
+    Path,
+)
 
 __all__ = [
     "COMPARISONS",
+    "EVERYTHING",
     "ID_PATH",
     "LANGUAGE_PATH",
+    "LIMITS",
+    "LIMITS_OF_VIEWS",
     "LOGIC",
     "MAX_CHARACTERS",
     "MAX_CONDITIONS",
@@ -66,11 +86,13 @@ __all__ = [
     "And",
     "Comparison",
     "Filter",
+    "Limits",
     "Not",
     "Or",
     "Path",
     "Scalar",
     "can_be_named",
+    "comparisons",
     "field_name",
     "fold",
     "has_another_form",
@@ -81,4 +103,5 @@ __all__ = [
     "parse_where",
     "settled",
     "values_at",
+    "with_id_prefix",
 ]

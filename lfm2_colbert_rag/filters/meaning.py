@@ -22,12 +22,17 @@ def matches(node: Filter, metadata: Mapping[str, Any], id: str = "", language: s
         return any(matches(child, metadata, id, language) for child in node.children)
     if isinstance(node, Not):
         return not matches(node.child, metadata, id, language)
-    own = {ID_PATH: id, LANGUAGE_PATH: language}
-    found = [own[node.path]] if node.path in own else list(values_at(metadata, node.path))
+    found = list(_found(node.path, metadata, id, language))
     if node.operator == "$exists":
         return bool(found) == node.operand
     test = _TESTS[node.operator]
     return any(test(value, node.operand) for value in found)
+
+
+def _found(path: Path, metadata: Mapping[str, Any], id: str, language: str) -> Iterator[Any]:
+    if path[:1] == ID_PATH:
+        return iter([id[int(path[1]) :] if len(path) > 1 else id])
+    return iter([language]) if path == LANGUAGE_PATH else values_at(metadata, path)
 
 
 def values_at(value: Any, path: Path) -> Iterator[Any]:

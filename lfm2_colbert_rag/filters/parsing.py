@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeAlias, TypeGuard, cast
 
@@ -16,10 +17,13 @@ from .tree import ID_PATH, LANGUAGE_PATH, MAX_DEPTH, And, Comparison, Filter, No
 
 __all__ = [
     "COMPARISONS",
+    "LIMITS",
+    "LIMITS_OF_VIEWS",
     "LOGIC",
     "MAX_CHARACTERS",
     "MAX_CONDITIONS",
     "MAX_OPERANDS",
+    "Limits",
     "Scalar",
     "parse_where",
 ]
@@ -37,30 +41,54 @@ MAX_OPERANDS = 1_000_000
 MAX_CHARACTERS = 50_000_000
 
 
-def parse_where(where: Mapping[str, Any]) -> Filter:
+@dataclass(frozen=True)
+class Limits:
+    """How large a filter may be; how deep, ``MAX_DEPTH`` says for all.
+
+    Attributes:
+        conditions: comparisons in it.
+        operands: values of all its lists together.
+        characters: of all its strings and names together.
+    """
+
+    conditions: int = MAX_CONDITIONS
+    operands: int = MAX_OPERANDS
+    characters: int = MAX_CHARACTERS
+
+
+LIMITS = Limits()
+"""Those of whoever opens an index."""
+
+LIMITS_OF_VIEWS = Limits(conditions=1_000, operands=10_000, characters=1_000_000)
+"""Those of a :class:`~lfm2_colbert_rag.View`, whose callers nobody may know."""
+
+
+def parse_where(where: Mapping[str, Any], limits: Limits = LIMITS) -> Filter:
     """Check a filter and turn it into a tree.
 
     Args:
         where: what the user wrote; ``{}`` matches everything.
+        limits: how large it may be.
 
     Returns:
         The tree, with ``$ne`` and ``$nin`` written as negations.
 
     Raises:
         FilterError: an unknown operator, an operand of the wrong type, a malformed nesting, or
-            more of something than the limits of this module.
+            more of something than the limits.
 
     Example:
         >>> parse_where({"year": {"$gte": 2024}})
         Comparison(path=('year',), operator='$gte', operand=2024)
     """
-    return _Parser().mapping(where, (), 0)
+    return _Parser(limits).mapping(where, (), 0)
 
 
 class _Parser:
     """Reads one filter, and counts what it consists of."""
 
-    def __init__(self) -> None:
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._conditions = self._joints = self._operands = self._characters = 0
 
     def mapping(self, where: object, path: Path, depth: int) -> Filter:
@@ -138,7 +166,8 @@ class _Parser:
                 f"unknown operator {shown(operator)} on {shown(field_name(path))}; "
                 f"known: {' '.join((*COMPARISONS, '$not'))}."
             )
-        self._conditions = _count(self._conditions + 1, MAX_CONDITIONS, "conditions", _ONE_IN)
+        number, most = self._conditions + 1, self._limits.conditions
+        self._conditions = _count(number, most, "conditions", _ONE_IN)
         if operator in ("$in", "$nin"):
             operand = self._list(operator, operand)
         elif operator == "$exists":
@@ -155,11 +184,12 @@ class _Parser:
     def _list(self, operator: str, operand: object) -> tuple[Scalar, ...]:
         if not _is_many(operand):
             raise FilterError(f"{operator} takes a list, not {shown(operand)}.")
-        left = MAX_OPERANDS - self._operands
+        most = self._limits.operands
+        left = most - self._operands
         # An iterator is read here, once, and no further than a filter may be large.
         values = tuple(islice(operand, left + 1))
         number = self._operands + len(values)
-        self._operands = _count(number, MAX_OPERANDS, "values in its lists", "Ask in parts.")
+        self._operands = _count(number, most, "values in its lists", "Ask in parts.")
         return tuple([self._scalar(one, operator) for one in values])
 
     def _operand(self, operator: str, value: object) -> Scalar:
@@ -187,13 +217,13 @@ class _Parser:
         return value
 
     def _text(self, text: str) -> None:
-        number = self._characters + len(text)
-        self._characters = _count(number, MAX_CHARACTERS, "characters", "Ask for less of them.")
+        number, most = self._characters + len(text), self._limits.characters
+        self._characters = _count(number, most, "characters", "Ask for less of them.")
         require_storable(text)
 
     def _joint(self) -> None:
         # One for the filter itself, and one for what each comparison may be wrapped in.
-        most = 3 * MAX_CONDITIONS + 1
+        most = 3 * self._limits.conditions + 1
         self._joints = _count(self._joints + 1, most, "mappings", _ONE_IN)
 
 

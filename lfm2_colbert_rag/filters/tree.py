@@ -8,6 +8,7 @@ from typing import Any, ClassVar, TypeAlias
 from ..errors import FilterError
 
 __all__ = [
+    "EVERYTHING",
     "ID_PATH",
     "LANGUAGE_PATH",
     "MAX_DEPTH",
@@ -17,6 +18,7 @@ __all__ = [
     "Not",
     "Or",
     "Path",
+    "id_after",
 ]
 
 Path: TypeAlias = tuple[str, ...]
@@ -28,8 +30,13 @@ LANGUAGE_PATH: Path = ("$lang",)
 MAX_DEPTH = 32
 
 # A level of what the user writes gives two nodes at most, such as a negation and what it negates;
-# a comparison with a string that has other forms, one more.
-_MOST_NODES_DEEP = 2 * MAX_DEPTH + 3
+# a comparison with a string that has other forms, one more; and a view, which asks more, another.
+_MOST_NODES_DEEP = 2 * MAX_DEPTH + 4
+
+
+def id_after(characters: int) -> Path:
+    """Return where a passage's id is found without so many characters at its beginning."""
+    return (*ID_PATH, str(characters))
 
 
 @dataclass(frozen=True)
@@ -102,3 +109,7 @@ def _measure(node: And | Or | Not, children: tuple[Filter, ...]) -> None:
         raise FilterError(f"a filter is nested more than {_MOST_NODES_DEEP} nodes deep.")
     object.__setattr__(node, "size", max(1, sum(child.size for child in children)))
     object.__setattr__(node, "depth", depth)
+
+
+EVERYTHING: Filter = And(())
+"""What all passages match."""

@@ -119,6 +119,7 @@ class LiveSegments(Sequence[LiveSegment]):
 
     Args:
         segments: in the order of their rows.
+        rows: ``(passages,)`` int64 the live rows, ascending, where they are known.
 
     Example:
         >>> segments = LiveSegments([])
@@ -126,8 +127,11 @@ class LiveSegments(Sequence[LiveSegment]):
         (0, 0)
     """
 
-    def __init__(self, segments: Sequence[LiveSegment] = ()) -> None:
+    def __init__(
+        self, segments: Sequence[LiveSegment] = (), rows: npt.NDArray[np.int64] | None = None
+    ) -> None:
         self._segments = tuple(segments)
+        self._rows = rows
         filled = [s.segment.rows for s in self._segments]
         self._first_rows = np.array([rows[0] for rows in filled], dtype=np.int64)
         self._last_rows = np.array([rows[-1] for rows in filled], dtype=np.int64)
@@ -163,6 +167,8 @@ class LiveSegments(Sequence[LiveSegment]):
     @property
     def rows(self) -> npt.NDArray[np.int64]:
         """``(passages,)`` int64 the live rows, ascending."""
+        if self._rows is not None:
+            return self._rows
         rows = [live.rows for live in self._segments]
         return np.unique(np.concatenate(rows)) if rows else np.empty(0, dtype=np.int64)
 

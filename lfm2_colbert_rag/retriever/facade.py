@@ -35,12 +35,13 @@ from .._support.validation import (
 from ..encoder import Encoder
 from ..encoder.lazy import LazyEncoder, ModelLike
 from ..errors import InputError
-from ..filters import field_name, parse_field, parse_where
+from ..filters import EVERYTHING, field_name, parse_field, parse_where
 from ..storage.backup import copy_index, restore_index
 from ..storage.exchange.export import ExportDType, export_index
 from ..storage.exchange.formats import open_dump
 from ..storage.exchange.given_vectors import GivenVectors
 from ..storage.memory import MemoryFolder
+from ..storage.scope import Scope
 from ..storage.store import Store
 from ..storage.verification import verify_index
 from ..types import (
@@ -56,6 +57,7 @@ from ..types import (
 from .ingest.ingestor import TEXTS, Ingestor
 from .maintenance.compaction import Compactor
 from .maintenance.optimizer import SAMPLE, Optimizer
+from .maintenance.purging import PurgeReceipt, purge
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
@@ -68,6 +70,9 @@ from .search.explanation import Explanation
 from .search.fusion_tuning import FusionReport, tune_fusion
 from .search.plan import SearchPlan
 from .search.searcher import Searcher
+from .view import View
+from .viewing import Viewing, Whole
+from .views import Views
 
 logger = logging.getLogger(__name__)
 
@@ -118,6 +123,11 @@ class Retriever:
         self._after_commit = partial(_settle, self._compactor, self._searcher)
         self._ingestor = Ingestor(store, encoder, self._after_commit)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
+        whole = Whole(
+            *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
+            partial(purge, store, self._optimizer),
+        )
+        self._views = Views(partial(Viewing, whole))
         if memory is not None:
             weakref.finalize(self, discard, store, memory)
 
@@ -359,6 +369,7 @@ class Retriever:
     def close(self) -> None:
         """Release the index's files; an index in memory is gone then. Twice does no harm."""
         self._searcher.indexes.forget()
+        self._views.forget()
         self._store.close()
         if self._memory is not None:
             self._memory.remove()
@@ -599,6 +610,43 @@ class Retriever:
         condition = None if where is None else parse_where(where)
         chosen = self._mode if mode is None else check_mode(mode)
         return Asked(check_k(k), condition, chosen, check_adapter(query_adapter))
+
+    def view(
+        self,
+        *,
+        tenant: str,
+        field: str = "tenant",
+        where: Where | None = None,
+        fields: Iterable[str] | None = None,
+    ) -> View:
+        """Return one tenant's part of the index, for those who may see no more of it.
+
+        To its user it is an index that holds the tenant's passages only, statistics and ids
+        included, and it has no way back to this one. Many views may be in use at once; to make one
+        costs nothing.
+
+        Args:
+            tenant: whose part. A view finds what was added through views of the same tenant and
+                field; here the ids of that begin with the name and a control character.
+            field: the key in the metadata of passages under which their tenant's name stands here.
+                A view sets it and does not show it.
+            where: a filter that passages must match besides. Such a view adds nothing.
+            fields: the keys of metadata that are shown, and that filters may ask for; None for all.
+                Such a view adds nothing.
+
+        Raises:
+            ConfigError: a name that cannot be one.
+            FilterError: the filter is malformed.
+
+        Example:
+            >>> retriever = Retriever.from_texts([], model="hash")
+            >>> acme = retriever.view(tenant="acme")
+            >>> acme.add(["Hold the reset key."], ids=["page-1"])
+            ['page-1']
+            >>> len(acme), len(retriever.view(tenant="beta")), retriever.count({"tenant": "acme"})
+            (1, 0, 1)
+        """
+        return self._views.make(Scope.of(tenant, field, where, fields), self)
 
     def add(
         self,
@@ -1038,6 +1086,39 @@ class Retriever:
             )
             self._searcher.prepare()
             return self.stats()
+
+    def purge(self, *, progress: ProgressLike = None) -> PurgeReceipt:
+        """Remove every byte of passages that were deleted or replaced from the folder, now.
+
+        Segments and the catalog's file are written anew without them, and its log is emptied; what
+        readers in other processes have found and not yet read may be gone for them. Once it
+        returns, no file in the folder holds anything of them. Out of its reach are copies, and what
+        file systems keep of blocks that are free.
+
+        Args:
+            progress: see :meth:`add`; it counts passages.
+
+        Returns:
+            A receipt.
+
+        Raises:
+            IndexBusyError: others were reading all the time, so that something may be left; purge
+                again.
+            IndexLockedError: somebody else is optimizing, or wrote for too long; purge again.
+            IndexCorruptError: some segments are damaged, and may hold something; all else is gone.
+            StorageFullError: the disk is full, so that something may be left.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> retriever = Retriever.from_texts(["Ada's address"], ids=["ada"], model="hash")
+            >>> retriever.delete(["ada"])
+            1
+            >>> retriever.purge().passages
+            1
+        """
+        self._views.forget()
+        with self._store.pinned():
+            return purge(self._store, self._optimizer, EVERYTHING, progress)
 
     def tune_fusion(
         self,

@@ -25,6 +25,7 @@ from ..types import RESERVED_KEYS, Metadata, Where, public_metadata
 
 if TYPE_CHECKING:
     from .facade import Retriever
+    from .view import View
 
 SAMPLE = 200
 """Passages that are looked at."""
@@ -62,11 +63,11 @@ class MetadataField:
         return " or ".join(self.kinds) + (f", such as {listed}" if listed else "")
 
 
-def describe_fields(retriever: Retriever, *, sample: int = SAMPLE) -> list[MetadataField]:
+def describe_fields(retriever: Retriever | View, *, sample: int = SAMPLE) -> list[MetadataField]:
     """Return the fields that filters can use, from a sample of the passages.
 
     Args:
-        retriever: an open index.
+        retriever: an open index, or a view of one.
         sample: how many passages to look at, evenly over all of them.
 
     Returns:
@@ -87,11 +88,11 @@ def describe_fields(retriever: Retriever, *, sample: int = SAMPLE) -> list[Metad
     return _described(passage.metadata for passage in retriever.passages(limit=sample))
 
 
-def why_nothing(retriever: Retriever, where: Where) -> str:
+def why_nothing(retriever: Retriever | View, where: Where) -> str:
     """Say why no passage matches a filter: what its fields hold, and of what kind.
 
     Args:
-        retriever: an open index.
+        retriever: an open index, or a view of one.
         where: a filter that nothing matches.
 
     Returns:
@@ -132,7 +133,7 @@ def _alone(one: Comparison) -> dict[str, Any]:
     return {name: {one.operator: operand}}
 
 
-def _reason(retriever: Retriever, one: Comparison) -> str:
+def _reason(retriever: Retriever | View, one: Comparison) -> str:
     if one.path == ID_PATH:
         return "no passage has such an id"
     if one.path == LANGUAGE_PATH:
@@ -157,7 +158,7 @@ def _reason(retriever: Retriever, one: Comparison) -> str:
     return f"{reason}, and is asked for {' or '.join(_ASKED[kind] for kind in sorted(wanted))}"
 
 
-def _unknown(retriever: Retriever, name: str) -> str:
+def _unknown(retriever: Retriever | View, name: str) -> str:
     names = [one.name for one in describe_fields(retriever)]
     if not names:
         return f"no passage has a field {name!r}, nor any other"

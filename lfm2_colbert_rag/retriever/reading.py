@@ -11,8 +11,7 @@ from ..errors import PassageNotFoundError
 
 if TYPE_CHECKING:
     from ..filters import Filter
-    from ..storage.catalog import Catalog
-    from ..storage.store import Store
+    from ..storage.readable import ReadableCatalog, ReadableStore
     from ..types import Passage, Window
 
 # Ids that an error names.
@@ -27,7 +26,7 @@ class Reader:
         store: the index.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ReadableStore) -> None:
         self._store = store
 
     def has(self, id: str) -> bool:
@@ -76,7 +75,7 @@ class Reader:
         return self._store.catalog.generation()
 
 
-def _read(catalog: Catalog, rows: Sequence[int]) -> Iterator[Passage]:
+def _read(catalog: ReadableCatalog, rows: Sequence[int]) -> Iterator[Passage]:
     for start in range(0, len(rows), _READ_AT_ONCE):
         part = rows[start : start + _READ_AT_ONCE]
         found = catalog.passages(part)

@@ -65,6 +65,7 @@ from .matching import Matched, matching_rows
 from .passage_rows import (
     bury_passages,
     insert_passages,
+    passage_ids,
     passage_names,
     passage_sizes,
     read_passages,
@@ -352,6 +353,11 @@ class Catalog:
         if len(found.rows) > len(self._languages.rows):
             self._languages = found  # at once, so that no lock is needed
         return found
+
+    def ids(self, rows: Sequence[int]) -> dict[int, str]:
+        """Return the ids of rows."""
+        with self._connections.reading() as connection:
+            return passage_ids(connection, rows)
 
     def passage_names(self, rows: Sequence[int]) -> dict[int, str]:
         """Return the ids of rows as they are to be shown, even of damaged passages."""

@@ -120,6 +120,22 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Forgotten:
+    """What was removed for good.
+
+    Attributes:
+        passages: how many dead passages went now.
+        log_emptied: False if readers kept the catalog's log all the time, so that some of it may be
+            left there.
+        files_gone: False if readers keep files that no commit names any more, as on Windows.
+    """
+
+    passages: int
+    log_emptied: bool
+    files_gone: bool
+
+
+@dataclass(frozen=True)
 class Commit:
     """Everything that one commit changes.
 

@@ -97,8 +97,8 @@ def to_sql(
         return "(" + joint.join(to_sql(child, parameters, indexed) for child in node.children) + ")"
     if isinstance(node, Not):
         return f"NOT {to_sql(node.child, parameters, indexed)}"
-    if node.path in _COLUMNS:
-        return _by_column(node, _COLUMNS[node.path], parameters)
+    if node.path[:1] in _COLUMNS:
+        return _by_column(node, _column(node.path), parameters)
     if indexed and is_indexed(node, indexed):
         return f"row IN (SELECT row FROM {index_source(node, parameters, indexed)})"
     return _by_metadata(node, parameters)
@@ -231,6 +231,12 @@ def _parsed(metadata: str) -> Any:
 def _have_tables(connection: sqlite3.Connection) -> bool:
     found = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'filter_indexes'")
     return found.fetchone() is not None
+
+
+def _column(path: Path) -> str:
+    """Return as SQL what every passage has, without some characters at its beginning."""
+    name = _COLUMNS[path[:1]]
+    return f"substr({name}, {int(path[1]) + 1})" if len(path) > 1 else name
 
 
 def _by_column(node: Comparison, column: str, parameters: dict[str, Any]) -> str:

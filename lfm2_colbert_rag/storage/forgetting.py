@@ -13,12 +13,13 @@ import sqlite3
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .filter_sql import prune_indexes
+from ..filters.tree import EVERYTHING, Filter
+from .filter_sql import prune_indexes, to_sql
 from .schema import generation_time, write_values
 
 if TYPE_CHECKING:
@@ -82,20 +83,24 @@ class Forgetting:
             self._connections.fetch("SELECT 1 FROM measurements WHERE key = ?", (_REMAINS,))
         )
 
-    def drop(self, held: npt.NDArray[np.int64], seconds: float) -> int:
+    def drop(self, held: npt.NDArray[np.int64], seconds: float, where: Filter = EVERYTHING) -> int:
         """Drop passages that died long ago and that no segment holds, but for their remains.
 
         Args:
             held: ascending rows that segments hold.
             seconds: how long ago they must have died; readers may still be at work in older
                 generations.
+            where: only those that match this filter.
 
         Returns:
             How many were dropped.
         """
+        parameters: dict[str, Any] = {}
+        matching = to_sql(where, parameters)
         with self._connections.writing() as connection:
+            parameters["newest"] = _newest(connection, seconds)
             dead = connection.execute(
-                "SELECT row FROM passages WHERE died <= ?", (_newest(connection, seconds),)
+                f"SELECT row FROM passages WHERE died <= :newest AND {matching}", parameters
             )
             gone = np.setdiff1d(np.fromiter((row for (row,) in dead), np.int64), held)
             if len(gone):

@@ -60,13 +60,22 @@ def read_passages(connection: sqlite3.Connection, rows: Iterable[int]) -> dict[i
     return {row: _to_passage(row, *columns) for row, *columns in found}
 
 
+def passage_ids(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, str]:
+    """Return the ids of rows, unchecked: what is damaged shows where the passage is read."""
+    return {row: str(id) for row, id in _ids(connection, rows)}
+
+
 def passage_names(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, str]:
     """Return the ids of rows, damaged or not, for messages."""
-    found = connection.execute(
+    found = _ids(connection, rows)
+    return {row: ascii(id) if not isinstance(id, str) else repr(id) for row, id in found}
+
+
+def _ids(connection: sqlite3.Connection, rows: Sequence[int]) -> sqlite3.Cursor:
+    return connection.execute(
         "SELECT row, id FROM passages WHERE row IN (SELECT value FROM json_each(?))",
         (json.dumps([int(row) for row in rows]),),
     )
-    return {row: ascii(id) if not isinstance(id, str) else repr(id) for row, id in found}
 
 
 def passage_sizes(connection: sqlite3.Connection, generation: int) -> npt.NDArray[np.int64]:

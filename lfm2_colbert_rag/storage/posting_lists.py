@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 
@@ -45,6 +47,13 @@ class FoundPostings:
     def is_complete(self) -> bool:
         """Whether no passage is missing."""
         return self.state is not None and self.state.is_complete
+
+
+class ReadPostings(Protocol):
+    """Reads lists of terms, see :meth:`PostingLists.read`."""
+
+    def __call__(self, terms: Sequence[str], above: int = -1) -> FoundPostings:
+        """Return the lists of terms."""
 
 
 class PostingLists:
@@ -115,13 +124,29 @@ class PostingLists:
         Raises:
             IndexCorruptError: a list is damaged.
         """
+        with self.reading() as read:
+            return read(terms, above)
+
+    @contextmanager
+    def reading(self) -> Iterator[ReadPostings]:
+        """Give what reads lists as :meth:`read` does, all in one state.
+
+        So those of a great many terms need not be held at once.
+        """
         with self._connections.reading_one_state() as connection:
-            state = sql.read_state(connection)
-            if state is None or not state.is_complete:
-                return FoundPostings(state, {})
-            found = unpack_lists(sql.read(connection, terms, above))
-            recent = self._recent.lists(connection, terms)
-        for term, entries in recent.items():
+            yield partial(self._read, connection, sql.read_state(connection))
+
+    def _read(
+        self,
+        connection: sqlite3.Connection,
+        state: LexicalState | None,
+        terms: Sequence[str],
+        above: int = -1,
+    ) -> FoundPostings:
+        if state is None or not state.is_complete:
+            return FoundPostings(state, {})
+        found = unpack_lists(sql.read(connection, terms, above))
+        for term, entries in self._recent.lists(connection, terms).items():
             found[term] = _joined(found[term], entries) if term in found else entries
         return FoundPostings(state, found)
 

@@ -33,13 +33,13 @@ from ..errors import (
     IndexNotFoundError,
     IndexUnavailableError,
 )
-from ..filters import Filter
+from ..filters import EVERYTHING, Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import Codebook, CodebookInfo
 from ..types import UNDETERMINED
 from .atomic import is_taken, refusals
 from .catalog import Catalog
-from .commits import Commit, Draft, Head, StaleDraftError, StoredPassage
+from .commits import Commit, Draft, Forgotten, Head, StaleDraftError, StoredPassage
 from .current_home import CurrentHome
 from .folder import IndexFolder
 from .home import Home, Snapshot
@@ -370,15 +370,15 @@ class Store:
         with self._writing():
             self.catalog.drop_filter_index(path)
 
-    def forget(self, held: npt.NDArray[np.int64], seconds: float) -> bool:
+    def forget(
+        self, held: npt.NDArray[np.int64], seconds: float, where: Filter = EVERYTHING
+    ) -> Forgotten:
         """Remove every byte of passages that died so long ago and that no segment holds.
 
         Args:
             held: ascending rows that segments hold.
             seconds: readers may still be at work in generations of later.
-
-        Returns:
-            False if readers kept the catalog's log all the time, so that some of it may be left.
+            where: only those that match this filter.
 
         Raises:
             IndexLockedError: another writer held the index for too long; the next time goes on
@@ -386,13 +386,14 @@ class Store:
             StorageFullError: the disk is full; likewise.
         """
         forgetting = self.catalog.forgetting
-        forgetting.drop(held, seconds)
+        dropped = forgetting.drop(held, seconds, where)
         remains = forgetting.has_remains()
         if remains:
             forgetting.prune()
         self.home.swept = False  # others may have been killed meanwhile
         with self._writing():
-            return forgetting.scrub() if remains else True
+            emptied = forgetting.scrub() if remains else True
+            return Forgotten(dropped, emptied, self.home.swept)
 
     def size(self) -> int:
         """Return the bytes of all files in the folder."""

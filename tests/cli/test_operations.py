@@ -56,6 +56,15 @@ def test_verifying_works_while_the_index_is_in_use(run: Run, index: str) -> None
         assert run("verify", index).code == 0
 
 
+def test_what_was_deleted_is_purged(run: Run, index: str) -> None:
+    run("delete", index, "--all")
+    outcome = run("purge", index)
+    assert (outcome.code, outcome.err) == (0, "")
+    assert "nothing is left of 6 deleted or replaced passages in an.index (" in outcome.out
+    outcome = run("purge", index, "--json")
+    assert json.loads(outcome.out).items() >= {"path": "an.index", "passages": 0}.items()
+
+
 def test_backup_and_restore(run: Run, index: str) -> None:
     outcome = run("backup", index, "a.backup")
     assert outcome.code == 0

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lfm2_colbert_rag.encoder.queries import QueryBatcher
+from lfm2_colbert_rag.encoder.queries import QueryBatcher, asking_for
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 
@@ -59,6 +59,17 @@ def test_a_query_asked_again_is_not_computed_again():
     batcher.encode(["c"], model)  # "b" was used least recently
     batcher.encode(["a", "b"], model)
     assert model.calls[1:] == [["c"], ["b"]]
+
+
+def test_what_is_kept_for_one_party_is_not_found_by_another():
+    model = Model()
+    batcher = QueryBatcher(4)
+    for party in ("acme", "beta", "acme", None, "beta"):
+        with asking_for(party):
+            assert same(batcher.encode(["a"], model)[0], "a")
+    assert model.calls == [["a"]] * 3
+    batcher.encode(["a"], model)  # as whoever does not say for whom
+    assert len(model.calls) == 3
 
 
 def test_results_cannot_be_written_to():

@@ -173,6 +173,13 @@ def test_chains_of_imports_are_short():
     assert len(chain) <= LONGEST_CHAIN, " > ".join(chain)
 
 
+def test_a_view_names_no_part_of_the_index():
+    """Whoever answers a tenant's requests holds a view, and cannot reach further by its module."""
+    known = {room(target)[0] for target in imports("retriever.view", when_loaded=True)}
+    assert known == {"_support", "errors", "types"}
+    assert room("retriever.view") == ("retriever", 8)
+
+
 def test_only_the_storage_speaks_sql_and_locks():
     for word in ("sqlite3", "filelock"):
         users = {name for name in modules() if word in modules()[name].read_text("utf-8")}

@@ -27,6 +27,9 @@ WRITES: dict[str, Callable[[Retriever], Any]] = {
     "delete": lambda r: r.delete(["s0-1"]),
     "delete where": lambda r: r.delete(all=True),
     "optimize": lambda r: r.optimize(),
+    "purge": lambda r: r.purge(),
+    "add to a view": lambda r: r.view(tenant="acme").add(["new"], ids=["new"]),
+    "delete from a view": lambda r: r.view(tenant="acme").delete(all=True),
     "create_filter_index": lambda r: r.create_filter_index("seed"),
     "drop_filter_index": lambda r: r.drop_filter_index("seed"),
     "tune_fusion": lambda r: r.tune_fusion(
@@ -51,6 +54,8 @@ def read_everything(retriever: Retriever) -> dict[str, Any]:
     answers["fetched"] = [one.text for one in retriever.get([best, "gone"])]
     answers["listed"] = [one.id for one in retriever.passages(limit=3)]
     answers["vectors"] = [len(one) for one in retriever.vectors([best])[0]]
+    view = retriever.view(tenant="acme")
+    answers["of a view"] = [len(view), *(len(view.search(QUERY, mode=mode)) for mode in MODES)]
     answers["fields"] = retriever.filter_indexes()
     answers["passages"] = retriever.stats().passages
     answers["problems"] = retriever.verify()

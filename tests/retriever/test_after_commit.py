@@ -126,6 +126,8 @@ CALLS = {
     "stats": lambda r, _: r.stats(),
     "measure_recall": lambda r, _: r.measure_recall(),
     "optimize": lambda r, _: r.optimize(),
+    "purge": lambda r, _: r.purge(),
+    "view": lambda r, _: r.view(tenant="acme").search("router"),
     "tune_fusion": lambda r, _: r.tune_fusion(
         {f"q{n}": "router" for n in range(6)}, {f"q{n}": {"reset": 1} for n in range(6)}
     ),

@@ -65,6 +65,7 @@ _BORDER = re.compile(r"(\d+)(\D+)|(\D+)(\d+)")
 # Strings that are not longer are worth caching; so many, that mischief fills some ten megabytes,
 # and that the garbage collector, which looks at each, is done in an instant.
 _CACHED, _KEPT = 24, 1 << 15
+_PAIRS = 1 << 12  # pairs within long strings, in which the same few may follow one another
 
 
 Token: TypeAlias = tuple[tuple[str, ...], int, bytes, int | None]
@@ -135,13 +136,16 @@ def _token(string: str) -> Token | None:
     terms: list[str] = []
     first = last = None
     joint = 0
+    known: dict[str, _Run] = {}
     for run in find_runs(string):
-        own, head, tail = _terms(run)
+        if (found := known.get(run)) is None:
+            found = known[run] = _terms(run)
+        own, head, tail = found
         terms += own
         if first is None:
             first, joint = head, len(terms)
         elif last and head:
-            terms.append(pair(last, head))
+            terms.append(_cached_pair(last, head))
         last = tail
     if first is None:
         return None
@@ -194,6 +198,9 @@ def pair(head: str, next_head: str) -> str:
     commit touches costs time. Under 65,536 names next to nothing of what pairs are worth is lost.
     """
     return pair_term(pair_number(_seed(head), next_head.encode()))
+
+
+_cached_pair = lru_cache(maxsize=_PAIRS)(pair)
 
 
 def pair_number(seed: int, next_head: bytes) -> int:

@@ -13,16 +13,21 @@ Okapi BM25 (Robertson et al., "Okapi at TREC-3", 1994), with three things learne
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .analyser import is_wordlike
 from .blocks import Numbers
+from .sorting import sort_terms
 
 Scores = npt.NDArray[np.float32]
+
+ReadLists: TypeAlias = Callable[[Sequence[str]], Mapping[str, tuple[Numbers, Numbers]]]
+"""Gives the lists, rows and counts, of some terms; none of a term of which nothing is known."""
 
 # How soon more occurrences of a word, or of a stretch, stop counting; how much long passages are
 # held against it; chosen over all sets of benchmarks/quality together, like the two below.
@@ -31,6 +36,8 @@ _POWER = 1.25  # of rarity, relative to that of a term that nothing has
 _GATHERING, _DOUBT = 0.5, 5.0  # power; passages that count as if they had a term once
 # Row numbers are looked up in a table as long as it has so many times the live rows at most.
 _SPARSE = 8
+# Lists that are read, and added up, in one go: a question has as many terms as it has letters.
+_TOGETHER = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +89,8 @@ class Bm25:
 
     Example:
         >>> index = Bm25(np.array([4, 9]), (np.array([4, 9]), np.array([3, 5])))
-        >>> found = index.search({"fox": (np.array([9]), np.array([2]))}, {"fox": 1}, 10)
+        >>> lists = {"fox": (np.array([9]), np.array([2]))}
+        >>> found = index.search(lambda terms: lists, {"fox": 1}, 10)
         >>> found.rows.tolist()
         [9]
     """
@@ -114,7 +122,7 @@ class Bm25:
 
     def search(
         self,
-        postings: Mapping[str, tuple[Numbers, Numbers]],
+        read: ReadLists,
         query: Mapping[str, float],
         k: int,
         rows: Numbers | None = None,
@@ -122,12 +130,12 @@ class Bm25:
         """Rank live passages.
 
         Args:
-            postings: the lists of the query's terms; of terms without one nothing is known.
+            read: gives the lists of the query's terms, some terms at a time.
             query: the query's terms and how much each counts, as ``analyser.weigh`` gives them.
             k: how many rows are wanted.
             rows: see :meth:`best`.
         """
-        return self.best(self.score(postings, query), k, rows)
+        return self.best(self.score(read, query), k, rows)
 
     def best(self, scored: Scored, k: int, rows: Numbers | None = None) -> LexicalRanking:
         """Rank what was scored.
@@ -155,28 +163,44 @@ class Bm25:
         places = self._places(rows)[0]
         return scored.scores[places], scored.shares[places]
 
-    def score(
-        self, postings: Mapping[str, tuple[Numbers, Numbers]], query: Mapping[str, float]
-    ) -> Scored:
+    def score(self, read: ReadLists, query: Mapping[str, float]) -> Scored:
         """Score every live passage; see :meth:`search`."""
-        # One order, so that equal passages get equal scores; all lists at once, since there are
-        # a hundred of them for a sentence, and most are short.
-        terms = sorted(query)
-        counts = np.array([query[term] for term in terms], dtype=np.float64)
+        # One order, so that equal passages get equal scores.
+        terms = sort_terms(list(query))
+        scores = np.zeros(len(self.rows), dtype=np.float32)
+        held = np.zeros(len(self.rows), dtype=np.float32)
+        ideal = 0.0
+        for start in range(0, len(terms), _TOGETHER):
+            some = terms[start : start + _TOGETHER]
+            lists = read(some)
+            counts = np.array([query[term] for term in some], dtype=np.float64)
+            weights = self._add(some, [lists.get(term) for term in some], counts, scores, held)
+            ideal = sum(weights.tolist(), ideal)
+        whole = np.float32(sum(query.values()) or 1.0)
+        return Scored(scores, np.minimum(held / whole, np.float32(1)), ideal)
+
+    def _add(
+        self,
+        terms: Sequence[str],
+        lists: Sequence[tuple[Numbers, Numbers] | None],
+        counts: npt.NDArray[np.float64],
+        scores: Scores,
+        held: Scores,
+    ) -> Scores:
+        """Add what terms give to scores, and their counts to ``held``; returns what they weigh.
+
+        All lists at once, since there are a hundred of them for a sentence, and most are short.
+        """
         k1 = np.where([is_wordlike(term) for term in terms], K1_WORDS, K1_STRETCHES)
-        owners, places, often = self._entries([postings.get(term) for term in terms])
+        owners, places, often = self._entries(lists)
         holding = np.bincount(owners, minlength=len(terms))
         occurrences = np.bincount(owners, often, minlength=len(terms))
         rarity = weights_of(len(self.rows), holding, occurrences)
         weights = (counts * rarity * (k1 + 1)).astype(np.float32)
-        scores = np.zeros(len(self.rows), dtype=np.float32)
-        held = np.zeros(len(self.rows), dtype=np.float32)
         norms = k1.astype(np.float32)[owners] * self._norms[places]
         np.add.at(scores, places, weights[owners] * often / (often + norms))
         np.add.at(held, places, counts.astype(np.float32)[owners])
-        whole = np.float32(sum(query.values()) or 1.0)
-        ideal = sum(weights.tolist())
-        return Scored(scores, np.minimum(held / whole, np.float32(1)), ideal)
+        return weights
 
     def _entries(
         self, lists: Sequence[tuple[Numbers, Numbers] | None]

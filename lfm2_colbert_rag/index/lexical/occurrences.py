@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Sequence
-from itertools import chain
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
 
 from .analyser import pair_number, pair_term, read_token
 from .blocks import Numbers
+from .sorting import sort_terms
 from .strings import strings
 
-# Occurrences that are held before they are counted, distinct strings that are remembered, and
-# terms that are sorted in one go: 30 ms in which no other thread runs.
-_HELD, _KNOWN, _SORTED = 1 << 18, 1 << 14, 1 << 15
-_STRIDE = 256  # of so many sorted terms one is looked at, to cut them evenly
+# Occurrences that are held before they are counted, and distinct strings that are remembered.
+_HELD, _KNOWN = 1 << 18, 1 << 14
 _KEPT = 32  # a longer string is not remembered
 
 
@@ -105,7 +102,7 @@ class _Reader:
         numbers, places = np.divmod(keys, self._texts)
         pairs = numbers[numbers < 0]
         names = {number: pair_term(-1 - number) for number in np.unique(pairs).tolist()}
-        terms = _sorted([*(one for one in self._numbers if one[0] != "~"), *names.values()])
+        terms = sort_terms([*(one for one in self._numbers if one[0] != "~"), *names.values()])
         ranks = self._ranks(terms, names)
         keys = ranks[numbers] * self._texts + places
         order = np.argsort(keys)
@@ -125,14 +122,13 @@ class _Reader:
     def _numbered(self, terms: Sequence[str]) -> bytes:
         """Return the numbers of terms; that of a pair is one, wherever its words stand."""
         numbers = self._numbers
-        found = []
-        for term in terms:
-            number = numbers.get(term)
-            if number is None:
-                number = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
-                numbers[term] = number
-            found.append(number)
-        return array("i", found).tobytes()
+        try:
+            return array("i", map(numbers.__getitem__, terms)).tobytes()
+        except KeyError:
+            for term in terms:
+                if term not in numbers:
+                    numbers[term] = -1 - int(term[1:], 16) if term[0] == "~" else len(numbers)
+        return array("i", map(numbers.__getitem__, terms)).tobytes()
 
     def _count(self) -> None:
         """Count what is held."""
@@ -171,19 +167,3 @@ def _summed(parts: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]
     keys = keys[order]
     begins = np.flatnonzero(np.diff(keys, prepend=keys[:1] - 1))
     return keys[begins], np.add.reduceat(counts[order], begins) if len(begins) else counts
-
-
-def _sorted(terms: list[str]) -> list[str]:
-    """Sort terms; more than some at a time would keep other threads waiting."""
-    parts = [sorted(terms[at : at + _SORTED]) for at in range(0, len(terms), _SORTED)]
-    if len(parts) < 2:
-        return parts[0] if parts else []
-    # All parts are cut before the same terms, so that what lies between two cuts is as few terms.
-    looked_at = sorted([term for part in parts for term in part[::_STRIDE]])
-    bounds = looked_at[:: _SORTED // _STRIDE][1:]
-    cuts = [[0, *(bisect_left(part, one) for one in bounds), len(part)] for part in parts]
-    found: list[str] = []
-    for place in range(len(bounds) + 1):
-        between = [part[cut[place] : cut[place + 1]] for part, cut in zip(parts, cuts, strict=True)]
-        found += sorted(chain.from_iterable(between))
-    return found

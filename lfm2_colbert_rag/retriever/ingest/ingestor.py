@@ -95,13 +95,27 @@ class Ingestor:
                 continue
 
     def add_stream(
-        self, passages: Iterable[object], intake: Intake, *, batch: int, progress: ProgressLike
+        self,
+        passages: Iterable[object],
+        intake: Intake,
+        stored: Callable[[Passage], Passage] = lambda passage: passage,
+        *,
+        batch: int,
+        progress: ProgressLike,
     ) -> int:
-        """Add passages from an iterator, a commit a batch; see ``Retriever.add_stream``."""
+        """Add passages from an iterator, a commit a batch; see ``Retriever.add_stream``.
+
+        Args:
+            passages: see there.
+            intake: takes them in.
+            stored: returns a passage that was taken in as it is to be stored.
+            batch: see there.
+            progress: see there.
+        """
         committed = 0
         with reporting(progress, None, "adding") as report:
             try:
-                for part, size in _batches(passages, batch, intake):
+                for part, size in _batches(passages, batch, intake, stored):
                     meter = _Meter(size, report)
                     if part:
                         self._add(part, meter.advance)
@@ -249,7 +263,10 @@ class _Meter:
 
 
 def _batches(
-    passages: Iterable[object], limit: int, intake: Intake
+    passages: Iterable[object],
+    limit: int,
+    intake: Intake,
+    stored: Callable[[Passage], Passage],
 ) -> Iterator[tuple[list[Passage], int]]:
     """Yield passages to be committed together, and how many of the stream they stand for."""
     held: dict[str, Passage] = {}
@@ -258,7 +275,7 @@ def _batches(
         passage = take_streamed(item, place, intake)
         read += 1
         if passage is not None:
-            held[passage.id] = passage
+            held[passage.id] = stored(passage)
             characters += len(passage.text)
         if read == limit or characters >= CHARACTERS:
             yield list(held.values()), read

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import cached_property, lru_cache
 from typing import TypeAlias
 
 import numpy as np
@@ -40,6 +41,8 @@ _JOINER = "\N{ZERO WIDTH JOINER}"
 # a word that far.
 _PARAGRAPH_REACH, _REACH = 4, 2
 _OVERLAP = 8
+_PIECES = 256  # windows of which the tokens are counted together
+_TOGETHER = 1 << 15  # characters that are looked at in one go, so that other threads get theirs
 
 
 def check_overlap(overlap: int | None, room: int) -> int:
@@ -103,17 +106,20 @@ def find_windows(
     borders = {
         i: Borders(texts[i], spans) for i, spans in enumerate(all_spans) if len(spans) > room
     }
+    del all_spans  # of a text without blanks they take as much as all that is kept of it
     # A piece of a text may have a few tokens more than it had within the text, so each is counted
     # by itself, and texts with a piece too long are cut again with less in a window.
     lengths = dict.fromkeys(borders, max(1, room))
     while lengths:
         for i, length in lengths.items():
             windows[i] = borders[i].cut(length, overlap, least)
-        pieces = [(i, texts[i][start:end]) for i in lengths for start, end in windows[i]]
         excess = dict.fromkeys(lengths, 0)
-        counts = [len(spans) for spans in encoder.token_spans([piece for _, piece in pieces])]
-        for (i, _), count in zip(pieces, counts, strict=True):
-            excess[i] = max(excess[i], count - room)
+        cuts = [(i, span) for i in lengths for span in windows[i]]
+        for at in range(0, len(cuts), _PIECES):
+            some = cuts[at : at + _PIECES]
+            counted = encoder.token_spans([texts[i][start:end] for i, (start, end) in some])
+            for (i, _), spans in zip(some, counted, strict=True):
+                excess[i] = max(excess[i], len(spans) - room)
         lengths = {
             i: max(1, length - excess[i])
             for i, length in lengths.items()
@@ -209,7 +215,8 @@ class Borders:
             or _last(self._sentences, reach(_REACH), last)
             or _last(self._lines, reach(_REACH), last)
             or _last(self._words, reach(_REACH), last)
-            or self._last_character(reach(_REACH), last)
+            or _last(self._harmless, reach(_REACH), last)
+            or last
         )
 
     def _next_start(self, start: int, end: int, overlap: int) -> int:
@@ -222,32 +229,40 @@ class Borders:
             _first(self._sentences, low, end)
             or _first(self._lines, low, end)
             or _first(self._words, low, end)
-            or self._first_character(low, end)
+            or _first(self._harmless, low, end)
+            or end
         )
 
     def _before(self, place: int) -> int:
         """Count the tokens that begin before a place."""
-        return int(np.searchsorted(self._starts, np.int32(place)))
+        return _count_below(self._starts, place)
 
-    def _last_character(self, low: int, high: int) -> int:
-        """Return the last token's start where a cut does no harm; else the last of all."""
-        for token in range(self._before(high + 1) - 1, self._before(low) - 1, -1):
-            if self._may_cut(int(self._starts[token])):
-                return int(self._starts[token])
-        return high
+    @cached_property
+    def _harmless(self) -> _Places:
+        """Where tokens begin that a cut parts from no letter, no bracket and no emoji before."""
+        return _find_harmless(self._text, self._starts)
 
-    def _first_character(self, low: int, high: int) -> int:
-        for token in range(self._before(low), self._before(high)):
-            if self._may_cut(int(self._starts[token])):
-                return int(self._starts[token])
-        return high
 
-    def _may_cut(self, place: int) -> bool:
-        """Tell whether a cut here parts no letter from its accents or its punctuation, no emoji."""
-        category = unicodedata.category(self._text[place])
-        if category[0] == "M" or category in ("Pe", "Pf", "Po"):
-            return False
-        return _JOINER not in self._text[place - 1 : place + 1]
+def _find_harmless(text: str, starts: _Places) -> _Places:
+    found = []
+    for begin in range(0, len(text), _TOGETHER):
+        first, beyond = (_count_below(starts, at) for at in (begin, begin + _TOGETHER))
+        places = starts[first:beyond]
+        # One character before, too: a blank stands for what is before the first.
+        part = text[begin - 1 : begin + _TOGETHER] if begin else f" {text[:_TOGETHER]}"
+        codes = np.frombuffer(part.encode("utf-32-le", "surrogatepass"), np.uint32)
+        before, own = codes[places - begin], codes[places - begin + 1]
+        distinct, numbers = np.unique(own, return_inverse=True)
+        clings = np.array([_clings(chr(code)) for code in distinct.tolist()], dtype=np.bool_)
+        found.append(places[~clings[numbers] & (before != ord(_JOINER))])
+    return np.concatenate(found)
+
+
+@lru_cache(maxsize=1 << 12)
+def _clings(character: str) -> bool:
+    """Tell whether a character belongs to the one before it."""
+    category = unicodedata.category(character)
+    return category[0] == "M" or category in ("Pe", "Pf", "Po") or character == _JOINER
 
 
 def _ends(kind: tuple[re.Pattern[str], re.Pattern[str]], text: str) -> _Places:
@@ -265,11 +280,15 @@ def _find_ends(beginning: re.Pattern[str], border: re.Pattern[str], text: str) -
 
 def _last(places: _Places, low: int, high: int) -> int | None:
     """Return the last place from low to high; None if there is none."""
-    found = int(np.searchsorted(places, np.int32(high), side="right")) - 1
+    found = _count_below(places, high + 1) - 1
     return int(places[found]) if found >= 0 and places[found] >= low else None
 
 
 def _first(places: _Places, low: int, high: int) -> int | None:
     """Return the first place from low to before high; None if there is none."""
-    found = int(np.searchsorted(places, np.int32(low)))
+    found = _count_below(places, low)
     return int(places[found]) if found < len(places) and places[found] < high else None
+
+
+def _count_below(places: _Places, place: int) -> int:
+    return int(places.searchsorted(np.int32(place)))

@@ -11,6 +11,7 @@ import numpy as np
 
 from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
+from ...filters import EVERYTHING, Filter
 from ...index.compressed.search import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
 from ...storage.catalog import FILE_NAME
@@ -23,6 +24,7 @@ from .stats import codebook_due
 
 if TYPE_CHECKING:
     from ...encoder.lazy import LazyEncoder
+    from ...storage.commits import Forgotten
     from ...storage.store import Snapshot, Store
     from ..ingest.ingestor import Ingestor
     from ..search.searcher import Searcher
@@ -82,11 +84,25 @@ class Optimizer:
             self._renew(report, reencoded=encoder is not None)
             self._compactor.merge_due(report)
             self._compactor.merge_all(report)
-            self._forget(forget_after)
+            self._tell(self._forget(forget_after))
         self._compactor.soundness.raise_found()
         snapshot = store.snapshot()
         if isinstance(self._searcher.indexes.get(snapshot), CompressedIndex):
             self._measure(snapshot, SAMPLE, SECONDS)
+
+    def purge(self, where: Filter, progress: ProgressLike) -> Forgotten:
+        """Remove every byte of dead passages that match a filter; see ``Retriever.purge``."""
+        store = self._store
+        store.require_writable()
+        with (
+            store.locks.optimizing(timeout=0),
+            reporting(progress, store.snapshot().segments.passages, "purging") as report,
+        ):
+            self._compactor.soundness.begin(anew=True)
+            self._compactor.merge_all(report)
+            forgotten = self._forget(0, where)
+        self._compactor.soundness.raise_found()
+        return forgotten
 
     def measure_recall(self, queries: Sequence[str] | None, sample: int) -> Recall:
         """Measure recall@10 against exact MaxSim; see ``Retriever.measure_recall``."""
@@ -209,11 +225,14 @@ class Optimizer:
             queries[place] = first.vectors if len(first) else queries[place]
         return queries
 
-    def _forget(self, seconds: float) -> None:
+    def _forget(self, seconds: float, where: Filter = EVERYTHING) -> Forgotten:
         self._searcher.indexes.forget()  # or Windows would keep the segments that were merged
         held = [live.segment.rows for live in self._store.snapshot().segments]
         rows = np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
-        if not self._store.forget(rows, seconds):
+        return self._store.forget(rows, seconds, where)
+
+    def _tell(self, forgotten: Forgotten) -> None:
+        if not forgotten.log_emptied:
             logger.warning(
                 "what was deleted may still lie in the log of %s, which others were reading; "
                 "optimize it again",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,10 +15,10 @@ from ..._support.forking import renew_in_child
 from ...errors import ConfigError
 from ...index.base import Ranking
 from ...index.lexical.analyser import weigh
-from ...index.lexical.bm25 import Bm25, LexicalRanking
+from ...index.lexical.blocks import Numbers
+from ...index.lexical.bm25 import Bm25, LexicalRanking, ReadLists
 from ...index.lexical.postings import LENGTHS
 from ...types import Leg, Mode
-from .chance import Chances
 from .fusion import Fusion, fuse
 from .language_fusion import Standout, fuse_languages
 from .late import Answer, Query, ask
@@ -25,10 +26,14 @@ from .plan import FusionPlan
 from .relevance import MIN_SPREAD
 
 if TYPE_CHECKING:
+    from ...storage.home import Snapshot
+    from ...storage.posting_lists import FoundPostings
     from ...storage.posting_sql import LexicalState
-    from ...storage.store import Snapshot, Store
+    from ...storage.readable import ReadableStore
+    from .chance import Chances
     from .index_cache import IndexCache
     from .mixed_languages import Languages
+    from .own_chances import OwnChances
 
 # Candidates that each leg brings to a fused ranking: so many, or thrice the hits wanted.
 CANDIDATES = 50
@@ -142,7 +147,11 @@ class Legs:
     """
 
     def __init__(
-        self, store: Store, indexes: IndexCache, chances: Chances, languages: Languages
+        self,
+        store: ReadableStore,
+        indexes: IndexCache,
+        chances: Chances | OwnChances,
+        languages: Languages,
     ) -> None:
         self._store, self._indexes, self._chances = store, indexes, chances
         self._languages = languages
@@ -176,8 +185,9 @@ class Legs:
         Raises:
             ConfigError: the index keeps no posting lists, or they are not complete.
         """
-        terms = weigh(query)
-        return self._bm25(snapshot).search(self._postings(list(terms)), terms, k, rows)
+        terms, bm25 = weigh(query), self._bm25(snapshot)
+        with self._reading() as read:
+            return bm25.search(read, terms, k, rows)
 
     def candidates(
         self,
@@ -212,10 +222,9 @@ class Legs:
         k: int,
         rows: npt.NDArray[np.int64] | None,
     ) -> FusionCandidates:
-        terms = weigh(query[0].text)
-        postings = self._postings(list(terms))
-        bm25 = self._bm25(snapshot)
-        scored = bm25.score(postings, terms)
+        terms, bm25 = weigh(query[0].text), self._bm25(snapshot)
+        with self._reading() as read:
+            scored = bm25.score(read, terms)
         lexical = bm25.best(scored, max(CANDIDATES, 3 * k), rows)
         late = answer.ranking
         ranks = {
@@ -247,13 +256,14 @@ class Legs:
             return own.spread
         return max(float(cosines.std()) if len(cosines) else 0.0, MIN_SPREAD)
 
-    def _postings(
-        self, terms: list[str], above: int = -1
-    ) -> dict[str, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        found = self._store.catalog.postings.read(terms, above)
-        if not found.is_complete:
-            raise _incomplete(found.state)
-        return found.lists
+    def _postings(self, terms: list[str], above: int = -1) -> Mapping[str, tuple[Numbers, Numbers]]:
+        return _complete(self._store.catalog.postings.read(terms, above))
+
+    @contextmanager
+    def _reading(self) -> Iterator[ReadLists]:
+        """Give what reads lists of terms, all in one state."""
+        with self._store.catalog.postings.reading() as read:
+            yield lambda terms: _complete(read(terms))
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
@@ -266,10 +276,18 @@ class Legs:
         live, none = snapshot.segments.rows, np.empty(0, dtype=np.int64)
         if self._made is not None:
             known, former = self._made
+            if former.rows is live:  # as a part of an index tells in which others wrote
+                return former
             if known.folder is snapshot.folder and known.generation < snapshot.generation:
                 found = self._postings([LENGTHS], former.last)
                 return former.later(live, found.get(LENGTHS, (none, none)))
         return Bm25(live, self._postings([LENGTHS]).get(LENGTHS, (none, none)))
+
+
+def _complete(found: FoundPostings) -> Mapping[str, tuple[Numbers, Numbers]]:
+    if not found.is_complete:
+        raise _incomplete(found.state)
+    return found.lists
 
 
 def _incomplete(state: LexicalState | None) -> ConfigError:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from ...storage.row_languages import RowLanguages, is_mixed
 
 if TYPE_CHECKING:
-    from ...storage.store import Snapshot, Store
+    from ...storage.home import Snapshot
+    from ...storage.readable import ReadableStore
 
 MIXED = 0.02
 """Part of the passages in other languages than the most frequent from which an index is mixed: a
@@ -21,7 +22,7 @@ class Languages:
         store: the index.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: ReadableStore) -> None:
         self._store = store
         self._known: tuple[object, RowLanguages | None] = (None, None)
 

@@ -3,8 +3,9 @@
 Mails greet, tell and thank before and after they ask: what a model reads of a long question at once
 may hold all but what is asked, and a window that holds that and thanks finds neither. So sentences
 are windows, and each is encoded by itself, as a question of its own; short ones are taken together,
-and long ones are cut. What has more than :data:`MOST_WINDOWS` windows is read at its beginning and
-at its end, since a question stands there more often than in the middle.
+and those of more than :data:`MOST_TOKENS` tokens are cut. What has more than :data:`MOST_WINDOWS`
+windows is read at its beginning and at its end, since a question stands there more often than in
+the middle.
 """
 
 from __future__ import annotations
@@ -29,6 +30,9 @@ logger = logging.getLogger(__name__)
 MOST_WINDOWS = 128
 # Tokens of a window at least: fewer say little by themselves. benchmarks/long_questions.py
 LEAST_TOKENS = 8
+# And at most, even of a model that reads more: no sentence is longer, but what has no sentences is,
+# and all of it is compared with all vectors of an index.
+MOST_TOKENS = 64
 # A text of more characters a token than this is longer than the tokens that make up the room.
 _CHARACTERS = 16
 
@@ -107,7 +111,7 @@ def _read_long(encoder: Encoder, texts: Sequence[str], dim: int) -> dict[str, Qu
 
 def _cut(encoder: Encoder, text: str) -> tuple[list[Span], int]:
     """Cut a question into windows, each text of a window once; returns what is not read, too."""
-    room, half = query_room(encoder), MOST_WINDOWS // 2
+    room, half = _room(encoder), MOST_WINDOWS // 2
     edge = half * room * _CHARACTERS
     if len(text) <= 2 * edge:
         spans = _distinct(text, _find(encoder, [text])[0])
@@ -122,7 +126,12 @@ def _cut(encoder: Encoder, text: str) -> tuple[list[Span], int]:
 
 
 def _find(encoder: Encoder, texts: Sequence[str]) -> list[list[Span]]:
-    return find_windows(encoder, texts, 0, room=query_room(encoder), least=LEAST_TOKENS)
+    return find_windows(encoder, texts, 0, room=_room(encoder), least=LEAST_TOKENS)
+
+
+def _room(encoder: Encoder) -> int:
+    """Return how many tokens a window of a question may have."""
+    return min(query_room(encoder), MOST_TOKENS)
 
 
 def _distinct(text: str, spans: Sequence[Span]) -> list[Span]:
@@ -149,6 +158,6 @@ def _tell(encoder: Encoder, long: Sequence[Question]) -> None:
             "of a question only %d windows of %d tokens are read, half at its beginning and half "
             "at its end: %s characters in the middle are not; ask something shorter",
             MOST_WINDOWS,
-            query_room(encoder),
+            _room(encoder),
             f"{unread:,}",
         )

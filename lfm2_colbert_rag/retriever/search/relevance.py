@@ -9,7 +9,7 @@ hand, and every query is compared with it.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
@@ -236,15 +236,22 @@ class BaselineSample:
         return max(float(np.mean(others)), MIN_SPREAD)
 
 
-def sample_windows(segments: Iterable[LiveSegment]) -> list[TokenMatrix]:
+def sample_windows(
+    segments: Iterable[LiveSegment],
+    keys: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint64]] | None = None,
+) -> list[TokenMatrix]:
     """Choose windows by a hash of their row, so that later additions change few of them.
+
+    Args:
+        segments: whose windows.
+        keys: gives for rows what is hashed in their place; None for the rows themselves.
 
     Returns:
         The vectors of up to :data:`WINDOWS` windows, ``(n, dim)`` float32, each with a vector; of
         long ones no more than :data:`MAX_VECTORS` in all, but :data:`MIN_WINDOWS` windows.
     """
     segments = list(segments)
-    hashed = [_hashed(number, live) for number, live in enumerate(segments)]
+    hashed = [_hashed(number, live, keys) for number, live in enumerate(segments)]
     if not hashed:
         return []
     hashes, owners, positions = (np.concatenate(part) for part in zip(*hashed, strict=True))
@@ -276,15 +283,16 @@ def _affordable(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 
 
 def _hashed(
-    number: int, live: LiveSegment
+    number: int,
+    live: LiveSegment,
+    keys: Callable[[npt.NDArray[np.int64]], npt.NDArray[np.uint64]] | None,
 ) -> tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return a hash of each live window, its segment's number and its position there."""
     rows = live.segment.rows
     positions = live.positions
     first = np.searchsorted(rows, rows[positions])
-    mixed = rows[positions].astype(np.uint64) * np.uint64(1024) + (positions - first).astype(
-        np.uint64
-    )
+    named = rows[positions].astype(np.uint64) if keys is None else keys(rows[positions])
+    mixed = named * np.uint64(1024) + (positions - first).astype(np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):  # splitmix64
         mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
     return mixed ^ (mixed >> np.uint64(31)), np.full(len(positions), number), positions

@@ -6,7 +6,7 @@ import logging
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ from ..._support.characters import is_blank
 from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_window
 from ...encoder.background import Background, encode_background
+from ...encoder.queries import asking_for
 from ...errors import ConfigError, IndexBusyError, PassageNotFoundError
 from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
@@ -33,6 +34,7 @@ from .hybrid import Legs
 from .index_cache import IndexCache
 from .late import Query, ask, joined
 from .mixed_languages import MIXED, Languages
+from .own_chances import OwnChances
 from .plan import SearchPlan
 from .questions import Question, read_questions
 
@@ -42,10 +44,12 @@ if TYPE_CHECKING:
     from ...filters import Filter
     from ...index.base import Index, Ranking
     from ...index.lexical.bm25 import LexicalRanking
-    from ...storage.store import Snapshot, Store
+    from ...storage.home import Snapshot
+    from ...storage.readable import ReadableStore
     from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
     from .adapting import QueryAdapterLike
     from .explanation import Explanation
+    from .own_chances import RowKeys
 
 logger = logging.getLogger(__name__)
 
@@ -56,28 +60,41 @@ _TRIES = 3
 
 
 class Searcher:
-    """Ranks the passages of one index for queries.
+    """Ranks the passages of one index, or of a tenant's part of it, for queries.
 
     Args:
         store: the index.
         encoder: its model.
         query_adapter: see :class:`~.adapting.Adapting`.
+        party: whose part it is, see :func:`~lfm2_colbert_rag.encoder.queries.asking_for`.
+        row_keys: of a part, see :class:`~.own_chances.OwnChances`; None for a whole index.
 
     Attributes:
-        asked: the vectors of the last queries.
+        asked: the vectors of the last queries; none of those to a part.
         indexes: the search index of the newest generation.
     """
 
     def __init__(
-        self, store: Store, encoder: LazyEncoder, query_adapter: QueryAdapterLike | None = None
+        self,
+        store: ReadableStore,
+        encoder: LazyEncoder,
+        query_adapter: QueryAdapterLike | None = None,
+        *,
+        party: str | None = None,
+        row_keys: RowKeys | None = None,
     ) -> None:
         self._store = store
         self._encoder = encoder
-        self._chances = Chances(self._background)
+        self._party = party
+        self._chances = (
+            Chances(self._background)
+            if row_keys is None
+            else OwnChances(self._background, row_keys)
+        )
         self._languages = Languages(store)
         self._adapting = Adapting(encoder, query_adapter)
         self._was_asked = False
-        self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED)
+        self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED if party is None else 0)
         self.indexes = IndexCache()
         self.legs = Legs(store, self.indexes, self._chances, self._languages)
 
@@ -104,7 +121,8 @@ class Searcher:
             ModelNotFoundError: the model is no longer where it was.
             ModelError: the encoder gave vectors that cannot be compared.
         """
-        return read_questions(self._encoder.get(), queries, self._store.settings.dim)
+        with asking_for(self._party):
+            return read_questions(self._encoder.get(), queries, self._store.settings.dim)
 
     def questions(
         self, snapshot: Snapshot, texts: Sequence[str], adapter: QueryAdapterLike | None = None
@@ -358,7 +376,9 @@ class Searcher:
         # None of this knows the store: kept hits are to keep no connections open.
         mixed = self._languages.are_mixed(snapshot)
         choose = partial(self._adapting.adapter, lambda: mixed, asked.query_adapter)
-        read = partial(_read, self._encoder, snapshot.settings.dim, choose)
+        # A long question is not read anew for each of its hits.
+        one = partial(_read, self._encoder, snapshot.settings.dim, choose, self._party)
+        read = lru_cache(len(texts))(one)
         find_evidence = partial(_find_evidence, passages, self.indexes.get(snapshot), read)
         return TermsFound(texts, rankings, passages, find_evidence)
 
@@ -375,10 +395,15 @@ def _are_mixed(candidates: Iterable[Passage]) -> bool:
 
 
 def _read(
-    encoder: LazyEncoder, dim: int, choose: Callable[[], QueryAdapter | None], text: str
+    encoder: LazyEncoder,
+    dim: int,
+    choose: Callable[[], QueryAdapter | None],
+    party: str | None,
+    text: str,
 ) -> Question:
     """Encode a question as a search by meaning would put it."""
-    return adapted(read_questions(encoder.get(), [text], dim), choose())[0]
+    with asking_for(party):
+        return adapted(read_questions(encoder.get(), [text], dim), choose())[0]
 
 
 def _find_evidence(

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lfm2_colbert_rag.index.lexical import bm25
 from lfm2_colbert_rag.index.lexical.analyser import analyse, is_wordlike, weigh
-from lfm2_colbert_rag.index.lexical.bm25 import K1_STRETCHES, K1_WORDS, B, Bm25, weights_of
+from lfm2_colbert_rag.index.lexical.bm25 import (
+    K1_STRETCHES,
+    K1_WORDS,
+    B,
+    Bm25,
+    ReadLists,
+    weights_of,
+)
 from lfm2_colbert_rag.index.lexical.inversion import invert_texts
 from lfm2_colbert_rag.index.lexical.postings import LENGTHS
 
@@ -46,6 +55,10 @@ def lists(corpus: dict[int, str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     return {term: (rows, counts) for term, rows, counts in postings}
 
 
+def always(postings: dict[str, tuple[np.ndarray, np.ndarray]]) -> ReadLists:
+    return lambda _: postings
+
+
 @given(corpora, texts, st.integers(1, 30), st.data())
 def test_scores_are_those_of_the_formula(given_texts, query, k, data):
     corpus = {7 + 3 * place: text for place, text in enumerate(given_texts)}
@@ -53,7 +66,7 @@ def test_scores_are_those_of_the_formula(given_texts, query, k, data):
     live = {row: text for row, text in corpus.items() if row not in dead}
     postings = lists(corpus)  # those of dead passages are still there
     index = Bm25(np.array(sorted(live)), postings[LENGTHS])
-    found = index.search(postings, weigh(query), k)
+    found = index.search(always(postings), weigh(query), k)
     truth = plain_bm25(live, query)
     assert len(found) >= min(k, len(truth))
     assert (np.diff(found.scores) <= 0).all()
@@ -70,7 +83,7 @@ def test_shares_are_those_of_the_terms_and_do_not_know_how_rare_they_are(given_t
     rows = np.array(sorted(corpus, reverse=True))
     postings = lists(corpus)
     index = Bm25(rows[::-1], postings[LENGTHS])
-    scores, shares = index.of(index.score(postings, terms), rows)
+    scores, shares = index.of(index.score(always(postings), terms), rows)
     assert ((scores > 0) == (shares > 0)).all()
     for row, share in zip(rows.tolist(), shares.tolist(), strict=True):
         held = set(analyse(corpus[row]))
@@ -79,14 +92,35 @@ def test_shares_are_those_of_the_terms_and_do_not_know_how_rare_they_are(given_t
         assert share <= 1
 
 
+@given(corpora, texts)
+def test_lists_are_read_some_at_a_time_and_scores_are_the_same(given_texts, query):
+    corpus, terms = dict(enumerate(given_texts, 1)), weigh(query)
+    postings, asked = lists(corpus), []
+    index = Bm25(np.array(sorted(corpus)), postings[LENGTHS])
+
+    def read(some: Sequence[str]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        asked.append(list(some))
+        return {term: postings[term] for term in some if term in postings}
+
+    whole = index.score(always(postings), terms)
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(bm25, "_TOGETHER", 3)
+        found = index.score(read, terms)
+    assert [term for some in asked for term in some] == sorted(terms)
+    assert max(map(len, asked)) <= 3
+    assert found.scores.tolist() == whole.scores.tolist()
+    assert found.shares.tolist() == whole.shares.tolist()
+    assert found.ideal == whole.ideal
+
+
 @given(corpora, texts, st.data())
 def test_a_filter_changes_no_score(given_texts, query, data):
     corpus = dict(enumerate(given_texts, 1))
     allowed = np.array(sorted(data.draw(st.sets(st.sampled_from(sorted(corpus))))), dtype=np.int64)
     postings, terms = lists(corpus), weigh(query)
     index = Bm25(np.array(sorted(corpus)), postings[LENGTHS])
-    everything = index.search(postings, terms, 100)
-    some = index.search(postings, terms, 100, allowed)
+    everything = index.search(always(postings), terms, 100)
+    some = index.search(always(postings), terms, 100, allowed)
     scores = dict(zip(everything.rows.tolist(), everything.scores.tolist(), strict=True))
     assert dict(zip(some.rows.tolist(), some.scores.tolist(), strict=True)) == {
         row: score for row, score in scores.items() if row in set(allowed.tolist())
@@ -104,7 +138,9 @@ def test_a_later_generation_is_made_of_the_former_and_what_came_since(first, add
     new = postings[LENGTHS][0] > former.last
     live = np.array(sorted(after))
     later = former.later(live, (postings[LENGTHS][0][new], postings[LENGTHS][1][new]))
-    found, anew = (one.search(postings, terms, 9) for one in (later, Bm25(live, postings[LENGTHS])))
+    found, anew = (
+        one.search(always(postings), terms, 9) for one in (later, Bm25(live, postings[LENGTHS]))
+    )
     assert found.rows.tolist() == anew.rows.tolist()
     assert found.scores.tolist() == anew.scores.tolist()
 
@@ -127,10 +163,12 @@ def test_terms_that_gather_weigh_more(often, more):
 def test_rows_far_apart_are_found_without_a_table():
     corpus = {5: "fox", 900_000_000: "fox dog"}
     postings = lists(corpus)
-    found = Bm25(np.array([5, 900_000_000]), postings[LENGTHS]).search(postings, {"_fox_": 1}, 5)
+    found = Bm25(np.array([5, 900_000_000]), postings[LENGTHS]).search(
+        always(postings), {"_fox_": 1}, 5
+    )
     assert found.rows.tolist() == [5, 900_000_000]
 
 
 def test_an_empty_index_finds_nothing():
     none = np.empty(0, dtype=np.int64)
-    assert len(Bm25(none, (none, none)).search({}, {"_fox_": 1}, 5)) == 0
+    assert len(Bm25(none, (none, none)).search(always({}), {"_fox_": 1}, 5)) == 0

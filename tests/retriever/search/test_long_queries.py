@@ -13,7 +13,11 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.index.base import Ranking
 from lfm2_colbert_rag.retriever.search import questions
 from lfm2_colbert_rag.retriever.search.late import Query, best_windows
-from lfm2_colbert_rag.retriever.search.questions import MOST_WINDOWS, read_questions
+from lfm2_colbert_rag.retriever.search.questions import (
+    MOST_TOKENS,
+    MOST_WINDOWS,
+    read_questions,
+)
 from lfm2_colbert_rag.retriever.search.relevance import Baseline
 from lfm2_colbert_rag.testing import HashEncoder
 
@@ -134,6 +138,18 @@ def test_every_word_is_read_once_and_each_window_whole(text):
     seen = {text[slice(*span)] for window in read.windows for span in window.encoded.spans}
     assert seen == {text[slice(*span)] for span in ENCODER.token_spans([text])[0]}
     assert len({piece.strip() for piece in pieces}) == len(pieces)
+
+
+def test_windows_are_short_whatever_the_model_reads_at_once():
+    """All of a question is compared with all of an index: a larger model is to cost no more."""
+    words = [f"n{number}" for number in range(1000)]
+    encoder = HashEncoder(query_length=512)
+    (read,) = read_questions(encoder, [" ".join(words)], encoder.dim)
+    lengths = [len(window.encoded) for window in read.windows]
+    assert max(lengths) == MOST_TOKENS
+    assert sum(lengths) == len(words)
+    (whole,) = read_questions(encoder, [" ".join(words[:512])], encoder.dim)
+    assert [len(window.encoded) for window in whole.windows] == [512]
 
 
 def test_a_short_question_is_asked_as_it_is():
