@@ -108,5 +108,5 @@ def answers(retriever: Retriever, k: int = 30) -> list[list[tuple[str, float]]]:
     """Ask some questions."""
     return [
         [(hit.id, hit.score) for hit in hits]
-        for hits in retriever.search_many(sentences(6, 77), k=k)
+        for hits in retriever.search_many(sentences(6, 77), k=k, mode="late")
     ]

@@ -280,7 +280,7 @@ def test_an_index_of_pooled_vectors(folder):
         assert (stats.pool_factor, stats.windows) == (2, whole.windows)
         assert stats.vectors < 0.7 * whole.vectors
         asked = encoder.encode_query(["coffee filter water"])[0].vectors
-        for hit in retriever.search("coffee filter water", k=4):
+        for hit in retriever.search("coffee filter water", k=4, mode="late"):
             start, end = hit.window or (0, len(hit.text))
             whole = encoder.encode_document([hit.text[start:end]])[0]
             pooled = pool_vectors(whole, 2).vectors.astype(np.float16)

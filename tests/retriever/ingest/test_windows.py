@@ -239,7 +239,7 @@ def test_k_passages_come_back_however_many_windows_match(folder):
 
 def test_explain_and_rerank_know_windows(long_retriever):
     explanation = long_retriever.explain("library opens", "manual")
-    hit = long_retriever.search("library opens", k=1)[0]
+    hit = long_retriever.search("library opens", k=1, mode="late")[0]
     assert (explanation.window, explanation.score) == (hit.window, hit.score)
     assert explanation.word_share == pytest.approx(1.0)
     shown = explanation._repr_html_()
@@ -326,7 +326,7 @@ def test_a_passage_scores_as_its_best_window_does(texts, query, room, data):
         expected[str(place)] = maxsim([asked], stored)[0].max()
     names = list(expected)
     with Retriever.from_texts(texts, ids=names, model=encoder, window_overlap=overlap) as retriever:
-        hits = retriever.search(query, k=len(texts))
+        hits = retriever.search(query, k=len(texts), mode="late")
         assert {hit.id for hit in hits} == set(names)
         for hit in hits:
             assert hit.score == pytest.approx(expected[hit.id], abs=1e-5)

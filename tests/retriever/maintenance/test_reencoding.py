@@ -71,7 +71,7 @@ def worn(folder):
 
 
 def ranked(retriever):
-    return [(hit.id, hit.score) for hit in retriever.search("w7 w8", k=400)]
+    return [(hit.id, hit.score) for hit in retriever.search("w7 w8", k=400, mode="late")]
 
 
 @pytest.fixture(scope="module")
