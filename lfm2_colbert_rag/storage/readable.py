@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,7 +13,7 @@ import numpy.typing as npt
 from ..filters import Filter
 from ..types import Passage
 from .home import Snapshot
-from .posting_lists import FoundPostings
+from .posting_lists import FoundPostings, ReadPostings
 from .posting_sql import LexicalState
 from .row_languages import RowLanguages
 from .settings import IndexSettings
@@ -27,6 +28,10 @@ class ReadablePostings(Protocol):
 
     def read(self, terms: Sequence[str], above: int = -1) -> FoundPostings:
         """Return the lists of terms, also of rows that are nobody's business here."""
+        ...
+
+    def reading(self) -> AbstractContextManager[ReadPostings]:
+        """Give what reads lists as :meth:`read` does, all in one state."""
         ...
 
 
