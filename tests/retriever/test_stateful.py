@@ -121,7 +121,7 @@ class AnIndex(RuleBasedStateMachine):
 
     @rule(query=texts, k=st.integers(1, 30), where=filters)
     def search(self, query: str, k: int, where: dict | None) -> None:
-        hits = self.retriever.search(query, k=k, where=where)
+        hits = self.retriever.search(query, k=k, where=where, mode="late")
         truth = {
             id: score
             for id, score in self.scores(query).items()
