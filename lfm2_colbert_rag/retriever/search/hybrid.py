@@ -26,6 +26,7 @@ from .plan import FusionPlan
 from .relevance import MIN_SPREAD
 
 if TYPE_CHECKING:
+    from ...storage.folder import IndexFolder
     from ...storage.home import Snapshot
     from ...storage.posting_lists import FoundPostings
     from ...storage.posting_sql import LexicalState
@@ -156,7 +157,8 @@ class Legs:
         self._store, self._indexes, self._chances = store, indexes, chances
         self._languages = languages
         self._making = threading.Lock()
-        self._made: tuple[Snapshot, Bm25] | None = None
+        # Of which folder and generation: a snapshot would keep the files of segments mapped.
+        self._made: tuple[IndexFolder, int, Bm25] | None = None
         renew_in_child(self)
 
     def renew_after_fork(self) -> None:
@@ -267,18 +269,19 @@ class Legs:
 
     def _bm25(self, snapshot: Snapshot) -> Bm25:
         with self._making:
-            if self._made is None or self._made[0] is not snapshot:
-                self._made = snapshot, self._make_bm25(snapshot)
-            return self._made[1]
+            if self._made is None or self._made[:2] != (snapshot.folder, snapshot.generation):
+                made = self._make_bm25(snapshot)
+                self._made = snapshot.folder, snapshot.generation, made
+            return self._made[2]
 
     def _make_bm25(self, snapshot: Snapshot) -> Bm25:
         """Read how many terms the passages have, or only those that came since the last time."""
         live, none = snapshot.segments.rows, np.empty(0, dtype=np.int64)
         if self._made is not None:
-            known, former = self._made
+            folder, generation, former = self._made
             if former.rows is live:  # as a part of an index tells in which others wrote
                 return former
-            if known.folder is snapshot.folder and known.generation < snapshot.generation:
+            if folder is snapshot.folder and generation < snapshot.generation:
                 found = self._postings([LENGTHS], former.last)
                 return former.later(live, found.get(LENGTHS, (none, none)))
         return Bm25(live, self._postings([LENGTHS]).get(LENGTHS, (none, none)))
