@@ -1,0 +1,1 @@
+"""An index over HTTP, for those who hold a key."""
