@@ -8,19 +8,22 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from cachetools import LRUCache
 
 from ..._support.extras import require
 from ..._support.forking import renew_in_child
 from ...errors import ConfigError, InputError, shown
-from .callers import Caller, Rights
+from .callers import Caller
 from .key_record import Key
 from .key_text import BEGINNING, parse_text
-from .keys import KeyFile
+from .rights import Rights
 from .throttle import Throttle
 from .tokens import MOST_CHARACTERS, Claims, TokenError, key_id_of, narrowed, read_token
+
+if TYPE_CHECKING:
+    from .keys import KeyFile
 
 Isolation: TypeAlias = Literal["index", "view"]
 
@@ -76,6 +79,7 @@ class Gate:
 
     Example:
         >>> import tempfile
+        >>> from lfm2_colbert_rag.server.access.keys import KeyFile
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     keys = KeyFile(f"{folder}/keys.json")
         ...     key, text = keys.create("chatbot", ["search"])

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..._support.safe_json import JsonError, parse_json
 from ...errors import InputError, shown
-from ...types import Where
-from .callers import Rights, conjunction
+from .callers import conjunction
 from .key_text import KEY_ID
+from .rights import Rights
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _MEMBERS = frozenset(
@@ -122,25 +120,6 @@ def check_name(name: object) -> str:
         f"{shown(name)} cannot be the name of a key: it has 1 to {_LONGEST_NAME} printable "
         "characters, and neither begins nor ends with a space."
     )
-
-
-def plain_filter(where: Where | None) -> Where | None:
-    """Return a filter as it will be read back, which shares nothing with what was given.
-
-    Raises:
-        InputError: it has no form in JSON.
-    """
-    if where is None:
-        return None
-    try:
-        copy = parse_json(json.dumps(where, allow_nan=False))
-    except (TypeError, ValueError, RecursionError, JsonError):
-        raise InputError(
-            f"the filter of a key must be JSON, of at most 100 levels, not {shown(where)}."
-        ) from None
-    if not isinstance(copy, dict):
-        raise InputError(f"the filter of a key is a JSON object, not {shown(where)}.")
-    return copy
 
 
 def _is_tidy(name: str) -> bool:

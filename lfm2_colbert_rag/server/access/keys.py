@@ -18,10 +18,10 @@ from ..._support.regular import IrregularFileError
 from ...errors import InputError, KeyFileError, shown
 from ...storage.file_lock import FileLock, Timeout, require_lockable
 from ...types import Where
-from .callers import Rights
 from .key_reading import read_keys
-from .key_record import Key, check_name, plain_filter, stored
+from .key_record import Key, check_name, stored
 from .key_text import new_id, new_text, parse_text
+from .rights import Rights, plain_filter
 
 logger = logging.getLogger(__name__)
 

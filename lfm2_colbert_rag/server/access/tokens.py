@@ -22,9 +22,9 @@ from ..._support.extras import require
 from ..._support.safe_json import JsonError, parse_json
 from ...errors import InputError, LFM2ColBERTError, shown
 from ...types import Where
-from .callers import SCOPES, Rights
-from .key_record import plain_filter
+from .callers import SCOPES
 from .key_text import KEY_ID, parse_text, signing_secret
+from .rights import Rights, plain_filter
 
 ALGORITHM = "HS256"
 LONGEST_LIFE = 24 * 3600
