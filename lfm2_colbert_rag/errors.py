@@ -40,6 +40,7 @@ from typing import ClassVar
 
 __all__ = [
     "AccessDeniedError",
+    "AuditUnavailableError",
     "ConfigError",
     "FilterError",
     "ForkedProcessError",
@@ -53,6 +54,7 @@ __all__ = [
     "IndexNotFoundError",
     "IndexUnavailableError",
     "InputError",
+    "KeyFileError",
     "LFM2ColBERTError",
     "MissingExtraError",
     "ModelError",
@@ -139,6 +141,20 @@ class ForkedProcessError(LFM2ColBERTError, RuntimeError):
 
     code = "forked-process"
     public = "What another process made cannot be used in this one."
+
+
+class KeyFileError(LFM2ColBERTError, OSError):
+    """The file of a server's keys is missing, damaged, or may be read by others."""
+
+    code = "key-file"
+    public = "The keys of the server cannot be read."
+
+
+class AuditUnavailableError(LFM2ColBERTError, OSError):
+    """The audit log takes no more lines, so that what must be in it cannot be done."""
+
+    code = "audit-unavailable"
+    public = "The server cannot note what is done, and does nothing that must be noted; try again."
 
 
 class ModelError(LFM2ColBERTError):
