@@ -18,9 +18,7 @@ _KEYS = Path("keys.json")
 def serve(
     folder: Annotated[
         Path,
-        typer.Argument(
-            metavar="DIR", help="An index, or a folder of indexes.", show_default=False
-        ),
+        typer.Argument(metavar="DIR", help="An index, or a folder of indexes.", show_default=False),
     ],
     keys: Annotated[
         Path, typer.Option("--keys", metavar="FILE", help="What 'lfm2-colbert keys' writes.")

@@ -75,9 +75,7 @@ class Admission:
         watch = None if receive is None else asyncio.ensure_future(until_gone(receive))
         try:
             both = {turn} if watch is None else {turn, watch}
-            await asyncio.wait(
-                both, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED
-            )
+            await asyncio.wait(both, timeout=self._seconds, return_when=asyncio.FIRST_COMPLETED)
         except BaseException:
             self._give_up(caller, turn)
             raise

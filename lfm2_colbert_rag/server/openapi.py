@@ -55,9 +55,10 @@ def document(version: str) -> dict[str, Any]:
 
 def _schemas() -> tuple[dict[type[Any], dict[str, Any]], dict[str, Any]]:
     named = [kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None]
-    kinds = list(dict.fromkeys([*named, ProblemBody]))
+    kinds: list[Any] = list(dict.fromkeys([*named, ProblemBody]))
     found, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
-    return dict(zip(kinds, found, strict=True)), components
+    named_schemas: dict[type[Any], dict[str, Any]] = dict(zip(kinds, found, strict=True))
+    return named_schemas, components
 
 
 def _operation(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[str, Any]:

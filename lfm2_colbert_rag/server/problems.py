@@ -71,7 +71,7 @@ class ProblemBody(msgspec.Struct):
 
 
 @dataclass(eq=False)
-class Problem(Exception):
+class Problem(Exception):  # noqa: N818 - the word of RFC 9457
     """A request that fails, as the client is told.
 
     Attributes:
@@ -79,12 +79,14 @@ class Problem(Exception):
         detail: a sentence; that of the code where it is empty.
         errors: where in the request something is wrong, and what: never what was there.
         retry_after: seconds after which to try again.
+        allowed: the methods that a path takes.
     """
 
     code: str
     detail: str = ""
     errors: tuple[tuple[str, str], ...] = ()
     retry_after: int | None = None
+    allowed: tuple[str, ...] = ()
 
     @property
     def status(self) -> int:
@@ -117,6 +119,8 @@ class Problem(Exception):
             found["retry-after"] = str(RETRY if self.retry_after is None else self.retry_after)
         if self.status == 401:
             found["www-authenticate"] = "Bearer"
+        if self.allowed:
+            found["allow"] = ", ".join(self.allowed)
         if self.status == 409:
             found["x-should-retry"] = "false"
         return found

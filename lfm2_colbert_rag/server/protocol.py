@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from http import HTTPStatus
 from typing import Any
 
 import h11
@@ -32,6 +33,9 @@ class StrictProtocol(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Wait for the head of a request, so long and no longer."""
         super().connection_made(transport)
+        if len(self.connections) > self.config.backlog:
+            self._hang_up(Problem("overloaded"))
+            return
         self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -82,10 +86,11 @@ class StrictProtocol(H11Protocol):
             return
         body = encode(problem.body("none"))
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE, h11.ERROR):
+            more = "".join(f"{name}: {value}\r\n" for name, value in problem.headers().items())
             head = (
-                f"HTTP/1.1 {problem.status} \r\n"
+                f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}\r\n"
                 "content-type: application/problem+json\r\n"
-                f"content-length: {len(body)}\r\n"
+                f"content-length: {len(body)}\r\n{more}"
                 "connection: close\r\n\r\n"
             )
             self.transport.write(head.encode() + body)

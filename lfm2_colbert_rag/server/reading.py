@@ -18,7 +18,7 @@ PATIENCE = 10.0  # seconds without a byte
 SLOWEST = 1024  # bytes a second, once the patience is over
 
 
-class ClientGone(Exception):
+class ClientGone(Exception):  # noqa: N818 - no error: it is just over
     """Whoever asked is no longer there; nothing is to be answered."""
 
 

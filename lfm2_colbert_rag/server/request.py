@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
@@ -73,9 +73,9 @@ class Request:
         params: what the path names.
         headers: all of them.
         receive: gives the body, where it has not been read.
+        facts: for the audit log.
         body: the body, decoded where the route says of what kind it is.
         raw: the body as it came.
-        facts: for the audit log.
     """
 
     id: str
@@ -84,9 +84,9 @@ class Request:
     params: dict[str, str]
     headers: Headers
     receive: Receive
+    facts: Facts
     body: Any = None
     raw: bytes = b""
-    facts: Facts = field(default_factory=Facts)
 
     @property
     def known_caller(self) -> Caller:

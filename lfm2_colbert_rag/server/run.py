@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
+import socket
 import ssl
 import sys
 import time
@@ -12,6 +13,7 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -20,7 +22,6 @@ from .access.gate import Gate
 from .access.keys import KeyFile
 from .admission import Admission
 from .app import Application
-from .audit import AuditLog
 from .indexes import Shelf
 from .jobs import Jobs
 from .metrics import Metrics
@@ -61,6 +62,8 @@ def serve(settings: Settings, *, started: Callable[[str], None] = lambda url: No
         )
     audit = None
     if settings.audit is not None and settings.audited != "off":
+        from .audit import AuditLog
+
         audit = AuditLog(settings.audit, what=settings.audited)
     try:
         asyncio.run(_serve(settings, keys, audit, started))
@@ -70,7 +73,7 @@ def serve(settings: Settings, *, started: Callable[[str], None] = lambda url: No
 
 
 async def _serve(
-    settings: Settings, keys: KeyFile, audit: AuditLog | None, started: Callable[[str], None]
+    settings: Settings, keys: KeyFile, audit: Any | None, started: Callable[[str], None]
 ) -> None:
     async with running(settings, keys, audit) as services:
         config = uvicorn.Config(
@@ -86,7 +89,6 @@ async def _serve(
             server_header=False,
             proxy_headers=False,
             date_header=True,
-            limit_concurrency=settings.capacity.connections,
             backlog=settings.capacity.connections,
             timeout_graceful_shutdown=_FINISHING,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
@@ -118,9 +120,9 @@ class _Server(uvicorn.Server):
         self._settings = settings
         self._started = started
 
-    async def startup(self, sockets: list[object] | None = None) -> None:
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         with suppress(SystemExit):  # the address is taken; callers see that it has not started
-            await super().startup(sockets)  # type: ignore[arg-type]
+            await super().startup(sockets)
         if not self.started:
             self.should_exit = True
             return
@@ -153,9 +155,7 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running(
-    settings: Settings, keys: KeyFile, audit: AuditLog | None
-) -> AsyncIterator[Services]:
+async def running(settings: Settings, keys: KeyFile, audit: Any | None) -> AsyncIterator[Services]:
     """Give what handlers work with, as long as the block lasts.
 
     Args:

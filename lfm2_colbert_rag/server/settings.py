@@ -141,7 +141,7 @@ class Settings:
     @property
     def hosts(self) -> frozenset[str]:
         """Names that a Host header may hold, without ports."""
-        own = () if self.host in ("0.0.0.0", "::") else (self.host.lower(),)  # noqa: S104
+        own = () if self.host in ("0.0.0.0", "::") else (self.host.lower(),)
         return frozenset((*_LOOPBACK_NAMES, *own, *self.allowed_hosts))
 
     def trusts(self, address: str) -> bool:
@@ -172,15 +172,15 @@ class Settings:
     def _check_listening(self) -> None:
         if self.socket is None and not 0 <= self.port <= 65535:
             raise ConfigError(f"--port must be from 0 to 65535, not {self.port}.")
-        if not self.is_local and self.tls is None:
-            if not (self.behind_proxy or self.insecure_http):
-                raise ConfigError(
-                    f"keys and texts would cross the network to {self.host} in the clear. Give "
-                    "--tls-cert and --tls-key, or put a proxy that speaks TLS before it and name "
-                    "its address with --behind-proxy; --insecure-http is for networks that you "
-                    "trust with both."
-                )
-        if not self.is_local and not self.allowed_hosts and self.host in ("0.0.0.0", "::"):  # noqa: S104
+        is_plain = self.tls is None and not (self.behind_proxy or self.insecure_http)
+        if is_plain and not self.is_local:
+            raise ConfigError(
+                f"keys and texts would cross the network to {self.host} in the clear. Give "
+                "--tls-cert and --tls-key, or put a proxy that speaks TLS before it and name its "
+                "address with --behind-proxy; --insecure-http is for networks that you trust with "
+                "both."
+            )
+        if not self.is_local and not self.allowed_hosts and self.host in ("0.0.0.0", "::"):
             raise ConfigError(
                 "a server on all addresses must be told by which names it is asked, or any web "
                 "page could reach it under a name of its own. Give --allowed-host for each."

@@ -1,4 +1,4 @@
-"""What the writing process does: passages added and deleted, indexes made, looked after, removed."""
+"""What the writing process does: passages added and deleted, indexes made, kept and removed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Errand(msgspec.Struct):
     job: int = 0
 
 
-class Cancelled(Exception):
+class Cancelled(Exception):  # noqa: N818 - no error: it was asked for
     """A job is no longer wanted."""
 
 
