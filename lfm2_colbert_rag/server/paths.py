@@ -75,9 +75,7 @@ class PathApplication:
             logger.exception("request %s failed", call.id)
             raise Problem("internal") from error
 
-    def _admit(
-        self, route: Route, headers: list[tuple[bytes, bytes]], call: Call
-    ) -> Caller | None:
+    def _admit(self, route: Route, headers: list[tuple[bytes, bytes]], call: Call) -> Caller | None:
         """Tell who asks.
 
         Raises:
@@ -115,7 +113,6 @@ class PathApplication:
         if most is None:
             return
         request.raw = await read_body(request.receive, most)
-        request.facts.size = len(request.raw)
         decoder = self._decoders.get(route.name)
         if decoder is not None:
             request.body = request.decoded(decoder, request.raw)

@@ -13,7 +13,6 @@ from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from types import FrameType
-from typing import Any
 
 import uvicorn
 
@@ -22,6 +21,7 @@ from .access.gate import Gate
 from .access.keys import KeyFile
 from .admission import Admission
 from .app import Application
+from .audit.log import AuditLog
 from .indexes import Shelf
 from .jobs import Jobs
 from .metrics import Metrics
@@ -42,11 +42,17 @@ _SWITCH = 0.001  # seconds for which a thread may keep the others waiting
 _WAITING_FOR_SEARCHES = 3600.0
 
 
-def serve(settings: Settings, *, started: Callable[[str], None] = lambda url: None) -> None:
+def serve(
+    settings: Settings,
+    *,
+    version: str,
+    started: Callable[[str], None] = lambda url: None,
+) -> None:
     """Serve until a signal says to stop.
 
     Args:
         settings: how.
+        version: of the library, for whoever asks what runs.
         started: called with the address once it listens.
 
     Raises:
@@ -62,20 +68,22 @@ def serve(settings: Settings, *, started: Callable[[str], None] = lambda url: No
         )
     audit = None
     if settings.audit is not None and settings.audited != "off":
-        from .audit import AuditLog
-
         audit = AuditLog(settings.audit, what=settings.audited)
     try:
-        asyncio.run(_serve(settings, keys, audit, started))
+        asyncio.run(_serve(settings, keys, audit, version, started))
     finally:
         if audit is not None:
             audit.close()
 
 
 async def _serve(
-    settings: Settings, keys: KeyFile, audit: Any | None, started: Callable[[str], None]
+    settings: Settings,
+    keys: KeyFile,
+    audit: AuditLog | None,
+    version: str,
+    started: Callable[[str], None],
 ) -> None:
-    async with running(settings, keys, audit) as services:
+    async with running(settings, keys, audit, version) as services:
         config = uvicorn.Config(
             Application(services),
             host=settings.host,
@@ -155,13 +163,16 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def running(settings: Settings, keys: KeyFile, audit: Any | None) -> AsyncIterator[Services]:
+async def running(
+    settings: Settings, keys: KeyFile, audit: AuditLog | None, version: str
+) -> AsyncIterator[Services]:
     """Give what handlers work with, as long as the block lasts.
 
     Args:
         settings: how the server is run.
         keys: who may ask.
         audit: what is written down.
+        version: of the library.
     """
     capacity = settings.capacity
     if not settings.folder.exists():
@@ -195,7 +206,7 @@ async def running(settings: Settings, keys: KeyFile, audit: Any | None) -> Async
         audit,
         State(),
     )
-    _describe(metrics, settings)
+    _describe(metrics, settings, version)
     watch = asyncio.create_task(_watch(services, shelf, writer))
     try:
         if not settings.read_only:
@@ -284,9 +295,7 @@ def address(settings: Settings, port: int | None = None) -> str:
     return f"{scheme}://{host}:{settings.port if port is None else port}"
 
 
-def _describe(metrics: Metrics, settings: Settings) -> None:
-    from .. import __version__
-
-    metrics.build.info({"version": __version__})
+def _describe(metrics: Metrics, settings: Settings, version: str) -> None:
+    metrics.build.info({"version": version})
     if settings.tls is not None:
         metrics.gauges["tls_certificate_expiry_seconds"].set(expiry(settings.tls))
