@@ -33,7 +33,7 @@ _LOOK = 0.25  # seconds for which a look at the file is believed
 _YOUNG = 1_000_000_000  # nanoseconds within which a file may change and look the same
 _PATIENCE = 10.0  # seconds to wait for another process that changes the file
 
-_Look = tuple[int, int, int, int] | None
+_Look = tuple[int, ...] | None
 
 
 class KeyFile:
@@ -91,7 +91,7 @@ class KeyFile:
         Raises:
             KeyFileError: the file is missing, damaged, a link, or may be read by others.
         """
-        return list(read_keys(self.path).values())
+        return list(read_keys(self.path, self._known).values())
 
     def create(
         self,
@@ -190,7 +190,7 @@ class KeyFile:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            keys = dict(read_keys(self.path)) if os.path.lexists(self.path) else {}
+            keys = dict(read_keys(self.path, self._known)) if os.path.lexists(self.path) else {}
             yield keys
             self._write(keys)
         finally:
@@ -234,9 +234,9 @@ class KeyFile:
             return self._known
         changed = look != self._seen
         self._seen = look
-        self._settled = look is None or abs(time.time_ns() - look[3]) > _YOUNG
+        self._settled = look is None or abs(time.time_ns() - max(look[-2:])) > _YOUNG
         try:
-            self._known = read_keys(self.path)
+            self._known = read_keys(self.path, self._known)
         except KeyFileError as error:
             if self._known is None:
                 raise
@@ -247,5 +247,6 @@ class KeyFile:
     def _stat(self) -> _Look:
         with suppress(OSError):
             found = self.path.lstat()
-            return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+            times = found.st_mtime_ns, found.st_ctime_ns
+            return found.st_dev, found.st_ino, found.st_size, found.st_mode, *times
         return None
