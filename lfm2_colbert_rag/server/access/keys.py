@@ -238,6 +238,7 @@ class KeyFile:
         try:
             self._known = read_keys(self.path, self._known)
         except KeyFileError as error:
+            self._settled = False  # the reason may pass while the file stays as it is
             if self._known is None:
                 raise
             if changed:  # once a change, not a look

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 What: TypeAlias = Literal["writes", "all", "off"]
 
 _REFUSED = frozenset({401, 403, 429})
-_MOST_WAITING = 1000  # records that must be noted and could not be, kept for the next try
+_MOST_WAITING = 100  # records that must be noted and could not be, kept for the next try
 _PAUSE = 1.0  # seconds between two tries for records that need not be noted
 
 

@@ -186,6 +186,24 @@ def test_an_edit_in_place_of_the_same_length_is_seen(keys, key, ticks):
     assert keys.find(key.id).rights.tenant == "beta"
 
 
+@needs_modes
+def test_a_file_that_cannot_be_read_for_a_while_counts_again(keys, key, ticks):
+    """Although it is the same file as before: it was the process that had too many files open."""
+    resource = pytest.importorskip("resource")
+    assert keys.find(key.id)
+    KeyFile(keys.path).revoke(key.id)
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.utime(keys.path, (NOW - 1e9, NOW - 1e9))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+    try:
+        ticks.now += 1
+        assert keys.find(key.id).revoked is None
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+    ticks.now += 1
+    assert keys.find(key.id).revoked is not None
+
+
 def test_a_look_is_believed_for_a_quarter_of_a_second(keys, key, ticks):
     keys.find(key.id)
     other = KeyFile(keys.path)
@@ -203,8 +221,10 @@ def test_ticks_that_go_back_do_not_blind(keys, key, ticks):
     assert keys.find(key.id).revoked is not None
 
 
-def test_ten_thousand_keys(keys, key, ticks):
+@pytest.mark.long
+def test_ten_thousand_keys(keys, ticks):
     """One is made, found and revoked among them."""
+    keys.create("first", ["search"])
     row = rows(keys.path)[0]
     letters = "abcdefghij"
     ids = ["".join(letters[int(digit)] for digit in f"{number:08d}") for number in range(9_999)]
