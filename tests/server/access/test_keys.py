@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -236,6 +237,23 @@ def test_ten_thousand_keys(keys, ticks):
     assert keys.find(made.id) == made
     assert keys.revoke(ids[5])[0].id == ids[5]
     assert len(keys.keys()) == 10_000
+
+
+def test_a_file_that_is_replaced_while_it_is_read(keys, key):
+    """Each look sees it as it was before some change, or after it."""
+    writer = KeyFile(keys.path)
+    seen = []
+    thread = threading.Thread(
+        target=lambda: [writer.create(str(number), ["search"]) for number in range(50)]
+    )
+    thread.start()
+    while thread.is_alive():
+        found = KeyFile(keys.path).keys()
+        seen.append(len(found))
+        assert [one.name for one in found[1:]] == [str(number) for number in range(len(found) - 1)]
+    thread.join()
+    assert seen == sorted(seen)
+    assert len(keys.keys()) == 51
 
 
 def test_two_live_keys_of_a_name(keys, clock):

@@ -7,6 +7,10 @@ import hashlib
 import hmac
 import itertools
 import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
 
 import jwt
 import pytest
@@ -81,6 +85,22 @@ def test_our_tokens_are_those_that_ten_lines_make(text):
 def ours_alike(token: str) -> list[object]:
     first, second, _ = token.split(".")
     return [json.loads(base64.urlsafe_b64decode(one + "==")) for one in (first, second)]
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js")
+def test_the_javascript_of_the_documentation_makes_tokens(ask, keys, tmp_path):
+    _, text = keys.create("backend", ["search", "read"])
+    page = (Path(__file__).parents[3] / "docs" / "keys.md").read_text("utf-8")
+    (snippet,) = re.findall(r"^```js\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+    fixed = snippet.replace("Date.now()", f"{NOW * 1000:.0f}")
+    script = tmp_path / "token.mjs"
+    script.write_text(
+        f"{fixed}\nconsole.log(token);".replace("= key.", "= process.argv[2]."), "utf-8"
+    )
+    command = ["node", str(script), text]
+    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    assert ask(made).tenant == "acme"
+    assert ask(made).scopes == {"search"}
 
 
 @pytest.mark.parametrize(
