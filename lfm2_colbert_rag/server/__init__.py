@@ -1,1 +1,1 @@
-"""An index over HTTP, for those who hold a key."""
+"""An HTTP server for indexes on a machine of one's own; needs the extra ``server``."""
