@@ -24,9 +24,9 @@ keys = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-KeysOption = Annotated[
-    Path, typer.Option("--keys", metavar="FILE", help="The file of keys.", show_default=False)
-]
+KeysOption = Annotated[Path, typer.Option("--keys", metavar="FILE", help="The file of keys.")]
+
+_KEYS = Path("keys.json")  # where ``serve`` looks for it as well
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 7 * 86400}
 
@@ -38,16 +38,15 @@ def _keys() -> None:
 
 @keys.command()
 def create(
-    file: KeysOption,
     name: Annotated[str, typer.Option(help="What the key is called.", show_default=False)],
+    file: KeysOption = _KEYS,
     scope: Annotated[
         list[str],
         typer.Option(
             help="What it is for: search, rerank, read, write, admin, metrics or audit; may be "
-            "given several times.",
-            show_default=False,
+            "given several times."
         ),
-    ],
+    ] = ["search"],  # noqa: B006 - typer copies it
     index: Annotated[
         list[str] | None,
         typer.Option(
@@ -104,7 +103,7 @@ def create(
 
 
 @keys.command("list")
-def list_(file: KeysOption, as_json: JsonFlag = False) -> None:
+def list_(file: KeysOption = _KEYS, as_json: JsonFlag = False) -> None:
     """List all keys, the revoked and expired ones too, without what is secret of them."""
     from ..server.access.keys import KeyFile
 
@@ -129,7 +128,7 @@ def revoke(
     id_or_name: Annotated[
         str, typer.Argument(metavar="KEY", help="An id, or a name for all keys that have it.")
     ],
-    file: KeysOption,
+    file: KeysOption = _KEYS,
     as_json: JsonFlag = False,
 ) -> None:
     """End a key for ever, with all tokens that were made of it.

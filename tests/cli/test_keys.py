@@ -61,6 +61,14 @@ def test_all_options(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
         assert shown in seen
 
 
+def test_what_is_left_out(run: Run) -> None:
+    """The file is where ``serve`` looks for it, and a key is for searching."""
+    assert run("keys", "create", "--name", "me").code == 0
+    (listed,) = json.loads(run("keys", "list", "--json").out)
+    assert (listed["scopes"], listed["indexes"], listed["expires"]) == (["search"], None, None)
+    assert run("keys", "revoke", "me").code == 0
+
+
 @pytest.mark.parametrize("by", ["id", "name"])
 def test_revoking(run: Run, by: str) -> None:
     text = run(*CREATE).out.strip()
@@ -90,8 +98,8 @@ def test_revoking(run: Run, by: str) -> None:
         ((*CREATE, "--rate", "-1"), 1, "rate of a key"),
         ((*CREATE, "--tenant", "acme", "--scope", "admin"), 1, "make a key of its own"),
         (("keys", "list", "--keys", "none.json"), 1, "there is no key file"),
-        (("keys", "create", "--keys", "keys.json", "--name", "a"), 2, "Missing option '--scope'"),
-        (("keys", "list"), 2, "Missing option '--keys'"),
+        (("keys", "create"), 2, "Missing option '--name'"),
+        (("keys", "revoke", "a"), 1, "there is no key file"),
     ],
     ids=lambda one: str(one)[-40:],
 )

@@ -70,7 +70,7 @@ def _read(path: Path) -> bytes:
     except FileNotFoundError:
         raise KeyFileError(
             f"there is no key file {path}. Make one with its first key: lfm2-colbert keys create "
-            f"--keys {path} --name NAME --scope search"
+            f"--keys {path} --name NAME"
         ) from None
     except IrregularFileError as error:
         raise KeyFileError(f"{error}. Name the key file itself.") from None

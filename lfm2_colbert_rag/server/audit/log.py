@@ -122,6 +122,11 @@ class AuditLog:
                 return
         self._note(None, durable=True)
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last try to note something failed."""
+        return self._failed_at is not None
+
     def close(self) -> None:
         """Note that the server stopped, and let another one write; again does nothing."""
         with self._writing:

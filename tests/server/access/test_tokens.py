@@ -21,6 +21,7 @@ from lfm2_colbert_rag.errors import FilterError, InputError, LFM2ColBERTError
 from lfm2_colbert_rag.server.access.callers import SCOPES
 from lfm2_colbert_rag.server.access.gate import Gate, Refused
 from lfm2_colbert_rag.server.access.key_text import parse_text, signing_secret
+from lfm2_colbert_rag.server.access.keys import KeyFile
 from lfm2_colbert_rag.server.access.tokens import mint
 
 from .made import NOW, claims, encoded, part, signed
@@ -87,20 +88,33 @@ def ours_alike(token: str) -> list[object]:
     return [json.loads(base64.urlsafe_b64decode(one + "==")) for one in (first, second)]
 
 
-@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js")
-def test_the_javascript_of_the_documentation_makes_tokens(ask, keys, tmp_path):
-    _, text = keys.create("backend", ["search", "read"])
+def snippets(language: str) -> list[str]:
+    """Return what the documentation has of a language about tokens."""
     page = (Path(__file__).parents[3] / "docs" / "keys.md").read_text("utf-8")
-    (snippet,) = re.findall(r"^```js\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
-    fixed = snippet.replace("Date.now()", f"{NOW * 1000:.0f}")
+    return re.findall(rf"^```{language}\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+
+
+def test_the_python_of_the_documentation_makes_tokens(keys):
+    real = KeyFile(keys.path)  # by the real clock, as the page
+    names = {"key": real.create("backend", ["search", "read"])[1]}
+    exec(snippets("python")[1], names)
+    gate = Gate(real, isolation="view")
+    caller = gate.caller([(b"x-api-key", names["token"].encode())], "10.0.0.7")
+    assert (caller.tenant, caller.scopes) == ("acme", {"search"})
+
+
+@pytest.mark.subprocess
+@pytest.mark.skipif(shutil.which("node") is None, reason="no Node.js")
+def test_the_javascript_of_the_documentation_makes_tokens(keys, tmp_path):
+    real = KeyFile(keys.path)
+    _, text = real.create("backend", ["search", "read"])
     script = tmp_path / "token.mjs"
-    script.write_text(
-        f"{fixed}\nconsole.log(token);".replace("= key.", "= process.argv[2]."), "utf-8"
-    )
+    (snippet,) = snippets("js")
+    script.write_text(f"const key = process.argv[2];\n{snippet}\nconsole.log(token);", "utf-8")
     command = ["node", str(script), text]
-    made = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-    assert ask(made).tenant == "acme"
-    assert ask(made).scopes == {"search"}
+    made = subprocess.run(command, capture_output=True, check=True).stdout.strip()
+    caller = Gate(real, isolation="view").caller([(b"x-api-key", made)], "10.0.0.7")
+    assert (caller.tenant, caller.scopes) == ("acme", {"search"})
 
 
 @pytest.mark.parametrize(

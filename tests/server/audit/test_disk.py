@@ -89,8 +89,10 @@ def test_reads_go_on_and_it_is_told_once(folder, caplog):
         for number in range(100):
             log.append(record(number), durable=False)
     assert len(caplog.records) == 1
+    assert log.is_failing
     assert log.failures >= 1
     log.append(record("a write"), durable=True)
+    assert not log.is_failing
     log.require()
     log.close()
     assert noted(folder) == ["100 lost", "a write"]
