@@ -331,3 +331,27 @@ class IndexStats:
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class ViewStats:
+    """What a view shows, counted. What depends on others, such as sizes of files, is not told.
+
+    Attributes:
+        passages: live passages.
+        windows: their windows; more than these where texts are long.
+        vectors: their token vectors.
+        dim: width of a vector.
+        languages: how many passages are in each language, by ISO 639 code, the most frequent
+            first; ``"und"`` are those whose language cannot be told.
+    """
+
+    passages: int
+    windows: int
+    vectors: int
+    dim: int
+    languages: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)

@@ -36,9 +36,10 @@ def test_names_stay_the_same():
     assert sorted(one.code for one in CLASSES) == [
         *("access-denied", "config", "error", "filter", "forked-process", "index", "index-busy"),
         *("index-corrupt", "index-exists", "index-format", "index-gone", "index-locked"),
-        *("index-mismatch", "index-not-found", "index-unavailable", "input", "missing-extra"),
-        *("model", "model-format", "model-not-found", "passage-not-found", "read-only"),
-        *("retriever-closed", "storage-full"),
+        *("index-mismatch", "index-not-found", "index-unavailable", "input", "key-refused"),
+        *("missing-extra", "model", "model-format", "model-not-found", "passage-not-found"),
+        *("read-only", "retriever-closed", "server", "server-answer", "server-unavailable"),
+        "storage-full",
     ]
 
 

@@ -33,7 +33,6 @@ from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked
 from .search.diversity import check_diversity
 from .search.searcher import Searcher
-from .view import ViewStats
 
 if TYPE_CHECKING:
     from ..encoder.lazy import LazyEncoder

@@ -26,6 +26,7 @@ FLOORS = {
     "retriever.ingest": 5,
     "retriever.search": 6,
     "retriever.maintenance": 7,
+    "client": 7,
     "retriever": 8,
     "evaluation": 9,
     "files": 9,
@@ -35,7 +36,7 @@ FLOORS = {
 }
 # The command line prints the version.
 EXCEPTIONS = {("cli", "")}
-MOST_IN_THE_HALL = 13
+MOST_IN_THE_HALL = 15
 LONGEST_CHAIN = 12
 
 
@@ -178,6 +179,17 @@ def test_a_view_names_no_part_of_the_index():
     known = {room(target)[0] for target in imports("retriever.view", when_loaded=True)}
     assert known == {"_support", "errors", "types"}
     assert room("retriever.view") == ("retriever", 8)
+
+
+def test_a_client_needs_nothing_of_an_engine():
+    """Only how an explanation and a plan draw themselves, once it is asked for one."""
+    names = [name for name in modules() if room(name)[0] == "client"]
+    known = {room(target)[0] for name in names for target in imports(name, when_loaded=True)}
+    assert known == {"client", "_support", "errors", "filters", "types"}
+    others = {target for name in names for target in imports(name)} - set(modules())
+    drawn = {target for name in names for target in imports(name) if "retriever" in target}
+    assert drawn == {"retriever.search.explanation", "retriever.search.plan"}
+    assert others == set()
 
 
 def test_only_the_storage_speaks_sql_and_locks():
