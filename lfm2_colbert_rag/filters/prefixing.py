@@ -35,6 +35,8 @@ def with_id_prefix(node: Filter, prefix: str) -> Filter:
         >>> with_id_prefix(Comparison(ID_PATH, "$contains", "me"), "acme/")
         Comparison(path=('$id', '5'), operator='$contains', operand='me')
     """
+    if not prefix:
+        return node
     if isinstance(node, Not):
         return Not(with_id_prefix(node.child, prefix))
     if not isinstance(node, Comparison):

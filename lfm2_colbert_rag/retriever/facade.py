@@ -648,6 +648,27 @@ class Retriever:
         """
         return self._views.make(Scope.of(tenant, field, where, fields), self)
 
+    def view_of_all(
+        self, *, where: Where | None = None, fields: Iterable[str] | None = None
+    ) -> View:
+        """Return a view of no tenant: of the whole index, or of what a filter leaves.
+
+        For those who may see all passages, but should not be able to do all that a retriever does.
+
+        Args:
+            where: see :meth:`view`.
+            fields: see :meth:`view`.
+
+        Raises:
+            ConfigError, FilterError: see :meth:`view`.
+
+        Example:
+            >>> retriever = Retriever.from_texts(["a lock"], ids=["1"], model="hash")
+            >>> len(retriever.view_of_all()), len(retriever.view_of_all(where={"$id": "2"}))
+            (1, 0)
+        """
+        return self._views.make(Scope.of_all(where, fields), self)
+
     def add(
         self,
         texts: Iterable[str],
@@ -932,7 +953,7 @@ class Retriever:
         return self._store.whole(lambda: self._reader.count(condition))
 
     def passages(
-        self, where: Where | None = None, *, limit: int | None = None
+        self, where: Where | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[Passage]:
         """Yield the live passages as of now, in the order in which they were added.
 
@@ -941,10 +962,13 @@ class Retriever:
         Args:
             where: only what matches; see :meth:`search`.
             limit: at most so many, evenly over all of them; all when None.
+            after: only those that were added after the passage with this id: so a list that broke
+                off is read on.
 
         Raises:
             FilterError: the filter is malformed.
             InputError: a limit below 1.
+            PassageNotFoundError: no passage has the id ``after``.
 
         Example:
             >>> [passage.id for passage in retriever.passages({"lang": "es"})]  # doctest: +SKIP
@@ -952,7 +976,9 @@ class Retriever:
         """
         condition = parse_where({} if where is None else where)
         most = None if limit is None else check_k(limit, "limit")
-        return self._kept_for(self._store.whole(lambda: self._reader.passages(condition, most)))
+        last = None if after is None else check_ids([after])[0]
+        found = self._store.whole(lambda: self._reader.passages(condition, most, last))
+        return self._kept_for(found)
 
     def vectors(self, ids: Iterable[str]) -> list[list[TokenMatrix]]:
         """Return the vectors of passages by id, in the order asked.

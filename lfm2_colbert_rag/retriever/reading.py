@@ -44,14 +44,26 @@ class Reader:
         """Count the live passages that match a filter."""
         return len(self._store.catalog.select(where, self._generation()))
 
-    def passages(self, where: Filter, limit: int | None = None) -> Iterator[Passage]:
+    def passages(
+        self, where: Filter, limit: int | None = None, after: str | None = None
+    ) -> Iterator[Passage]:
         """Yield the live passages that match a filter, in the order of their rows.
 
         Args:
             where: the filter.
             limit: at most so many, evenly over all of them; all when None.
+            after: only those that were added after the passage with this id.
+
+        Raises:
+            PassageNotFoundError: no passage has this id.
         """
-        rows = self._store.catalog.select(where, self._generation())
+        generation = self._generation()
+        rows = self._store.catalog.select(where, generation)
+        if after is not None:
+            known = self._store.catalog.rows_by_id([after], generation)
+            if after not in known:
+                raise PassageNotFoundError(f"no passage has the id {after!r}.")
+            rows = rows[np.searchsorted(rows, known[after], "right") :]
         if limit is not None and len(rows) > limit:
             rows = np.array([part[0] for part in np.array_split(rows, limit)])
         return _read(self._store.catalog, rows.tolist())

@@ -65,14 +65,14 @@ class View:
 
     __slots__ = ("_deeds", "_tenant")
 
-    def __init__(self, tenant: str, deeds: Deeds) -> None:
+    def __init__(self, tenant: str | None, deeds: Deeds) -> None:
         """Join the parts; callers use :meth:`Retriever.view`."""
         self._tenant = tenant
         self._deeds = deeds
 
     @property
-    def tenant(self) -> str:
-        """Whose view it is."""
+    def tenant(self) -> str | None:
+        """Whose view it is; None where it is no tenant's."""
         return self._tenant
 
     def __len__(self) -> int:
@@ -89,7 +89,7 @@ class View:
 
     def __repr__(self) -> str:
         """Say whose view it is, and nothing of the index."""
-        return f"<View of {self._tenant!r}>"
+        return "<View>" if self._tenant is None else f"<View of {self._tenant!r}>"
 
     def __reduce__(self) -> NoReturn:
         """Refuse to travel: another process opens the index, and makes a view of its own.
@@ -213,13 +213,13 @@ class View:
         return self._deeds.count(where)
 
     def passages(
-        self, where: Where | None = None, *, limit: int | None = None
+        self, where: Where | None = None, *, limit: int | None = None, after: str | None = None
     ) -> Iterator[Passage]:
         """Yield the passages in the order in which they were added.
 
         See :meth:`Retriever.passages`.
         """
-        return self._deeds.passages(where, limit=limit)
+        return self._deeds.passages(where, limit=limit, after=after)
 
     def stats(self) -> ViewStats:
         """Count what the view shows."""

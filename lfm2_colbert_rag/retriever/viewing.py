@@ -23,7 +23,7 @@ from .._support.validation import (
 )
 from ..errors import ConfigError, ReadOnlyError
 from ..filters import ID_PATH, LIMITS_OF_VIEWS, And, Comparison, Filter, parse_where
-from ..storage.scope import Scope
+from ..storage.scope import SEPARATOR, Scope
 from ..storage.scoped import ScopedStore
 from ..types import AddedIds, Hit, Metadata, Mode, Passage, Where
 from .ingest.ingestor import TEXTS, Ingestor
@@ -100,8 +100,8 @@ class Viewing:
             self._part,
             whole.encoder,
             whole.query_adapter,
-            party=scope.tenant,
-            row_keys=self._part.row_keys,
+            party=f"{whole.store.folder}{SEPARATOR}{scope.tenant}",
+            row_keys=self._part.row_keys if scope.conditions else None,
         )
 
     def forget(self) -> None:
@@ -197,7 +197,7 @@ class Viewing:
         # How widely lists are walked depends on how much of them is others'.
         return (
             found
-            if found.settings is None
+            if found.settings is None or not self._scope.conditions
             else replace(found, voted=0, refined=0, scored=0, settings=None)
         )
 
@@ -218,11 +218,14 @@ class Viewing:
         condition = self._where({} if where is None else where)
         return self._ask(lambda: self._reader.count(condition))
 
-    def passages(self, where: Where | None, *, limit: int | None) -> Iterator[Passage]:
+    def passages(
+        self, where: Where | None, *, limit: int | None, after: str | None
+    ) -> Iterator[Passage]:
         """Do what :meth:`.view.View.passages` says."""
         condition = self._where({} if where is None else where)
         most = None if limit is None else check_k(limit, "limit")
-        return self._plain(self._ask(lambda: self._reader.passages(condition, most)))
+        last = None if after is None else check_ids([after])[0]
+        return self._plain(self._ask(lambda: self._reader.passages(condition, most, last)))
 
     def stats(self) -> ViewStats:
         """Do what :meth:`.view.View.stats` says."""

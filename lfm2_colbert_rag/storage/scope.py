@@ -1,9 +1,11 @@
-"""What one tenant of an index may see and write: which passages, under which ids, which fields.
+"""What somebody may see and write of an index: which passages, under which ids, which fields.
 
 A passage of a tenant is stored under an id that begins with the tenant's name and
 :data:`SEPARATOR`, and says in its metadata whose it is. Both must hold: so nobody's id can replace
 another's passage, and nobody becomes a tenant by what he writes into metadata. On the way out both
 are taken away again: a tenant's passages look as they would in an index of their own.
+
+Where an index is one tenant's, a scope without a tenant is all of it, or what a filter leaves.
 """
 
 from __future__ import annotations
@@ -42,8 +44,8 @@ class Scope:
     """What a tenant may see and write.
 
     Attributes:
-        tenant: the tenant's name.
-        field: the key in the metadata of passages under which it stands.
+        tenant: the tenant's name; None for all of the index.
+        field: the key in the metadata of passages under which it stands; None without a tenant.
         where: what passages must match besides, in the tenant's terms; None for all.
         fields: the keys of metadata that are seen; None for all.
 
@@ -51,13 +53,12 @@ class Scope:
         ConfigError: a name that cannot be one.
     """
 
-    tenant: str
-    field: str
+    tenant: str | None
+    field: str | None
     where: Filter | None = None
     fields: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
-        _check_tenant(self.tenant)
         if self.fields is not None and self.field in self.fields:
             raise ConfigError(
                 f"{shown(self.field)} says whose passages are, and is not among the fields of a "
@@ -73,16 +74,18 @@ class Scope:
         fields: Iterable[str] | None = None,
     ) -> Scope:
         """Check what a caller wrote; see ``Retriever.view`` for arguments and errors."""
-        condition = None if where is None else parse_where(where)
-        if isinstance(fields, str) or not isinstance(fields, Iterable | None):
-            raise ConfigError(f"fields must be a list of names of fields, not {shown(fields)}.")
-        seen = None if fields is None else frozenset(_key(one, "a field") for one in fields)
-        return cls(tenant, _key(field, "field"), condition, seen)
+        _check_tenant(tenant)
+        return cls(tenant, _key(field, "field"), _condition(where), _seen_fields(fields))
+
+    @classmethod
+    def of_all(cls, where: Where | None = None, fields: Iterable[str] | None = None) -> Scope:
+        """Check what a caller wrote; see ``Retriever.view_of_all`` for arguments and errors."""
+        return cls(None, None, _condition(where), _seen_fields(fields))
 
     @property
     def prefix(self) -> str:
         """What the tenant's ids begin with as they are stored."""
-        return self.tenant + SEPARATOR
+        return "" if self.tenant is None else self.tenant + SEPARATOR
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -98,11 +101,13 @@ class Scope:
     @cached_property
     def conditions(self) -> tuple[Filter, ...]:
         """What all of the tenant's passages match as they are stored."""
-        own = (
-            Comparison((self.field,), "$eq", self.tenant),
-            Comparison(ID_PATH, "$gte", self.prefix),
-            Comparison(ID_PATH, "$lt", self.tenant + _AFTER),
-        )
+        own: tuple[Filter, ...] = ()
+        if self.tenant is not None and self.field is not None:
+            own = (
+                Comparison((self.field,), "$eq", self.tenant),
+                Comparison(ID_PATH, "$gte", self.prefix),
+                Comparison(ID_PATH, "$lt", self.tenant + _AFTER),
+            )
         more = () if self.where is None else (with_id_prefix(self.where, self.prefix),)
         return (*own, *more)
 
@@ -126,6 +131,8 @@ class Scope:
         Raises:
             InputError: its metadata say that it is somebody else's.
         """
+        if self.field is None:
+            return passage
         metadata = dict(passage.metadata)
         for key in {self.field, decomposed(self.field)} & metadata.keys():
             if metadata.pop(key) != self.tenant:
@@ -152,7 +159,7 @@ class Scope:
             raise
 
     def _plain(self, part: object) -> object:
-        if not isinstance(part, str):
+        if not isinstance(part, str) or not self.prefix:
             return part
         for written in (self.prefix, repr(self.prefix)[1:-1], ascii(self.prefix)[1:-1]):
             part = part.replace(written, "")
@@ -169,6 +176,16 @@ class Scope:
 
     def _seen(self, metadata: Metadata) -> dict[str, Any]:
         return {key: value for key, value in metadata.items() if self._is_seen(composed(key))}
+
+
+def _condition(where: Where | None) -> Filter | None:
+    return None if where is None else parse_where(where)
+
+
+def _seen_fields(fields: Iterable[str] | None) -> frozenset[str] | None:
+    if isinstance(fields, str) or not isinstance(fields, Iterable | None):
+        raise ConfigError(f"fields must be a list of names of fields, not {shown(fields)}.")
+    return None if fields is None else frozenset(_key(one, "a field") for one in fields)
 
 
 def _key(name: object, what: str) -> str:

@@ -140,6 +140,8 @@ class ScopedStore:
         What is known of the scope is kept where it has not changed, as often as others write.
         """
         whole = self._store.snapshot()
+        if not self._scope.conditions:
+            return whole
         last = self._last
         if last is not None and last[0] is whole:
             return last[1]

@@ -380,3 +380,33 @@ def test_statistics_are_the_views_own(index, acme):
     assert sum(stats.languages.values()) == len(CORPUS)
     assert stats.to_dict()["dim"] == 32
     assert "generation" not in stats.to_dict()
+
+
+def test_a_view_of_no_tenant_is_the_whole_index_without_a_way_back(tmp_path):
+    with Retriever.open(tmp_path / "index", model="hash") as index:
+        index.add(["a lock", "a key", "a door"], ids=["1", "2", "3"], metadata=[{"n": 1}, None, {}])
+        view = index.view_of_all()
+        assert view.tenant is None
+        assert repr(view) == "<View>"
+        for mode in ("late", "lexical", "hybrid"):
+            mine, theirs = view.search("a key", mode=mode), index.search("a key", mode=mode)
+            assert mine == theirs
+            assert [hit.evidence for hit in mine] == [hit.evidence for hit in theirs]
+        assert view.add(["a bell"], ids=["4"]) == ["4"]
+        assert index.get(["4"])[0].metadata == {}
+        part = index.view_of_all(where={"n": 1}, fields=[])
+        assert [(hit.id, hit.metadata) for hit in part.search("a key")] == [("1", {})]
+        assert view.delete(all=True) == 4
+        assert len(index) == 0
+
+
+def test_a_list_that_broke_off_is_read_on(index):
+    view = index.view(tenant="acme")
+    view.add(["a", "b", "c", "d"], ids=["1", "2", "3", "4"])
+    index.view(tenant="beta").add(["e"], ids=["5"])
+    view.delete(["3"])
+    assert [passage.id for passage in view.passages(after="2")] == ["4"]
+    assert list(view.passages(after="4")) == []
+    for gone in ("3", "5"):
+        with pytest.raises(PassageNotFoundError):
+            view.passages(after=gone)
