@@ -44,6 +44,7 @@ from typing import ClassVar
 
 __all__ = [
     "AccessDeniedError",
+    "AuditUnavailableError",
     "ConfigError",
     "FilterError",
     "ForkedProcessError",
@@ -57,6 +58,7 @@ __all__ = [
     "IndexNotFoundError",
     "IndexUnavailableError",
     "InputError",
+    "KeyFileError",
     "KeyRefusedError",
     "LFM2ColBERTError",
     "MissingExtraError",
@@ -175,6 +177,20 @@ class KeyRefusedError(ServerError, PermissionError):
 
     code = "key-refused"
     public = "The key or token does not allow this."
+
+
+class KeyFileError(LFM2ColBERTError, OSError):
+    """The file of a server's keys is missing, damaged, or may be read by others."""
+
+    code = "key-file"
+    public = "The keys of the server cannot be read."
+
+
+class AuditUnavailableError(LFM2ColBERTError, OSError):
+    """The audit log takes no more lines, so that what must be in it cannot be done."""
+
+    code = "audit-unavailable"
+    public = "The server cannot note what is done, and does nothing that must be noted; try again."
 
 
 class ModelError(LFM2ColBERTError):

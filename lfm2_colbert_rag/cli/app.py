@@ -26,6 +26,7 @@ from .output import replace_what_cannot_be_written
 from .purge import purge
 from .restore import restore
 from .search import search
+from .serve import serve
 from .stats import stats
 from .tune_fusion import tune_fusion
 from .verify import verify
@@ -65,6 +66,7 @@ for _command in (
     warm,
     align,
     evaluate,
+    serve,
     mcp,
     demo,
 ):

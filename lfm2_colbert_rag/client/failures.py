@@ -34,7 +34,7 @@ _OF_SERVERS: dict[str, type[LFM2ColBERTError]] = {
     **dict.fromkeys(
         (
             *("rate-limited", "overloaded", "starting", "draining", "interrupted"),
-            *("audit-unavailable", "timeout", "broken-off"),
+            *("timeout", "broken-off"),
         ),
         ServerUnavailableError,
     ),

@@ -36,6 +36,7 @@ class Deeds:
     count: Callable[[Where | None], int]
     passages: Callable[..., Iterator[Passage]]
     stats: Callable[[], ViewStats]
+    mode: Callable[[], Mode]
     add: Callable[..., AddedIds]
     add_stream: Callable[..., int]
     delete: Callable[..., int]
@@ -74,6 +75,11 @@ class View:
     def tenant(self) -> str | None:
         """Whose view it is; None where it is no tenant's."""
         return self._tenant
+
+    @property
+    def mode(self) -> Mode:
+        """How it searches unless told otherwise; see :attr:`Retriever.mode`."""
+        return self._deeds.mode()
 
     def __len__(self) -> int:
         """Return the number of passages."""

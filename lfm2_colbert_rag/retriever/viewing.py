@@ -237,6 +237,10 @@ class Viewing:
             segments.passages, windows, segments.vectors, snapshot.settings.dim, languages
         )
 
+    def mode(self) -> Mode:
+        """Do what :attr:`.view.View.mode` says."""
+        return self._searcher.mode(Asked(1, mode=self._whole.mode))
+
     def add(
         self,
         texts: Iterable[str],

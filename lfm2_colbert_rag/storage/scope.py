@@ -18,18 +18,11 @@ from typing import Any
 
 from .._support.characters import find_unstorable
 from ..errors import ConfigError, FilterError, InputError, LFM2ColBERTError, shown
-from ..filters import (
-    ID_PATH,
-    LANGUAGE_PATH,
-    Comparison,
-    Filter,
-    comparisons,
-    field_name,
-    parse_field,
-    parse_where,
-    with_id_prefix,
-)
+from ..filters.names import field_name, parse_field
+from ..filters.parsing import parse_where
+from ..filters.prefixing import comparisons, with_id_prefix
 from ..filters.strings import composed, decomposed
+from ..filters.tree import ID_PATH, LANGUAGE_PATH, Comparison, Filter
 from ..types import RESERVED_KEYS, Metadata, Passage, Where
 
 SEPARATOR = "\x1f"

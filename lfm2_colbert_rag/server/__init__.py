@@ -1,0 +1,1 @@
+"""An HTTP server for indexes on a machine of one's own; needs the extra ``server``."""

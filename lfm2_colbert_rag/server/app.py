@@ -1,0 +1,90 @@
+"""The application: what is true of all requests, around the paths of the table of routes."""
+
+from __future__ import annotations
+
+import logging
+
+from starlette.routing import Route as StarletteRoute
+from starlette.routing import Router
+
+from ..errors import LFM2ColBERTError
+from .calls import Call
+from .heads import check_head, cors_headers, remote_of, request_id
+from .paths import PathApplication
+from .problems import Problem, problem_of
+from .reading import ClientGone, Message, Receive
+from .request import Answer
+from .routes import ROUTES, Route
+from .sending import COMMON, Send, send_answer, send_problem
+from .services import Services
+
+logger = logging.getLogger(__name__)
+
+_BODILESS = ("GET", "HEAD", "OPTIONS")
+
+
+class Application:
+    """An ASGI application.
+
+    Args:
+        services: what its handlers work with.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        paths: dict[str, dict[str, Route]] = {}
+        for route in ROUTES:
+            paths.setdefault(route.path, {})[route.method] = route
+        self._router = Router(
+            [
+                StarletteRoute(path, PathApplication(services, routes))
+                for path, routes in paths.items()
+            ],
+            redirect_slashes=False,
+            default=_no_route,
+        )
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            raise RuntimeError(f"{scope['type']} is not spoken here")
+        settings = self._services.settings
+        call = Call(request_id(scope), remote_of(scope, settings), scope["method"])
+        scope["call"] = call
+        own = [(b"x-request-id", call.id.encode()), *COMMON, *cors_headers(scope, settings)]
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                call.status = message["status"]
+                message = {**message, "headers": [*message["headers"], *own]}
+            await send(message)
+
+        try:
+            await self._answer(scope, receive, answer)
+        except LFM2ColBERTError as error:
+            await self._refuse(call, problem_of(error), answer)
+        except Problem as problem:
+            await self._refuse(call, problem, answer)
+        except ClientGone:
+            pass  # nobody is there to be told
+        finally:
+            await call.close(self._services)
+
+    async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
+        check_head(scope, self._services.settings)
+        if scope["method"] == "OPTIONS":
+            await send_answer(send, Answer(status=204))
+        else:
+            await self._router(scope, receive, send)
+
+    async def _refuse(self, call: Call, problem: Problem, send: Send) -> None:
+        self._services.metrics.refused.labels(problem.code).inc()
+        call.facts.reason = call.facts.reason or problem.code
+        if call.status:  # the answer has begun, and can only break off
+            raise ConnectionAbortedError("the answer broke off")
+        has_body = call.method not in _BODILESS
+        await send_problem(send, problem, call.id, has_body=has_body)
+
+
+async def _no_route(scope: Message, receive: Receive, send: Send) -> None:
+    raise Problem("no-route")

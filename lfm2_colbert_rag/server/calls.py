@@ -1,0 +1,96 @@
+"""What is known of a request when it is over: counted, and written down without what was asked."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ..errors import LFM2ColBERTError
+from .audit import AuditRecord
+from .request import Facts
+
+if TYPE_CHECKING:
+    from .access.callers import Caller
+    from .routes import Route
+    from .services import Services
+
+logger = logging.getLogger(__name__)
+
+GONE = 499
+"""The status that is counted where whoever asked has left, as nginx does."""
+
+_REFUSED = (401, 403, 429)
+
+
+@dataclass(eq=False)
+class Call:
+    """One request on its way.
+
+    Attributes:
+        id: its id.
+        remote: the address that it came from.
+        method: as it was sent.
+        began: when, on a clock that never goes back.
+        route: what it asks for; None until that is known.
+        status: of its answer; 0 until it is sent.
+        caller: who asks.
+        params: what the path names.
+        facts: for the audit log.
+    """
+
+    id: str
+    remote: str
+    method: str
+    began: float = field(default_factory=time.monotonic)
+    route: Route | None = None
+    status: int = 0
+    caller: Caller | None = None
+    params: Mapping[str, str] = field(default_factory=dict)
+    facts: Facts = field(default_factory=Facts)
+
+    async def close(self, services: Services) -> None:
+        """Count it, and write it down where that is asked for."""
+        route, metrics = self.route, services.metrics
+        name, method = ("none", "other") if route is None else (route.name, self.method)
+        metrics.requests.labels(name, method, str(self.status or GONE)).inc()
+        metrics.seconds.labels(name).observe(time.monotonic() - self.began)
+        if services.audit is None or route is None or route.scope is None:
+            return
+        refused = self.status in _REFUSED
+        if not (route.writes or refused or services.settings.audited == "all"):
+            return
+        audit, record, failed = services.audit, self._record(route), metrics.gauges["audit_failed"]
+        try:
+            if route.writes and not refused:
+                await asyncio.to_thread(audit.append, record, True)
+            else:
+                audit.append(record, False)
+            failed.set(0)
+        except LFM2ColBERTError as error:
+            failed.set(1)
+            logger.error("the audit log cannot be written: %s", error)
+
+    def _record(self, route: Route) -> AuditRecord:
+        caller, facts = self.caller, self.facts
+        return AuditRecord(
+            ts=time.time(),
+            request_id=self.id,
+            key_id=None if caller is None else caller.key_id,
+            sub=None if caller is None else caller.subject,
+            tenant=None if caller is None else caller.tenant,
+            remote=self.remote,
+            action=route.name,
+            index=self.params.get("index"),
+            ids_count=facts.ids,
+            k=facts.k,
+            filter_fields=list(facts.filtered),
+            hits=facts.hits,
+            status=self.status or GONE,
+            bytes=facts.size,
+            ms=round((time.monotonic() - self.began) * 1000, 3),
+            reason=facts.reason,
+        )

@@ -1,0 +1,79 @@
+"""Heads of requests: by which name the server is asked, from which page, from where."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from .problems import Problem
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .settings import Settings
+
+_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_MOST = 64  # headers
+_CORS = (
+    (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
+    (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
+    (b"access-control-expose-headers", b"x-request-id, retry-after"),
+)
+
+
+def check_head(scope: Mapping[str, Any], settings: Settings) -> None:
+    """Refuse what a browser may have been tricked into, and heads that are too long.
+
+    Raises:
+        Problem: the Host is none of the server's names, or the page none of those that may ask.
+    """
+    if len(scope["headers"]) > _MOST:
+        raise Problem("head-too-large")
+    hosts = _values(scope, b"host")
+    if settings.socket is None or hosts:
+        name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
+        if name not in settings.hosts:
+            raise Problem("host")
+    if scope["method"] != "GET" and not set(_values(scope, b"origin")) <= set(settings.origins):
+        raise Problem("forbidden", "Web pages of this origin may not ask.")
+
+
+def cors_headers(scope: Mapping[str, Any], settings: Settings) -> list[tuple[bytes, bytes]]:
+    """Return what lets a page of one of the origins read an answer."""
+    given = _values(scope, b"origin")
+    if len(given) != 1 or given[0] not in settings.origins:
+        return []
+    return [(b"access-control-allow-origin", given[0].encode("latin-1")), *_CORS]
+
+
+def remote_of(scope: Mapping[str, Any], settings: Settings) -> str:
+    """Return the address that a request is from: as the proxy says, where one is trusted."""
+    peer: str = scope["client"][0] if scope.get("client") else ""
+    if settings.trusts(peer):
+        said = _values(scope, b"x-forwarded-for")
+        last = said[-1].split(",")[-1].strip() if said else ""
+        try:
+            return str(ipaddress.ip_address(last))
+        except ValueError:
+            pass
+    return peer or "local"
+
+
+def request_id(scope: Mapping[str, Any]) -> str:
+    """Return the client's own id of a request where it is a plain one, else a new one."""
+    given = _values(scope, b"x-request-id")
+    if len(given) == 1 and _ID.fullmatch(given[0]):
+        return given[0]
+    return str(uuid.uuid4())
+
+
+def _values(scope: Mapping[str, Any], name: bytes) -> list[str]:
+    return [value.decode("latin-1") for known, value in scope["headers"] if known == name]
+
+
+def _without_port(host: str) -> str:
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host.partition(":")[0]

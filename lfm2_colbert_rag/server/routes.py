@@ -1,0 +1,230 @@
+"""The one table of routes: the router, the OpenAPI document and the tests are made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from . import answers, bodies
+from .handlers import health, managing, searching, writing
+from .request import JSON, NDJSON, Answer, Request
+
+Scope: TypeAlias = Literal["search", "rerank", "read", "write", "admin", "metrics", "audit"]
+Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
+
+_MEBIBYTE = 1 << 20
+
+
+@dataclass(frozen=True)
+class Route:
+    """Something that can be asked of the server.
+
+    Attributes:
+        method: the HTTP method.
+        path: with names in braces.
+        name: its name in OpenAPI and in the audit log.
+        scope: what a key must be for; None where no key is needed.
+        handler: answers it.
+        said: one line on it.
+        body: what its body holds; None where it has none.
+        answer: what the body of its answer holds; None where it has none.
+        status: of an answer that is no problem.
+        media: of the body.
+        answered: media types of the answer.
+        most: bytes of the body; None for a stream without end.
+        writes: whether it changes anything.
+        problems: codes of problems of its own.
+        is_raw: whether the handler takes the body as it came, as the process that writes reads it.
+    """
+
+    method: Literal["GET", "POST", "PUT", "DELETE"]
+    path: str
+    name: str
+    scope: Scope | None
+    handler: Handler
+    said: str
+    body: type[Any] | None = None
+    answer: type[Any] | None = None
+    status: int = 200
+    media: str = JSON
+    answered: tuple[str, ...] = (JSON,)
+    most: int | None = 2 * _MEBIBYTE
+    writes: bool = False
+    problems: tuple[str, ...] = ()
+    is_raw: bool = False
+
+
+_INDEX = "/v1/indexes/{index}"
+_UNKNOWN = ("index-not-found",)
+_NONE = ("index-not-found", "passage-not-found")
+_WRITING = (*_UNKNOWN, "storage-full", "index-locked", "read-only", "interrupted")
+
+ROUTES: tuple[Route, ...] = (
+    Route(
+        *("GET", "/livez", "live", None, health.live, "Whether the server runs."),
+        answer=answers.StatusAnswer,
+    ),
+    *(
+        Route(
+            *("GET", path, name, None, health.ready, "Whether a search would be accepted."),
+            answer=answers.StatusAnswer,
+            problems=("starting", "draining"),
+        )
+        for path, name in (("/readyz", "ready"), ("/healthz", "healthy"))
+    ),
+    Route(
+        *("GET", "/metrics", "metrics", "metrics", health.metrics, "Figures for Prometheus."),
+        answered=("text/plain",),
+    ),
+    Route(
+        *("GET", "/v1/indexes", "list_indexes", "search", searching.list_indexes),
+        "The indexes that the key may see.",
+        answer=answers.IndexesAnswer,
+    ),
+    Route(
+        *("POST", "/v1/indexes", "create_index", "admin", managing.create_index),
+        "Make an empty index.",
+        body=bodies.NewIndexBody,
+        answer=answers.IndexName,
+        status=201,
+        writes=True,
+        problems=("index-exists", "storage-full", "interrupted"),
+    ),
+    Route(
+        *("GET", _INDEX, "describe_index", "search", searching.describe),
+        "What an index, or the caller's part of it, holds.",
+        answer=answers.IndexAnswer,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("DELETE", _INDEX, "drop_index", "admin", managing.drop_index),
+        "Remove an index with all that it holds.",
+        status=204,
+        answered=(),
+        writes=True,
+        problems=(*_UNKNOWN, "interrupted"),
+    ),
+    Route(
+        *("POST", f"{_INDEX}/search", "search", "search", searching.search),
+        "Find the passages that answer a question best, in any language.",
+        body=bodies.SearchBody,
+        answer=answers.SearchAnswer,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/rank", "rank", "search", searching.rank),
+        "Answer questions by ids and scores alone.",
+        body=bodies.RankBody,
+        answer=answers.RankAnswer,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/rerank", "rerank", "rerank", searching.rerank),
+        "Order texts of one's own for a question.",
+        body=bodies.RerankBody,
+        answer=answers.HitsAnswer,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/explain", "explain", "search", searching.explain),
+        "Show which words of a passage answered which of a question.",
+        body=bodies.ExplainBody,
+        answer=answers.ExplanationAnswer,
+        problems=_NONE,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/plan", "plan", "search", searching.plan),
+        "Show how a question is answered.",
+        body=bodies.PlanBody,
+        answer=dict,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/count", "count", "read", searching.count),
+        "Count passages.",
+        body=bodies.CountBody,
+        answer=answers.CountAnswer,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/passages:get", "get_passages", "read", searching.get_many),
+        "Return passages by their ids.",
+        body=bodies.GetBody,
+        answer=answers.PassagesAnswer,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/passages:list", "list_passages", "read", searching.list_passages),
+        "Send all passages that match, a line for each, in the order in which they were added.",
+        body=bodies.ListBody,
+        answer=answers.PassageAnswer,
+        answered=(NDJSON,),
+        problems=_NONE,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/passages:delete", "delete_passages", "write", writing.delete),
+        "Delete passages in one commit.",
+        body=bodies.DeleteBody,
+        answer=answers.DeleteAnswer,
+        writes=True,
+        problems=_WRITING,
+        is_raw=True,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/passages:stream", "stream_passages", "write", writing.add_stream),
+        "Add passages, a line for each, in a commit for each block of lines.",
+        body=bodies.NewPassage,
+        answer=answers.StreamAnswer,
+        media=NDJSON,
+        answered=(JSON, NDJSON),
+        most=None,
+        writes=True,
+        problems=_WRITING,
+        is_raw=True,
+    ),
+    Route(
+        *("PUT", f"{_INDEX}/passages", "add_passages", "write", writing.add),
+        "Add or replace passages in one commit.",
+        body=bodies.AddBody,
+        answer=answers.AddAnswer,
+        most=32 * _MEBIBYTE,
+        writes=True,
+        problems=_WRITING,
+        is_raw=True,
+    ),
+    Route(
+        *("GET", f"{_INDEX}/passages/{{id:path}}", "get_passage", "read", searching.get_one),
+        "Return a passage by its id.",
+        answer=answers.PassageAnswer,
+        problems=_NONE,
+    ),
+    Route(
+        *("POST", f"{_INDEX}/jobs", "begin_job", "admin", managing.begin_job),
+        "Begin long work on an index.",
+        body=bodies.JobBody,
+        answer=answers.JobAnswer,
+        status=202,
+        writes=True,
+        problems=_UNKNOWN,
+    ),
+    Route(
+        *("GET", "/v1/jobs", "list_jobs", "admin", managing.list_jobs),
+        "All long work since the server started.",
+        answer=answers.JobsAnswer,
+    ),
+    Route(
+        *("GET", "/v1/jobs/{job}", "get_job", "admin", managing.get_job),
+        "How far a job is.",
+        answer=answers.JobAnswer,
+        problems=("job-not-found",),
+    ),
+    Route(
+        *("DELETE", "/v1/jobs/{job}", "cancel_job", "admin", managing.cancel_job),
+        "Let a job stop.",
+        answer=answers.JobAnswer,
+        writes=True,
+        problems=("job-not-found",),
+    ),
+)
+"""All of them; one path's literal routes come before those with a name in their place."""

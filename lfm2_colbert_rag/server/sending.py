@@ -1,0 +1,50 @@
+"""Answers and problems, as they are sent."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from .problems import Problem
+from .reading import Message
+from .request import Answer, encode
+
+Send = Callable[[Message], Awaitable[None]]
+
+COMMON = (
+    (b"cache-control", b"no-store"),
+    (b"vary", b"authorization, origin"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"referrer-policy", b"no-referrer"),
+)
+"""Headers of all answers."""
+
+_PROBLEM = b"application/problem+json"
+# Of these the whole body was read, so that the next request is found where it begins.
+_READ = ("invalid", "input", "filter", "config", "passage-not-found")
+
+
+async def send_answer(send: Send, answer: Answer) -> None:
+    """Send an answer, a stream of parts as it comes."""
+    headers = [] if answer.status == 204 else [(b"content-type", answer.media.encode())]
+    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    if isinstance(answer.body, bytes):
+        headers.append((b"content-length", str(len(answer.body)).encode()))
+        await send(start)
+        await send({"type": "http.response.body", "body": answer.body})
+        return
+    await send(start)
+    async for part in answer.body:
+        await send({"type": "http.response.body", "body": part, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def send_problem(send: Send, problem: Problem, id: str, *, has_body: bool) -> None:
+    """Send a problem; what is left of a request's body is not waited for."""
+    body = encode(problem.body(id))
+    headers = [(b"content-type", _PROBLEM), (b"content-length", str(len(body)).encode())]
+    headers += [(name.encode(), value.encode()) for name, value in problem.headers().items()]
+    if has_body and problem.code not in _READ:
+        headers.append((b"connection", b"close"))
+    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,1 @@
+"""Writing in a process of its own: what is added there never makes a search wait."""
