@@ -131,7 +131,13 @@ def serve(
             typer.echo(f"{name.replace('_', ' ')}: {value}")
         return
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
-    run(settings, started=lambda url: typer.echo(f"serving {folder} at {url}"))
+    from .. import __version__
+
+    run(
+        settings,
+        version=__version__,
+        started=lambda url: typer.echo(f"serving {folder} at {url}"),
+    )
 
 
 def _tls(certificate: Path | None, key: Path | None, client_ca: Path | None) -> Any:

@@ -57,6 +57,7 @@ class Application:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
                 message = {**message, "headers": [*message["headers"], *own]}
+            call.sent += len(message.get("body", b""))
             await send(message)
 
         try:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ..errors import LFM2ColBERTError
-from .audit import AuditRecord
+from .audit.records import AuditRecord
 from .request import Facts
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Call:
         began: when, on a clock that never goes back.
         route: what it asks for; None until that is known.
         status: of its answer; 0 until it is sent.
+        sent: bytes of its answer.
         caller: who asks.
         params: what the path names.
         facts: for the audit log.
@@ -48,6 +49,7 @@ class Call:
     began: float = field(default_factory=time.monotonic)
     route: Route | None = None
     status: int = 0
+    sent: int = 0
     caller: Caller | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
@@ -66,9 +68,9 @@ class Call:
         audit, record, failed = services.audit, self._record(route), metrics.gauges["audit_failed"]
         try:
             if route.writes and not refused:
-                await asyncio.to_thread(audit.append, record, True)
+                await asyncio.to_thread(audit.append, record, durable=True)
             else:
-                audit.append(record, False)
+                audit.append(record, durable=False)
             failed.set(0)
         except LFM2ColBERTError as error:
             failed.set(1)
@@ -87,10 +89,10 @@ class Call:
             index=self.params.get("index"),
             ids_count=facts.ids,
             k=facts.k,
-            filter_fields=list(facts.filtered),
+            filter_fields=facts.filtered,
             hits=facts.hits,
             status=self.status or GONE,
-            bytes=facts.size,
+            bytes=self.sent,
             ms=round((time.monotonic() - self.began) * 1000, 3),
-            reason=facts.reason,
+            reason=facts.reason or None,
         )

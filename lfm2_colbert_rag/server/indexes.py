@@ -7,12 +7,13 @@ import re
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from ..errors import IndexGoneError, IndexNotFoundError
+from ..errors import IndexExistsError, IndexGoneError, IndexNotFoundError
 from ..retriever.facade import Retriever
 from ..retriever.view import View
 from ..storage.layout import CATALOG
@@ -100,6 +101,18 @@ class Shelf:
         """Return the name of an index's model, without the folder it may lie in."""
         with self.lend_index(name) as retriever:
             return Path(retriever.model).name or retriever.model
+
+    def make(self, name: str, model: str, options: Mapping[str, Any]) -> None:
+        """Make an empty index.
+
+        Raises:
+            IndexExistsError: there is something of this name.
+            ConfigError: an option is invalid.
+        """
+        place = self.place(name)
+        if place.exists():
+            raise IndexExistsError(f"{place} exists; choose another name.")
+        Retriever.open(place, model=model, **options).close()
 
     def close(self, name: str | None = None) -> None:
         """Close an index, or all of them; one in use when it is given back."""

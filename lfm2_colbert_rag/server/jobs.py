@@ -13,7 +13,7 @@ from .answers import JobAnswer
 from .bodies import JobKind
 from .part import Part
 from .problems import Problem
-from .writing.work import Errand
+from .writing.errands import Errand
 
 _KEPT = 200  # that are over
 _WAITING = 32  # that are not

@@ -113,7 +113,6 @@ class PathApplication:
         if most is None:
             return
         request.raw = await read_body(request.receive, most)
-        request.facts.size = len(request.raw)
         decoder = self._decoders.get(route.name)
         if decoder is not None:
             request.body = request.decoded(decoder, request.raw)

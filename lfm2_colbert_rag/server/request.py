@@ -13,7 +13,7 @@ import msgspec
 from .part import Part
 from .problems import Problem, decoding_problem
 from .reading import Headers, Receive
-from .writing.work import Errand
+from .writing.errands import Errand
 
 if TYPE_CHECKING:
     from ..retriever.view import View
@@ -50,7 +50,6 @@ class Facts:
         k: how many hits were asked for.
         filtered: names of fields of its filter.
         hits: how many came.
-        size: bytes of its body.
         reason: why it was refused.
     """
 
@@ -58,7 +57,6 @@ class Facts:
     k: int | None = None
     filtered: tuple[str, ...] = ()
     hits: int | None = None
-    size: int = 0
     reason: str = ""
 
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from .jobs import Jobs
 from .metrics import Metrics
 from .settings import Settings
-from .writing.work import Errand
+from .writing.errands import Errand
 
 if TYPE_CHECKING:
     from ..retriever.view import View
     from .access.gate import Gate
     from .admission import Admission
-    from .audit import AuditLog
+    from .audit.log import AuditLog
     from .part import Part
     from .rates import Rates
 

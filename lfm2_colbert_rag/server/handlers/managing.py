@@ -7,7 +7,7 @@ from ..bodies import JobBody, NewIndexBody
 from ..part import Part
 from ..problems import Problem
 from ..request import Answer, Request, encode
-from ..writing.work import Errand
+from ..writing.errands import Errand
 
 
 async def create_index(request: Request) -> Answer:

@@ -10,7 +10,7 @@ from ..answers import AddAnswer, DeleteAnswer, StreamAnswer
 from ..problems import Problem
 from ..reading import blocks_of_lines
 from ..request import NDJSON, Answer, Request, encode
-from ..writing.work import Errand
+from ..writing.errands import Errand
 
 _LINES = 256  # of a commit at most
 _BYTES = 1 << 20  # of a commit, about

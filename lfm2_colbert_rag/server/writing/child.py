@@ -19,9 +19,10 @@ import msgspec
 
 from ..indexes import Shelf
 from ..problems import Problem
+from .errands import Errand
 from .frames import frame, read_frame
 from .place import Place
-from .work import Cancelled, Errand, Work
+from .work import Cancelled, Work
 
 logger = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from typing import Any
 import msgspec
 
 from ..problems import Problem, problem_named
+from .errands import Errand
 from .frames import HEAD, frame, length
 from .place import Place
-from .work import Errand
 
 logger = logging.getLogger(__name__)
 

@@ -7,44 +7,21 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from ...errors import IndexExistsError, InputError, LFM2ColBERTError
-from ...retriever.facade import Retriever
-from ..bodies import AddBody, DeleteBody, JobKind, NewIndexBody, NewPassage
-from ..indexes import Shelf
-from ..part import Part
+from ...errors import InputError, LFM2ColBERTError
+from ..bodies import AddBody, DeleteBody, NewIndexBody, NewPassage
 from ..problems import Problem, decoding_problem, problem_of
+from .errands import Errand
+
+if TYPE_CHECKING:
+    from ...retriever.facade import Retriever
+    from ..indexes import Shelf
+    from ..part import Part
 
 Progress = Callable[[int], None]
-
-
-class Errand(msgspec.Struct):
-    """Something to do.
-
-    Attributes:
-        number: by which it is answered.
-        what: a method of :class:`Work`.
-        index: the name of an index.
-        part: what of it is seen.
-        body: of the request, as it came.
-        lines: of a stream.
-        first: number of the first of these lines.
-        kind: of a job.
-        job: number of a job that is to be cancelled.
-    """
-
-    number: int
-    what: Literal["add", "add_lines", "delete", "create", "drop", "job", "cancel"]
-    index: str = ""
-    part: Part | None = None
-    body: bytes = b""
-    lines: list[bytes] = []
-    first: int = 1
-    kind: JobKind = "verify"
-    job: int = 0
 
 
 class Cancelled(Exception):  # noqa: N818 - no error: it was asked for
@@ -144,15 +121,12 @@ class Work:
         body = self._decoded(self._new, errand.body)
         if self._shelf.is_one:
             raise Problem("forbidden", "This server serves one index, and makes no other.")
-        place = self._shelf.place(body.name)
-        if place.exists():
-            raise IndexExistsError(f"{place} exists.")
         chosen = {
             name: value
             for name in ("storage", "nbits", "lexical", "window_overlap", "pool_factor")
             if (value := getattr(body, name)) is not None
         }
-        Retriever.open(place, model=self._model, **chosen).close()
+        self._shelf.make(body.name, self._model, chosen)
         return {"name": body.name}
 
     def drop(self, errand: Errand, progress: Progress) -> dict[str, Any]:
