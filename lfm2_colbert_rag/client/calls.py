@@ -135,10 +135,20 @@ def checked_where(where: Where | None) -> Where | None:
 def search(
     query: object, members: Mapping[str, Any], *, evidence: bool, again: Again | None
 ) -> Call[list[Hit]]:
-    """Ask for the hits on one question."""
+    """Ask for the hits on one question.
+
+    Args:
+        query: the question.
+        members: how it is asked.
+        evidence: whether their evidence comes along.
+        again: asks for their evidence later.
+    """
     text = check_query(query, filtered="where" in members)
-    many = search_many([text], members, evidence=evidence, again=lambda _: again)
-    return Call(many.method, many.path, many.body, lambda value: many.read(value)[0])
+
+    def read(value: Any) -> list[Hit]:
+        return read_hits(_each_query(value, [text])[0], text, again)
+
+    return Call("POST", "/search", {"query": text, **members, "evidence": evidence}, read)
 
 
 def search_many(

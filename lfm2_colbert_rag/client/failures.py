@@ -218,7 +218,7 @@ def _told(problem: Mapping[str, Any]) -> str:
         if isinstance(one, Mapping)
     ]
     text = _line(str(problem.get("detail") or problem.get("title") or problem["code"]))
-    request = _line(str(problem.get("instance") or "")).removeprefix("urn:uuid:")
+    request = _line(str(problem.get("instance") or "")).rpartition(":")[2]
     return (
         text
         + (f" ({_line('; '.join(more))})" if more else "")
