@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .._support.paths import PathLike
 from .._support.progress import ProgressLike, reporting
@@ -86,6 +86,9 @@ class Client:
         >>> client.search("When does the library open?", k=3)  # doctest: +SKIP
         [Hit(id='library', ...)]
     """
+
+    most_passages: ClassVar[int] = calls.MOST_PASSAGES
+    """How many passages :meth:`add` takes, and so does :meth:`rerank`."""
 
     def __init__(
         self,

@@ -156,9 +156,11 @@ PROBLEMS = {
 @pytest.mark.parametrize("code", PROBLEMS)
 def test_problems_are_the_errors_of_the_library(code):
     status, expected = PROBLEMS[code]
-    with Scripted([problem(code, status, "So it is.\n\x1b[2J")]) as server:
-        with pytest.raises(LFM2ColBERTError) as caught:
-            search(server.url)
+    with (
+        Scripted([problem(code, status, "So it is.\n\x1b[2J")]) as server,
+        pytest.raises(LFM2ColBERTError) as caught,
+    ):
+        search(server.url)
     assert type(caught.value) is expected
     assert "So it is." in str(caught.value)
     assert "request r-1" in str(caught.value)
@@ -239,6 +241,9 @@ LISTS = {
 @pytest.mark.parametrize("case", LISTS)
 def test_lists_that_break_off(case):
     body, expected = LISTS[case]
-    with Scripted([reply(body=body, kind="application/x-ndjson")]) as server:
-        with Client(server.url, index="a", retries=0) as client, pytest.raises(expected):
-            list(client.passages())
+    with (
+        Scripted([reply(body=body, kind="application/x-ndjson")]) as server,
+        Client(server.url, index="a", retries=0) as client,
+        pytest.raises(expected),
+    ):
+        list(client.passages())

@@ -11,9 +11,10 @@ from typing import Any
 
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 
-from lfm2_colbert_rag import Hit, Mode, Retriever
+from lfm2_colbert_rag import Hit, Mode
 from lfm2_colbert_rag.errors import ConfigError, shown
 
+from .core import Core
 from .payload import storable
 
 logger = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class Way:
 
     def ask(
         self,
-        retriever: Retriever,
+        retriever: Core,
         questions: Sequence[str],
         k: int,
         where: Mapping[str, Any] | None,
