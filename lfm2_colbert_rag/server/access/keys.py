@@ -83,7 +83,11 @@ class KeyFile:
         Raises:
             KeyFileError: the file cannot be used, and never could.
         """
-        return self._current().get(id)
+        found = self._current().get(id)
+        if found is None:  # it may have been made a moment ago, and is used at once
+            with self._reading:
+                found = self._look().get(id)
+        return found
 
     def keys(self) -> list[Key]:
         """Return all keys as they are in the file now, the oldest first.

@@ -1,0 +1,34 @@
+"""A server for the tests of this folder; each makes indexes and keys of its own."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from .running import running
+
+_NUMBERS = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory):
+    """Run a server of which every index is one tenant's."""
+    place = tmp_path_factory.mktemp("server")
+    with running(place, "--audit-log", str(place / "audit"), "--audit", "all") as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """Run a server of which tenants share the indexes."""
+    place = tmp_path_factory.mktemp("shared")
+    options = ("--isolation", "view", "--audit-log", str(place / "audit"), "--audit", "all")
+    with running(place, *options) as started:
+        yield started
+
+
+@pytest.fixture
+def index():
+    """Give a name that no other test uses."""
+    return f"index-{next(_NUMBERS)}"

@@ -1,0 +1,185 @@
+"""The table of routes: each asks for the scope that it declares, and shows no tenant another's."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from lfm2_colbert_rag.server.access.callers import PARTIAL_SCOPES, SCOPES
+from lfm2_colbert_rag.server.access.tokens import mint
+from lfm2_colbert_rag.server.openapi import document
+from lfm2_colbert_rag.server.problems import CODES
+from lfm2_colbert_rag.server.request import NDJSON
+from lfm2_colbert_rag.server.routes import ROUTES
+
+from .running import waiting
+
+KEYED = [route for route in ROUTES if route.scope is not None]
+OF_AN_INDEX = [route for route in KEYED if "{index}" in route.path and route.scope != "admin"]
+
+# A body for each route that has one, such that it is answered well.
+BODIES = {
+    "create_index": {"name": "made"},
+    "search": {"query": "the key"},
+    "rank": {"queries": ["the key"]},
+    "rerank": {"query": "the key", "candidates": ["a key", "a door"]},
+    "explain": {"query": "the key", "id": "one"},
+    "plan": {"query": "the key"},
+    "count": {},
+    "get_passages": {"ids": ["one"]},
+    "list_passages": {},
+    "delete_passages": {"ids": ["none such"]},
+    "add_passages": {"passages": [{"id": "two", "text": "another"}]},
+    "begin_job": {"kind": "verify"},
+}
+
+
+def ask(server, route, index, key, **named):
+    path = route.path.replace("{index}", index).replace("{id:path}", named.get("id", "one"))
+    path = path.replace("{job}", named.get("job", "none"))
+    if route.name == "stream_passages":
+        headers = {"content-type": NDJSON}
+        line = json.dumps({"id": "three", "text": "a third"})
+        return server.ask(route.method, path, key=key, content=line, headers=headers)
+    return server.ask(route.method, path, BODIES.get(route.name), key=key)
+
+
+def test_the_document_and_the_router_are_one(server):
+    spec = document("1")
+    declared = {
+        (method.upper(), path) for path, methods in spec["paths"].items() for method in methods
+    }
+    assert declared == {(one.method, one.path.replace(":path}", "}")) for one in ROUTES}
+    names = [one["operationId"] for path in spec["paths"].values() for one in path.values()]
+    assert len(set(names)) == len(names)
+    for path in {one.path for one in ROUTES}:
+        known = {one.method for one in ROUTES if one.path == path}
+        plain = path.replace("{index}", "none").replace("{id:path}", "x").replace("{job}", "x")
+        for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - known:
+            answer = server.ask(method, plain)
+            if answer.status_code == 405:
+                assert answer.headers["allow"] == ", ".join(sorted(known))
+            else:  # another route's literal path
+                assert any(one.method == method for one in ROUTES if one.path != path)
+
+
+def test_every_code_has_a_status_and_every_schema_is_whole():
+    spec = document("1")
+    text = json.dumps(spec)
+    for name in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
+        assert name in spec["components"]["schemas"]
+    assert all(400 <= status < 600 for status in CODES.values())
+
+
+@pytest.fixture(scope="module")
+def keys(server):
+    """Make a key for each scope."""
+    return {scope: server.key([scope]) for scope in sorted(SCOPES)}
+
+
+@pytest.fixture(scope="module")
+def strangers(server):
+    """Make headers of those who may not come in."""
+    expired = server.key(["search"], expires=time.time() + 0.05)
+    revoked = server.key(SCOPES)
+    assert server.ask("GET", "/v1/indexes", key=revoked).is_success
+    server.keys.revoke(revoked.split("_")[1])
+    for _ in waiting():
+        if not server.ask("GET", "/v1/indexes", key=revoked).is_success:
+            break
+    old = mint(server.admin, expires_in=60, clock=lambda: time.time() - 3600)
+    return {
+        "no key": {},
+        "malformed": {"authorization": "Bearer nothing"},
+        "not ours": {"authorization": f"Bearer {server.admin[:-3]}abc"},
+        "expired": {"authorization": f"Bearer {expired}"},
+        "revoked": {"authorization": f"Bearer {revoked}"},
+        "twice": {"authorization": f"Bearer {server.admin}", "api-key": server.admin},
+        "old token": {"authorization": f"Bearer {old}"},
+    }
+
+
+@pytest.mark.parametrize("route", KEYED, ids=lambda one: one.name)
+def test_a_route_lets_in_its_own_scope_only(server, index, keys, route):
+    server.make(index, {"one": "Hold the key."})
+    for scope in SCOPES - {route.scope}:
+        answer = ask(server, route, index, keys[scope])
+        assert answer.status_code == 403, scope
+        assert answer.json()["code"] == "forbidden"
+    others = server.key([route.scope], indexes=["none-such"])
+    if "{index}" in route.path:
+        assert ask(server, route, index, others).json()["code"] == "index-not-found"
+    if route.name == "drop_index":
+        return
+    own = ask(server, route, index, keys[route.scope])
+    expected = {"get_job": 404, "cancel_job": 404}.get(route.name, route.status)
+    assert own.status_code in (expected, 409), own.text
+
+
+@pytest.mark.parametrize("route", KEYED, ids=lambda one: one.name)
+def test_a_route_lets_in_nobody_without_a_living_key(server, strangers, route):
+    path = route.path.replace("{index}", "none").replace("{id:path}", "one")
+    for why, headers in strangers.items():
+        answer = server.client.request(route.method, path, headers=headers)
+        assert answer.status_code in (401, 429), why
+        assert answer.json()["code"] in ("unauthorized", "rate-limited")
+        assert answer.headers.get("www-authenticate") == "Bearer" or answer.status_code == 429
+
+
+@pytest.mark.parametrize("route", OF_AN_INDEX, ids=lambda one: one.name)
+def test_another_tenants_passages_are_those_that_never_were(shared, index, route):
+    shared.make(index)
+    scopes = [route.scope, "read", "write"]
+    acme, beta = (shared.key(scopes, tenant=name) for name in ("acme", "beta"))
+    path = f"/v1/indexes/{index}/passages"
+    body = {"passages": [{"id": "one", "text": "Hold the key."}]}
+    assert shared.ask("PUT", path, body, key=acme).status_code == 200
+    found = ask(shared, route, index, beta, id="one")
+    untouched = shared.ask("GET", f"{path}/one", key=acme)
+    assert untouched.json() == {"id": "one", "text": "Hold the key.", "metadata": {}}
+    assert "Hold" not in found.text
+    empty = f"{index}-empty"
+    shared.make(empty)
+    never = ask(shared, route, empty, beta, id="one")
+    assert never.status_code == found.status_code
+    assert without_times(never, empty) == without_times(found, index)
+
+
+def without_times(answer, index):
+    body = answer.text.replace(index, "INDEX").replace(answer.headers["x-request-id"], "ID")
+    return body.split('"took_ms"')[0]
+
+
+def test_where_passages_belong_to_tenants_a_key_without_one_reads_none(shared, index):
+    shared.make(index)
+    for route in OF_AN_INDEX:
+        answer = ask(shared, route, index, shared.admin)
+        assert (answer.status_code, answer.json()["code"]) == (403, "tenant-required"), route.name
+
+
+def test_a_tenants_token_is_all_that_a_back_end_hands_out(shared, index):
+    shared.make(index)
+    parent = shared.key(PARTIAL_SCOPES)
+    acme = mint(parent, tenant="acme", indexes=[index], scopes=["search", "write"], expires_in=60)
+    body = {"passages": [{"id": "one", "text": "Hold the key.", "metadata": {"n": 1}}]}
+    assert shared.ask("PUT", f"/v1/indexes/{index}/passages", body, key=acme).status_code == 200
+    found = shared.ask("POST", f"/v1/indexes/{index}/search", {"query": "key"}, key=acme).json()
+    assert [hit["id"] for hit in found["results"][0]["hits"]] == ["one"]
+    narrow = mint(parent, tenant="acme", where={"n": 2}, expires_in=60)
+    found = shared.ask("POST", f"/v1/indexes/{index}/search", {"query": "key"}, key=narrow).json()
+    assert found["results"][0]["hits"] == []
+    refused = shared.ask("PUT", f"/v1/indexes/{index}/passages", body, key=narrow)
+    assert (refused.status_code, refused.json()["code"]) == (403, "read-only")
+    read = shared.ask("POST", f"/v1/indexes/{index}/count", {}, key=acme)
+    assert read.status_code == 403
+
+
+def test_administration_is_for_keys_that_see_an_index_whole(server, index):
+    server.make(index)
+    narrow = server.key(["search"], where={"n": 1})
+    assert server.ask("POST", f"/v1/indexes/{index}/search", {"query": "a"}, key=narrow).is_success
+    for left in ("unknown", "x" * 300, "..", "%2e%2e", "a%2fb"):
+        answer = server.ask("GET", f"/v1/indexes/{left}")
+        assert answer.status_code == 404, left
