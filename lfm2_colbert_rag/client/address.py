@@ -20,7 +20,7 @@ KEY_VARIABLE = "LFM2_COLBERT_API_KEY"
 VerifyLike: TypeAlias = "PathLike | ssl.SSLContext | None"
 """Certificates that are trusted: a file of them, a context, or those that the system trusts."""
 
-_KEY = re.compile(r"[\x21-\x7e]{1,4096}")
+_VISIBLE = re.compile(r"[\x21-\x7e]{1,4096}")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _PATH = re.compile(r"[A-Za-z0-9._~/%-]*")
 _FORM = "such as https://search.example.org or http://127.0.0.1:7707"
@@ -127,7 +127,7 @@ def _check_key(api_key: object) -> str | None:
     key = os.environ.get(KEY_VARIABLE) or None if api_key is None else api_key
     if key is None:
         return None
-    if not isinstance(key, str) or not _KEY.fullmatch(key):
+    if not isinstance(key, str) or not _VISIBLE.fullmatch(key):
         what = KEY_VARIABLE if api_key is None else "api_key"
         raise ConfigError(
             f"{what} is no key: it must be a string of visible ASCII characters, as "
@@ -138,7 +138,7 @@ def _check_key(api_key: object) -> str | None:
 
 def _check_url(url: object) -> str:
     try:
-        parts = urlsplit(url) if isinstance(url, str) else None
+        parts = urlsplit(url) if isinstance(url, str) and _VISIBLE.fullmatch(url) else None
         port = parts.port if parts else None
     except ValueError:
         parts = port = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .. import errors
@@ -106,6 +107,12 @@ def of_transport(error: Exception, place: str) -> AttemptError:
             ServerAnswerError(f"{place} does not speak HTTP ({said}); is it a server?")
         )
     return broken(place, said)
+
+
+def no_socket(place: str, file: Path) -> AttemptError:
+    """Return that there is no socket to connect to."""
+    told = f"{place} cannot be reached: there is no socket {str(file)!r}. Is the server running?"
+    return AttemptError(ServerUnavailableError(told), begun=False, passing=True)
 
 
 def broken(place: str, said: str) -> AttemptError:

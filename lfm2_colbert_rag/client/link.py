@@ -138,5 +138,8 @@ class Link:
 
         verify, socket, transport = self.address.context(), self.address.unix_socket, None
         if socket is not None:
+            # What httpx opens for a file that is not there, it does not close.
+            if not socket.exists():
+                raise failures.no_socket(self.address.url, socket)
             transport = httpx.HTTPTransport(verify=verify, uds=str(socket))
         return httpx.Client(verify=verify, transport=transport, **client_options(self.address))

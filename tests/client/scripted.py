@@ -7,6 +7,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Iterable
+from pathlib import Path
 
 HTML = "<html><h1>It works!</h1></html>"
 
@@ -38,13 +39,22 @@ class Scripted:
         url: where it is.
     """
 
-    def __init__(self, answers: Iterable[bytes], context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        answers: Iterable[bytes],
+        context: ssl.SSLContext | None = None,
+        file: Path | None = None,
+    ) -> None:
         self._answers = list(answers)
         self._context = context
-        self._socket = socket.create_server(("127.0.0.1", 0))
         self.requests: list[bytes] = []
-        kind = "http" if context is None else "https"
-        self.url = f"{kind}://127.0.0.1:{self._socket.getsockname()[1]}"
+        if file is None:
+            self._socket = socket.create_server(("127.0.0.1", 0))
+            kind = "http" if context is None else "https"
+            self.url = f"{kind}://127.0.0.1:{self._socket.getsockname()[1]}"
+        else:
+            self._socket = socket.create_server(str(file), family=socket.AF_UNIX)
+            self.url = "http://localhost"
         self._thread = threading.Thread(target=self._serve, daemon=True)
         self._thread.start()
 

@@ -61,8 +61,8 @@ class LFM2ColBERTVectorStore(VectorStore):
     def __init__(self, retriever: Core) -> None:
         if not isinstance(retriever, Core):
             raise ConfigError(
-                "LFM2ColBERTVectorStore takes a lfm2_colbert_rag.Retriever, as adapters have under "
-                f".retriever, or a Client, not a {type(retriever).__name__}."
+                "LFM2ColBERTVectorStore takes a lfm2_colbert_rag.Retriever or Client, as adapters "
+                f"have under .retriever, not a {type(retriever).__name__}."
             )
         self._retriever = retriever
 
