@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING, TypeVar
-from weakref import WeakKeyDictionary
 
 from .._support.extras import require
 from .._support.forking import abandon, renew_in_child
@@ -51,15 +50,14 @@ class AsyncLink:
         self.patience = patience
         self.closed = False
         self._lock = threading.Lock()
-        self._http: WeakKeyDictionary[asyncio.AbstractEventLoop, httpx.AsyncClient]
-        self._http = WeakKeyDictionary()
+        self._http: dict[asyncio.AbstractEventLoop, httpx.AsyncClient] = {}
         renew_in_child(self)
 
     def renew_after_fork(self) -> None:
         """Leave the parent's connections to it."""
         self._lock = threading.Lock()
         abandon(*self._http.values())
-        self._http = WeakKeyDictionary()
+        self._http = {}
 
     async def close(self) -> None:
         """Close the connections of this event loop; those of others go with their loops."""
@@ -120,6 +118,8 @@ class AsyncLink:
             if self.closed:
                 raise closed_error()
             if loop not in self._http:
+                # Nothing of a loop that is over can be closed any more; it is let go of.
+                self._http = {one: http for one, http in self._http.items() if not one.is_closed()}
                 self._http[loop] = self._connected()
             return self._http[loop]
 

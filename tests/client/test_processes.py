@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import multiprocessing
 import os
 import pickle
@@ -50,6 +51,9 @@ def test_event_loops_one_after_the_other(server, key, index):
     client = AsyncClient(server.url, key, index="corpus")
     for question in QUESTIONS[:4]:
         assert asked_async(client, question) == ids(index, question)
+        assert len(client._link._http) == 1
+    del client
+    gc.collect()
 
 
 @FORKS
