@@ -317,7 +317,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def _search(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         questions = [readable(one) for one in _questions(query_bundle)]
-        found = self._way.ask(self._retriever, questions, self._similarity_top_k, self._where)
+        k, evidence = self._similarity_top_k, self._evidence
+        found = self._way.ask(self._retriever, questions, k, self._where, evidence=evidence)
         ranked = merge(found)[: self._similarity_top_k]
         cutoff = self._cutoff
         return [
