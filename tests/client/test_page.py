@@ -24,5 +24,5 @@ def test_the_page_runs(server, key, empty, monkeypatch, capsys):
     for name, block in blocks:
         if is_there(adapters.get(name, "lfm2_colbert_rag")):
             run(block, PAGE, names, capsys)
-    for name in ("client", "retriever"):
+    for name in {"client", "reranker", "retriever"} & names.keys():
         getattr(names[name], "retriever", names[name]).close()
