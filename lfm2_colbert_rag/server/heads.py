@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .settings import Settings
 
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?")
 _MOST = 64  # headers
 _CORS = (
     (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
@@ -74,6 +75,5 @@ def _values(scope: Mapping[str, Any], name: bytes) -> list[str]:
 
 
 def _without_port(host: str) -> str:
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host.partition(":")[0]
+    match = _HOST.fullmatch(host)
+    return "" if match is None else (match[1] or match[2])

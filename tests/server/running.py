@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,6 +75,15 @@ class Server:
                 key=key or self.admin,
             )
             assert added.status_code == 200, added.text
+
+    def start_again(self, place: Path) -> None:
+        """Start it again after it was killed."""
+        self.process.wait(PATIENCE)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        self.client.close()
+        again = start(place, self.keys, self.admin)
+        self.process, self.url, self.client = again.process, again.url, again.client
 
     def writer(self) -> int:
         """Return the number of the process that writes, once there is one."""
@@ -156,3 +167,45 @@ def start(
                 return server
         raise AssertionError(log.read_text())
     return server
+
+
+class Upload:
+    """A stream of passages on a connection of its own, which tells of commits while it sends.
+
+    Clients that read the answer only once all is sent would not see them.
+    """
+
+    def __init__(self, server: Server, index: str, key: str | None = None) -> None:
+        host, port = server.url.removeprefix("http://").split(":")
+        self._socket = socket.create_connection((host, int(port)), timeout=PATIENCE)
+        self._answer = self._socket.makefile("rb")
+        head = (
+            f"POST /v1/indexes/{index}/passages:stream HTTP/1.1",
+            f"Host: {host}:{port}",
+            f"Authorization: Bearer {key or server.admin}",
+            "Content-Type: application/x-ndjson",
+            "Accept: application/x-ndjson",
+            "Transfer-Encoding: chunked",
+        )
+        self._socket.sendall("\r\n".join([*head, "", ""]).encode())
+
+    def send(self, lines: bytes) -> None:
+        """Send some lines."""
+        self._socket.sendall(f"{len(lines):x}\r\n".encode() + lines + b"\r\n")
+
+    def end(self) -> None:
+        """Say that there are no more."""
+        self._socket.sendall(b"0\r\n\r\n")
+
+    def told(self) -> Iterator[dict[str, Any]]:
+        """Yield what the server tells, as it comes, until it hangs up or is done."""
+        for line in self._answer:
+            if line.startswith(b"{"):
+                yield json.loads(line)
+            elif line == b"0\r\n":
+                return
+
+    def close(self) -> None:
+        """Hang up."""
+        self._answer.close()
+        self._socket.close()
