@@ -55,7 +55,12 @@ def test_labels_and_values_in_expressions_are_those_of_the_server():
     routes = {route.name for route in ROUTES}
     for where, expression in expressions().items():
         for label, value in re.findall(r'(\w+)=~?"([^"$]+)"', expression):
-            known = {"reason": set(CODES), "route": routes, "status": {"5.."}, "job": {"lfm2-colbert"}}
+            known = {
+                "reason": set(CODES),
+                "route": routes,
+                "status": {"5.."},
+                "job": {"lfm2-colbert"},
+            }
             assert value in known[label], where
         for by in re.findall(r"\bby \(([\w, ]+)\)", expression):
             assert set(by.split(", ")) <= {"instance", "route", "status", "reason", "stage", "le"}
