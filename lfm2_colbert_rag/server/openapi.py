@@ -56,22 +56,9 @@ def document(version: str) -> dict[str, Any]:
 def _schemas() -> tuple[dict[type[Any], dict[str, Any]], dict[str, Any]]:
     named = [kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None]
     kinds: list[Any] = list(dict.fromkeys([*named, ProblemBody]))
-    made = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
-    found, components = _modern(made)
+    found, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     named_schemas: dict[type[Any], dict[str, Any]] = dict(zip(kinds, found, strict=True))
     return named_schemas, components
-
-
-def _modern(schema: Any) -> Any:
-    """Return a schema in which tuples are written as JSON Schema 2020-12 does."""
-    if isinstance(schema, list | tuple):
-        return [_modern(one) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    written = {name: _modern(value) for name, value in schema.items()}
-    if isinstance(written.get("items"), list):
-        written["prefixItems"] = written.pop("items")
-    return written
 
 
 def _operation(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[str, Any]:
