@@ -73,7 +73,7 @@ def test_a_fork_while_others_ask(client, index):
     asking = threading.Thread(target=ask)
     asking.start()
     try:
-        for _ in range(4):
+        for _ in range(2):
             process = multiprocessing.get_context("fork").Process(target=child)
             process.start()
             process.join(60)
