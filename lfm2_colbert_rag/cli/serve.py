@@ -87,7 +87,8 @@ def serve(
     ] = 4,
     queue: Annotated[int, typer.Option("--queue", min=1, help="How many may wait.")] = 64,
     drain: Annotated[
-        float, typer.Option("--drain", metavar="SECONDS", help="From SIGTERM to the end.")
+        float,
+        typer.Option("--drain", metavar="SECONDS", min=0, help="From SIGTERM to the end."),
     ] = 0.0,
     check: Annotated[
         bool, typer.Option("--check", help="Say how it would be run, and stop.")

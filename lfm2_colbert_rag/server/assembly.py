@@ -8,13 +8,13 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
 
 from ..errors import LFM2ColBERTError
 from .access.gate import Gate
 from .access.keys import KeyFile
 from .admission import Admission
 from .audit.log import AuditLog
-from .indexes import Shelf
 from .jobs import Jobs
 from .metrics import Metrics
 from .part import Part
@@ -25,6 +25,9 @@ from .tls import expiry
 from .writing.place import Place
 from .writing.process import WritingProcess
 
+if TYPE_CHECKING:
+    from .indexes import Shelf
+
 logger = logging.getLogger(__name__)
 
 _PROBED = 10.0  # seconds from one look at its own health to the next
@@ -33,12 +36,13 @@ _WRITING_SECONDS = 3600.0  # that a block may wait for those before it
 
 @asynccontextmanager
 async def running(
-    settings: Settings, keys: KeyFile, audit: AuditLog | None, version: str
+    settings: Settings, shelf: Shelf, keys: KeyFile, audit: AuditLog | None, version: str
 ) -> AsyncIterator[Services]:
     """Give what handlers work with, as long as the block lasts.
 
     Args:
         settings: how the server is run.
+        shelf: its indexes.
         keys: who may ask.
         audit: what is written down.
         version: of the library.
@@ -46,7 +50,6 @@ async def running(
     capacity = settings.capacity
     if not settings.folder.exists():
         settings.folder.mkdir(mode=0o700, parents=True)
-    shelf = Shelf(settings.folder, most=capacity.indexes, read_only=True)
     writer = WritingProcess(
         Place(
             str(settings.folder.resolve()),

@@ -8,8 +8,8 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 import uvicorn
@@ -19,10 +19,13 @@ from .access.keys import KeyFile
 from .app import Application
 from .assembly import running
 from .audit.log import AuditLog
+from .indexes import Shelf
+from .listening import listening
 from .protocol import StrictProtocol
 from .services import Services
 from .settings import Settings
-from .tls import context
+from .starting import require_startable, stay_offline
+from .tls import context, expiry, load
 
 logger = logging.getLogger(__name__)
 
@@ -45,39 +48,43 @@ def serve(
         started: called with the address once it listens.
 
     Raises:
-        ConfigError: it would be open to strangers, or there are no keys.
-        OSError: the address cannot be listened on.
+        ConfigError: it would be open to strangers or of no use, or the address cannot be listened
+            on. Nothing was made then.
+        KeyFileError, AuditUnavailableError: these files cannot be used.
     """
     sys.setswitchinterval(_SWITCH)
+    stay_offline()
     keys = KeyFile(settings.keys)
-    if not keys.keys():
-        raise ConfigError(
-            f"{settings.keys} holds no key, so that nobody could ask. Run: "
-            f"lfm2-colbert keys create --keys {settings.keys} --name first"
-        )
-    audit = None
-    if settings.audit is not None and settings.audited != "off":
-        audit = AuditLog(settings.audit, what=settings.audited)
+    require_startable(settings, keys)
+    tls = None if settings.tls is None else context(settings.tls)
+    with listening(settings) as listener, _audit(settings) as audit:
+        asyncio.run(_serve(settings, tls, listener, (keys, audit), version, started))
+
+
+@contextmanager
+def _audit(settings: Settings) -> Iterator[AuditLog | None]:
+    if settings.audit is None or settings.audited == "off":
+        yield None
+        return
+    log = AuditLog(settings.audit, what=settings.audited)
     try:
-        asyncio.run(_serve(settings, keys, audit, version, started))
+        yield log
     finally:
-        if audit is not None:
-            audit.close()
+        log.close()
 
 
 async def _serve(
     settings: Settings,
-    keys: KeyFile,
-    audit: AuditLog | None,
+    tls: ssl.SSLContext | None,
+    listener: socket.socket,
+    access: tuple[KeyFile, AuditLog | None],
     version: str,
     started: Callable[[str], None],
 ) -> None:
-    async with running(settings, keys, audit, version) as services:
+    shelf = Shelf(settings.folder, most=settings.capacity.indexes, read_only=True)
+    async with running(settings, shelf, *access, version) as services:
         config = uvicorn.Config(
             Application(services),
-            host=settings.host,
-            port=settings.port,
-            uds=None if settings.socket is None else str(settings.socket),
             http=StrictProtocol,
             ws="none",
             lifespan="off",
@@ -91,12 +98,8 @@ async def _serve(
             h11_max_incomplete_event_size=_LONGEST_HEAD,
         )
         config.load()
-        if settings.tls is not None:
-            config.ssl = context(settings.tls)
-        server = _Server(config, services, settings, started)
-        await server.serve()
-    if not server.started:
-        raise ConfigError(f"{address(settings)} cannot be listened on; another program may be.")
+        config.ssl = tls
+        await _Server(config, services, settings, started).serve(sockets=[listener])
 
 
 class _Server(uvicorn.Server):
@@ -118,27 +121,28 @@ class _Server(uvicorn.Server):
         self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        with suppress(SystemExit):  # the address is taken; callers see that it has not started
-            await super().startup(sockets)
-        if not self.started:
-            self.should_exit = True
-            return
+        await super().startup(sockets)
         port = self._settings.port
-        if self._settings.socket is None:
-            port = self.servers[0].sockets[0].getsockname()[1]
+        if sockets and self._settings.socket is None:
+            port = sockets[0].getsockname()[1]
         if hasattr(signal, "SIGHUP"):
             loop = asyncio.get_running_loop()
             loop.add_signal_handler(signal.SIGHUP, self._renew)
         self._started(address(self._settings, port))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._services.state.is_draining or not self._settings.drain_seconds:
-            self._services.state.is_draining = True
-            super().handle_exit(sig, frame)
-            return
-        self._services.state.is_draining = True
-        loop = asyncio.get_event_loop()
-        loop.call_later(self._settings.drain_seconds, super().handle_exit, sig, frame)
+        """Stop in order, and so that all that surrounds the server is closed too.
+
+        uvicorn's own raises the signal again once it has stopped, which would end the process.
+        """
+        state, seconds = self._services.state, self._settings.drain_seconds
+        if self.should_exit and sig == signal.SIGINT:
+            self.force_exit = True
+        elif state.is_draining or not seconds:
+            self.should_exit = True
+        else:
+            asyncio.get_event_loop().call_later(seconds, setattr, self, "should_exit", True)
+        state.is_draining = True
 
     def _renew(self) -> None:
         """Read the certificate anew, which new connections will see."""
@@ -146,9 +150,13 @@ class _Server(uvicorn.Server):
         if tls is None or self.config.ssl is None:
             return
         try:
-            self.config.ssl.load_cert_chain(tls.certificate, tls.key)
-        except (OSError, ssl.SSLError) as error:
+            context(tls)  # a certificate without its key must not take the place of both
+            load(self.config.ssl, tls)
+        except (ConfigError, OSError) as error:
             logger.error("the certificate was not renewed: %s", error)
+            return
+        ends = self._services.metrics.gauges["tls_certificate_expiry_seconds"]
+        ends.set(expiry(tls))
 
 
 def address(settings: Settings, port: int | None = None) -> str:

@@ -33,8 +33,13 @@ async def send_answer(send: Send, answer: Answer) -> None:
         await send(start)
         await send({"type": "http.response.body", "body": answer.body})
         return
+    # A client may wait with the body until it is told to go on (RFC 9110, 10.1.1), which it is when
+    # the body is first asked for, and cannot be once an answer has begun.
+    parts = aiter(answer.body)
+    first = await anext(parts, b"")
     await send(start)
-    async for part in answer.body:
+    await send({"type": "http.response.body", "body": first, "more_body": True})
+    async for part in parts:
         await send({"type": "http.response.body", "body": part, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 

@@ -17,6 +17,7 @@ Isolation: TypeAlias = Literal["index", "view"]
 
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+_NARROWEST = 8  # bits that a proxy's network has at least
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -187,11 +188,15 @@ class Settings:
             )
 
     def _check_places(self) -> None:
+        if self.audited == "all" and self.audit is None:
+            raise ConfigError("--audit all needs a folder to write to. Name one with --audit-log.")
         folder = self.folder.resolve()
         for what, path in (
             ("--keys", self.keys),
             ("--audit-log", self.audit),
             ("--backups", self.backups),
+            ("--uds", self.socket),
+            ("--tls-key", None if self.tls is None else self.tls.key),
         ):
             if path is not None and folder in (path.resolve(), *path.resolve().parents):
                 raise ConfigError(
@@ -231,7 +236,7 @@ def _check_network(network: str) -> None:
         parsed = ipaddress.ip_network(network)
     except ValueError as error:
         raise ConfigError(f"--behind-proxy {shown(network)} is no network ({error}).") from None
-    if parsed.prefixlen == 0:
+    if parsed.prefixlen < _NARROWEST:
         raise ConfigError(
             f"--behind-proxy {network} would believe anybody who says where a request is from. "
             "Name the address of the proxy."

@@ -18,18 +18,35 @@ def context(tls: Tls) -> ssl.SSLContext:
     made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     made.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        made.load_cert_chain(tls.certificate, tls.key)
+        load(made, tls)
         if tls.client_ca is not None:
             made.load_verify_locations(tls.client_ca)
             made.verify_mode = ssl.CERT_REQUIRED
     except (OSError, ssl.SSLError) as error:
+        ca = "" if tls.client_ca is None else f", or {tls.client_ca} holds no certificate"
         raise ConfigError(
-            f"{tls.certificate} and {tls.key} are no certificate and its key, or {tls.client_ca} "
-            f"holds none ({error})."
+            f"{tls.certificate} and {tls.key} are no certificate and its key as PEM{ca} ({error})."
         ) from None
     if expiry(tls) < time.time():
         raise ConfigError(f"the certificate {tls.certificate} has expired; renew it.")
     return made
+
+
+def load(made: ssl.SSLContext, tls: Tls) -> None:
+    """Take a certificate and its key, or those that stand in their files now.
+
+    Raises:
+        ConfigError: the key is locked by a passphrase.
+        OSError: a file cannot be read, or does not hold what it should.
+    """
+
+    def asked() -> str:
+        raise ConfigError(
+            f"{tls.key} is locked by a passphrase, which nobody would be there to give. Run: "
+            f"openssl pkey -in {tls.key} -out FILE"
+        )
+
+    made.load_cert_chain(tls.certificate, tls.key, asked)
 
 
 def expiry(tls: Tls) -> float:
