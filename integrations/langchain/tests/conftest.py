@@ -56,6 +56,18 @@ class SlowEncoder(HashEncoder):
         return super().encode_query(texts)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_way_to_compute():
+    """Keep to plain numpy, here and in servers that are started, so that all scores are alike.
+
+    Kernels round otherwise, and are ready when they are.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LFM2_COLBERT_KERNELS", "never")
+    yield
+    patch.undo()
+
+
 @pytest.fixture
 def documents() -> list[Document]:
     return [document.model_copy(deep=True) for document in CORPUS]

@@ -89,6 +89,18 @@ class SlowEncoder(HashEncoder):
         return super().encode_document(texts, **options)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_way_to_compute():
+    """Keep to plain numpy, here and in servers that are started, so that all scores are alike.
+
+    Kernels round otherwise, and are ready when they are.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LFM2_COLBERT_KERNELS", "never")
+    yield
+    patch.undo()
+
+
 @pytest.fixture(autouse=True)
 def _event_loop(request: pytest.FixtureRequest):
     """Give LlamaIndex's sync calls an event loop: it makes one by itself and never closes it."""
