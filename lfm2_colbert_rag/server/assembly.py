@@ -10,6 +10,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from ..errors import LFM2ColBERTError
 from .access.gate import Gate
 from .access.keys import KeyFile
@@ -17,6 +19,7 @@ from .admission import Admission
 from .audit.log import AuditLog
 from .jobs import Jobs
 from .metrics import Metrics
+from .openapi import document
 from .part import Part
 from .rates import Rates
 from .services import Services, State
@@ -77,6 +80,7 @@ async def running(
         metrics,
         audit,
         State(),
+        msgspec.json.encode(document(version)),
     )
     _describe(metrics, settings, version)
     watch = asyncio.create_task(_watch(services, shelf, writer))

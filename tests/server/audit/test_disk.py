@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -80,6 +81,23 @@ def test_what_must_be_noted_is_refused_and_noted_once_there_is_room(folder):
     assert noted(folder) == expected
     report = verify_log(folder)
     assert (report.problems, report.lost, report.torn, report.stopped) == ((), 10, 0, True)
+
+
+def test_what_could_not_be_taken_back_at_once_is_before_the_next_line(folder, monkeypatch):
+    log = AuditLog(folder, what="all")
+    with monkeypatch.context() as patched, largest_file(file_of(folder).stat().st_size + 60):
+        patched.setattr(os, "ftruncate", _refuse)
+        with pytest.raises(AuditUnavailableError):
+            log.append(record("torn"), durable=True)
+        assert verify_log(folder).torn == 60
+    log.append(record("after"), durable=True)
+    log.close()
+    assert noted(folder) == ["torn", "0 lost", "after"]
+    assert verify_log(folder).problems == ()
+
+
+def _refuse(*_: object) -> None:
+    raise OSError(errno.EIO, "I/O error")
 
 
 def test_reads_go_on_and_it_is_told_once(folder, caplog):
