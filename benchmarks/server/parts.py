@@ -64,7 +64,7 @@ def overhead(bench: Bench) -> Figures:
         "content-type": "application/json",
     }
     path, here, there = f"/v1/indexes/{bench.index}/search", [], []
-    for place, query in enumerate(bench.take(2_000)):
+    for place, query in enumerate(bench.take(1_000)):
         for where in (here, there)[:: -1 if place % 2 else 1]:
             began = time.perf_counter()
             if where is here:
