@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from ..encoder import BUNDLED
-from ..encoder.hub import resolve_model
+from ..encoder.hub import BUNDLED, resolve_model
 from ..errors import ConfigError, ModelNotFoundError, shown
 from ..storage.layout import CATALOG
 from .access.keys import KeyFile
@@ -34,7 +33,8 @@ def require_startable(settings: Settings, keys: KeyFile) -> None:
 
 def _require_keys(settings: Settings, keys: KeyFile) -> None:
     now = time.time()
-    live = [key for key in keys.keys() if key.is_live(now)]
+    known = keys.keys()
+    live = [key for key in known if key.is_live(now)]
     if not live:
         raise ConfigError(
             f"{settings.keys} holds no key that is live, so that nobody could ask. Run: "

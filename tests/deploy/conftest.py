@@ -33,7 +33,9 @@ class Behind:
 
     def figures(self) -> str:
         """Return what the server counts."""
-        with httpx.Client(transport=httpx.HTTPTransport(uds=str(self.socket)), trust_env=False) as client:
+        with httpx.Client(
+            transport=httpx.HTTPTransport(uds=str(self.socket)), trust_env=False
+        ) as client:
             headers = {"authorization": f"Bearer {self.server.admin}"}
             return client.get("http://localhost/metrics", headers=headers).text
 

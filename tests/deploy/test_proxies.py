@@ -78,12 +78,17 @@ def test_the_proxy_says_where_a_request_is_from_and_clients_do_not(proxy):
 
 def test_commits_are_told_while_passages_are_still_sent(proxy, tmp_path):
     path, many = proxy.make(), 4 * 256
-    lines = [json.dumps({"id": f"line-{n}", "text": f"Passage {n}", "metadata": {"n": "n" * 400}})
-             for n in range(many)]
-    (tmp_path / "passages").write_text("\n".join(lines))
+    lines = [
+        json.dumps({"id": f"line-{n}", "text": f"Passage {n}", "metadata": {"n": "n" * 400}})
+        for n in range(many)
+    ]
+    given = tmp_path / "passages"
+    given.write_text("\n".join(lines))
     kinds = ("-H", "content-type: application/x-ndjson", "-H", "accept: application/x-ndjson")
-    slowly = ("-N", "--limit-rate", "200K", "-T", str(tmp_path / "passages"))
-    command = proxy.command("POST", f"{path}/passages:stream", *kinds, *slowly, "--no-progress-meter")
+    slowly = ("-N", "--no-progress-meter", "--limit-rate", "200K")
+    command = proxy.command(
+        "POST", f"{path}/passages:stream", *kinds, *slowly, "--no-progress-meter"
+    )
     with subprocess.Popen(command, stdout=subprocess.PIPE) as curl:
         assert json.loads(curl.stdout.readline()) == {"committed": 256, "through_line": 256}
         asked = {"where": {"$id": {"$in": [f"line-{n}" for n in range(many)]}}}

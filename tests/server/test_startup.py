@@ -110,7 +110,7 @@ def file_at_the_socket(place):
     (place / "socket").write_text("somebody's")
 
 
-ALL = ("--insecure-http", "--host", "0.0.0.0")  # noqa: S104
+ALL = ("--insecure-http", "--host", "0.0.0.0")
 PLAIN = ("--host", "192.0.2.1")  # an address for documentation: nobody's
 
 REFUSED = {
