@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._support.characters import is_blank
     from ._support.intake import plain_metadata
+    from .client import AsyncClient, Client
     from .encoder import Encoder, load_encoder
     from .encoder.aligned_texts import AlignedTexts
     from .encoder.alignment import Alignment, align
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
     from .retriever.search.fusion import Fusion
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
-    from .retriever.view import View, ViewStats
+    from .retriever.view import View
     from .retriever.warming import Warmed, warm
     from .types import (
         AddedIds,
@@ -46,6 +47,7 @@ if TYPE_CHECKING:
         Passage,
         Storage,
         TokenVectors,
+        ViewStats,
         Window,
         public_metadata,
     )
@@ -56,6 +58,8 @@ __all__ = [
     "AddedIds",
     "AlignedTexts",
     "Alignment",
+    "AsyncClient",
+    "Client",
     "Encoder",
     "Explanation",
     "Fusion",
@@ -103,6 +107,8 @@ _HOME = {
     "AlignedTexts": ".encoder.aligned_texts",
     "Alignment": ".encoder.alignment",
     "QueryAdapter": ".encoder.query_adapter",
+    "AsyncClient": ".client",
+    "Client": ".client",
     "align": ".encoder.alignment",
     "Encoder": ".encoder",
     "Explanation": ".retriever.search.explanation",
@@ -125,7 +131,6 @@ _HOME = {
     "maxsim": ".index.maxsim",
     "maxsim_pairwise": ".index.maxsim",
     "View": ".retriever.view",
-    "ViewStats": ".retriever.view",
     "Warmed": ".retriever.warming",
     "plain_metadata": "._support.intake",
     "warm": ".retriever.warming",
@@ -142,6 +147,7 @@ _TYPES = (
     "Passage",
     "Storage",
     "TokenVectors",
+    "ViewStats",
     "Window",
     "public_metadata",
 )

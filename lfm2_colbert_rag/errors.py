@@ -11,6 +11,10 @@ keeps working for people who never import this module::
     ├── MissingExtraError(ImportError)          an optional dependency is not installed
     ├── RetrieverClosedError(ValueError)        the retriever was closed before
     ├── ForkedProcessError(RuntimeError)        what the parent process made cannot be used here
+    ├── ServerError                             a server failed to do what a client asked of it
+    │   ├── ServerUnavailableError(ConnectionError, TimeoutError)   not reached, busy or too slow
+    │   ├── ServerAnswerError(ValueError)           what answered is no such server, or broke off
+    │   └── KeyRefusedError(PermissionError)        the key or token does not allow this
     ├── ModelError
     │   ├── ModelNotFoundError(OSError)         no such folder, cached model or reachable hub
     │   └── ModelFormatError(ValueError)        the folder is there but is not a model we can run
@@ -55,6 +59,7 @@ __all__ = [
     "IndexUnavailableError",
     "InputError",
     "KeyFileError",
+    "KeyRefusedError",
     "LFM2ColBERTError",
     "MissingExtraError",
     "ModelError",
@@ -63,6 +68,9 @@ __all__ = [
     "PassageNotFoundError",
     "ReadOnlyError",
     "RetrieverClosedError",
+    "ServerAnswerError",
+    "ServerError",
+    "ServerUnavailableError",
     "StorageFullError",
     "StoredIndexError",
 ]
@@ -141,6 +149,34 @@ class ForkedProcessError(LFM2ColBERTError, RuntimeError):
 
     code = "forked-process"
     public = "What another process made cannot be used in this one."
+
+
+class ServerError(LFM2ColBERTError):
+    """A server could not do what a client asked of it, by no fault of who asked."""
+
+    code = "server"
+    public = "The server failed."
+
+
+class ServerUnavailableError(ServerError, ConnectionError, TimeoutError):
+    """The server cannot be reached, is busy, or took too long; try again later."""
+
+    code = "server-unavailable"
+    public = "The server cannot be reached or is busy; try again later."
+
+
+class ServerAnswerError(ServerError, ValueError):
+    """What answered is another program, has another certificate, or broke off; nothing is used."""
+
+    code = "server-answer"
+    public = "The server gave an answer that cannot be used."
+
+
+class KeyRefusedError(ServerError, PermissionError):
+    """The server does not know the key or token, or does not allow it to do this."""
+
+    code = "key-refused"
+    public = "The key or token does not allow this."
 
 
 class KeyFileError(LFM2ColBERTError, OSError):

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 if TYPE_CHECKING:  # who only names a mode, as the command line does, need not load numpy
@@ -222,13 +221,18 @@ class Hit:
         """The part of the text that gave the score: all of it, or the best window."""
         return self.text if self.window is None else self.text[slice(*self.window)]
 
-    @cached_property
+    @property
     def evidence(self) -> tuple[Match, ...]:
         """Which words of the passage answered which words of the query, strongest first.
 
         Worked out when first asked for, from the vectors that gave the score.
         """
-        return self._find_evidence()
+        # Not a cached_property: in Python 3.11 that has one lock for all hits, which a thread would
+        # hold while it waits for a server.
+        known: tuple[Match, ...] | None = self.__dict__.get("evidence")
+        if known is None:
+            known = self.__dict__["evidence"] = self._find_evidence()
+        return known
 
     def quote_evidence(self, query: str) -> list[dict[str, Any]]:
         """Return the evidence as JSON, with the words themselves.
@@ -326,6 +330,30 @@ class IndexStats:
     lexical_bytes: int | None = None
     lexical_pending: int = 0
     pool_distance: float | None = None
+    languages: dict[str, int] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class ViewStats:
+    """What a view shows, counted. What depends on others, such as sizes of files, is not told.
+
+    Attributes:
+        passages: live passages.
+        windows: their windows; more than these where texts are long.
+        vectors: their token vectors.
+        dim: width of a vector.
+        languages: how many passages are in each language, by ISO 639 code, the most frequent
+            first; ``"und"`` are those whose language cannot be told.
+    """
+
+    passages: int
+    windows: int
+    vectors: int
+    dim: int
     languages: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import typer
 
 from ..errors import LFM2ColBERTError
 from .align import align
+from .audit import audit
 from .backup import backup
 from .delete import delete
 from .demo import demo
@@ -20,6 +21,7 @@ from .export import export
 from .export_model import export_model
 from .import_ import import_
 from .index import index
+from .keys import keys
 from .mcp import mcp
 from .optimize import optimize
 from .output import replace_what_cannot_be_written
@@ -71,6 +73,8 @@ for _command in (
     demo,
 ):
     app.command(_command.__name__.strip("_").replace("_", "-"))(_command)
+for _name, _commands in {"keys": keys, "audit": audit}.items():
+    app.add_typer(_commands, name=_name)
 
 
 def _show_version(wanted: bool) -> None:

@@ -6,7 +6,7 @@ import difflib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ..filters import (
     ID_PATH,
@@ -21,11 +21,15 @@ from ..filters import (
     parse_where,
     values_at,
 )
-from ..types import RESERVED_KEYS, Metadata, Where, public_metadata
-
-if TYPE_CHECKING:
-    from .facade import Retriever
-    from .view import View
+from ..types import (
+    RESERVED_KEYS,
+    IndexStats,
+    Metadata,
+    Passage,
+    ViewStats,
+    Where,
+    public_metadata,
+)
 
 SAMPLE = 200
 """Passages that are looked at."""
@@ -39,6 +43,24 @@ _DEPTH = 8  # names within one another
 _KINDS = {"string": "texts", "number": "numbers", "boolean": "true or false", "null": "null"}
 _OBJECTS = "objects"
 _ASKED = {"string": "a text", "number": "a number", "boolean": "true or false", "null": "null"}
+
+
+class AnyIndex(Protocol):
+    """An open index, a view of one, or a client of one on a server."""
+
+    def __len__(self) -> int:
+        """Return the number of passages."""
+
+    def count(self, where: Where | None = None) -> int:
+        """Count the passages that match a filter."""
+
+    def passages(
+        self, where: Where | None = None, *, limit: int | None = None
+    ) -> Iterator[Passage]:
+        """Yield the passages that match a filter."""
+
+    def stats(self) -> IndexStats | ViewStats:
+        """Count what is there."""
 
 
 @dataclass(frozen=True)
@@ -63,11 +85,11 @@ class MetadataField:
         return " or ".join(self.kinds) + (f", such as {listed}" if listed else "")
 
 
-def describe_fields(retriever: Retriever | View, *, sample: int = SAMPLE) -> list[MetadataField]:
+def describe_fields(retriever: AnyIndex, *, sample: int = SAMPLE) -> list[MetadataField]:
     """Return the fields that filters can use, from a sample of the passages.
 
     Args:
-        retriever: an open index, or a view of one.
+        retriever: an open index, a view of one, or a client of one on a server.
         sample: how many passages to look at, evenly over all of them.
 
     Returns:
@@ -88,11 +110,11 @@ def describe_fields(retriever: Retriever | View, *, sample: int = SAMPLE) -> lis
     return _described(passage.metadata for passage in retriever.passages(limit=sample))
 
 
-def why_nothing(retriever: Retriever | View, where: Where) -> str:
+def why_nothing(retriever: AnyIndex, where: Where) -> str:
     """Say why no passage matches a filter: what its fields hold, and of what kind.
 
     Args:
-        retriever: an open index, or a view of one.
+        retriever: an open index, a view of one, or a client of one on a server.
         where: a filter that nothing matches.
 
     Returns:
@@ -133,7 +155,7 @@ def _alone(one: Comparison) -> dict[str, Any]:
     return {name: {one.operator: operand}}
 
 
-def _reason(retriever: Retriever | View, one: Comparison) -> str:
+def _reason(retriever: AnyIndex, one: Comparison) -> str:
     if one.path == ID_PATH:
         return "no passage has such an id"
     if one.path == LANGUAGE_PATH:
@@ -158,7 +180,7 @@ def _reason(retriever: Retriever | View, one: Comparison) -> str:
     return f"{reason}, and is asked for {' or '.join(_ASKED[kind] for kind in sorted(wanted))}"
 
 
-def _unknown(retriever: Retriever | View, name: str) -> str:
+def _unknown(retriever: AnyIndex, name: str) -> str:
     names = [one.name for one in describe_fields(retriever)]
     if not names:
         return f"no passage has a field {name!r}, nor any other"

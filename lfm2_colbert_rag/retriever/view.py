@@ -7,42 +7,18 @@ no way from it to the index. :mod:`.views` makes them; what they do is in :mod:`
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from .._support.progress import ProgressLike
 from ..errors import InputError
-from ..types import AddedIds, Hit, Metadata, Mode, Passage, Where
+from ..types import AddedIds, Hit, Metadata, Mode, Passage, ViewStats, Where
 
 if TYPE_CHECKING:
     from .maintenance.purging import PurgeReceipt
     from .search.adapting import QueryAdapterLike
     from .search.explanation import Explanation
     from .search.plan import SearchPlan
-
-
-@dataclass(frozen=True)
-class ViewStats:
-    """What a view shows, counted. What depends on others, such as sizes of files, is not told.
-
-    Attributes:
-        passages: live passages.
-        windows: their windows; more than these where texts are long.
-        vectors: their token vectors.
-        dim: width of a vector.
-        languages: how many passages are in each language, by ISO 639 code, the most frequent
-            first; ``"und"`` are those whose language cannot be told.
-    """
-
-    passages: int
-    windows: int
-    vectors: int
-    dim: int
-    languages: dict[str, int] = field(default_factory=dict)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as a JSON object."""
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)

@@ -25,7 +25,7 @@ from ..errors import ConfigError, ReadOnlyError
 from ..filters import ID_PATH, LIMITS_OF_VIEWS, And, Comparison, Filter, parse_where
 from ..storage.scope import SEPARATOR, Scope
 from ..storage.scoped import ScopedStore
-from ..types import AddedIds, Hit, Metadata, Mode, Passage, Where
+from ..types import AddedIds, Hit, Metadata, Mode, Passage, ViewStats, Where
 from .ingest.ingestor import TEXTS, Ingestor
 from .options import check_mode
 from .reading import Reader
@@ -33,7 +33,6 @@ from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked
 from .search.diversity import check_diversity
 from .search.searcher import Searcher
-from .view import ViewStats
 
 if TYPE_CHECKING:
     from ..encoder.lazy import LazyEncoder

@@ -8,15 +8,18 @@ import time
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+import msgspec
 
 from ..errors import LFM2ColBERTError
 from .access.gate import Gate
 from .access.keys import KeyFile
 from .admission import Admission
 from .audit.log import AuditLog
-from .indexes import Shelf
 from .jobs import Jobs
 from .metrics import Metrics
+from .openapi import document
 from .part import Part
 from .rates import Rates
 from .services import Services, State
@@ -24,6 +27,9 @@ from .settings import Settings
 from .tls import expiry
 from .writing.place import Place
 from .writing.process import WritingProcess
+
+if TYPE_CHECKING:
+    from .indexes import Shelf
 
 logger = logging.getLogger(__name__)
 
@@ -33,12 +39,13 @@ _WRITING_SECONDS = 3600.0  # that a block may wait for those before it
 
 @asynccontextmanager
 async def running(
-    settings: Settings, keys: KeyFile, audit: AuditLog | None, version: str
+    settings: Settings, shelf: Shelf, keys: KeyFile, audit: AuditLog | None, version: str
 ) -> AsyncIterator[Services]:
     """Give what handlers work with, as long as the block lasts.
 
     Args:
         settings: how the server is run.
+        shelf: its indexes.
         keys: who may ask.
         audit: what is written down.
         version: of the library.
@@ -46,7 +53,6 @@ async def running(
     capacity = settings.capacity
     if not settings.folder.exists():
         settings.folder.mkdir(mode=0o700, parents=True)
-    shelf = Shelf(settings.folder, most=capacity.indexes, read_only=True)
     writer = WritingProcess(
         Place(
             str(settings.folder.resolve()),
@@ -74,6 +80,7 @@ async def running(
         metrics,
         audit,
         State(),
+        msgspec.json.encode(document(version)),
     )
     _describe(metrics, settings, version)
     watch = asyncio.create_task(_watch(services, shelf, writer))

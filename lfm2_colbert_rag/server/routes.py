@@ -78,6 +78,11 @@ ROUTES: tuple[Route, ...] = (
         answered=("text/plain",),
     ),
     Route(
+        *("GET", "/openapi.json", "openapi", "search", health.document),
+        "This document.",
+        answer=dict,
+    ),
+    Route(
         *("GET", "/v1/indexes", "list_indexes", "search", searching.list_indexes),
         "The indexes that the key may see.",
         answer=answers.IndexesAnswer,

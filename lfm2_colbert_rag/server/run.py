@@ -19,6 +19,7 @@ from .access.keys import KeyFile
 from .app import Application
 from .assembly import running
 from .audit.log import AuditLog
+from .indexes import Shelf
 from .listening import listening
 from .protocol import StrictProtocol
 from .services import Services
@@ -80,7 +81,8 @@ async def _serve(
     version: str,
     started: Callable[[str], None],
 ) -> None:
-    async with running(settings, *access, version) as services:
+    shelf = Shelf(settings.folder, most=settings.capacity.indexes, read_only=True)
+    async with running(settings, shelf, *access, version) as services:
         config = uvicorn.Config(
             Application(services),
             http=StrictProtocol,

@@ -63,6 +63,7 @@ class Services:
         metrics: what is counted.
         audit: what is written down; None where nothing is.
         state: whether requests are taken.
+        document: the OpenAPI document.
     """
 
     settings: Settings
@@ -81,3 +82,4 @@ class Services:
     metrics: Metrics
     audit: AuditLog | None = None
     state: State = field(default_factory=State)
+    document: bytes = b"{}"

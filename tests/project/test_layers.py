@@ -26,6 +26,7 @@ FLOORS = {
     "retriever.ingest": 5,
     "retriever.search": 6,
     "retriever.maintenance": 7,
+    "client": 7,
     "retriever": 8,
     "evaluation": 9,
     "files": 9,
@@ -179,6 +180,16 @@ def test_a_view_names_no_part_of_the_index():
     known = {room(target)[0] for target in imports("retriever.view", when_loaded=True)}
     assert known == {"_support", "errors", "types"}
     assert room("retriever.view") == ("retriever", 8)
+
+
+def test_a_client_needs_nothing_of_an_engine():
+    """Only what plans and explanations are drawn with, once it is asked for one."""
+    names = [name for name in modules() if room(name)[0] == "client"]
+    known = {room(target)[0] for name in names for target in imports(name, when_loaded=True)}
+    assert known == {"client", "_support", "errors", "filters", "types"}
+    found = {target for name in names for target in imports(name) if room(target)[0] not in known}
+    plans = ["retriever.search.explanation", "retriever.search.plan"]
+    assert sorted(found) == ["index.settings", *plans]
 
 
 def test_only_the_storage_speaks_sql_and_locks():

@@ -11,6 +11,7 @@ from lfm2_colbert_rag import Hit, Retriever, is_blank
 from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.filters import settled
 
+from ._core import Core
 from ._questions import asks_nothing
 
 Options: TypeAlias = dict[str, Any]
@@ -41,7 +42,7 @@ def options_of_each(options: Mapping[str, Any], questions: int) -> list[Options]
 
 
 def search_each(
-    retriever: Retriever, queries: Sequence[str], searches: Sequence[Options]
+    retriever: Core, queries: Sequence[str], searches: Sequence[Options]
 ) -> list[list[Hit] | Exception]:
     """Search for each question with its own arguments; all of them are encoded in one pass.
 
@@ -56,7 +57,7 @@ def search_each(
     groups: dict[str, list[int]] = {}
     for place, search in enumerate(searches):
         groups.setdefault(json.dumps(search, sort_keys=True, default=repr), []).append(place)
-    if len(groups) > 1:
+    if len(groups) > 1 and isinstance(retriever, Retriever):
         # The encoder remembers its last questions. What is wrong with one shows below.
         with suppress(Exception):
             retriever.encoder.encode_query([query for query in queries if not is_blank(query)])
@@ -69,7 +70,7 @@ def search_each(
 
 
 def _search(
-    retriever: Retriever, queries: list[str], search: Options
+    retriever: Core, queries: list[str], search: Options
 ) -> Sequence[list[Hit] | Exception]:
     asked = [query for query in queries if not asks_nothing(query, search["where"])]
     try:

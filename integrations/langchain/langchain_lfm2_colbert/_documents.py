@@ -9,8 +9,10 @@ from typing import Any, TypeVar, cast
 
 from langchain_core.documents import Document
 
-from lfm2_colbert_rag import Hit, IndexOptions, Passage, Retriever, public_metadata
+from lfm2_colbert_rag import Hit, IndexOptions, Passage, public_metadata
 from lfm2_colbert_rag.errors import ConfigError, InputError, shown
+
+from ._core import Core, commits
 
 logger = logging.getLogger(__name__)
 
@@ -70,11 +72,11 @@ def document_of(passage: Passage) -> Document:
 
 
 def add_documents(
-    retriever: Retriever,
+    retriever: Core,
     documents: Iterable[Document],
     ids: Iterable[str | None] | None = None,
 ) -> list[str]:
-    """Add documents in one commit, replacing those with the same id.
+    """Add documents in one commit, on a server in commits of 1,000; the same id is replaced.
 
     Args:
         retriever: where to.
@@ -104,7 +106,7 @@ def add_documents(
 
 
 def add_texts(
-    retriever: Retriever,
+    retriever: Core,
     texts: Iterable[str],
     metadatas: Iterable[Mapping[str, Any] | None] | None = None,
     ids: Iterable[str | None] | None = None,
@@ -115,11 +117,20 @@ def add_texts(
     if metadata is not None and len(metadata) != len(given):
         raise InputError(f"{len(metadata)} metadatas for {len(given)} texts; give one for each.")
     names = None if ids is None else listed(ids, "ids")
-    return list(retriever.add(given, ids=names, metadata=metadata))
+    if names is not None and len(names) != len(given):
+        raise InputError(f"{len(names)} ids for {len(given)} texts; give one for each.")
+    added: list[str] = []
+    for part in commits(retriever, given):
+        added += retriever.add(
+            given[part],
+            ids=None if names is None else names[part],
+            metadata=None if metadata is None else metadata[part],
+        )
+    return added
 
 
 def delete(
-    retriever: Retriever,
+    retriever: Core,
     ids: Iterable[str] | None,
     where: Mapping[str, Any] | None,
     *,
@@ -157,7 +168,7 @@ def delete(
     return deleted
 
 
-def get_documents(retriever: Retriever, ids: Iterable[str]) -> list[Document]:
+def get_documents(retriever: Core, ids: Iterable[str]) -> list[Document]:
     """Return documents by id, in the order asked; ids that are not there are passed over."""
     # Copied, since what is asked for twice is the same passage.
     return [document_of(one).model_copy(deep=True) for one in retriever.get(listed(ids, "ids"))]

@@ -10,8 +10,10 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import BeforeValidator
 
-from lfm2_colbert_rag import Hit, Retriever, is_blank
+from lfm2_colbert_rag import Hit, is_blank
 from lfm2_colbert_rag.errors import ConfigError, InputError, shown
+
+from ._core import Core
 
 
 def check_count(value: object, name: str = "k") -> int:
@@ -79,7 +81,7 @@ def asks_nothing(query: object, where: object) -> bool:
 
 
 def find(
-    retriever: Retriever,
+    retriever: Core,
     query: str,
     k: object,
     *,

@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 
 from lfm2_colbert_rag import Encoder, Hit, Passage, Retriever
 
+from ._core import Core
 from ._documents import Shape, facts_of, listed
 from ._questions import Threshold, TopN, above, asks_nothing
 
@@ -24,8 +25,8 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
     their relevance in the metadata. ``acompress_documents`` never blocks the event loop.
 
     Attributes:
-        retriever: the opened :class:`lfm2_colbert_rag.Retriever` whose model is used; its index
-            is not. :meth:`from_model` makes one.
+        retriever: the opened :class:`lfm2_colbert_rag.Retriever` whose model is used, or a
+            :class:`lfm2_colbert_rag.Client`; its index is not. :meth:`from_model` makes one.
         top_n: how many documents to keep; all of them when ``None``.
         score_threshold: drop documents whose relevance (0 to 1) is below this.
         score_key: metadata key under which the relevance (0 to 1) is returned; ``None`` adds none.
@@ -41,7 +42,7 @@ class LFM2ColBERTReranker(BaseDocumentCompressor):
 
     model_config = ConfigDict(arbitrary_types_allowed=True, extra="forbid")
 
-    retriever: Retriever = Field(exclude=True, repr=False)
+    retriever: Core = Field(exclude=True, repr=False)
     top_n: TopN = Field(default=3, gt=0)
     score_threshold: Threshold = Field(default=None, ge=0, le=1)
     score_key: str | None = "relevance_score"

@@ -23,10 +23,11 @@ from langchain_core.runnables import RunnableConfig
 from langchain_core.runnables.config import get_config_list
 from pydantic import ConfigDict, Field, field_validator
 
-from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
+from lfm2_colbert_rag import Client, Encoder, Hit, Mode, Retriever
 from lfm2_colbert_rag.filters import parse_where, settled
 
 from ._batching import Options, options_of_each, search_each
+from ._core import Core, split_client_options
 from ._documents import Shape, add_documents, add_texts, delete, split_options, to_document
 from ._questions import K, Threshold, above, check_count, check_threshold, find
 
@@ -45,8 +46,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
     ``batch`` encodes all questions in one pass.
 
     Attributes:
-        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work. Several
-            adapters and threads may share one; closing it is up to whoever opened it.
+        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work, or a
+            :class:`lfm2_colbert_rag.Client` of a server that does. Several adapters and threads may
+            share one; closing it is up to whoever opened it.
         k: how many documents to return; fewer come back when fewer exist.
         where: metadata filter, applied before the best ``k`` are chosen, for example
             ``{"year": {"$gte": 2024}, "tags": {"$in": ["router", "modem"]}}``.
@@ -79,7 +81,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     # A field, not a private attribute: ``configurable_fields`` rebuilds the object from its fields
     # on every call, and the loaded model has to survive that.
-    retriever: Retriever = Field(exclude=True, repr=False)
+    retriever: Core = Field(exclude=True, repr=False)
     k: K = Field(default=4, gt=0)
     where: dict[str, Any] | None = None
     score_threshold: Threshold = Field(default=None, ge=0, le=1)
@@ -202,8 +204,42 @@ class LFM2ColBERTRetriever(BaseRetriever):
             retriever.close()
             raise
 
+    @classmethod
+    def connect(
+        cls, url: str, api_key: str | None = None, *, index: str | None = None, **options: Any
+    ) -> Self:
+        """Ask an index on a server (``lfm2-colbert serve``); needs the extra ``client``.
+
+        Args:
+            url: the server's address.
+            api_key: a key or a token; None: what the environment has as ``LFM2_COLBERT_API_KEY``.
+                Only then can the retriever be given to other processes.
+            index: the name of the index; it may be left out where the key sees one only.
+            **options: fields of this class, such as ``k`` or ``where``, and options of
+                :class:`lfm2_colbert_rag.Client`, such as ``timeout`` or ``verify``.
+
+        Returns:
+            A retriever over the passages there. Nothing is sent until it is asked.
+
+        Example:
+            >>> retriever = LFM2ColBERTRetriever.connect(
+            ...     "https://search.example.org", "lcb_...", index="support", k=3
+            ... )
+            >>> retriever.invoke("When does the pool close?")  # doctest: +SKIP
+            [Document(id='pool', ...)]
+        """
+        of_client, own = split_client_options(options)
+        client = Client(url, api_key, index=index, **of_client)
+        try:
+            return cls(retriever=client, **own)
+        except BaseException:
+            client.close()
+            raise
+
     def add_documents(self, documents: Iterable[Document]) -> list[str]:
         """Add documents, replacing those with the same ``id``; all of them or, on error, none.
+
+        A server takes 1,000 in one commit: those of commits before an error stay.
 
         Args:
             documents: what to add. The id of one without follows from its text and metadata, so
@@ -256,7 +292,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
         self, query: str, *, run_manager: CallbackManagerForRetrieverRun, **options: Any
     ) -> list[Document]:
         options = self._with_defaults(options)
-        hits = find(self.retriever, query, **_search_options(options))
+        hits = find(self.retriever, query, **self._search_options(options))
         return self._to_documents(query, hits, options)
 
     async def _aget_relevant_documents(
@@ -365,7 +401,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
                 answers[place] = error
         queries = [items[place][0] for place in asked]
         found = search_each(
-            self.retriever, queries, [_search_options(own) for own in asked.values()]
+            self.retriever, queries, [self._search_options(own) for own in asked.values()]
         )
         for place, query, hits in zip(asked, queries, found, strict=True):
             answers[place] = (
@@ -391,6 +427,13 @@ class LFM2ColBERTRetriever(BaseRetriever):
         }
         return chosen | checked
 
+    def _search_options(self, options: Mapping[str, Any]) -> Options:
+        """Pick what the core's ``search`` is told."""
+        names = ["k", "where", "mode"]
+        if isinstance(self.retriever, Client):  # which would have to ask for it afterwards
+            names.append("evidence")
+        return {name: options[name] for name in names}
+
     def _to_documents(
         self, query: str, hits: Iterable[Hit], options: Mapping[str, Any]
     ) -> list[Document]:
@@ -403,11 +446,6 @@ class LFM2ColBERTRetriever(BaseRetriever):
         params["ls_embedding_provider"] = "lfm2-colbert-rag"
         params["ls_embedding_model"] = self.retriever.model
         return params
-
-
-def _search_options(options: Mapping[str, Any]) -> Options:
-    """Pick what the core's ``search`` is told."""
-    return {name: options[name] for name in ("k", "where", "mode")}
 
 
 def _settled(answers: Sequence[Answer], return_exceptions: bool) -> list[list[Document]]:

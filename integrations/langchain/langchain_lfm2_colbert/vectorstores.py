@@ -15,10 +15,11 @@ from langchain_core.embeddings import Embeddings
 from langchain_core.runnables import run_in_executor
 from langchain_core.vectorstores import VectorStore, VectorStoreRetriever
 
-from lfm2_colbert_rag import Encoder, Hit, IndexOptions, Mode, Retriever
+from lfm2_colbert_rag import Client, Encoder, Hit, IndexOptions, Mode, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.filters import settled
 
+from ._core import Core
 from ._documents import (
     Shape,
     add_documents,
@@ -44,8 +45,9 @@ class LFM2ColBERTVectorStore(VectorStore):
     for it. Metadata come back as they were added, without scores. No method blocks the event loop.
 
     Args:
-        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work. Several
-            adapters and threads may share one; closing it is up to whoever opened it.
+        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work, or a
+            :class:`lfm2_colbert_rag.Client` of a server that does. Several adapters and threads may
+            share one; closing it is up to whoever opened it.
 
     Example:
         >>> store = LFM2ColBERTVectorStore.from_texts(
@@ -56,11 +58,11 @@ class LFM2ColBERTVectorStore(VectorStore):
         'pool'
     """
 
-    def __init__(self, retriever: Retriever) -> None:
-        if not isinstance(retriever, Retriever):
+    def __init__(self, retriever: Core) -> None:
+        if not isinstance(retriever, Core):
             raise ConfigError(
-                "LFM2ColBERTVectorStore takes a lfm2_colbert_rag.Retriever, as adapters have under "
-                f".retriever, not a {type(retriever).__name__}."
+                "LFM2ColBERTVectorStore takes a lfm2_colbert_rag.Retriever or Client, as adapters "
+                f"have under .retriever, not a {type(retriever).__name__}."
             )
         self._retriever = retriever
 
@@ -92,6 +94,24 @@ class LFM2ColBERTVectorStore(VectorStore):
             ['lib']
         """
         return cls(Retriever.open(path, model=model, **options))
+
+    @classmethod
+    def connect(
+        cls, url: str, api_key: str | None = None, *, index: str | None = None, **options: Any
+    ) -> Self:
+        """Use an index on a server (``lfm2-colbert serve``); needs the extra ``client``.
+
+        Args:
+            url: the server's address.
+            api_key: a key or a token; None: what the environment has as ``LFM2_COLBERT_API_KEY``.
+            index: the name of the index; it may be left out where the key sees one only.
+            **options: of :class:`lfm2_colbert_rag.Client`, such as ``timeout`` or ``verify``.
+
+        Example:
+            >>> LFM2ColBERTVectorStore.connect("https://search.example.org", "lcb_...").retriever
+            <Client https://search.example.org>
+        """
+        return cls(Client(url, api_key, index=index, **options))
 
     @classmethod
     def from_texts(  # type: ignore[override]
@@ -199,7 +219,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         return store
 
     @property
-    def retriever(self) -> Retriever:
+    def retriever(self) -> Core:
         """The core retriever that does the work."""
         return self._retriever
 
@@ -216,7 +236,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         ids: Iterable[str | None] | None = None,
         batch_size: int | None = None,
     ) -> list[str]:
-        """Add texts in one commit, replacing those with the same id.
+        """Add texts in one commit (on a server, 1,000 in each), replacing those with the same id.
 
         Args:
             texts: the passages. Blank ones are left out, with a warning.
@@ -247,7 +267,7 @@ class LFM2ColBERTVectorStore(VectorStore):
         batch_size: int | None = None,
         current_time: object = None,
     ) -> list[str]:
-        """Add documents in one commit, replacing those with the same id.
+        """Add documents in one commit (on a server, 1,000 in each), replacing the same ids.
 
         Args:
             documents: what to add. Blank ones are left out, with a warning.

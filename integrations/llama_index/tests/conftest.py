@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import itertools
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Awaitable
+from pathlib import Path
 
 import pytest
 from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
 
+from lfm2_colbert_rag import Client, Retriever
+from lfm2_colbert_rag.server.access.keys import KeyFile
 from lfm2_colbert_rag.testing import HashEncoder
 
 
@@ -149,3 +155,46 @@ async def count_ticks(call: Awaitable[object]) -> int:
 @pytest.fixture
 def ticks_during():
     return count_ticks
+
+
+class Server:
+    """A server (``lfm2-colbert serve``) in a process of its own, and a key for it.
+
+    Attributes:
+        url: where it listens.
+        key: the key.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._indexes = folder / "indexes"
+        self._indexes.mkdir()
+        self._names = itertools.count()
+        keys, scopes = folder / "keys.json", ["search", "rerank", "read", "write"]
+        self.key = KeyFile(keys).create("adapter", scopes, rate=10_000)[1]
+        command = [sys.executable, "-m", "lfm2_colbert_rag.cli", "serve", str(self._indexes)]
+        self._process = subprocess.Popen(
+            [*command, "--keys", str(keys), "--port", "0"], stdout=subprocess.PIPE, text=True
+        )
+        self.url = self._process.stdout.readline().split()[-1]
+
+    def make(self) -> str:
+        """Make an empty index, and return its name."""
+        name = f"index-{next(self._names)}"
+        Retriever.open(self._indexes / name, model="hash").close()
+        return name
+
+    def connect(self) -> Client:
+        """Return a client of an empty index."""
+        return Client(self.url, self.key, index=self.make())
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(30)
+        self._process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory):
+    made = Server(tmp_path_factory.mktemp("server"))
+    yield made
+    made.close()

@@ -129,4 +129,4 @@ def _is_tidy(name: str) -> bool:
 def _is_positive(number: object) -> bool:
     if isinstance(number, bool) or not isinstance(number, int | float):
         return False
-    return 0 < number < 1e15 and math.isfinite(number)
+    return 0 < number < 1e11 and math.isfinite(number)  # seconds until the year 5138

@@ -33,7 +33,7 @@ _LOOK = 0.25  # seconds for which a look at the file is believed
 _YOUNG = 1_000_000_000  # nanoseconds within which a file may change and look the same
 _PATIENCE = 10.0  # seconds to wait for another process that changes the file
 
-_Look = tuple[int, int, int, int] | None
+_Look = tuple[int, ...] | None
 
 
 class KeyFile:
@@ -95,7 +95,7 @@ class KeyFile:
         Raises:
             KeyFileError: the file is missing, damaged, a link, or may be read by others.
         """
-        return list(read_keys(self.path).values())
+        return list(read_keys(self.path, self._known).values())
 
     def create(
         self,
@@ -133,7 +133,7 @@ class KeyFile:
         now = self._clock()
         if isinstance(expires, int | float) and not expires > now:
             raise InputError("the key would have expired already; give a moment in the future.")
-        with self._changing() as keys:
+        with self._changing(new=True) as keys:
             self._require_free(check_name(name), keys, now)
             taken = {*keys, *(key.name for key in keys.values())}
             id = next(id for id in iter(new_id, None) if id not in taken)
@@ -156,7 +156,7 @@ class KeyFile:
             KeyFileError: the file cannot be read or written; nothing was changed.
         """
         now = self._clock()
-        with self._changing() as keys:
+        with self._changing(new=False) as keys:
             named = [key for key in keys.values() if key.name == id_or_name]
             wanted = [keys[id_or_name]] if id_or_name in keys else named
             live = [key for key in wanted if key.is_live(now)]
@@ -180,8 +180,12 @@ class KeyFile:
             raise InputError(f"{shown(name)} is the id of a key; choose another name.")
 
     @contextmanager
-    def _changing(self) -> Iterator[dict[str, Key]]:
-        """Give all keys to be changed, and write them once the block is done."""
+    def _changing(self, *, new: bool) -> Iterator[dict[str, Key]]:
+        """Give all keys to be changed, and write them once the block is done.
+
+        Args:
+            new: whether there need not be a file yet.
+        """
         lock = FileLock(self.path.with_name(f"{self.path.name}.lock"))
         try:
             require_lockable(lock.path)
@@ -194,7 +198,8 @@ class KeyFile:
         except OSError as error:
             raise self._unwritable(error) from error
         try:
-            keys = dict(read_keys(self.path)) if os.path.lexists(self.path) else {}
+            is_new = new and not os.path.lexists(self.path)
+            keys = {} if is_new else dict(read_keys(self.path, self._known))
             yield keys
             self._write(keys)
         finally:
@@ -238,10 +243,11 @@ class KeyFile:
             return self._known
         changed = look != self._seen
         self._seen = look
-        self._settled = look is None or abs(time.time_ns() - look[3]) > _YOUNG
+        self._settled = look is None or abs(time.time_ns() - max(look[-2:])) > _YOUNG
         try:
-            self._known = read_keys(self.path)
+            self._known = read_keys(self.path, self._known)
         except KeyFileError as error:
+            self._settled = False  # the reason may pass while the file stays as it is
             if self._known is None:
                 raise
             if changed:  # once a change, not a look
@@ -251,5 +257,6 @@ class KeyFile:
     def _stat(self) -> _Look:
         with suppress(OSError):
             found = self.path.lstat()
-            return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+            times = found.st_mtime_ns, found.st_ctime_ns
+            return found.st_dev, found.st_ino, found.st_size, found.st_mode, *times
         return None

@@ -81,7 +81,7 @@ class Rights:
         Example:
             >>> Rights.of(["search"], tenant="acme").narrowed(scopes=["search", "write"])
             Traceback (most recent call last):
-            lfm2_colbert_rag.errors.InputError: the scopes ['search', 'write'] are more than ...
+            lfm2_colbert_rag.errors.InputError: the scopes ['search', 'write'] are more ...
         """
         names = None if indexes is None else _names(indexes, "indexes")
         if names is not None and not names:

@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 What: TypeAlias = Literal["writes", "all", "off"]
 
 _REFUSED = frozenset({401, 403, 429})
-_MOST_WAITING = 1000  # records that must be noted and could not be, kept for the next try
+_MOST_WAITING = 100  # records that must be noted and could not be, kept for the next try
 _PAUSE = 1.0  # seconds between two tries for records that need not be noted
 
 
@@ -121,6 +121,11 @@ class AuditLog:
             if self._failed_at is None:
                 return
         self._note(None, durable=True)
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last try to note something failed."""
+        return self._failed_at is not None
 
     def close(self) -> None:
         """Note that the server stopped, and let another one write; again does nothing."""

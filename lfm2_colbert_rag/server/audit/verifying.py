@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from ..._support.paths import PathLike, absolute_path
-from ..._support.regular import open_regular
+from ..._support.regular import kind_of, open_regular
+from ..._support.system_errors import system_errors
 from ...errors import InputError
 from .files import files_of, parse_line
 from .records import LONGEST_LINE, NOTHING, hash_of
@@ -75,15 +76,19 @@ def verify_log(folder: PathLike, *, known: str | None = None) -> AuditReport:
 
     Raises:
         InputError: the folder holds no audit log.
-        OSError: it cannot be read.
+        AccessDeniedError: this user may not read it.
+        IndexUnavailableError: the system cannot read it now.
     """
     path = absolute_path(folder)
-    names = files_of(path) if path.is_dir() else []
-    if not names:
-        raise InputError(f"{path} holds no audit log; name the folder that a server writes it to.")
-    walk = _Walk(known)
-    for name in names:
-        walk.file(path / name, is_last=name == names[-1])
+    with system_errors(path):
+        names = files_of(path) if path.is_dir() else []
+        if not names:
+            raise InputError(
+                f"{path} holds no audit log; name the folder that a server writes it to."
+            )
+        walk = _Walk(known)
+        for name in names:
+            walk.file(path / name, is_last=name == names[-1])
     return walk.report(str(path), len(names))
 
 
@@ -105,6 +110,10 @@ class _Walk:
 
     def file(self, path: Path, *, is_last: bool) -> None:
         """Go through one file."""
+        kind = kind_of(path)
+        if kind is not None:
+            self._wrong(f"{path.name}: it is {kind}, not a file.")
+            return
         place = 0
         for place, (line, is_whole) in enumerate(_lines(path), 1):
             where = f"{path.name}, line {place}"

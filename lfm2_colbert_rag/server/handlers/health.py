@@ -27,6 +27,11 @@ async def ready(request: Request) -> Answer:
     return Answer(_OK)
 
 
+async def document(request: Request) -> Answer:
+    """Show what can be asked, as OpenAPI."""
+    return Answer(request.services.document)
+
+
 async def metrics(request: Request) -> Answer:
     """Show what was counted, for Prometheus."""
     services = request.services

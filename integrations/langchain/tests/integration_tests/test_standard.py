@@ -18,7 +18,7 @@ from langchain_tests.integration_tests import (
 )
 from langchain_tests.unit_tests import ToolsUnitTests
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Client, Retriever
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +26,13 @@ def opened_index(tmp_path_factory: pytest.TempPathFactory):
     with Retriever.open(tmp_path_factory.mktemp("index") / "standard", model="hash") as opened:
         opened.add(["Opening hours of the library.", "Opening hours of the pool.", "A third text."])
         yield opened
+
+
+@pytest.fixture(scope="module")
+def opened_client(server):
+    with server.connect() as client:
+        client.add(["Opening hours of the library.", "Opening hours of the pool.", "A third text."])
+        yield client
 
 
 class TestInMemory(RetrieversIntegrationTests):
@@ -61,11 +68,32 @@ class TestOnDisk(RetrieversIntegrationTests):
         return "When does the library open?"
 
 
+class TestOnServer(RetrieversIntegrationTests):
+    @pytest.fixture(autouse=True)
+    def _use_server(self, opened_client: Client) -> None:
+        self._client = opened_client
+
+    @property
+    def retriever_constructor(self) -> type[LFM2ColBERTRetriever]:
+        return LFM2ColBERTRetriever
+
+    @property
+    def retriever_constructor_params(self) -> dict[str, Any]:
+        return {"retriever": self._client}
+
+    @property
+    def retriever_query_example(self) -> str:
+        return "When does the library open?"
+
+
 class TestVectorStore(VectorStoreIntegrationTests):
-    @pytest.fixture(params=["in memory", "on disk"])
+    @pytest.fixture(params=["in memory", "on disk", "on a server"])
     def vectorstore(self, request: pytest.FixtureRequest, tmp_path):
         if request.param == "in memory":
             store = LFM2ColBERTVectorStore.from_texts([], model="hash")
+        elif request.param == "on a server":
+            server = request.getfixturevalue("server")
+            store = LFM2ColBERTVectorStore.connect(server.url, server.key, index=server.make())
         else:
             store = LFM2ColBERTVectorStore.open(tmp_path / "standard", model="hash")
         yield store

@@ -20,8 +20,9 @@ from llama_index.core.instrumentation import get_dispatcher  # type: ignore[attr
 from llama_index.core.schema import BaseNode, IndexNode, NodeWithScore, QueryBundle
 from llama_index.core.vector_stores.types import MetadataFilters, VectorStoreQueryMode
 
-from lfm2_colbert_rag import Encoder, Hit, Mode, Retriever
+from lfm2_colbert_rag import Client, Encoder, Hit, Mode, Retriever
 
+from .core import Core, split_client_options
 from .facts import with_facts
 from .filters import constraint, of_documents
 from .nodes import add_nodes, split_options, to_node
@@ -37,8 +38,9 @@ class LFM2ColBERTRetriever(BaseRetriever):
     their meaning from one question to the next. ``aretrieve`` never blocks the event loop.
 
     Args:
-        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work. Several
-            adapters and threads may share one; closing it is up to whoever opened it.
+        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work, or a
+            :class:`lfm2_colbert_rag.Client` of a server that does. Several adapters and threads may
+            share one; closing it is up to whoever opened it.
         similarity_top_k: how many nodes to return; fewer come back when fewer exist.
         filters: metadata filters, nested as deep as needed.
         node_ids: only these nodes; an empty list permits none.
@@ -82,7 +84,7 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def __init__(
         self,
-        retriever: Retriever,
+        retriever: Core,
         similarity_top_k: int = DEFAULT_SIMILARITY_TOP_K,
         filters: MetadataFilters | None = None,
         node_ids: Sequence[str] | None = None,
@@ -179,9 +181,41 @@ class LFM2ColBERTRetriever(BaseRetriever):
             retriever.close()
             raise
 
+    @classmethod
+    def connect(
+        cls, url: str, api_key: str | None = None, *, index: str | None = None, **options: Any
+    ) -> Self:
+        """Ask an index on a server (``lfm2-colbert serve``); needs the extra ``client``.
+
+        Args:
+            url: the server's address.
+            api_key: a key or a token; None: what the environment has as ``LFM2_COLBERT_API_KEY``.
+                Only then can the retriever be given to other processes.
+            index: the name of the index; it may be left out where the key sees one only.
+            **options: arguments of the constructor, such as ``similarity_top_k``, and options of
+                :class:`lfm2_colbert_rag.Client`, such as ``timeout`` or ``verify``.
+
+        Returns:
+            A retriever over the passages there. Nothing is sent until it is asked.
+
+        Example:
+            >>> retriever = LFM2ColBERTRetriever.connect(
+            ...     "https://search.example.org", "lcb_...", index="support", similarity_top_k=3
+            ... )
+            >>> retriever.retrieve("When does the library open?")  # doctest: +SKIP
+            [NodeWithScore(...)]
+        """
+        of_client, own = split_client_options(options)
+        client = Client(url, api_key, index=index, **of_client)
+        try:
+            return cls(client, **own)
+        except BaseException:
+            client.close()
+            raise
+
     @property
-    def retriever(self) -> Retriever:
-        """The core retriever that does the work."""
+    def retriever(self) -> Core:
+        """The core retriever, or the client, that does the work."""
         return self._retriever
 
     @property
@@ -213,6 +247,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def insert_nodes(self, nodes: Iterable[BaseNode]) -> list[str]:
         """Add nodes, replacing those with the same id; all of them or, on error, none.
+
+        A server takes 1,000 in one commit: those of commits before an error stay.
 
         Args:
             nodes: what to add; what is blank is left out, with a warning. Objects that
@@ -281,7 +317,8 @@ class LFM2ColBERTRetriever(BaseRetriever):
 
     def _search(self, query_bundle: QueryBundle) -> list[NodeWithScore]:
         questions = [readable(one) for one in _questions(query_bundle)]
-        found = self._way.ask(self._retriever, questions, self._similarity_top_k, self._where)
+        k, evidence = self._similarity_top_k, self._evidence
+        found = self._way.ask(self._retriever, questions, k, self._where, evidence=evidence)
         ranked = merge(found)[: self._similarity_top_k]
         cutoff = self._cutoff
         return [

@@ -24,6 +24,7 @@ from lfm2_colbert_rag import Encoder, IndexOptions, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
 from .base import LFM2ColBERTRetriever
+from .core import Core
 from .documents import clean, split
 from .filters import of_documents
 from .nodes import add_nodes, source_of, to_node
@@ -48,7 +49,8 @@ class LFM2ColBERTIndex(BaseIndex[LFM2ColBERTStruct]):
     Args:
         nodes: what to index at once; what is blank is left out, with a warning.
         objects: ``IndexNode`` s; what they point to is kept in memory only.
-        retriever: an opened :class:`lfm2_colbert_rag.Retriever`; not together with the next two.
+        retriever: an opened :class:`lfm2_colbert_rag.Retriever`, or a
+            :class:`lfm2_colbert_rag.Client` of a server; not together with the next two.
         path: the folder of the index, which is made where there is none and a model is named; in
             memory when left out.
         model: ``"nano"``, a hub id, a local folder or an encoder. An existing index knows its
@@ -74,7 +76,7 @@ class LFM2ColBERTIndex(BaseIndex[LFM2ColBERTStruct]):
         nodes: Sequence[BaseNode] | None = None,
         objects: Sequence[IndexNode] | None = None,
         *,
-        retriever: Retriever | None = None,
+        retriever: Core | None = None,
         path: str | Path | None = None,
         model: str | Path | Encoder | None = None,
         index_options: IndexOptions | None = None,
@@ -138,11 +140,17 @@ class LFM2ColBERTIndex(BaseIndex[LFM2ColBERTStruct]):
         return cls(retriever=Retriever.open(path, model=model), **options)
 
     def save(self, path: str | Path) -> None:
-        """Write a copy into a new folder; an index on disk is saved anyway."""
+        """Write a copy into a new folder; an index on disk is saved anyway.
+
+        Raises:
+            ConfigError: the index is on a server, where its copies are made.
+        """
+        if not isinstance(self._retriever, Retriever):
+            raise ConfigError("this index is on a server; make a copy there.")
         self._retriever.backup(path)
 
     @property
-    def retriever(self) -> Retriever:
+    def retriever(self) -> Core:
         """The core retriever that does the work; closing it is up to the caller."""
         return self._retriever
 
@@ -340,11 +348,11 @@ class LFM2ColBERTIndex(BaseIndex[LFM2ColBERTStruct]):
 
 
 def _open(
-    retriever: Retriever | None,
+    retriever: Core | None,
     path: str | Path | None,
     model: str | Path | Encoder | None,
     options: IndexOptions,
-) -> Retriever:
+) -> Core:
     if retriever is not None:
         if path is not None or model is not None or options:
             raise ConfigError(

@@ -12,8 +12,9 @@ from unicodedata import category
 
 from llama_index.core.schema import BaseNode, ImageNode, IndexNode, MetadataMode, TextNode
 
-from lfm2_colbert_rag import Hit, IndexOptions, Passage, Retriever, public_metadata
+from lfm2_colbert_rag import Hit, IndexOptions, Passage, public_metadata
 
+from .core import Core, commits
 from .facts import lasting
 from .payload import NODE_KEY, RESOURCES, describe, rebuild
 
@@ -29,22 +30,25 @@ def split_options(options: dict[str, Any]) -> tuple[IndexOptions, dict[str, Any]
     return cast("IndexOptions", of_index), others
 
 
-def add_nodes(retriever: Retriever, nodes: Iterable[BaseNode]) -> list[str]:
-    """Add nodes in one commit, replacing those with the same id.
+def add_nodes(retriever: Core, nodes: Iterable[BaseNode]) -> list[str]:
+    """Add nodes in one commit, on a server in commits of 1,000; the same id is replaced.
 
     Args:
-        retriever: the core retriever.
+        retriever: what does the work.
         nodes: what to add; what is blank is left out, with a warning.
 
     Returns:
         The ids of all the nodes, in order.
     """
     passages = [to_passage(node) for node in nodes]
-    return retriever.add(
-        [passage.text for passage in passages],
-        ids=[passage.id for passage in passages],
-        metadata=[passage.metadata for passage in passages],
-    )
+    added: list[str] = []
+    for part in commits(retriever, passages):
+        added += retriever.add(
+            [passage.text for passage in passages[part]],
+            ids=[passage.id for passage in passages[part]],
+            metadata=[passage.metadata for passage in passages[part]],
+        )
+    return added
 
 
 def to_passage(node: BaseNode) -> Passage:

@@ -11,9 +11,10 @@ from typing import Any
 
 from llama_index.core.vector_stores.types import VectorStoreQueryMode
 
-from lfm2_colbert_rag import Hit, Mode, Retriever
+from lfm2_colbert_rag import Client, Hit, Mode
 from lfm2_colbert_rag.errors import ConfigError, shown
 
+from .core import Core
 from .payload import storable
 
 logger = logging.getLogger(__name__)
@@ -89,12 +90,21 @@ class Way:
 
     def ask(
         self,
-        retriever: Retriever,
+        retriever: Core,
         questions: Sequence[str],
         k: int,
         where: Mapping[str, Any] | None,
+        *,
+        evidence: bool = False,
     ) -> list[list[Hit]]:
         """Answer questions; a blank one finds what the filter lets through, else nothing.
+
+        Args:
+            retriever: what is asked.
+            questions: the questions.
+            k: how many hits on each, at most.
+            where: the filter.
+            evidence: whether it is going to be looked at: a server then sends it along.
 
         Returns:
             For each question, its hits in the order of the core.
@@ -103,11 +113,15 @@ class Way:
             InputError: a question that is no string.
         """
         asked = [question for question in questions if where is not None or question.strip()]
+        more = {"evidence": evidence} if isinstance(retriever, Client) else {}
+        options: dict[str, Any]
         if self.diversity is None:
-            found = retriever.search_many(asked, k, where=where, mode=self.mode) if asked else []
+            options = {"where": where, "mode": self.mode, **more}
+            found = retriever.search_many(asked, k, **options) if asked else []
         else:
             weight = self.diversity
-            found = [retriever.search(one, k, where=where, diversity=weight) for one in asked]
+            options = {"where": where, "diversity": weight, **more}
+            found = [retriever.search(one, k, **options) for one in asked]
         answers = dict(zip(asked, found, strict=True))
         return [answers.get(question, []) for question in questions]
 

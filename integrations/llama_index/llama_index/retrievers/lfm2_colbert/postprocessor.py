@@ -17,6 +17,7 @@ from llama_index.core.schema import BaseNode, MetadataMode, NodeWithScore, Query
 from lfm2_colbert_rag import Encoder, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
+from .core import Core
 from .facts import with_facts
 from .options import check_cutoff, check_top, readable
 
@@ -33,8 +34,8 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         top_n: how many nodes to keep.
         model: ``"nano"``, a hub id, a local folder or an encoder; the core's default when left
             out. Not together with ``retriever``.
-        retriever: an opened :class:`lfm2_colbert_rag.Retriever` whose model is used; its index is
-            not.
+        retriever: an opened :class:`lfm2_colbert_rag.Retriever` whose model is used, or a
+            :class:`lfm2_colbert_rag.Client`; its index is not.
         similarity_cutoff: leave out nodes with a lower score, 0 to 1, as
             :class:`LFM2ColBERTRetriever` does.
         keep_retrieval_score: keep the former score in the metadata, as ``"retrieval_score"``.
@@ -59,7 +60,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
     similarity_cutoff: float | None = Field(default=None, description="The least score.")
     keep_retrieval_score: bool = Field(default=False, description="Keep the former score.")
     evidence: bool = Field(default=False, description="List the words that matched.")
-    _retriever: Retriever = PrivateAttr()
+    _retriever: Core = PrivateAttr()
     _model: str | Path | Encoder | None = PrivateAttr(default=None)
     _opened: bool = PrivateAttr(default=False)
 
@@ -68,7 +69,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         top_n: int = 2,
         model: str | Path | Encoder | None = None,
         *,
-        retriever: Retriever | None = None,
+        retriever: Core | None = None,
         similarity_cutoff: float | None = None,
         keep_retrieval_score: bool = False,
         evidence: bool = False,
@@ -76,7 +77,7 @@ class LFM2ColBERTRerank(BaseNodePostprocessor):
         top_n, cutoff = check_top(top_n, "top_n"), check_cutoff(similarity_cutoff)
         if retriever is not None and model is not None:
             raise ConfigError("give either a model or a retriever, which brings its own.")
-        opened = Retriever.from_texts([], model=model) if retriever is None else retriever
+        opened = retriever or Retriever.from_texts([], model=model)
         super().__init__(  # type: ignore[call-arg]  # pydantic's, of the fields above
             model=opened.model,
             top_n=top_n,

@@ -14,7 +14,9 @@ from llama_index.core.indices.registry import INDEX_STRUCT_TYPE_TO_INDEX_CLASS
 from llama_index.core.storage.storage_context import StorageContext
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.errors import ConfigError
 
+from .core import Core
 from .vector_stores import LFM2ColBERTVectorStore
 
 STRUCT_TYPE = "lfm2_colbert"
@@ -43,22 +45,28 @@ class Storage(StorageContext):
         """Write where the index is, beside what else LlamaIndex keeps.
 
         Raises:
-            ConfigError: the index is in memory.
+            ConfigError: the index is in memory, or on a server.
         """
+        if not isinstance(self.vector_store.client, Retriever):
+            raise ConfigError(
+                "this index is on a server, which keeps it; there is nothing to persist. Make a "
+                "Client again, and give it to LFM2ColBERTIndex as retriever=."
+            )
         self.vector_store.persist("")
         super().persist(*args, **kwargs)
 
 
-def storage_of(retriever: Retriever) -> Storage:
+def storage_of(retriever: Core) -> Storage:
     """Return the storage context of an index over a core retriever."""
     context = Storage.from_defaults(vector_store=LFM2ColBERTVectorStore(retriever))
     assert isinstance(context, Storage)
     return context
 
 
-def struct_of(retriever: Retriever) -> LFM2ColBERTStruct:
+def struct_of(retriever: Core) -> LFM2ColBERTStruct:
     """Return what is to be kept of an index over a core retriever."""
-    return LFM2ColBERTStruct(path="" if retriever.path is None else str(retriever.path))
+    path = retriever.path if isinstance(retriever, Retriever) else None
+    return LFM2ColBERTStruct(path="" if path is None else str(path))
 
 
 def register(index_class: Any) -> None:

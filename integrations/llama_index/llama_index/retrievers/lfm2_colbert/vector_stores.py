@@ -21,9 +21,10 @@ from llama_index.core.vector_stores.types import (
     VectorStoreQueryResult,
 )
 
-from lfm2_colbert_rag import Encoder, IndexOptions, Retriever
+from lfm2_colbert_rag import Client, Encoder, IndexOptions, Retriever
 from lfm2_colbert_rag.errors import ConfigError
 
+from .core import Core
 from .filters import constraint, for_deletion, of_documents
 from .nodes import add_nodes, to_node
 from .options import Way, check_top, readable
@@ -57,8 +58,9 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
     since its own would be asked for nothing; :class:`LFM2ColBERTIndex` needs none at all.
 
     Args:
-        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work. Several
-            adapters and threads may share one; closing it is up to whoever opened it.
+        retriever: the opened :class:`lfm2_colbert_rag.Retriever` that does the work, or a
+            :class:`lfm2_colbert_rag.Client` of a server that does. Several adapters and threads may
+            share one; closing it is up to whoever opened it.
 
     Example:
         >>> from llama_index.core.ingestion import IngestionPipeline
@@ -75,9 +77,9 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
     stores_text: bool = True
     # The question itself is wanted, not an embedding of it.
     is_embedding_query: bool = False
-    _retriever: Retriever = PrivateAttr()
+    _retriever: Core = PrivateAttr()
 
-    def __init__(self, retriever: Retriever) -> None:
+    def __init__(self, retriever: Core) -> None:
         super().__init__(stores_text=True, is_embedding_query=False)
         self._retriever = retriever
 
@@ -122,13 +124,31 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         """
         return cls(Retriever.from_texts([], model=model, **options))
 
+    @classmethod
+    def connect(
+        cls, url: str, api_key: str | None = None, *, index: str | None = None, **options: Any
+    ) -> Self:
+        """Use an index on a server (``lfm2-colbert serve``); needs the extra ``client``.
+
+        Args:
+            url: the server's address.
+            api_key: a key or a token; None: what the environment has as ``LFM2_COLBERT_API_KEY``.
+            index: the name of the index; it may be left out where the key sees one only.
+            **options: of :class:`lfm2_colbert_rag.Client`, such as ``timeout`` or ``verify``.
+
+        Example:
+            >>> LFM2ColBERTVectorStore.connect("https://search.example.org", "lcb_...").client
+            <Client https://search.example.org>
+        """
+        return cls(Client(url, api_key, index=index, **options))
+
     @property
-    def client(self) -> Retriever:
-        """The core retriever that does the work."""
+    def client(self) -> Core:
+        """The core retriever, or the client, that does the work."""
         return self._retriever
 
     def add(self, nodes: Sequence[BaseNode], **kwargs: Any) -> list[str]:
-        """Add nodes in one commit, replacing those with the same id.
+        """Add nodes in one commit (on a server, 1,000 in each), replacing those with the same id.
 
         Args:
             nodes: what to add; what is blank is left out, with a warning. Embeddings are ignored.
@@ -192,12 +212,12 @@ class LFM2ColBERTVectorStore(BasePydanticVectorStore):
         logger.info("Deleted %d nodes; %d are left.", number, len(self._retriever))
 
     def persist(self, persist_path: str, fs: Any = None) -> None:
-        """Do nothing: an index on disk is saved with every change.
+        """Do nothing: an index on disk, or on a server, is saved with every change.
 
         Raises:
             ConfigError: this one is in memory.
         """
-        if self._retriever.path is None:
+        if isinstance(self._retriever, Retriever) and self._retriever.path is None:
             raise ConfigError(
                 "this index is in memory, and persist() would not keep it. Write a copy with "
                 "index.save(path) or store.client.backup(path), or start on the disk with "
