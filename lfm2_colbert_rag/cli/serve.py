@@ -86,6 +86,10 @@ def serve(
         int, typer.Option("--searches", min=1, help="How many run side by side.")
     ] = 4,
     queue: Annotated[int, typer.Option("--queue", min=1, help="How many may wait.")] = 64,
+    failures: Annotated[
+        int,
+        typer.Option("--auth-failures", min=1, help="A minute, of one address without a key."),
+    ] = 10,
     drain: Annotated[
         float,
         typer.Option("--drain", metavar="SECONDS", min=0, help="From SIGTERM to the end."),
@@ -124,7 +128,7 @@ def serve(
         audit=audit_log,
         audited=audit,
         metrics_open=metrics_open,
-        capacity=Capacity(searches=searches, queue=queue),
+        capacity=Capacity(searches=searches, queue=queue, failures=failures),
         drain_seconds=drain,
     )
     if check:

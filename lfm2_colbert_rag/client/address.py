@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import re
+import socket
 import ssl
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,12 +63,14 @@ class Address:
                 over a network unencrypted. The message never shows the key.
         """
         key = _check_key(api_key)
-        socket = None if unix_socket is None else absolute_path(unix_socket)
+        file = None if unix_socket is None else absolute_path(unix_socket)
+        if file is not None and not hasattr(socket, "AF_UNIX"):
+            raise ConfigError("this system has no Unix sockets; leave unix_socket out.")
         checked = _check_url(url)
         if not isinstance(insecure, bool):
             raise ConfigError(f"insecure must be True or False, not {shown(insecure)}.")
         address = cls(
-            checked, key, _check_verify(verify), socket, insecure, named=api_key is not None
+            checked, key, _check_verify(verify), file, insecure, named=api_key is not None
         )
         if key is not None and not insecure and not address.private:
             raise ConfigError(

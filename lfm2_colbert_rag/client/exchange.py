@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..errors import RetrieverClosedError
+from ..errors import ConfigError, RetrieverClosedError
 from . import failures
 from .address import Address
 from .answers import MAX_BYTES, ShapeError, parse
@@ -119,6 +119,8 @@ def translated(place: str) -> Iterator[None]:
         yield
     except (httpx.HTTPError, httpx.StreamError, ssl.SSLError, OSError) as error:
         raise failures.of_transport(error, place) from error
+    except (httpx.InvalidURL, UnicodeError) as error:  # a host's name that none can be
+        raise ConfigError(f"{place} is no address of a server ({error}).") from None
     except RuntimeError as error:  # what httpx says where another thread closed it meanwhile
         if "closed" in str(error):
             raise closed_error() from None

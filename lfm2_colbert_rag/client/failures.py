@@ -161,10 +161,10 @@ def of_answer(
     kind = _OF_SERVERS.get(code) or _OWN.get(code) or ServerError
     if kind is ServerError and status in _BUSY:
         kind = ServerUnavailableError
-    asked = f" Asked for was {subject}." if subject else ""
-    message = f"{place} answered: {told}{asked} {_REMEDIES.get(code, '')}".strip()
+    asked = f"Asked for was {subject}." if subject else ""
+    parts = (f"{place} answered:", told, asked, _REMEDIES.get(code, ""), _request(problem))
     return AttemptError(
-        kind(message),
+        kind(" ".join(filter(None, parts))),
         begun=status not in _UNDONE,
         passing=status in _BUSY,
         after=_seconds(headers),
@@ -176,7 +176,7 @@ def of_problem(problem: Any, place: str) -> AttemptError:
     if not isinstance(problem, Mapping) or not isinstance(problem.get("code"), str):
         return no_server(place, "it ended a list with a problem that has no code")
     kind = _OF_SERVERS.get(problem["code"]) or _OWN.get(problem["code"]) or ServerError
-    return AttemptError(kind(f"{place} answered: {_told(problem)}"))
+    return AttemptError(kind(f"{place} answered: {_told(problem)} {_request(problem)}".strip()))
 
 
 def _unexplained(status: int, headers: httpx.Headers, place: str) -> AttemptError:
@@ -217,7 +217,7 @@ def _problem(headers: httpx.Headers, content: bytes) -> Mapping[str, Any] | None
 
 
 def _told(problem: Mapping[str, Any]) -> str:
-    """Return what a problem says, in one line, and the request's name, by which logs know it."""
+    """Return what a problem says, in one line."""
     found = problem.get("errors")
     more = [
         f"{one.get('path')}: {one.get('problem')}"
@@ -225,12 +225,13 @@ def _told(problem: Mapping[str, Any]) -> str:
         if isinstance(one, Mapping)
     ]
     text = _line(str(problem.get("detail") or problem.get("title") or problem["code"]))
-    request = _line(str(problem.get("instance") or "")).rpartition(":")[2]
-    return (
-        text
-        + (f" ({_line('; '.join(more))})" if more else "")
-        + (f" [request {request}]" if request else "")
-    )
+    return text + (f" ({_line('; '.join(more))})" if more else "")
+
+
+def _request(problem: Mapping[str, Any]) -> str:
+    """Return the name under which the server's log knows the request."""
+    name = _line(str(problem.get("instance") or "")).rpartition(":")[2]
+    return f"[request {name}]" if name else ""
 
 
 def _seconds(headers: httpx.Headers) -> float | None:

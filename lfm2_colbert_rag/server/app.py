@@ -12,7 +12,7 @@ from .calls import Call
 from .heads import check_head, cors_headers, remote_of, request_id
 from .paths import PathApplication
 from .problems import Problem, problem_of
-from .reading import ClientGone, Message, Receive
+from .reading import Body, ClientGone, Message, Receive
 from .request import Answer
 from .routes import ROUTES, Route
 from .sending import COMMON, Send, send_answer, send_problem
@@ -20,7 +20,8 @@ from .services import Services
 
 logger = logging.getLogger(__name__)
 
-_BODILESS = ("GET", "HEAD", "OPTIONS")
+# Bytes, and seconds, that are read of a body that is not wanted.
+_OURS, _STRANGERS = (16 << 20, 5.0), (1 << 20, 1.0)
 
 
 class Application:
@@ -50,7 +51,7 @@ class Application:
             raise RuntimeError(f"{scope['type']} is not spoken here")
         settings = self._services.settings
         call = Call(request_id(scope), remote_of(scope, settings), scope["method"])
-        scope["call"] = call
+        scope["call"], body = call, Body(receive, scope["headers"])
         own = [(b"x-request-id", call.id.encode()), *COMMON, *cors_headers(scope, settings)]
 
         async def answer(message: Message) -> None:
@@ -58,18 +59,21 @@ class Application:
                 call.status = message["status"]
                 message = {**message, "headers": [*message["headers"], *own]}
             call.sent += len(message.get("body", b""))
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                await call.note(self._services)
             await send(message)
 
         try:
-            await self._answer(scope, receive, answer)
+            await self._answer(scope, body, answer)
         except LFM2ColBERTError as error:
-            await self._refuse(call, problem_of(error), answer)
+            await self._refuse(call, body, problem_of(error), answer)
         except Problem as problem:
-            await self._refuse(call, problem, answer)
+            await self._refuse(call, body, problem, answer)
         except ClientGone:
             pass  # nobody is there to be told
         finally:
-            await call.close(self._services)
+            await call.note(self._services)
+            call.close(self._services)
 
     async def _answer(self, scope: Message, receive: Receive, send: Send) -> None:
         check_head(scope, self._services.settings)
@@ -78,13 +82,15 @@ class Application:
         else:
             await self._router(scope, receive, send)
 
-    async def _refuse(self, call: Call, problem: Problem, send: Send) -> None:
+    async def _refuse(self, call: Call, body: Body, problem: Problem, send: Send) -> None:
         self._services.metrics.refused.labels(problem.code).inc()
         call.facts.reason = call.facts.reason or problem.code
         if call.status:  # the answer has begun, and can only break off
             raise ConnectionAbortedError("the answer broke off")
-        has_body = call.method not in _BODILESS
-        await send_problem(send, problem, call.id, has_body=has_body)
+        # Who is hung up on while he sends does not hear why.
+        most, seconds = _OURS if call.caller is not None else _STRANGERS
+        is_whole = await body.skip(most, seconds)
+        await send_problem(send, problem, call.id, close=not is_whole)
 
 
 async def _no_route(scope: Message, receive: Receive, send: Send) -> None:

@@ -65,7 +65,7 @@ async def running(
     metrics = Metrics()
     services = Services(
         settings,
-        Gate(keys, isolation=settings.isolation),
+        Gate(keys, isolation=settings.isolation, failures=capacity.failures),
         Rates(time.monotonic),
         Admission(capacity.searches, capacity.queue, capacity.seconds),
         Admission(2, capacity.writes, _WRITING_SECONDS),

@@ -41,6 +41,7 @@ class Call:
         caller: who asks.
         params: what the path names.
         facts: for the audit log.
+        is_noted: whether it was written down.
     """
 
     id: str
@@ -53,15 +54,21 @@ class Call:
     caller: Caller | None = None
     params: Mapping[str, str] = field(default_factory=dict)
     facts: Facts = field(default_factory=Facts)
+    is_noted: bool = False
 
-    async def close(self, services: Services) -> None:
-        """Count it, and write it down where that is asked for."""
+    def close(self, services: Services) -> None:
+        """Count it."""
         route, metrics = self.route, services.metrics
         name, method = ("none", "other") if route is None else (route.name, self.method)
         metrics.requests.labels(name, method, str(self.status or GONE)).inc()
         metrics.seconds.labels(name).observe(time.monotonic() - self.began)
-        if services.audit is None or route is None or route.scope is None:
+
+    async def note(self, services: Services) -> None:
+        """Write it down where that is asked for, once: before whoever asked knows it is done."""
+        route, metrics = self.route, services.metrics
+        if self.is_noted or services.audit is None or route is None or route.scope is None:
             return
+        self.is_noted = True
         refused = self.status in _REFUSED
         if not (route.writes or refused or services.settings.audited == "all"):
             return
@@ -71,10 +78,9 @@ class Call:
                 await asyncio.to_thread(audit.append, record, durable=True)
             else:
                 audit.append(record, durable=False)
-            failed.set(0)
         except LFM2ColBERTError as error:
-            failed.set(1)
             logger.error("the audit log cannot be written: %s", error)
+        failed.set(audit.is_failing)
 
     def _record(self, route: Route) -> AuditRecord:
         caller, facts = self.caller, self.facts

@@ -20,8 +20,6 @@ COMMON = (
 """Headers of all answers."""
 
 _PROBLEM = b"application/problem+json"
-# Of these the whole body was read, so that the next request is found where it begins.
-_READ = ("invalid", "input", "filter", "config", "passage-not-found")
 
 
 async def send_answer(send: Send, answer: Answer) -> None:
@@ -44,12 +42,19 @@ async def send_answer(send: Send, answer: Answer) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-async def send_problem(send: Send, problem: Problem, id: str, *, has_body: bool) -> None:
-    """Send a problem; what is left of a request's body is not waited for."""
+async def send_problem(send: Send, problem: Problem, id: str, *, close: bool) -> None:
+    """Send a problem.
+
+    Args:
+        send: of the request.
+        problem: what is told.
+        id: of the request.
+        close: whether to hang up after it, as something of the body is still to come.
+    """
     body = encode(problem.body(id))
     headers = [(b"content-type", _PROBLEM), (b"content-length", str(len(body)).encode())]
     headers += [(name.encode(), value.encode()) for name, value in problem.headers().items()]
-    if has_body and problem.code not in _READ:
+    if close:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

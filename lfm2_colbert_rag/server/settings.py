@@ -58,6 +58,8 @@ class Capacity:
         indexes: how many indexes are kept open.
         key_rate: requests a second of one key, unless the key says otherwise; twice as many at
             once.
+        failures: requests a minute of one address that may fail for want of a key before the
+            address is told to wait; whoever has a key is let in all the same.
 
     Raises:
         ConfigError: one of them is not above zero.
@@ -70,6 +72,7 @@ class Capacity:
     connections: int = 256
     indexes: int = 64
     key_rate: float = 60.0
+    failures: int = 10
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():

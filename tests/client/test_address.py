@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import pickle
+import socket
 import traceback
 
 import pytest
@@ -38,6 +39,12 @@ KINDS = pytest.mark.parametrize("kind", [Client, AsyncClient])
 def test_addresses_that_are_none(kind, url):
     with pytest.raises(ConfigError, match="url"):
         kind(url, KEY)
+
+
+@pytest.mark.parametrize("host", ["a..b", "xn--", "[v1.a]", "a" * 300])
+def test_names_that_no_host_has(host):
+    with Client(f"https://{host}", KEY, index="a") as client, pytest.raises(ConfigError):
+        client.count()
 
 
 def test_no_password_is_shown():
@@ -116,6 +123,7 @@ def test_no_proxy_of_the_environment_sees_what_stays_here(monkeypatch):
         assert here.count() == 1
 
 
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the system has no Unix sockets")
 def test_a_socket(tmp_path):
     file = tmp_path / "s"
     with (
@@ -126,6 +134,7 @@ def test_a_socket(tmp_path):
         assert b"\r\nhost: localhost\r\n" in server.requests[0].lower()
 
 
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="the system has no Unix sockets")
 async def test_a_socket_that_is_not_there(tmp_path):
     options = {"index": "a", "unix_socket": tmp_path / "s", "retries": 0}
     with (

@@ -163,7 +163,7 @@ def test_problems_are_the_errors_of_the_library(code):
         search(server.url)
     assert type(caught.value) is expected
     assert "So it is." in str(caught.value)
-    assert "request r-1" in str(caught.value)
+    assert str(caught.value).endswith("[request r-1]")
     assert str(caught.value).isprintable()
 
 

@@ -24,6 +24,7 @@ def shared(tmp_path_factory):
     """Run a server of which tenants share the indexes."""
     place = tmp_path_factory.mktemp("shared")
     options = ("--isolation", "view", "--audit-log", str(place / "audit"), "--audit", "all")
+    options += ("--auth-failures", "1000000")
     with running(place, *options) as started:
         yield started
 

@@ -149,7 +149,7 @@ def start(
     log = place / "server.log"
     command = [sys.executable, "-m", "lfm2_colbert_rag.cli", "serve", str(place / "indexes")]
     common = ["--keys", str(keys.path), "--port", "0", "--model", "hash"]
-    with log.open("a") as errors:
+    with log.open("a", encoding="utf-8") as errors:
         process = subprocess.Popen(
             [*command, *common, *options],
             stdout=subprocess.PIPE,

@@ -16,7 +16,6 @@ from langchain_core.documents import Document
 from langchain_lfm2_colbert import LFM2ColBERTRetriever, LFM2ColBERTVectorStore
 
 from lfm2_colbert_rag import Client, Retriever
-from lfm2_colbert_rag.server.access.keys import KeyFile
 from lfm2_colbert_rag.testing import HashEncoder
 
 CORPUS = [
@@ -55,6 +54,18 @@ class SlowEncoder(HashEncoder):
         self.threads.append(threading.current_thread())
         time.sleep(self.seconds)
         return super().encode_query(texts)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_way_to_compute():
+    """Keep to plain numpy, here and in servers that are started, so that all scores are alike.
+
+    Kernels round otherwise, and are ready when they are.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LFM2_COLBERT_KERNELS", "never")
+    yield
+    patch.undo()
 
 
 @pytest.fixture
@@ -116,11 +127,17 @@ class Server:
         self._indexes = folder / "indexes"
         self._indexes.mkdir()
         self._names = itertools.count()
-        keys, scopes = folder / "keys.json", ["search", "rerank", "read", "write"]
-        self.key = KeyFile(keys).create("adapter", scopes, rate=10_000)[1]
-        command = [sys.executable, "-m", "lfm2_colbert_rag.cli", "serve", str(self._indexes)]
+        command = [sys.executable, "-m", "lfm2_colbert_rag.cli"]
+        keys = ["--keys", str(folder / "keys.json")]
+        create = [*command, "keys", "create", *keys, "--name", "adapter", "--rate", "10000"]
+        for scope in ("search", "rerank", "read", "write"):
+            create += ["--scope", scope]
+        made = subprocess.run(create, stdout=subprocess.PIPE, text=True, check=True)
+        self.key = made.stdout.strip()
         self._process = subprocess.Popen(
-            [*command, "--keys", str(keys), "--port", "0"], stdout=subprocess.PIPE, text=True
+            [*command, "serve", str(self._indexes), *keys, "--port", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.url = self._process.stdout.readline().split()[-1]
 

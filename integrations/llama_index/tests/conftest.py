@@ -17,7 +17,6 @@ from llama_index.core.schema import NodeRelationship, RelatedNodeInfo, TextNode
 from llama_index.retrievers.lfm2_colbert import LFM2ColBERTRetriever
 
 from lfm2_colbert_rag import Client, Retriever
-from lfm2_colbert_rag.server.access.keys import KeyFile
 from lfm2_colbert_rag.testing import HashEncoder
 
 
@@ -88,6 +87,18 @@ class SlowEncoder(HashEncoder):
             self.threads.append(threading.current_thread())
             time.sleep(self.seconds)
         return super().encode_document(texts, **options)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_way_to_compute():
+    """Keep to plain numpy, here and in servers that are started, so that all scores are alike.
+
+    Kernels round otherwise, and are ready when they are.
+    """
+    patch = pytest.MonkeyPatch()
+    patch.setenv("LFM2_COLBERT_KERNELS", "never")
+    yield
+    patch.undo()
 
 
 @pytest.fixture(autouse=True)
@@ -169,11 +180,17 @@ class Server:
         self._indexes = folder / "indexes"
         self._indexes.mkdir()
         self._names = itertools.count()
-        keys, scopes = folder / "keys.json", ["search", "rerank", "read", "write"]
-        self.key = KeyFile(keys).create("adapter", scopes, rate=10_000)[1]
-        command = [sys.executable, "-m", "lfm2_colbert_rag.cli", "serve", str(self._indexes)]
+        command = [sys.executable, "-m", "lfm2_colbert_rag.cli"]
+        keys = ["--keys", str(folder / "keys.json")]
+        create = [*command, "keys", "create", *keys, "--name", "adapter", "--rate", "10000"]
+        for scope in ("search", "rerank", "read", "write"):
+            create += ["--scope", scope]
+        made = subprocess.run(create, stdout=subprocess.PIPE, text=True, check=True)
+        self.key = made.stdout.strip()
         self._process = subprocess.Popen(
-            [*command, "--keys", str(keys), "--port", "0"], stdout=subprocess.PIPE, text=True
+            [*command, "serve", str(self._indexes), *keys, "--port", "0"],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         self.url = self._process.stdout.readline().split()[-1]
 

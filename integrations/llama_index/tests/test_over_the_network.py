@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 from llama_index.core import Document, MockEmbedding, StorageContext, VectorStoreIndex
@@ -176,3 +179,15 @@ def test_options_are_those_of_both():
         LFM2ColBERTRetriever.connect("https://localhost:9", "lcb_k", top_k=9)
     with pytest.raises(ConfigError, match="https://"):
         LFM2ColBERTRetriever.connect("http://search.example.org", "lcb_k")
+
+
+def test_the_page_about_clients(server, client, monkeypatch, capsys):
+    page = (Path(__file__).parents[3] / "docs" / "client.md").read_text("utf-8")
+    (block,) = re.findall(r'title="llama_index.py"\n(.*?)^```', page, re.DOTALL | re.MULTILINE)
+    client.add(["Hold the reset key.", "The library opens at nine."], ids=["reset", "library"])
+    block = block.replace("http://127.0.0.1:7707", server.url)
+    monkeypatch.setenv("LFM2_COLBERT_API_KEY", server.key)
+    names: dict[str, Any] = {}
+    exec(block.replace('index="support"', f'index="{client.index}"'), names)
+    assert capsys.readouterr().out.splitlines() == re.findall(r"print.*# > (.*)$", block, re.M)
+    names["retriever"].retriever.close()

@@ -71,6 +71,7 @@ class Gate:
             have a tenant; or ``"view"``.
         clock: what time it is, in seconds since 1970.
         ticks: seconds that only go forward, for counting failures.
+        failures: that one address may have in a minute.
 
     Raises:
         ConfigError: a live key has a tenant, and the isolation is ``"index"``.
@@ -95,6 +96,7 @@ class Gate:
         isolation: Isolation,
         clock: Callable[[], float] = time.time,
         ticks: Callable[[], float] = time.monotonic,
+        failures: int = 10,
     ) -> None:
         if isolation not in ("index", "view"):
             raise ConfigError(f"isolation is 'index' or 'view', not {shown(isolation)}.")
@@ -102,7 +104,7 @@ class Gate:
         self._keys = keys
         self._views = isolation == "view"
         self._clock = clock
-        self._throttle = Throttle(ticks=ticks)
+        self._throttle = Throttle(failures, ticks=ticks)
         self.renew_after_fork()
         renew_in_child(self)
         self._require_no_tenants()

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from langchain_core.documents import Document
@@ -30,6 +33,12 @@ def remote(server, documents) -> Iterator[LFM2ColBERTRetriever]:
     made.add_documents(documents)
     yield made
     made.retriever.close()
+
+
+@pytest.fixture
+def client(server) -> Iterator[Client]:
+    with server.connect() as made:
+        yield made
 
 
 @pytest.fixture
@@ -171,3 +180,15 @@ def test_metadata_arrive_as_an_index_keeps_them(remote):
     on = datetime(2024, 1, 5, tzinfo=UTC)
     (id,) = remote.add_documents([Document("A dated page.", metadata={"on": on})])
     assert remote.retriever.get([id])[0].metadata == {"on": "2024-01-05T00:00:00+00:00"}
+
+
+def test_the_page_about_clients(server, client, monkeypatch, capsys):
+    page = (Path(__file__).parents[4] / "docs" / "client.md").read_text("utf-8")
+    (block,) = re.findall(r'title="langchain.py"\n(.*?)^```', page, re.DOTALL | re.MULTILINE)
+    client.add(["Hold the reset key.", "The library opens at nine."], ids=["reset", "library"])
+    block = block.replace("http://127.0.0.1:7707", server.url)
+    monkeypatch.setenv("LFM2_COLBERT_API_KEY", server.key)
+    names: dict[str, Any] = {}
+    exec(block.replace('index="support"', f'index="{client.index}"'), names)
+    assert capsys.readouterr().out.splitlines() == re.findall(r"print.*# > (.*)$", block, re.M)
+    names["retriever"].retriever.close()
