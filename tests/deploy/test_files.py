@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,10 +69,12 @@ def test_labels_and_values_in_expressions_are_those_of_the_server():
             assert of.endswith(("_total", "_bucket", "_restarts")), where
 
 
-def test_prometheus_takes_the_rules():
+def test_prometheus_takes_the_rules_and_each_fires():
     if not found("promtool"):
         pytest.skip("promtool is not installed")
     subprocess.run(["promtool", "check", "rules", DEPLOY / "alerts.yml"], check=True)
+    cases = Path(__file__).with_name("alerts_test.yml")
+    subprocess.run(["promtool", "test", "rules", cases], check=True)
 
 
 def directives() -> dict[str, list[str]]:

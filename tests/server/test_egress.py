@@ -22,7 +22,7 @@ from lfm2_colbert_rag.server.routes import ROUTES
 from .running import PATIENCE, waiting
 from .test_routes import BODIES
 
-pytestmark = pytest.mark.subprocess
+pytestmark = [pytest.mark.subprocess, pytest.mark.long]
 
 _CALLS = "connect,sendto,sendmsg,sendmmsg,bind"
 # Families of addresses that lead out of the machine, or ask what does.
@@ -31,7 +31,18 @@ _OUT = re.compile(r"AF_INET6?\b|AF_NETLINK|AF_PACKET")
 
 def traced(log, *command: str, alone: bool = True) -> list[str]:
     """Return a command that is traced, in a network namespace with nothing in it."""
-    trace = ["strace", "-f", "-qq", "-e", f"trace={_CALLS}", "-e", "signal=none", "-o", str(log)]
+    trace = [
+        "strace",
+        "-f",
+        "--seccomp-bpf",
+        "-qq",
+        "-e",
+        f"trace={_CALLS}",
+        "-e",
+        "signal=none",
+        "-o",
+        str(log),
+    ]
     return [*(["unshare", "--net", "--map-root-user"] if alone else []), *trace, *command]
 
 
