@@ -26,10 +26,12 @@ from ..harness.corpora import read_lines
 from .parts import PARTS, Bench
 from .serving import serving
 
+LONGEST = 300  # characters of a passage
+
 
 def passages(data: Path, most: int) -> list[str]:
-    """Return passages of the judged sets."""
-    found = (row["text"] for file in sorted(data.glob("*/corpus.jsonl")) for row in read_lines(file)
+    """Return passages of the judged sets, as short as paragraphs of manuals."""
+    found = (row["text"][:LONGEST] for file in sorted(data.glob("*/corpus.jsonl")) for row in read_lines(file)
              if row.get("text"))  # fmt: skip
     return list(islice(dict.fromkeys(found), most))
 

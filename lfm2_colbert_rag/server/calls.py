@@ -92,7 +92,8 @@ class Call:
             tenant=None if caller is None else caller.tenant,
             remote=self.remote,
             action=route.name,
-            index=self.params.get("index"),
+            # A name that is none may be anything.
+            index=None if facts.reason == "index-not-found" else self.params.get("index"),
             ids_count=facts.ids,
             k=facts.k,
             filter_fields=facts.filtered,
