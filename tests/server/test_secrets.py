@@ -55,19 +55,19 @@ def everything(server, token):
     yield ask(
         "PUT",
         f"{index}/passages",
-        {"passages": [passage | {"metadata": {key: [value] * 2}, query: 1}]},
+        {"passages": [passage | {"metadata": {key: [value] * 2}, "colour": 1}]},
     )
     yield ask("PUT", f"{index}/passages", {"passages": [{"text": {query: value}}]})
-    lines = json.dumps(passage) + "\n" + json.dumps({"text": 3, "id": id, query: text}) + "\n"
+    lines = json.dumps(passage) + "\n" + json.dumps({"text": 3, "id": id, "colour": text}) + "\n"
     yield ask("POST", f"{index}/passages:stream", content=lines, headers=NDJSON)
     tenant = passage | {"metadata": {"tenant": value}}
     yield ask("PUT", f"{index}/passages", {"passages": [tenant]})
     for where in ({key: value}, {key: {"$near": value}}, {"$or": value}, {"$bad": query}):
         yield ask("POST", f"{index}/search", {"query": query, "where": where, "evidence": True})
         yield ask("POST", f"{index}/count", {"where": where})
-        yield ask("POST", f"{index}/passages:delete", {"where": where, query: value})
+        yield ask("POST", f"{index}/passages:delete", {"where": where, "colour": value})
     yield ask("POST", f"{index}/search", {"query": query * 1000})
-    yield ask("POST", f"{index}/search", {"query": query, key: value})
+    yield ask("POST", f"{index}/search", {"query": query, "colour": value})
     yield ask(
         "POST",
         f"{index}/search",

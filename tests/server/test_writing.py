@@ -117,6 +117,13 @@ def test_jobs_say_how_far_they_are_and_can_be_stopped(server, index):
     assert server.ask("GET", "/v1/jobs", key=others).json() == {"jobs": []}
 
 
+def test_an_index_that_was_made_is_listed_and_found_at_once(server, index):
+    server.make(index)
+    listed = server.ask("GET", "/v1/indexes").json()["indexes"]
+    assert {"name": index} in listed
+    assert server.ask("GET", f"/v1/indexes/{index}").json()["passages"] == 0
+
+
 def test_an_index_that_is_removed_is_gone_and_can_be_made_anew(server, index):
     server.make(index, {"1": "a key"})
     assert server.ask("POST", f"/v1/indexes/{index}/search", {"query": "a"}).is_success

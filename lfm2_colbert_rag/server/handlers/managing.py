@@ -17,6 +17,7 @@ async def create_index(request: Request) -> Answer:
         raise Problem("forbidden")
     _require_writable(request)
     await request.write(Errand(0, "create", index=body.name, body=request.raw))
+    request.services.close(body.name)  # so that the folder is looked at anew
     return Answer(encode(IndexName(body.name)), status=201)
 
 
