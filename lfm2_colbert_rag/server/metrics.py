@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    Info,
+    ProcessCollector,
+    generate_latest,
+)
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -75,6 +83,8 @@ class Metrics:
             )
         }
         self.build = Info(named("build"), "What runs.", registry=registry)
+        # Memory, time and open files of the process that answers; nothing where there is no /proc.
+        ProcessCollector(namespace="lfm2_colbert", registry=registry)
 
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""

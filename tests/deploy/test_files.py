@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -68,10 +69,12 @@ def test_labels_and_values_in_expressions_are_those_of_the_server():
             assert of.endswith(("_total", "_bucket", "_restarts")), where
 
 
-def test_prometheus_takes_the_rules():
+def test_prometheus_takes_the_rules_and_each_fires():
     if not found("promtool"):
         pytest.skip("promtool is not installed")
     subprocess.run(["promtool", "check", "rules", DEPLOY / "alerts.yml"], check=True)
+    cases = Path(__file__).with_name("alerts_test.yml")
+    subprocess.run(["promtool", "test", "rules", cases], check=True)
 
 
 def directives() -> dict[str, list[str]]:
@@ -159,7 +162,10 @@ def test_a_proxy_takes_its_configuration(name, behind, tmp_path):
         command.append("-t")
     else:
         command[1] = "validate"
+        ours = DEPLOY / "Caddyfile"
+        form = subprocess.run(["caddy", "fmt", ours], capture_output=True, text=True, check=True)
+        assert form.stdout == ours.read_text("utf-8")
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert "warn" not in done.stderr.lower()
+    assert "unnecessary" not in done.stderr
     assert NAME in (tmp_path / ("nginx.conf" if name == "nginx" else "Caddyfile")).read_text()

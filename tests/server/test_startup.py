@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -250,32 +251,20 @@ def test_it_does_not_start_where_it_may_not_read(place):
     assert (said.returncode, "may read" in said.stderr) == (1, True)
 
 
-@pytest.mark.subprocess
-def test_what_a_killed_server_left_is_no_obstacle_and_an_orderly_end_leaves_nothing(tmp_path):
-    keys = KeyFile(tmp_path / "keys.json")
-    admin = keys.create("admin", sorted(SCOPES))[1]
-    path, audit = tmp_path / "socket", tmp_path / "audit"
-    options = ("--uds", str(path), "--audit-log", str(audit))
-    assert start(tmp_path, keys, admin, *options).stop(signal.SIGKILL) == -signal.SIGKILL
-    assert path.exists()
-    server = start(tmp_path, keys, admin, *options)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o660
-    with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as asking:
-        assert asking.get("http://localhost/livez").is_success
-    assert server.stop() == 0
-    assert not path.exists()
-    report = verify_log(audit)
-    assert (report.problems, report.stopped, report.unclean) == ((), True, 1)
+def client(
+    server: Server, authority: trustme.CA, files: list[str] | None = None, at: str | None = None
+) -> httpx.Client:
+    """Return a client that trusts the authority, and has a certificate of its own or none.
 
-
-def client(server: Server, authority: trustme.CA, files: list[str] | None = None) -> httpx.Client:
-    """Return a client that trusts the authority, and has a certificate of its own or none."""
+    ``at`` is its own address.
+    """
     context = ssl.create_default_context()
     authority.configure_trust(context)
     if files is not None:
         context.load_cert_chain(files[1], files[3])
     keyed = {"authorization": f"Bearer {server.admin}"}
-    return httpx.Client(base_url=server.url, verify=context, headers=keyed, trust_env=False)
+    transport = httpx.HTTPTransport(verify=context, local_address=at)
+    return httpx.Client(base_url=server.url, transport=transport, headers=keyed, trust_env=False)
 
 
 @pytest.mark.subprocess
@@ -287,6 +276,8 @@ def test_certificates_of_clients_and_a_new_one_of_the_server(tmp_path, authority
     signer.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     own = certify(signer, tmp_path, "client")
     stranger = certify(trustme.CA(), tmp_path, "stranger")
+    audit = tmp_path / "audit"
+    options += ["--audit-log", str(audit), "--audit", "all", "--behind-proxy", "127.0.0.2"]
     server = start(tmp_path, keys, admin, *options, "--client-ca", str(tmp_path / "ca.pem"))
     try:
         with client(server, authority, own) as known:
@@ -299,6 +290,15 @@ def test_certificates_of_clients_and_a_new_one_of_the_server(tmp_path, authority
             for files in (None, stranger):
                 with client(server, authority, files) as unknown, pytest.raises(httpx.HTTPError):
                     unknown.get("/livez")
+
+            # Where a request is from is what a proxy says, and nobody else.
+            said = {"x-forwarded-for": "203.0.113.8, 203.0.113.9"}
+            for at in ("127.0.0.2", "127.0.0.3"):
+                with client(server, authority, own, at) as asking:
+                    assert asking.get("/v1/indexes", headers=said).is_success
+            (log,) = audit.glob("*.jsonl")
+            remotes = [json.loads(line).get("remote") for line in log.read_text().splitlines()]
+            assert remotes[-2:] == ["203.0.113.9", "127.0.0.3"]
 
             # A certificate without its key changes nothing; one with it is seen by the next.
             certify(authority, tmp_path, not_after=datetime.now(UTC) + timedelta(days=7))
@@ -322,6 +322,8 @@ def test_certificates_of_clients_and_a_new_one_of_the_server(tmp_path, authority
             assert known.get("/v1/indexes").is_success  # connections stay
     finally:
         assert server.stop() == 0
+    report = verify_log(audit)
+    assert (report.problems, report.stopped) == ((), True)
 
 
 def line_of(text: str, metric: str) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime
 
 from ..._support.forking import NO_FORK, abandon, end_without_handlers, renew_in_child
 from ...errors import ConfigError, ModelFormatError
@@ -18,6 +17,7 @@ from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
 from ..framing import FramedText
 from .converted import find_or_convert
 from .dtypes import OnnxDType
+from .runtime import onnxruntime
 
 DEFAULT_BATCH_TOKENS = 512
 """Positions computed at once. More is no faster on a CPU: the values fall out of its cache."""
