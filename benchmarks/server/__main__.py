@@ -31,8 +31,8 @@ LONGEST = 300  # characters of a passage
 
 def passages(data: Path, most: int) -> list[str]:
     """Return passages of the judged sets, as short as paragraphs of manuals."""
-    found = (row["text"][:LONGEST] for file in sorted(data.glob("*/corpus.jsonl")) for row in read_lines(file)
-             if row.get("text"))  # fmt: skip
+    rows = (row for file in sorted(data.glob("*/corpus.jsonl")) for row in read_lines(file))
+    found = (row["text"][:LONGEST] for row in rows if row.get("text"))
     return list(islice(dict.fromkeys(found), most))
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from ..errors import LFM2ColBERTError
+from ..index.jit.readiness import waiting_for_kernels
 from .access.gate import Gate
 from .access.keys import KeyFile
 from .admission import Admission
@@ -119,7 +120,8 @@ async def _watch(services: Services, shelf: Shelf, writer: WritingProcess) -> No
 def _warm(services: Services, shelf: Shelf) -> None:
     for name in shelf.names()[: services.settings.capacity.indexes]:
         try:
-            with shelf.lend(name, Part(None, services.settings.tenant_field)) as view:
+            part = Part(None, services.settings.tenant_field)
+            with waiting_for_kernels(), shelf.lend(name, part) as view:
                 for mode in ("late", view.mode):
                     view.search("Are you ready?", k=1, mode=mode)
         except (LFM2ColBERTError, OSError, MemoryError) as error:  # it may be mended meanwhile

@@ -46,8 +46,8 @@ def _bound(host: str, port: int) -> socket.socket:
     # A name would be looked up, and nothing leaves this machine.
     place = "127.0.0.1" if host == "localhost" else host
     family = socket.AF_INET6 if ":" in place else socket.AF_INET
-    # Named, since asyncio sends at once (TCP_NODELAY) on sockets of which it sees that they are TCP;
-    # else the body of an answer waits 40 ms for the client to acknowledge the head.
+    # Named, since asyncio sends at once (TCP_NODELAY) where it sees that a socket is TCP; else the
+    # body of an answer waits 40 ms for the client to acknowledge the head.
     made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         if os.name == "posix":

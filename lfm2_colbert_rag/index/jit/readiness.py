@@ -30,6 +30,8 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TypeAlias, TypeVar
 
 from ..._support.forking import NO_FORK, renew_in_child
@@ -47,6 +49,9 @@ THREAD = "lfm2-colbert-compiler"
 Rehearsal: TypeAlias = Callable[..., Iterator[object]]
 _R = TypeVar("_R", bound=Rehearsal)
 _Job: TypeAlias = "tuple[KernelSet, tuple[Hashable, ...]]"
+
+
+_waits: ContextVar[bool] = ContextVar("waits", default=False)
 
 
 class KernelSet:
@@ -147,8 +152,20 @@ class KernelSet:
             )
 
 
+@contextmanager
+def waiting_for_kernels() -> Iterator[None]:
+    """Let this thread wait for kernels rather than go on without, as long as the block lasts."""
+    token = _waits.set(True)
+    try:
+        yield
+    finally:
+        _waits.reset(token)
+
+
 def chosen_way() -> str:
     """Return what ``LFM2_COLBERT_KERNELS`` says: ``beside`` (when unset), ``wait`` or ``never``.
+
+    Within :func:`waiting_for_kernels` it is ``wait`` in the place of ``beside``.
 
     Raises:
         ConfigError: it says something else.
@@ -159,7 +176,7 @@ def chosen_way() -> str:
             f"{VARIABLE} must be {BESIDE!r} (compile kernels beside the first answers), {WAIT!r} "
             f"(before them) or {NEVER!r} (search without kernels), not {chosen!r}."
         )
-    return chosen
+    return WAIT if chosen == BESIDE and _waits.get() else chosen
 
 
 class _Beside:
