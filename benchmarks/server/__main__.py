@@ -15,6 +15,7 @@ requests as ``--requests`` says. Writes ``benchmarks/results/server.json``.
 
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import islice
 from pathlib import Path
@@ -66,6 +67,7 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=60.0)
     args = parser.parse_args()
+    os.environ["LFM2_COLBERT_KERNELS"] = "wait"  # as the server does before it is ready
     args.scratch.mkdir(parents=True, exist_ok=True)
     texts, asked = passages(args.data, args.passages), questions(args.data)
     folder = args.scratch / f"{Path(args.model).name}.index"

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_PROBED_INDEXES = 4  # looked at each time, those used last
 _PROBED = 10.0  # seconds from one look at its own health to the next
 _WRITING_SECONDS = 3600.0  # that a block may wait for those before it
 
@@ -84,6 +85,7 @@ async def running(
         msgspec.json.encode(document(version)),
     )
     _describe(metrics, settings, version)
+    writer.on_restart = metrics.restarts.inc
     watch = asyncio.create_task(_watch(services, shelf, writer))
     try:
         if not settings.read_only:
@@ -106,12 +108,11 @@ async def _watch(services: Services, shelf: Shelf, writer: WritingProcess) -> No
     services.state.is_warm = True
     while True:
         await asyncio.sleep(_PROBED)
-        services.metrics.gauges["ingest_restarts"].set(writer.restarts)
         try:
             async with asyncio.timeout(_PROBED):
                 await loop.run_in_executor(services.pool, _probe, services, shelf)
             services.state.is_well = True
-        except (TimeoutError, LFM2ColBERTError, OSError, MemoryError) as error:
+        except (TimeoutError, OSError, MemoryError) as error:
             if services.state.is_well:
                 logger.error("the server cannot search: %s", error or type(error).__name__)
             services.state.is_well = False
@@ -129,10 +130,16 @@ def _warm(services: Services, shelf: Shelf) -> None:
 
 
 def _probe(services: Services, shelf: Shelf) -> None:
-    names = shelf.names()[:1]
-    for name in names:
-        with shelf.lend(name, Part(None, services.settings.tenant_field)) as view:
-            view.rank_many(["Are you well?"], 1, mode="late")
+    """Ask the indexes that are open, and count what they hold; one that is broken is but one."""
+    for name in shelf.opened()[:_PROBED_INDEXES]:
+        try:
+            with shelf.lend_index(name) as retriever:
+                retriever.rank_many(["Are you well?"], 1, mode="late")
+                # Where every index is a tenant's, its name is none for a label.
+                if services.settings.isolation == "view" or shelf.is_one:
+                    services.metrics.count_index(name, retriever.stats())
+        except LFM2ColBERTError as error:
+            logger.warning("the index %s cannot be searched: %s", name, error)
 
 
 def _describe(metrics: Metrics, settings: Settings, version: str) -> None:

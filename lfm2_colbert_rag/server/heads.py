@@ -32,6 +32,8 @@ def check_head(scope: Mapping[str, Any], settings: Settings) -> None:
     """
     if len(scope["headers"]) > _MOST:
         raise Problem("head-too-large")
+    if not settings.is_open_to(_peer(scope)):
+        raise Problem("forbidden", "Ask by the proxy before this server.")
     hosts = _values(scope, b"host")
     if settings.socket is None or hosts:
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
@@ -51,7 +53,7 @@ def cors_headers(scope: Mapping[str, Any], settings: Settings) -> list[tuple[byt
 
 def remote_of(scope: Mapping[str, Any], settings: Settings) -> str:
     """Return the address that a request is from: as the proxy says, where one is trusted."""
-    peer: str = scope["client"][0] if scope.get("client") else ""
+    peer = _peer(scope)
     if settings.trusts(peer):
         said = _values(scope, b"x-forwarded-for")
         last = said[-1].split(",")[-1].strip() if said else ""
@@ -68,6 +70,10 @@ def request_id(scope: Mapping[str, Any]) -> str:
     if len(given) == 1 and _ID.fullmatch(given[0]):
         return given[0]
     return str(uuid.uuid4())
+
+
+def _peer(scope: Mapping[str, Any]) -> str:
+    return scope["client"][0] if scope.get("client") else ""
 
 
 def _values(scope: Mapping[str, Any], name: bytes) -> list[str]:

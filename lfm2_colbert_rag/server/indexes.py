@@ -63,6 +63,11 @@ class Shelf:
         """Return the names of all indexes, sorted."""
         return sorted(self._list(fresh=False))
 
+    def opened(self) -> list[str]:
+        """Return the names of those that are open, those used last first."""
+        with self._changing:
+            return list(reversed(self._open))
+
     def place(self, name: str) -> Path:
         """Return where an index lies, or one that is made will lie."""
         return self._list(fresh=True).get(name, self._folder / name)

@@ -9,8 +9,14 @@ from prometheus_client import (
     Histogram,
     Info,
     ProcessCollector,
+    disable_created_metrics,
     generate_latest,
 )
+
+from ..types import IndexStats
+
+# A second series for each counter, which says when it began.
+disable_created_metrics()  # type: ignore[no-untyped-call]
 
 MEDIA = "text/plain; version=0.0.4; charset=utf-8"
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -66,16 +72,30 @@ class Metrics:
             buckets=(*_SECONDS, 30.0, 60.0),
             registry=registry,
         )
+        self.restarts = Counter(
+            named("ingest_restarts"),
+            "How often the writing process had to be started again.",
+            registry=registry,
+        )
+        self._indexes = {
+            name: Gauge(named(f"index_{name}"), said, ["index"], registry=registry)
+            for name, said in (
+                ("passages", "Passages that live in an index that tenants share."),
+                ("bytes", "Size of the files of such an index."),
+                ("generation", "Commits of such an index."),
+                ("optimize_due", "1 while optimizing such an index is called for."),
+            )
+        }
         self.gauges = {
             name: Gauge(named(name), said, registry=registry)
             for name, said in (
                 ("search_queue_length", "Searches that wait for their turn."),
                 ("search_running", "Searches that are being answered."),
                 ("ingest_queue_length", "Blocks that wait for the writing process."),
-                ("ingest_restarts", "How often the writing process had to be started again."),
                 ("ready", "1 while a search would be accepted."),
                 ("indexes", "Indexes in the folder."),
                 ("audit_failed", "1 while the audit log cannot be written."),
+                ("audit_write_errors", "How often the audit log could not be written."),
                 (
                     "tls_certificate_expiry_seconds",
                     "When the certificate expires, in seconds since 1970.",
@@ -85,6 +105,12 @@ class Metrics:
         self.build = Info(named("build"), "What runs.", registry=registry)
         # Memory, time and open files of the process that answers; nothing where there is no /proc.
         ProcessCollector(namespace="lfm2_colbert", registry=registry)
+
+    def count_index(self, name: str, found: IndexStats) -> None:
+        """Show what an index holds that tenants share."""
+        for what in ("passages", "bytes", "generation"):
+            self._indexes[what].labels(name).set(getattr(found, what))
+        self._indexes["optimize_due"].labels(name).set(found.optimize_due is not None)
 
     def text(self) -> bytes:
         """Return all of it in Prometheus' text format."""

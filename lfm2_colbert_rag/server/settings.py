@@ -148,6 +148,15 @@ class Settings:
         own = () if self.host in ("0.0.0.0", "::") else (self.host.lower(),)
         return frozenset((*_LOOPBACK_NAMES, *own, *self.allowed_hosts))
 
+    def is_open_to(self, address: str) -> bool:
+        """Tell whether an address may ask at all.
+
+        Plain HTTP before a proxy is for the proxy, and for what runs beside the server.
+        """
+        if self.is_local or self.tls is not None or self.insecure_http:
+            return True
+        return self.trusts(address) or _is_loopback(address)
+
     def trusts(self, address: str) -> bool:
         """Tell whether an address is that of one of the proxies."""
         try:

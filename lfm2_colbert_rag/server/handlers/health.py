@@ -41,4 +41,6 @@ async def metrics(request: Request) -> Answer:
     gauges["ingest_queue_length"].set(services.writing.waiting)
     gauges["ready"].set(services.state.is_ready)
     gauges["indexes"].set(len(services.names()))
+    if services.audit is not None:
+        gauges["audit_write_errors"].set(services.audit.failures)
     return Answer(services.metrics.text(), media=MEDIA)

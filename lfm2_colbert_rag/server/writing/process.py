@@ -50,7 +50,7 @@ class WritingProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._running: asyncio.Task[None] | None = None
         self._stopping = False
-        self.restarts = 0
+        self.on_restart: Callable[[], None] = lambda: None
 
     @property
     def pid(self) -> int | None:
@@ -129,7 +129,7 @@ class WritingProcess:
                 pause = _PAUSE if lasted > _LONGEST_PAUSE else min(2 * pause, _LONGEST_PAUSE)
                 logger.warning("the writing process ended (%s); it is started again", code)
             await asyncio.sleep(pause)
-            self.restarts += 1
+            self.on_restart()
             try:
                 await self._start()
             except OSError as error:
