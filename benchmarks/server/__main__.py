@@ -24,7 +24,8 @@ from lfm2_colbert_rag import Retriever
 
 from ..harness import Results, command, say
 from ..harness.corpora import read_lines
-from .parts import PARTS, Bench
+from .bench import Bench
+from .parts import PARTS
 from .serving import serving
 
 LONGEST = 300  # characters of a passage

@@ -7,53 +7,13 @@ import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any
-
-from lfm2_colbert_rag import Retriever
 
 from ..harness import percentiles, say
-from .load import Plan, begin, bodies, run
-from .serving import Served
-
-Figures = dict[str, Any]
+from .bench import PERCENTS, Bench, Figures, stream, summary
+from .load import Plan, begin, run
 
 CLIENTS = 16
 PACE = 5.0  # searches a second, while passages stream in
-PERCENTS = (50, 95, 99)
-
-
-@dataclass
-class Bench:
-    """What a part works with.
-
-    Attributes:
-        served: the server.
-        own: the same index, in this process.
-        index: its name.
-        texts: its passages.
-        asked: questions, each to be asked once.
-        seconds: for which a part lasts.
-        requests: of the soak.
-    """
-
-    served: Served
-    own: Retriever
-    index: str
-    texts: list[str]
-    asked: list[str]
-    seconds: float
-    requests: int
-
-    def take(self, number: int) -> list[str]:
-        """Return so many questions that were not asked before, as long as there are any."""
-        taken, self.asked = self.asked[:number], self.asked[number:]
-        return taken
-
-    def plan(self, queries: list[str], **how: Any) -> Plan:
-        """Return how to ask some questions."""
-        path = f"/v1/indexes/{self.index}/search"
-        return Plan(self.served.port, self.served.key, path, bodies(queries), **how)
 
 
 def overhead(bench: Bench) -> Figures:
@@ -85,7 +45,7 @@ def clients(bench: Bench) -> Figures:
     queries = bench.take(len(bench.asked))
     half = len(queries) // 2
     told = run(bench.plan(queries[:half], seconds=bench.seconds / 2, clients=CLIENTS))
-    there = _summary(told, bench.seconds / 2)
+    there = summary(told, bench.seconds / 2)
     times: list[tuple[float, float, int, bool]] = []
     end, places = time.perf_counter() + bench.seconds / 2, iter(queries[half:] * 100)
 
@@ -97,7 +57,7 @@ def clients(bench: Bench) -> Figures:
     with ThreadPoolExecutor(CLIENTS) as pool:
         for one in [pool.submit(ask) for _ in range(CLIENTS)]:
             one.result()
-    here = _summary(times, bench.seconds / 2)
+    here = summary(times, bench.seconds / 2)
     return {
         "over HTTP": there,
         "in process": here,
@@ -112,7 +72,7 @@ def ingest(bench: Bench) -> Figures:
     more, live = Plan(bench.served.port, bench.served.key, "/livez", None, 1e5, rate=20), None
     began = time.perf_counter()
     with ThreadPoolExecutor(1) as pool:
-        sent = pool.submit(_stream, bench)
+        sent = pool.submit(stream, bench)
         seconds, told, lives = 0.0, [], []
         while not sent.done():
             live = begin(Plan(more.port, more.key, more.path, None, 10.0, rate=20))
@@ -121,14 +81,14 @@ def ingest(bench: Bench) -> Figures:
             queries = queries[50:]
         seconds = time.perf_counter() - began
         committed = sent.result()
-    idle, busy = _summary(alone, bench.seconds), _summary(told, seconds)
+    idle, busy = summary(alone, bench.seconds), summary(told, seconds)
     return {
         "passages a second": committed / seconds,
         "committed": committed,
         "alone": idle,
         "meanwhile": busy,
         "p99 meanwhile / alone": busy["p99_ms"] / idle["p99_ms"],
-        "livez": _summary(lives, seconds),
+        "livez": summary(lives, seconds),
     }
 
 
@@ -136,7 +96,7 @@ def overload(bench: Bench) -> Figures:
     """Ask three times as much as is answered, for a minute, and then little again."""
     queries = bench.take(len(bench.asked))
     warm = run(bench.plan(queries, seconds=10.0, clients=CLIENTS))
-    capacity, before = _summary(warm, 10.0)["a second"], bench.served.memory_mb()
+    capacity, before = summary(warm, 10.0)["a second"], bench.served.memory_mb()
     told = run(bench.plan(queries, seconds=bench.seconds, rate=3 * capacity))
     after, growth = bench.served.memory_mb(), 0.0
     growth = after - before
@@ -154,7 +114,7 @@ def overload(bench: Bench) -> Figures:
         "statuses": sorted({one[2] for one in refused}),
         "without Retry-After": sum(not one[3] for one in refused),
         "memory grew mb": growth,
-        "two seconds after": _summary(calm, 2.0),
+        "two seconds after": summary(calm, 2.0),
     }
 
 
@@ -176,34 +136,6 @@ def soak(bench: Bench) -> Figures:
         "growth": looks[-1][1] / settled[1] - 1,
         "files": {"after a tenth": settled[2], "at the end": looks[-1][2]},
     }
-
-
-def _summary(told: list[tuple[float, float, int, bool]], seconds: float) -> Figures:
-    return {
-        "requests": len(told),
-        "a second": len(told) / seconds,
-        **percentiles([one[1] for one in told], PERCENTS),
-        "errors": sum(one[2] != 200 for one in told),
-    }
-
-
-def _stream(bench: Bench) -> int:
-    """Send all passages again, with a word before each, and return how many were committed."""
-    lines = (
-        json.dumps({"id": f"p{place}", "text": f"Again: {text}"}).encode() + b"\n"
-        for place, text in enumerate(bench.texts)
-    )
-    connection = http.client.HTTPConnection("127.0.0.1", bench.served.port, timeout=3600)
-    path = f"/v1/indexes/{bench.index}/passages:stream"
-    headers = {
-        "authorization": f"Bearer {bench.served.key}",
-        "content-type": "application/x-ndjson",
-    }
-    connection.request("POST", path, lines, headers, encode_chunked=True)
-    answer = connection.getresponse()
-    found = json.loads(answer.read())
-    assert answer.status == 200, found
-    return int(found["added"])
 
 
 PARTS: dict[str, Callable[[Bench], Figures]] = {

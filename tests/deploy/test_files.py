@@ -64,7 +64,8 @@ def test_labels_and_values_in_expressions_are_those_of_the_server():
             }
             assert value in known[label], where
         for by in re.findall(r"\bby \(([\w, ]+)\)", expression):
-            assert set(by.split(", ")) <= {"instance", "route", "status", "reason", "stage", "le"}
+            known = {"instance", "route", "status", "reason", "stage", "le", "index"}
+            assert set(by.split(", ")) <= known
         for of in re.findall(r"(?:rate|increase)\((\w+)", expression):
             assert of.endswith(("_total", "_bucket", "_restarts")), where
 
