@@ -106,19 +106,20 @@ async def chunks(receive: Receive) -> AsyncIterator[bytes]:
         ClientGone: before it was whole.
         Problem: it came too slowly.
     """
-    began, read = time.monotonic(), 0
+    waited, read = 0.0, 0  # what is done with the parts meanwhile is no delay of the client's
     while True:
+        began = time.monotonic()
         try:
             async with asyncio.timeout(PATIENCE):
                 message = await receive()
         except TimeoutError:
             raise Problem("timeout") from None
+        waited += time.monotonic() - began
         if message["type"] == "http.disconnect":
             raise ClientGone
         part = message.get("body", b"")
         read += len(part)
-        waited = time.monotonic() - began - PATIENCE
-        if waited > 0 and read < waited * SLOWEST:
+        if read < (waited - PATIENCE) * SLOWEST:
             raise Problem("timeout")
         if part:
             yield part

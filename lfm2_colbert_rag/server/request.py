@@ -130,8 +130,12 @@ class Request:
         caller = self.known_caller
         return f"{caller.key_id}/{caller.tenant or ''}"
 
-    async def ask(self, work: Callable[[View], _T]) -> _T:
+    async def ask(self, work: Callable[[View], _T], *, watched: bool = True) -> _T:
         """Ask the caller's view of the index, in a thread, once it is his turn.
+
+        Args:
+            work: what to do.
+            watched: whether to notice here that whoever asked has left.
 
         Raises:
             Problem: there is no room, or the server is not ready.
@@ -141,7 +145,7 @@ class Request:
         if not services.state.is_warm:
             raise Problem("starting")
         began = time.monotonic()
-        async with services.searching.turn(self.party, self.receive):
+        async with services.searching.turn(self.party, self.receive if watched else None):
             admitted = time.monotonic()
             services.metrics.stages.labels("queue").observe(admitted - began)
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from .problems import Problem
-from .reading import Message
+from .reading import ClientGone, Message
 from .request import Answer, encode
 
 Send = Callable[[Message], Awaitable[None]]
@@ -20,6 +21,7 @@ COMMON = (
 """Headers of all answers."""
 
 _PROBLEM = b"application/problem+json"
+_STALLED = 60.0  # seconds in which a client takes nothing of a stream
 
 
 async def send_answer(send: Send, answer: Answer) -> None:
@@ -36,10 +38,23 @@ async def send_answer(send: Send, answer: Answer) -> None:
     parts = aiter(answer.body)
     first = await anext(parts, b"")
     await send(start)
-    await send({"type": "http.response.body", "body": first, "more_body": True})
+    await _send_part(send, first)
     async for part in parts:
-        await send({"type": "http.response.body", "body": part, "more_body": True})
+        await _send_part(send, part)
     await send({"type": "http.response.body", "body": b""})
+
+
+async def _send_part(send: Send, part: bytes) -> None:
+    """Send a part of a stream, to a client that takes it.
+
+    Raises:
+        ClientGone: it takes nothing for too long.
+    """
+    try:
+        async with asyncio.timeout(_STALLED):
+            await send({"type": "http.response.body", "body": part, "more_body": True})
+    except TimeoutError:
+        raise ClientGone from None
 
 
 async def send_problem(send: Send, problem: Problem, id: str, *, close: bool) -> None:

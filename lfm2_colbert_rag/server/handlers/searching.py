@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import asdict
@@ -37,6 +38,7 @@ from ..bodies import (
     SearchBody,
 )
 from ..problems import Problem, problem_of
+from ..reading import until_gone
 from ..request import NDJSON, Answer, Request, encode
 
 if TYPE_CHECKING:
@@ -188,13 +190,16 @@ async def _lines(request: Request, found: Iterator[Passage]) -> AsyncIterator[by
     def work(view: View) -> list[bytes]:
         return [encode(passage_answer(one)) for one in islice(found, _LINES)]
 
+    gone = asyncio.ensure_future(until_gone(request.receive))
     try:
-        while lines := await request.ask(work):
+        while not gone.done() and (lines := await request.ask(work, watched=False)):
             yield b"\n".join([*lines, b""])
         yield b'{"end":true}\n'
     except (Problem, LFM2ColBERTError) as error:
         problem = error if isinstance(error, Problem) else problem_of(error)
         yield encode({"problem": problem.body(request.id)}) + b"\n"
+    finally:
+        gone.cancel()
 
 
 async def list_indexes(request: Request) -> Answer:

@@ -105,6 +105,7 @@ class WritingProcess:
     async def _start(self) -> None:
         self._process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # nothing is imported from wherever the server was started
             "-m",
             "lfm2_colbert_rag.server.writing.child",
             stdin=asyncio.subprocess.PIPE,
