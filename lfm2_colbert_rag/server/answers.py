@@ -173,6 +173,18 @@ class JobsAnswer(Struct):
     jobs: list[JobAnswer]
 
 
+class AuditDay(Struct):
+    """A day of which there is an audit log."""
+
+    day: str
+
+
+class AuditDaysAnswer(Struct):
+    """The days of which there is one, the oldest first."""
+
+    days: list[AuditDay]
+
+
 def passage_answer(passage: Passage) -> PassageAnswer:
     """Return a passage as it is sent."""
     return PassageAnswer(passage.id, passage.text, dict(passage.metadata))

@@ -20,6 +20,7 @@ _OWN = {
     "forbidden": (403, "The key may not do this."),
     "tenant-required": (403, "The key names no tenant, and passages here belong to tenants."),
     "no-route": (404, "There is no such route."),
+    "audit-day-not-found": (404, "There is no audit log of this day."),
     "job-not-found": (404, "There is no such job."),
     "method": (405, "The route does not take this method."),
     "timeout": (408, "The request came too slowly."),

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from . import answers, bodies
-from .handlers import health, managing, searching, writing
+from .handlers import auditing, health, managing, searching, writing
 from .request import JSON, NDJSON, Answer, Request
 
 Scope: TypeAlias = Literal["search", "rerank", "read", "write", "admin", "metrics", "audit"]
@@ -230,6 +230,19 @@ ROUTES: tuple[Route, ...] = (
         answer=answers.JobAnswer,
         writes=True,
         problems=("job-not-found",),
+    ),
+    Route(
+        *("GET", "/v1/audit", "list_audit", "audit", auditing.list_days),
+        "The days of which there is an audit log.",
+        answer=answers.AuditDaysAnswer,
+        problems=("audit-day-not-found",),
+    ),
+    Route(
+        *("GET", "/v1/audit/{day}", "read_audit", "audit", auditing.read_day),
+        "The lines of a day, as they stand in the log.",
+        answer=dict,
+        answered=(NDJSON,),
+        problems=("audit-day-not-found",),
     ),
 )
 """All of them; one path's literal routes come before those with a name in their place."""

@@ -9,6 +9,7 @@ import pytest
 
 from lfm2_colbert_rag.server.access.callers import PARTIAL_SCOPES, SCOPES
 from lfm2_colbert_rag.server.access.tokens import mint
+from lfm2_colbert_rag.server.audit.verifying import verify_log
 from lfm2_colbert_rag.server.openapi import document
 from lfm2_colbert_rag.server.problems import CODES
 from lfm2_colbert_rag.server.request import NDJSON
@@ -38,7 +39,7 @@ BODIES = {
 
 def ask(server, route, index, key, **named):
     path = route.path.replace("{index}", index).replace("{id:path}", named.get("id", "one"))
-    path = path.replace("{job}", named.get("job", "none"))
+    path = path.replace("{job}", named.get("job", "none")).replace("{day}", "2000-01-01")
     if route.name == "stream_passages":
         headers = {"content-type": NDJSON}
         line = json.dumps({"id": "three", "text": "a third"})
@@ -56,7 +57,8 @@ def test_the_document_and_the_router_are_one(server):
     assert len(set(names)) == len(names)
     for path in {one.path for one in ROUTES}:
         known = {one.method for one in ROUTES if one.path == path}
-        plain = path.replace("{index}", "none").replace("{id:path}", "x").replace("{job}", "x")
+        plain = path.replace("{index}", "none").replace("{id:path}", "x")
+        plain = plain.replace("{job}", "x").replace("{day}", "x")
         for method in {"GET", "POST", "PUT", "DELETE", "PATCH"} - known:
             answer = server.ask(method, plain)
             if answer.status_code == 405:
@@ -114,7 +116,7 @@ def test_a_route_lets_in_its_own_scope_only(server, index, keys, route):
     if route.name == "drop_index":
         return
     own = ask(server, route, index, keys[route.scope])
-    expected = {"get_job": 404, "cancel_job": 404}.get(route.name, route.status)
+    expected = {"get_job": 404, "cancel_job": 404, "read_audit": 404}.get(route.name, route.status)
     assert own.status_code in (expected, 409), own.text
 
 
@@ -183,3 +185,22 @@ def test_administration_is_for_keys_that_see_an_index_whole(server, index):
     for left in ("unknown", "x" * 300, "..", "%2e%2e", "a%2fb"):
         answer = server.ask("GET", f"/v1/indexes/{left}")
         assert answer.status_code == 404, left
+
+
+def test_the_audit_log_can_be_read_and_verified_elsewhere(server, index, tmp_path):
+    server.make(index, {"1": "a key"})
+    key = server.key(["audit"])
+    days = server.ask("GET", "/v1/audit", key=key).json()["days"]
+    assert days
+    folder = tmp_path / "copy"
+    folder.mkdir(mode=0o700)
+    for one in days:
+        lines = server.ask("GET", f"/v1/audit/{one['day']}", key=key)
+        assert lines.headers["content-type"] == NDJSON
+        (folder / f"audit-{one['day']}.jsonl").write_bytes(lines.content)
+    assert verify_log(folder).problems == ()
+    assert index in lines.text
+    for odd in ("2000-01-01", "..", "%2e%2e%2fkeys.json", "audit.lock", ""):
+        assert server.ask("GET", f"/v1/audit/{odd}", key=key).status_code == 404
+    narrow = server.key(["audit"], indexes=[index])
+    assert server.ask("GET", "/v1/audit", key=narrow).json()["code"] == "forbidden"
