@@ -63,8 +63,9 @@ def _bound(host: str, port: int) -> socket.socket:
 def _bound_file(path: Path) -> socket.socket:
     if not hasattr(socket, "AF_UNIX"):
         raise ConfigError("this system has no Unix sockets; leave --uds out.")
-    _clear(path)
-    made = socket.socket(socket.AF_UNIX)
+    family = socket.AF_UNIX
+    _clear(path, family)
+    made = socket.socket(family)
     try:
         made.bind(str(path))
         path.chmod(_MODE)
@@ -78,7 +79,7 @@ def _bound_file(path: Path) -> socket.socket:
     return made
 
 
-def _clear(path: Path) -> None:
+def _clear(path: Path, family: socket.AddressFamily) -> None:
     """Remove what a killed server left there, and nothing else."""
     try:
         mode = path.lstat().st_mode
@@ -86,7 +87,7 @@ def _clear(path: Path) -> None:
         return
     if not stat.S_ISSOCK(mode):
         raise ConfigError(f"{path} is there and no socket; name another place with --uds.")
-    with socket.socket(socket.AF_UNIX) as probe:
+    with socket.socket(family) as probe:
         try:
             probe.connect(str(path))
         except ConnectionRefusedError:

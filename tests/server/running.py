@@ -114,7 +114,7 @@ def waiting() -> Iterator[None]:
 def children(pid: int) -> list[int]:
     """Return the processes that a process started."""
     found = Path(f"/proc/{pid}/task/{pid}/children")
-    return [int(one) for one in found.read_text().split()] if found.exists() else []
+    return [int(one) for one in found.read_text(encoding="utf-8").split()] if found.exists() else []
 
 
 @contextmanager
