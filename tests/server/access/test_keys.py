@@ -293,7 +293,7 @@ def test_no_name_is_another_keys_id(keys):
     [
         *({"name": ""}, {"name": " a"}, {"name": "a\nb"}, {"name": "a" * 65}, {"name": None}),
         *({"name": "a\u202eb"}, {"name": "\ud800"}, {"scopes": []}, {"scopes": ["root"]}),
-        *({"indexes": ["A"]}, {"tenant": ""}, {"where": {"a": object()}}, {"fields": ["a.b"]}),
+        *({"indexes": ["A"]}, {"tenant": ""}, {"where": {"a": ...}}, {"fields": ["a.b"]}),
         *({"where": {"a": {"$near": 1}}}, {"where": [1]}, {"where": {"a": float("nan")}}),
         *({"rate": 0}, {"rate": -1}, {"rate": "5"}, {"rate": True}, {"rate": float("nan")}),
         *({"expires": NOW}, {"expires": 0}, {"expires": "soon"}, {"expires": float("inf")}),

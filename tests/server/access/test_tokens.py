@@ -346,7 +346,7 @@ def test_no_tenants_where_indexes_keep_them_apart(keys, clock):
         *({"expires_in": 0}, {"expires_in": 86_401}, {"expires_in": "1h"}, {"expires_in": True}),
         *({"scopes": ["root"]}, {"scopes": "search"}, {"indexes": ["../a"]}, {"tenant": ""}),
         *({"tenant": "acme", "scopes": ["admin"]}, {"subject": ""}, {"subject": 7}),
-        *({"where": {"a": object()}}, {"where": {"a": ["x" * 9_000]}}, {"fields": ["a.b"]}),
+        *({"where": {"a": ...}}, {"where": {"a": ["x" * 9_000]}}, {"fields": ["a.b"]}),
     ],
     ids=str,
 )
