@@ -128,6 +128,7 @@ CALLS = {
     "optimize": lambda r, _: r.optimize(),
     "purge": lambda r, _: r.purge(),
     "view": lambda r, _: r.view(tenant="acme").search("router"),
+    "view_of_all": lambda r, _: r.view_of_all().search("router"),
     "tune_fusion": lambda r, _: r.tune_fusion(
         {f"q{n}": "router" for n in range(6)}, {f"q{n}": {"reset": 1} for n in range(6)}
     ),

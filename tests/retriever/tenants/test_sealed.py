@@ -64,7 +64,7 @@ def test_a_view_reaches_nothing_but_functions():
         view = index.view(tenant="acme", where={"n": 1}, fields=["n"])
         assert ours(view) == {View.__name__, Deeds.__name__}
         public = {name: getattr(view, name) for name in dir(view) if not name.startswith("_")}
-        assert {name for name, value in public.items() if not callable(value)} == {"tenant"}
+        assert {name for name, value in public.items() if not callable(value)} == {"mode", "tenant"}
         assert {"Store", "Catalog", "Searcher", "Ingestor"} < ours(index)  # so it can be found
 
 
