@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
@@ -87,10 +88,14 @@ class Application:
         call.facts.reason = call.facts.reason or problem.code
         if call.status:  # the answer has begun, and can only break off
             raise ConnectionAbortedError("the answer broke off")
-        # Who is hung up on while he sends does not hear why.
+        await send_problem(
+            send, problem, call.id, None if body.is_whole else partial(self._skip, call, body)
+        )
+
+    async def _skip(self, call: Call, body: Body) -> None:
+        """Let a client send on for a while: hung up on while he sends, he would not hear why."""
         most, seconds = _OURS if call.caller is not None else _STRANGERS
-        is_whole = await body.skip(most, seconds)
-        await send_problem(send, problem, call.id, close=not is_whole)
+        await body.skip(most, seconds)
 
 
 async def _no_route(scope: Message, receive: Receive, send: Send) -> None:

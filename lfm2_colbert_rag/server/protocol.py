@@ -13,7 +13,7 @@ from .problems import Problem
 from .request import encode
 
 PATIENCE = 10.0
-"""Seconds from a connection, or the answer before, to the end of a request's head."""
+"""Seconds from a connection, or the first byte of another request, to the end of its head."""
 
 _FOLDED = (b"\r\n ", b"\r\n\t", b"\n ", b"\n\t")
 _END = b"\r\n\r\n"
@@ -46,6 +46,8 @@ class StrictProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         """Look at the head before h11 makes one line of what was folded."""
         if self.conn.their_state is h11.IDLE:
+            if self._patience is None:
+                self._wait_for_head()
             self._head = (self._head + data)[: self.conn._max_incomplete_event_size]
             head = self._head.partition(_END)[0]
             if any(fold in head for fold in _FOLDED):
@@ -55,12 +57,6 @@ class StrictProtocol(H11Protocol):
         if self.conn.their_state is not h11.IDLE:
             self._head = b""
             self._stop_waiting()
-
-    def on_response_complete(self) -> None:
-        """Wait for the next head."""
-        super().on_response_complete()
-        if not self.transport.is_closing() and self.conn.their_state is h11.IDLE:
-            self._wait_for_head()
 
     def send_400_response(self, msg: str) -> None:
         """Say that a request cannot be read, where nothing has been answered yet."""

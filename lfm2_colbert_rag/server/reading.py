@@ -23,7 +23,7 @@ class ClientGone(Exception):  # noqa: N818 - no error: it is just over
 
 
 class Body:
-    """The body of a request, and how much of it has come.
+    """The body of a request, and whether all of it has come.
 
     Args:
         receive: of the request.
@@ -33,7 +33,7 @@ class Body:
     def __init__(self, receive: Receive, headers: Headers) -> None:
         self._receive = receive
         names = dict(headers)
-        self._is_whole = (
+        self.is_whole = (
             b"transfer-encoding" not in names and names.get(b"content-length", b"0") == b"0"
         )
         # Such a client sends nothing until it is told to, and by then it knows.
@@ -43,11 +43,11 @@ class Body:
         """Return what comes next, as ``receive`` does."""
         message = await self._receive()
         if message["type"] == "http.request" and not message.get("more_body"):
-            self._is_whole = True
+            self.is_whole = True
         return message
 
-    async def skip(self, most: int, seconds: float) -> bool:
-        """Read what is left, and tell whether that was all.
+    async def skip(self, most: int, seconds: float) -> None:
+        """Read what is left.
 
         Args:
             most: bytes that are read.
@@ -56,14 +56,13 @@ class Body:
         size = 0
         try:
             async with asyncio.timeout(seconds):
-                while not (self._is_whole or self._waits) and size < most:
+                while not (self.is_whole or self._waits) and size < most:
                     message = await self()
                     if message["type"] == "http.disconnect":
                         break
                     size += len(message.get("body", b""))
         except TimeoutError:
             pass
-        return self._is_whole
 
 
 def check_framing(headers: Headers, most: int) -> None:

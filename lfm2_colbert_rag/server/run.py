@@ -30,6 +30,7 @@ from .tls import context, expiry, load
 logger = logging.getLogger(__name__)
 
 _LONGEST_HEAD = 16 << 10  # bytes
+_KEPT_ALIVE = 75  # seconds of an idle connection; proxies keep theirs for a minute
 _FINISHING = 30  # seconds for requests that run when it stops
 _SWITCH = 0.001  # seconds for which a thread may keep the others waiting
 
@@ -94,6 +95,7 @@ async def _serve(
             proxy_headers=False,
             date_header=True,
             backlog=settings.capacity.connections,
+            timeout_keep_alive=_KEPT_ALIVE,
             timeout_graceful_shutdown=_FINISHING,
             h11_max_incomplete_event_size=_LONGEST_HEAD,
         )

@@ -57,19 +57,26 @@ async def _send_part(send: Send, part: bytes) -> None:
         raise ClientGone from None
 
 
-async def send_problem(send: Send, problem: Problem, id: str, *, close: bool) -> None:
+async def send_problem(
+    send: Send, problem: Problem, id: str, before_closing: Callable[[], Awaitable[None]] | None
+) -> None:
     """Send a problem.
 
     Args:
         send: of the request.
         problem: what is told.
         id: of the request.
-        close: whether to hang up after it, as something of the body is still to come.
+        before_closing: done between the last byte and hanging up, which is done as something of
+            the body is still to come; None where the connection stays.
     """
     body = encode(problem.body(id))
     headers = [(b"content-type", _PROBLEM), (b"content-length", str(len(body)).encode())]
     headers += [(name.encode(), value.encode()) for name, value in problem.headers().items()]
-    if close:
+    if before_closing is not None:
         headers.append((b"connection", b"close"))
     await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    if before_closing is not None:
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await before_closing()
+        body = b""
     await send({"type": "http.response.body", "body": body})
