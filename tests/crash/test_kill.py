@@ -176,7 +176,8 @@ def test_killed_at_random_moments(tmp_path, kind, breeder, monkeypatch):
     ):
         for query in ("zebra", "p7 zebra", "step3", "run1 step2 p11"):
             expected = ranking(fresh, query)
-            margin = 0.2 * len(query.split()) if kind == "compressed" else 0
+            # What is fused is summed in the order of rows, which differs.
+            margin = 0.2 * len(query.split()) if kind == "compressed" else 1e-5
             assert ranking(survivor, query) == pytest.approx(expected, abs=margin, rel=0)
 
 

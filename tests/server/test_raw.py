@@ -179,7 +179,7 @@ def test_one_connection_answers_in_turn(server):
             found += part
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_a_slow_head_is_hung_up_on(server):
     began = time.monotonic()
     with ThreadPoolExecutor() as pool:

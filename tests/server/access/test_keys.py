@@ -223,7 +223,7 @@ def test_ticks_that_go_back_do_not_blind(keys, key, ticks):
     assert keys.find(key.id).revoked is not None
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_ten_thousand_keys(keys, ticks):
     """One is made, found and revoked among them."""
     keys.create("first", ["search"])
