@@ -17,7 +17,7 @@ from lfm2_colbert_rag.server.routes import ROUTES
 
 pytest.importorskip("schemathesis")
 
-CASES = int(os.environ.get("LFM2_COLBERT_SCHEMA_CASES", "300"))
+CASES = int(os.environ.get("LFM2_COLBERT_SCHEMA_CASES", "150"))
 # Every boundary of every value takes a minute more.
 PHASES = "examples,fuzzing,stateful" if CASES <= 500 else "examples,coverage,fuzzing,stateful"
 EACH = max(2, CASES // len(ROUTES))

@@ -161,6 +161,7 @@ def test_an_index_that_is_replaced_under_the_server_is_opened_anew(server, index
     assert count(server, index) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.crash
 @pytest.mark.subprocess
 def test_whatever_is_killed_what_was_promised_is_kept(tmp_path):
