@@ -42,6 +42,12 @@ class _Later:
         self.hits: Sequence[Hit] = ()
 
     def find(self, id: str, text: str) -> tuple[Match, ...]:
+        """Return the evidence of a hit.
+
+        Raises:
+            ConfigError: nobody can be asked again.
+            PassageNotFoundError: the passage is no longer as it was found.
+        """
         if self._again is None:
             raise ConfigError("the hits were asked for without evidence; say evidence=True.")
         if self._found is None:

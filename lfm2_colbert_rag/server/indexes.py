@@ -22,6 +22,7 @@ from .part import Part
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ENDING = ".index"
 _LISTED = 1.0  # seconds that a list of the folder counts
+_MISSED = 0.05  # and counts for a name that is not in it
 
 
 @dataclass(eq=False)
@@ -73,8 +74,13 @@ class Shelf:
         return self._list(fresh=True).get(name, self._folder / name)
 
     def has(self, name: str) -> bool:
-        """Tell whether there is an index of this name."""
-        return name in self._list(fresh=False) or name in self._list(fresh=True)
+        """Tell whether there is an index of this name; a new one may be missed for an instant.
+
+        Names that are none must not make the folder be read as often as they are asked for.
+        """
+        listed, _ = self._listed
+        known = name in self._list(fresh=False)
+        return known or (time.monotonic() - listed > _MISSED and name in self._list(fresh=True))
 
     @contextmanager
     def lend_index(self, name: str) -> Iterator[Retriever]:
@@ -118,6 +124,7 @@ class Shelf:
         if place.exists():
             raise IndexExistsError(f"{place} exists; choose another name.")
         Retriever.open(place, model=model, **options).close()
+        self._listed = (-1.0, {})
 
     def close(self, name: str | None = None) -> None:
         """Close an index, or all of them; one in use when it is given back."""

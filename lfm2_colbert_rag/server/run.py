@@ -123,6 +123,7 @@ class _Server(uvicorn.Server):
         self._started = started
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
         await super().startup(sockets)
         port = self._settings.port
         if sockets and self._settings.socket is None:

@@ -37,6 +37,7 @@ class _Answers:
         self._writing = threading.Lock()
 
     def send(self, message: dict[str, Any]) -> None:
+        """Send an answer; where nobody listens any more, this process ends."""
         with self._writing:
             try:
                 self._file.write(frame(message))
