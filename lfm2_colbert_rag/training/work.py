@@ -92,8 +92,8 @@ class Work:
         told = {"by": split.by, "largest": round(split.largest, 4), "groups": split.groups}
         with new_folder(target) as scratch:
             scratch.chmod(0o700)
-            _write(scratch / MANIFEST, _json(manifest))
-            _write(scratch / SPLIT, _json({**told, "sides": split.sides}))
+            _write(scratch / MANIFEST, as_json(manifest))
+            _write(scratch / SPLIT, as_json({**told, "sides": split.sides}))
             for side, places in split.sides.items():
                 lines = "".join(_line(questions[place]) for place in places)
                 _write(scratch / f"{side}.jsonl", lines.encode())
@@ -194,7 +194,7 @@ class Work:
     def write(self, name: str, value: object) -> None:
         """Write a JSON file that only its owner reads."""
         with system_errors(self.folder):
-            _write(self.folder / name, _json(value))
+            _write(self.folder / name, as_json(value))
 
     def report_folder(self) -> Path:
         """Return the folder of the report, made for its owner alone."""
@@ -236,7 +236,8 @@ def _damages(place: Path | str) -> Iterator[None]:
         raise InputError(f"{place} is damaged ({odd}); mine anew in a new folder.") from None
 
 
-def _json(value: object) -> bytes:
+def as_json(value: object) -> bytes:
+    """Return a JSON file's content."""
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
