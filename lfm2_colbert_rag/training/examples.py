@@ -32,7 +32,9 @@ class Example:
     def __post_init__(self) -> None:
         """Refuse what nothing can be learned from."""
         if not isinstance(self.question, str) or not self.question.strip():
-            raise InputError(f"the question of an example must be text, not {typed(self.question)}.")
+            raise InputError(
+                f"the question of an example must be text, not {typed(self.question)}."
+            )
         for name in ("positives", "negatives"):
             ids = getattr(self, name)
             if not isinstance(ids, tuple) or not all(isinstance(one, str) for one in ids):
