@@ -163,9 +163,12 @@ class EncodedTexts:
         """
         found = []
         for language, questions in enumerate(self.questions):
-            for text, question in enumerate(questions):
-                vectors = question if mapped is None else mapped(question)
-                scores = self._scores(product(vectors, self._ends[0].T))
+            together = np.concatenate(questions)
+            vectors = together if mapped is None else mapped(together)
+            cosines = product(vectors, self._ends[0].T)
+            ends = np.cumsum([0, *map(len, questions)])
+            for text in range(len(questions)):
+                scores = self._scores(cosines[ends[text] : ends[text + 1]])
                 found.append(self._gains(scores, language, text))
         return np.array(found)
 

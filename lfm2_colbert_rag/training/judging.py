@@ -82,7 +82,7 @@ def judge(
         if report and trial.test is not None:
             write_work_report(work, trial.test, before, after)
     facts = {**(verdict.facts or {}), "seconds": round(time.monotonic() - begun, 1)}
-    verdict = replace(verdict, facts=facts)
+    verdict = replace(verdict, facts=facts, folder=candidate.folder)
     write_verdict(work, candidate.folder, verdict)
     return verdict
 

@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..evaluation import Dataset, Evaluation, evaluate
 from ..evaluation.comparing import compare_results
+from ..evaluation.datasets import Dataset
 from ..evaluation.results import ModeResult
 from .guard import MEASURE, Guarded
 from .labels import Labelled, judged_by_id
@@ -15,6 +15,7 @@ from .verdict import Figure
 
 if TYPE_CHECKING:
     from .._support.progress import ProgressLike
+    from ..evaluation.results import Evaluation
     from .candidates import Served
 
 __all__ = ["Measured", "ask_both", "guard_figure"]
@@ -81,6 +82,8 @@ def ask_both(
         seed: of the intervals' random numbers.
         progress: see ``Retriever.add``; it counts questions, each once a model.
     """
+    from ..evaluation import evaluate
+
     queries, qrels = judged_by_id(questions)
     dataset = Dataset(None, queries, qrels, name, missing="keep")
     found = [

@@ -7,14 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..evaluation import write_report
-from ..evaluation.failures import collect_failures
+from ..evaluation.reporting import write_report
 from ..evaluation.results import ModeResult
 from .guard import MEASURE
 
 if TYPE_CHECKING:
-    from ..evaluation import Evaluation
-    from ..evaluation.results import Failure
+    from ..evaluation.results import Evaluation, Failure
     from .candidates import Served
     from .measuring import Measured
     from .work import Work
@@ -70,6 +68,8 @@ def _changed(low: ModeResult, high: ModeResult) -> list[str]:
 def _failures(
     measured: Measured, result: ModeResult, chosen: Sequence[str], served: Served
 ) -> tuple[Failure, ...]:
+    from ..evaluation.failures import collect_failures
+
     values = {MEASURE: {query: result.per_query[MEASURE][query] for query in chosen}}
     only = ModeResult(result.mode, result.means, values)
     return collect_failures(served.retriever, measured.dataset, only, _SHOWN, served.adapter)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 __all__ = ["Figure", "Membership", "Verdict"]
@@ -88,6 +89,8 @@ class Verdict:
         drift: mean cosines of questions' and of passages' vectors before and after; None where
             they cannot be compared.
         facts: counts and settings: passages searched, models judged, seed, seconds.
+        folder: where the model that was judged lies; None where it was in memory, and never part
+            of the JSON.
     """
 
     adopted: bool
@@ -100,6 +103,7 @@ class Verdict:
     membership: Membership | None = None
     drift: tuple[float, float] | None = None
     facts: Mapping[str, Any] | None = None
+    folder: Path | None = None
 
     def figure(self, name: str, mode: str = "late") -> Figure | None:
         """Return one figure; None where it was not measured."""
@@ -107,7 +111,8 @@ class Verdict:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the same as a JSON object, rounded to what it can mean."""
-        found = {"format": FORMAT, **asdict(self)}
+        found = {"format": FORMAT, **asdict(replace(self, folder=None))}
+        del found["folder"]
         found["figures"] = [{**asdict(one), "gain": one.gain} for one in self.figures]
         if self.membership is not None:
             found["membership"]["gap"] = self.membership.gap

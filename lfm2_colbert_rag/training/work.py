@@ -4,6 +4,7 @@
 ``manifest.json``       of which index and model it is, counts, seed, what was left out
 ``split.json``          how the questions were divided
 ``train.jsonl`` …       questions, grades and negatives by the ids of passages
+``trained.json``        what was trained last, where it lies, and how
 ``judged.json``         which models were judged: each counts against the next
 ``verdict.json``        the last verdict
 ``report/``             the evaluation's report, with texts
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Work"]
 
 FORMAT = "lfm2-colbert-rag work 1"
-MANIFEST, SPLIT, JUDGED, VERDICT, REPORT = (
-    *("manifest.json", "split.json", "judged.json", "verdict.json"),
+MANIFEST, SPLIT, JUDGED, VERDICT, TRAINED, REPORT = (
+    *("manifest.json", "split.json", "judged.json", "verdict.json", "trained.json"),
     "report",
 )
 _AT_ONCE = 500  # passages that are read
@@ -186,6 +187,11 @@ class Work:
                 str(model): {str(mode): float(p) for mode, p in of.items()}
                 for model, of in _load(path).items()
             }
+
+    def trained(self) -> dict[str, Any]:
+        """Return what was trained last: its ``folder`` and ``settings``; empty before that."""
+        path = self.folder / TRAINED
+        return _load(path) if path.is_file() else {}
 
     def write_judged(self, judged: Mapping[str, Mapping[str, float]]) -> None:
         """Keep which models were judged."""
