@@ -139,6 +139,7 @@ def test_the_report_shows_what_changed(ran):
     assert question(0).split()[0] in shown
 
 
+@pytest.mark.slow
 def test_it_goes_on_where_it_was(ran):
     """Nothing is mined or trained again, and the same model counts once."""
     adapter = ran.model / "query_adapter.safetensors"
@@ -189,6 +190,7 @@ def test_shuffled_labels_are_refused_with_a_real_model(tmp_path, seed):
         assert not adapt(index, wrong, into=tmp_path / "work", seed=seed).adopted
 
 
+@pytest.mark.slow
 def test_every_model_that_is_judged_counts(noisy, tmp_path):
     work = mine(noisy, labels(), into=tmp_path / "work")
     first = judge(work, noisy, plain(noisy))
@@ -201,6 +203,7 @@ def test_every_model_that_is_judged_counts(noisy, tmp_path):
     assert set(work.judged()) == {first.model, second.model}
 
 
+@pytest.mark.slow
 def test_another_model_is_tried_in_an_index_of_its_own(noisy, tmp_path):
     """A model that reads two words of a passage loses, among all passages or some of them."""
     work = mine(noisy, labels(), into=tmp_path / "work")
@@ -213,6 +216,7 @@ def test_another_model_is_tried_in_an_index_of_its_own(noisy, tmp_path):
     assert len(noisy) == 200
 
 
+@pytest.mark.slow
 def test_of_a_large_index_both_models_search_the_same_part(noisy, tmp_path, monkeypatch):
     monkeypatch.setattr("lfm2_colbert_rag.training.candidates.SAMPLE", 60)
     work = mine(noisy, labels(60), into=tmp_path / "work")
@@ -221,6 +225,7 @@ def test_of_a_large_index_both_models_search_the_same_part(noisy, tmp_path, monk
     assert "Both models searched among" in found.notes[0]
 
 
+@pytest.mark.slow
 def test_without_judged_questions_nothing_is_proven(noisy, tmp_path):
     work = mine(noisy, into=tmp_path / "work", own=lambda text: [" ".join(text.split()[2:5])])
     assert work.pseudo
@@ -229,12 +234,14 @@ def test_without_judged_questions_nothing_is_proven(noisy, tmp_path):
     assert [one.name for one in found.figures] == ["across languages", "within a language"]
 
 
+@pytest.mark.slow
 def test_few_judged_questions_prove_nothing(noisy, tmp_path):
     found = adapt(noisy, labels(60), into=tmp_path / "work", settings=LEARNS)
     assert "judged questions prove nothing; label so many" in found.reasons[0]
     assert found.figure("test").questions < 20
 
 
+@pytest.mark.slow
 def test_one_passage_with_all_questions_is_divided_by_question_and_said(noisy, tmp_path):
     pairs = [(f"word{n} thing{n} of{n} all{n}", name(0)) for n in range(60)]
     found = judge(mine(noisy, pairs, into=tmp_path / "work"), noisy, plain(noisy))
@@ -242,12 +249,14 @@ def test_one_passage_with_all_questions_is_divided_by_question_and_said(noisy, t
     assert found.figure("test, seen passages").questions == 12
 
 
+@pytest.mark.slow
 def test_questions_that_quote_their_passage_prove_nothing(noisy, tmp_path):
     pairs = [(" ".join(passage(n).split()[:6]), name(n)) for n in range(150)]
     found = judge(mine(noisy, pairs, into=tmp_path / "work"), noisy, plain(noisy))
     assert any("quote their passage word for word" in reason for reason in found.reasons)
 
 
+@pytest.mark.slow
 def test_the_users_own_guard_is_asked(noisy, tmp_path):
     """What trains looks past words that are everything in the guard."""
     guard = tmp_path / "guard"
@@ -304,6 +313,7 @@ def test_a_work_folder_is_purged_and_nothing_else(noisy, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["beside"]
 
 
+@pytest.mark.slow
 def test_the_graphs_of_a_trained_model_are_purged_from_the_cache(noisy, tmp_path):
     """Its weights may hold the texts that it was trained on."""
     from lfm2_colbert_rag._support.cache_folder import cache_folder
