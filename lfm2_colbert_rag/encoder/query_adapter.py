@@ -120,7 +120,7 @@ class QueryAdapter:
 
         meta = {"weights": self.weights, "use": self.use, "origin": json.dumps(dict(self.origin))}
         content = save({_MATRIX: np.ascontiguousarray(self.matrix)}, metadata=meta)
-        write_whole(path, content)
+        write_whole(path, _in_order(content))
 
     @classmethod
     def read(cls, path: Path) -> QueryAdapter:
@@ -147,6 +147,17 @@ class QueryAdapter:
                 f"{path} cannot be read as a query adapter ({error}). Make it anew: "
                 "lfm2-colbert align MODEL"
             ) from error
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return a safetensors file whose header is sorted, so that equal adapters are equal bytes.
+
+    The library writes the entries of a file's metadata in an order that is drawn anew each time.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def adapter_of(encoder: Encoder) -> QueryAdapter | None:

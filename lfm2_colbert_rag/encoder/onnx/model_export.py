@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..._support.new_folder import new_folder
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import EXPORT_FILE, Checkpoint
 from ..hub import resolve_model
@@ -61,19 +61,8 @@ def export_model(
         )
     target = Path(into).expanduser()
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise ConfigError(f"{target} exists and is not empty; name a new folder to export to.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
-            _fill(scratch, checkpoint, dtype)
-            scratch.chmod(0o755)
-            if target.exists():
-                target.rmdir()  # Windows puts nothing in the place of a folder, even an empty one
-            scratch.rename(target)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
+        with new_folder(target) as folder:
+            _fill(folder, checkpoint, dtype)
     except OSError as error:
         raise ConfigError(
             f"The model cannot be exported to {target}: {error.strerror or error}. Choose a "
