@@ -31,7 +31,7 @@ class TrialSet:
 
 
 SETS = {
-    "cranfield": TrialSet(1400, 225, titles=True),
+    "cranfield": TrialSet(829, 225, titles=True),
     "scifact": TrialSet(1200, 300, titles=True),
     "piaf_fr": TrialSet(900, 450, titles=False),
 }
@@ -43,8 +43,12 @@ def read(name: str, data: Path) -> tuple[list[Passage], list[Labelled]]:
     dataset = load_dataset(data / name, titles=chosen.titles, missing="drop")
     queries = sorted(dataset.judged())
     queries = sorted(draw.sample(queries, min(chosen.questions, len(queries))))
-    questions = [Labelled(dataset.queries[one], dict(dataset.qrels[one])) for one in queries]
-    wanted = {id for one in questions for id in one.grades}
+    grades = {
+        query: {id: grade for id, grade in dataset.qrels[query].items() if grade > 0}
+        for query in queries
+    }
+    questions = [Labelled(dataset.queries[query], grades[query]) for query in queries]
+    wanted = {id for one in grades.values() for id in one}
     passages = list(dataset.corpus or ())
     others = [one for one in passages if one.id not in wanted]
     kept = draw.sample(others, max(0, min(len(others), chosen.passages - len(wanted))))
