@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -76,7 +78,7 @@ def mine(
         )
     if guard is not None and not absolute_path(guard).is_dir():
         raise ConfigError(f"guard must be a folder with a dataset, and {guard} is none.")
-    labels = _labels(retriever, pairs)
+    labels = read_labels(retriever, pairs)
     made = own_questions(retriever, own if callable(own) else None) if own else None
     questions, divided = _divided(labels, made, seed)
     how = _mining(mining, retriever, taken=own is True)
@@ -87,12 +89,21 @@ def mine(
     named = [id for one in questions for id in one.positives]
     facts = _facts(retriever, labels, made, how, seed)
     facts["source"] = _source(own)
+    facts["labels"] = labels_digest(labels, seed)
     facts["guard"] = None if guard is None else str(absolute_path(guard))
     return Work.create(into, Identity.of(retriever, named), questions, divided, facts)
 
 
-def _labels(retriever: Retriever, pairs: PairsLike | Labels | None) -> Labels | None:
+def read_labels(retriever: Retriever, pairs: PairsLike | Labels | None) -> Labels | None:
+    """Read labels, unless they are read already, or there are none."""
     return pairs if pairs is None or isinstance(pairs, Labels) else read_pairs(retriever, pairs)
+
+
+def labels_digest(labels: Labels | None, seed: int) -> str:
+    """Name labels and how they are divided: work that was done with them can be gone on with."""
+    said = [] if labels is None else [[one.question, one.grades] for one in labels.questions]
+    text = json.dumps([seed, said], sort_keys=True)
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _source(own: bool | Generate) -> Literal["labels", "taken", "generated"]:

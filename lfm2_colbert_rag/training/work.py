@@ -4,6 +4,7 @@
 ``manifest.json``       of which index and model it is, counts, seed, what was left out
 ``split.json``          how the questions were divided
 ``train.jsonl`` …       questions, grades and negatives by the ids of passages
+``trained.json``        what was trained last, where it lies, and how
 ``judged.json``         which models were judged: each counts against the next
 ``verdict.json``        the last verdict
 ``report/``             the evaluation's report, with texts
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 __all__ = ["Work"]
 
 FORMAT = "lfm2-colbert-rag work 1"
-MANIFEST, SPLIT, JUDGED, VERDICT, REPORT = (
-    *("manifest.json", "split.json", "judged.json", "verdict.json"),
+MANIFEST, SPLIT, JUDGED, VERDICT, TRAINED, REPORT = (
+    *("manifest.json", "split.json", "judged.json", "verdict.json", "trained.json"),
     "report",
 )
 _AT_ONCE = 500  # passages that are read
@@ -92,8 +93,8 @@ class Work:
         told = {"by": split.by, "largest": round(split.largest, 4), "groups": split.groups}
         with new_folder(target) as scratch:
             scratch.chmod(0o700)
-            _write(scratch / MANIFEST, _json(manifest))
-            _write(scratch / SPLIT, _json({**told, "sides": split.sides}))
+            _write(scratch / MANIFEST, as_json(manifest))
+            _write(scratch / SPLIT, as_json({**told, "sides": split.sides}))
             for side, places in split.sides.items():
                 lines = "".join(_line(questions[place]) for place in places)
                 _write(scratch / f"{side}.jsonl", lines.encode())
@@ -187,6 +188,11 @@ class Work:
                 for model, of in _load(path).items()
             }
 
+    def trained(self) -> dict[str, Any]:
+        """Return what was trained last: its ``folder`` and ``settings``; empty before that."""
+        path = self.folder / TRAINED
+        return _load(path) if path.is_file() else {}
+
     def write_judged(self, judged: Mapping[str, Mapping[str, float]]) -> None:
         """Keep which models were judged."""
         self.write(JUDGED, judged)
@@ -194,7 +200,7 @@ class Work:
     def write(self, name: str, value: object) -> None:
         """Write a JSON file that only its owner reads."""
         with system_errors(self.folder):
-            _write(self.folder / name, _json(value))
+            _write(self.folder / name, as_json(value))
 
     def report_folder(self) -> Path:
         """Return the folder of the report, made for its owner alone."""
@@ -236,7 +242,8 @@ def _damages(place: Path | str) -> Iterator[None]:
         raise InputError(f"{place} is damaged ({odd}); mine anew in a new folder.") from None
 
 
-def _json(value: object) -> bytes:
+def as_json(value: object) -> bytes:
+    """Return a JSON file's content."""
     return (json.dumps(value, ensure_ascii=False, indent=1) + "\n").encode()
 
 
