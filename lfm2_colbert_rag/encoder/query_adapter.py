@@ -146,8 +146,7 @@ class QueryAdapter:
         write_whole(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """Return what :meth:`save` writes: the same bytes for the same adapter.
-        """
+        """Return what :meth:`save` writes: the same bytes for the same adapter."""
         from safetensors.numpy import save
 
         meta = {"weights": self.weights, "use": self.use, "origin": json.dumps(dict(self.origin))}
