@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from .adapt_migrate import NOT_ADOPTED, forget, migrate, rollback, status
 from .adapt_options import (
     AskedIndexOption,
     GuardOption,
@@ -35,10 +37,7 @@ if TYPE_CHECKING:
     from ..retriever import Retriever
     from ..training import TrainingSettings, Verdict, Work
 
-__all__ = ["NOT_ADOPTED", "adapt"]
-
-NOT_ADOPTED = 3
-"""The exit code where everything went well and the model is not to be used."""
+__all__ = ["adapt"]
 
 adapt = typer.Typer(
     help="Adapt a model to the texts of an index, and judge it before it is used.",
@@ -192,6 +191,10 @@ def purge_(work: WorkFolder, as_json: JsonFlag = False) -> None:
         typer.echo(f"{work}: {count(files, 'file')} removed.")
 
 
+for _command in (migrate, status, rollback, forget):
+    adapt.command()(_command)
+
+
 def _open(folder: Path) -> Retriever:
     from ..retriever import Retriever
 
@@ -231,14 +234,16 @@ def _shown(work: Work) -> dict[str, Any]:
 def _show(verdict: Verdict, work: Work, index: Path, *, as_json: bool) -> None:
     for line in verdict.notes:
         note(line)
-    migrate = f"lfm2-colbert adapt migrate {index} --model {verdict.folder}"
+    then = shlex.join(
+        ["lfm2-colbert", "adapt", "migrate", str(index), "--model", str(verdict.folder)]
+    )
     if as_json:
-        told = {"model_folder": str(verdict.folder), "migrate": migrate}
+        told = {"model_folder": str(verdict.folder), "migrate": then}
         echo_json({**verdict.to_dict(), **(told if verdict.adopted else {})})
     else:
         make_console().print(figures_table(verdict))
         if verdict.adopted:
-            typer.echo(f"Adopted. Put it into service with: {migrate}")
+            typer.echo(f"Adopted. Put it into service with: {then}")
         for reason in verdict.reasons:
             typer.echo(f"Not adopted: {reason}")
     if (report := work.folder / "report" / "report.html").is_file():
