@@ -114,7 +114,6 @@ def served(
     retriever: Retriever,
     judged: Sequence[str],
     *,
-    sample: int = SAMPLE,
     progress: ProgressLike = None,
 ) -> Iterator[tuple[Served, Served]]:
     """Give the index as it is and with another model, for the length of a ``with`` block.
@@ -126,7 +125,7 @@ def served(
     if candidate.adapter is not None:
         yield Served(retriever), Served(retriever, candidate.adapter)
         return
-    passages = _sampled(retriever, judged, sample)
+    passages = _sampled(retriever, judged, SAMPLE)
     with ExitStack() as stack:
         before = retriever
         if len(passages) < len(retriever):

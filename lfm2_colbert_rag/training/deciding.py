@@ -77,7 +77,7 @@ def _gains(one: Figure) -> bool:
 
 
 def _loses(one: Figure) -> bool:
-    return one.gain < -DROP or (one.gain < 0 and one.p < LEVEL)
+    return round(one.gain, 6) < -DROP or (one.gain < 0 and one.p < LEVEL)
 
 
 def _told(one: Figure) -> str:

@@ -12,10 +12,12 @@ import numpy.typing as npt
 from .._support.progress import ProgressLike
 from ..encoder.aligned_texts import AlignedTexts
 from ..encoder.removals import EncodedTexts
+from .identity import digest_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ..encoder import Encoder
     from ..evaluation import Dataset
     from ..retriever import Retriever
     from ..types import TokenMatrix
@@ -26,6 +28,8 @@ __all__ = ["Drift", "Guarded", "guard_bundled", "guard_own"]
 MEASURE = "nDCG@10"
 ACROSS, WITHIN, OWN = "across languages", "within a language", "own guard"
 _QUESTIONS = 300  # of the user's guard, evenly spaced
+# The bundled texts as the last two models encode them, by the models' digests: no secret.
+_ENCODED: dict[str, EncodedTexts] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,9 +69,7 @@ def guard_bundled(before: Served, after: Served) -> tuple[list[Guarded], Drift |
     Returns:
         Both guards, and how far vectors moved; None where the models' tokens are not the same.
     """
-    first = _encoded(before.retriever)
-    same = before.retriever.encoder is after.retriever.encoder
-    second = first if same else _encoded(after.retriever)
+    first, second = (_encoded(one.retriever.encoder) for one in (before, after))
     maps = [None if one.map is None else one.map.map for one in (before, after)]
     both = list(zip((first, second), maps, strict=True))
     values = [_by_text(encoded.gains(mapped), len(encoded.questions)) for encoded, mapped in both]
@@ -116,8 +118,12 @@ def _values(dataset: Dataset, made: Retriever, served: Served) -> npt.NDArray[np
     return np.array([value for _, value in sorted(found.result().per_query[MEASURE].items())])
 
 
-def _encoded(retriever: Retriever) -> EncodedTexts:
-    texts, encoder = AlignedTexts.bundled(), retriever.encoder
+def _encoded(encoder: Encoder) -> EncodedTexts:
+    """Encode the bundled texts, once for each of the last two models."""
+    name = digest_of(encoder)
+    if (known := _ENCODED.get(name)) is not None:
+        return known
+    texts = AlignedTexts.bundled()
     asked, told = (
         [[one.vectors for one in encode(side[language])] for language in texts.languages]
         for encode, side in (
@@ -125,7 +131,11 @@ def _encoded(retriever: Retriever) -> EncodedTexts:
             (encoder.encode_document, texts.passages),
         )
     )
-    return EncodedTexts(asked, [], told)
+    found = EncodedTexts(asked, [], told)
+    for older in list(_ENCODED)[:-1]:
+        _ENCODED.pop(older, None)
+    _ENCODED[name] = found
+    return found
 
 
 def _by_text(gains: npt.NDArray[np.float64], languages: int) -> npt.NDArray[np.float64]:
