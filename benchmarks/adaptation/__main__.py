@@ -80,7 +80,9 @@ def main() -> None:
     args.scratch.mkdir(parents=True, exist_ok=True)
     results = Results(args.out, model=args.model)
     forgetting = xquad(args.data)
-    other = Indexed(list(forgetting[0].corpus or ()), args.model, args.scratch / "xquad.index")
+    other = Indexed(
+        list(forgetting[0].corpus or ()), args.model, args.scratch / "xquad.index", ["late"]
+    )
     for name in args.only:
         passages, questions = read(name, args.data)
         own = Indexed(passages, args.model, args.scratch / f"{name}.index")

@@ -9,9 +9,10 @@ from pathlib import Path
 from lfm2_colbert_rag import Passage, QueryAdapter, Retriever, load_encoder
 from lfm2_colbert_rag.encoder.query_adapter import FILE
 from lfm2_colbert_rag.evaluation import Dataset, evaluate
+from lfm2_colbert_rag.types import Mode
 
 MEASURE = "nDCG@10"
-MODES = ("late", "hybrid")
+MODES: tuple[Mode, ...] = ("late", "hybrid")
 
 Values = Mapping[str, Mapping[str, float]]
 
@@ -23,10 +24,13 @@ class Indexed:
         passages: what is searched.
         model: the original model.
         path: of its index.
+        modes: how it is searched.
     """
 
-    def __init__(self, passages: Sequence[Passage], model: str, path: Path) -> None:
-        self.passages = passages
+    def __init__(
+        self, passages: Sequence[Passage], model: str, path: Path, modes: Sequence[Mode] = MODES
+    ) -> None:
+        self.passages, self._modes = passages, modes
         self._model, self._path = model, path
         self._known: dict[str, Values] = {}
         with self.opened() as retriever:
@@ -41,13 +45,13 @@ class Indexed:
         """Return the value of each query by mode with the original model, under a name kept."""
         if name not in self._known:
             with self.opened() as retriever:
-                self._known[name] = _asked(retriever, datasets)
+                self._known[name] = self._asked(retriever, datasets)
         return self._known[name]
 
     def after(self, datasets: Sequence[Dataset], trained: Path) -> Values:
         """Return the same with what a training gave."""
         with self._trained(trained) as retriever:
-            return _asked(retriever, datasets)
+            return self._asked(retriever, datasets)
 
     @contextmanager
     def _trained(self, folder: Path) -> Iterator[Retriever]:
@@ -59,12 +63,11 @@ class Indexed:
             retriever.add_stream(self.passages)
             yield retriever
 
-
-def _asked(retriever: Retriever, datasets: Sequence[Dataset]) -> Values:
-    found: dict[str, dict[str, float]] = {mode: {} for mode in MODES}
-    for number, dataset in enumerate(datasets):
-        got = evaluate(dataset, retriever, [MEASURE], modes=MODES, worst=0)
-        for mode in MODES:
-            values = got.result(mode).per_query[MEASURE]
-            found[mode] |= {f"{number} {query}": value for query, value in values.items()}
-    return found
+    def _asked(self, retriever: Retriever, datasets: Sequence[Dataset]) -> Values:
+        found: dict[str, dict[str, float]] = {mode: {} for mode in self._modes}
+        for number, dataset in enumerate(datasets):
+            got = evaluate(dataset, retriever, [MEASURE], modes=self._modes, worst=0)
+            for mode in self._modes:
+                values = got.result(mode).per_query[MEASURE]
+                found[mode] |= {f"{number} {query}": value for query, value in values.items()}
+        return found

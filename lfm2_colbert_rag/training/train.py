@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from .._support.extras import require
 from .._support.new_folder import new_folder
 from .._support.paths import PathLike, absolute_path
 from .._support.progress import ProgressLike, reporting
@@ -70,13 +71,22 @@ def train(
     try:
         with new_folder(folder, private=True) as scratch:
             with reporting(progress, steps, "training") as advance:
-                trained = train_query(encoder, task, scratch, advance)
+                trained = _way(settings.method)(encoder, task, scratch, advance)
             write_card(scratch, trained)
     except LFM2ColBERTError:
         raise
     except (OSError, MemoryError) as error:
         raise _named(error, folder) from error
     return trained
+
+
+def _way(method: str) -> Callable[[Encoder, Task, Path, Callable[[int], None]], Trained]:
+    if method == "query":
+        return train_query
+    require("torch", extra="training")
+    from .weights_training import train_weights
+
+    return train_weights
 
 
 def _named(error: OSError | MemoryError, folder: Path) -> Exception:

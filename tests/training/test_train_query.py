@@ -16,18 +16,7 @@ from lfm2_colbert_rag.errors import ConfigError, InputError, ModelError, Storage
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.training import Example, TrainingSettings, train
 
-CANARY = "zanzibarquokka"
-TEXTS = {
-    "doc-reset": f"Hold the reset key of the router for ten seconds {CANARY}.",
-    "doc-coffee": "The coffee machine is cleaned every month.",
-    "doc-library": "The library opens at nine and closes at six.",
-    "doc-unused": "Nobody asks for this one.",
-}
-EXAMPLES = (
-    Example(f"how do I restart it {CANARY}", ("doc-reset",), ("doc-coffee",)),
-    Example("when can I borrow books", ("doc-library",)),
-    Example("the machine tastes of lime", ("doc-coffee",), ("doc-library",)),
-)
+from .conftest import CANARY, EXAMPLES, TEXTS
 
 
 def test_the_folder_holds_an_adapter_and_a_card_and_nothing_of_the_texts(tmp_path: Path):

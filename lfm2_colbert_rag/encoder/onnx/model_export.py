@@ -72,7 +72,7 @@ def export_model(
 
 
 def _fill(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> None:
-    for source in _settings_files(checkpoint):
+    for source in settings_files(checkpoint):
         copy = folder / source.relative_to(checkpoint.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
@@ -82,7 +82,7 @@ def _fill(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> None:
     (folder / EXPORT_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _settings_files(checkpoint: Checkpoint) -> Iterator[Path]:
+def settings_files(checkpoint: Checkpoint) -> Iterator[Path]:
     """List what a checkpoint has besides its weights: settings, tokenizer, card, query adapter."""
     parts = {checkpoint.folder, checkpoint.tokenizer_file.parent}
     parts.update(path for path in checkpoint.folder.iterdir() if path.is_dir())
