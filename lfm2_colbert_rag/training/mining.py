@@ -137,21 +137,26 @@ class _Miner:
         if self._how.below_lexical:
             led = self._ranked(texts, self._how.below_lexical, "lexical")
         asked = self._encoder.encode_query(texts)
-        whole = [
-            len(spans) <= query_room(self._encoder) for spans in self._encoder.token_spans(texts)
-        ]
+        spans = self._encoder.token_spans(texts)
         found = []
-        for one, sums, first, query, short in zip(
-            questions, ranked, led, asked, whole, strict=True
-        ):
-            question = self._mapped(query.vectors)
-            # What is not read at once is asked in sentences, and its scores are no sums.
-            scores = {id: score / max(1, len(question)) for id, score in sums.items()}
-            if not short:
-                scores = dict(zip(sums, self._cosines(question, self._stored(sums)), strict=True))
+        for place, one in enumerate(questions):
+            question = self._mapped(asked[place].vectors)
+            scores = self._scores(question, ranked[place], tokens=len(spans[place]))
             limit = self._how.limit(self._best_answer(one, question, scores))
-            found.append([id for id in scores if id not in first and scores[id] <= limit])
+            kept = (id for id, score in scores.items() if score <= limit)
+            found.append([id for id in kept if id not in led[place]])
         return found
+
+    def _scores(
+        self, question: TokenMatrix, ranked: Mapping[str, float], *, tokens: int
+    ) -> dict[str, float]:
+        """Return the mean cosines of hits: their scores are sums of these.
+
+        What is not read at once is asked in sentences, and scores otherwise.
+        """
+        if tokens > query_room(self._encoder):
+            return dict(zip(ranked, self._cosines(question, self._stored(ranked)), strict=True))
+        return {id: score / max(1, len(question)) for id, score in ranked.items()}
 
     def _best_answer(
         self, one: Labelled, question: TokenMatrix, scores: Mapping[str, float]
