@@ -270,7 +270,7 @@ class Lfm2Backbone(nn.Module):
         self.config = config
         # Drawing weights on the meta device would load torch's compiler, which takes 8 s.
         table = torch.zeros(config.vocab_size, config.hidden_size)
-        self.embed_tokens = nn.Embedding(*table.shape, _weight=table)
+        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, _weight=table)
         self.layers = nn.ModuleList(Layer(config, kind) for kind in config.layer_types)
         self.embedding_norm = RMSNorm(config.hidden_size, config.norm_eps)
 
