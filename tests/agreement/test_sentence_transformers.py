@@ -216,4 +216,4 @@ def test_an_adapted_model_is_loaded_with_the_same_vectors(
     theirs, ours = peer.MultiVectorEncoder(str(folder.folder), device="cpu"), load(folder.folder)
     assert difference(ours.encode_query(TEXTS), theirs.encode_query(TEXTS)) <= VECTORS
     assert difference(ours.encode_document(TEXTS), theirs.encode_document(TEXTS)) <= VECTORS
-    assert difference(ours.encode_query(TEXTS), base.encode_query(TEXTS)) > 10 * VECTORS
+    assert ours.fingerprint["weights"] != base.fingerprint["weights"]
