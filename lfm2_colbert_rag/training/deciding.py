@@ -55,7 +55,7 @@ def _reasons(tests: Sequence[Figure], guards: Sequence[Figure], quoted: float) -
     if tests[0].questions < LEAST:
         yield (
             f"{tests[0].questions} judged questions prove nothing; label so many that at least "
-            f"{LEAST} are left to judge (a fifth of all)."
+            f"{LEAST} judge."
         )
     if quoted > 0.5:
         yield (

@@ -94,7 +94,8 @@ class Work:
         with new_folder(target) as scratch:
             scratch.chmod(0o700)
             _write(scratch / MANIFEST, as_json(manifest))
-            _write(scratch / SPLIT, as_json({**told, "sides": split.sides}))
+            parts = {"sides": split.sides, "folds": split.folds}
+            _write(scratch / SPLIT, as_json({**told, **parts}))
             for side, places in split.sides.items():
                 lines = "".join(_line(questions[place]) for place in places)
                 _write(scratch / f"{side}.jsonl", lines.encode())
@@ -129,7 +130,7 @@ class Work:
 
     @property
     def split(self) -> Mapping[str, Any]:
-        """How the questions were divided: ``by``, ``largest``, ``groups``, ``sides``."""
+        """How the questions were divided: ``by``, ``largest``, ``groups``, ``sides``, ``folds``."""
         return _load(self.folder / SPLIT)
 
     def require(self, retriever: Retriever) -> None:
@@ -159,6 +160,22 @@ class Work:
         named = {id for one in found for id in (*one.grades, *one.negatives)}
         gone = named - set(known_ids(retriever, sorted(named)))
         return [left for one in found if (left := one.without(gone)) is not None]
+
+    def folds(self, questions: Sequence[Labelled]) -> list[tuple[int, ...]]:
+        """Return the places of the training questions that judge together; empty where others do.
+
+        Args:
+            questions: the training questions that are left.
+        """
+        with _damages(self.folder / SPLIT):
+            known = [tuple(map(int, part)) for part in self.split["folds"]]
+        if not known:
+            return []
+        asked = [one.question for one in self.questions("train")]
+        places = {one.question: place for place, one in enumerate(questions)}
+        parts = ([places.get(asked[place]) for place in part] for part in known)
+        left = (tuple(place for place in part if place is not None) for part in parts)
+        return [part for part in left if part]
 
     def examples(self, side: Side = "train", retriever: Retriever | None = None) -> list[Example]:
         """Return the questions of one side as models are trained on them; see :meth:`questions`."""

@@ -28,7 +28,7 @@ def pairs(tmp_path):
 
 def test_step_by_step_to_an_adopted_model(run, index, pairs, tmp_path):
     work, model = tmp_path / "work", tmp_path / "model"
-    mined = run("adapt", "mine", index, "--into", work, "--pairs", pairs)
+    mined = run("adapt", "mine", index, "--into", work, "--pairs", pairs, "--method", "layers")
     assert mined.code == 0
     assert "train 12" in mined.out
     with Retriever.open(index) as opened:
