@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .index.settings import SearchSettings
     from .retriever import Retriever
     from .retriever.fields import MetadataField, describe_fields, why_nothing
+    from .retriever.maintenance.migration import Migration, MigrationStatus
     from .retriever.maintenance.purging import PurgeReceipt
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
@@ -73,6 +74,8 @@ __all__ = [
     "Leg",
     "Match",
     "MetadataField",
+    "Migration",
+    "MigrationStatus",
     "Mode",
     "Passage",
     "PurgeReceipt",
@@ -118,6 +121,8 @@ _HOME = {
     "IndexOptions": ".retriever.options",
     "LFM2ColBERTError": ".errors",
     "MetadataField": ".retriever.fields",
+    "Migration": ".retriever.maintenance.migration",
+    "MigrationStatus": ".retriever.maintenance.migration",
     "PurgeReceipt": ".retriever.maintenance.purging",
     "Recall": ".retriever.maintenance.recall",
     "Retriever": ".retriever",

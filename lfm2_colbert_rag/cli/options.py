@@ -123,8 +123,9 @@ QueryAdapterOption = Annotated[
     typer.Option(
         "--query-adapter",
         metavar="auto|none|FILE",
-        help="The map that questions go through. auto: the model's own, which takes language out "
-        "of them where an index holds several. A file: what lfm2-colbert align wrote.",
+        help="The map that questions go through. auto: the index's own, and the model's, which "
+        "takes language out of them where an index holds several. A file: what lfm2-colbert align "
+        "wrote.",
     ),
 ]
 TargetOption = Annotated[

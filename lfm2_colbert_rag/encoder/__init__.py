@@ -6,6 +6,7 @@ Importing this loads neither torch, nor onnxruntime, nor a tokenizer; :func:`loa
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +22,7 @@ __all__ = ["DEFAULT_MODEL", "Encoder", "load_encoder", "read_fingerprint"]
 
 DEFAULT_MODEL = "LiquidAI/LFM2-ColBERT-350M"
 
-_HASH = "hash"
+_HASH = re.compile(r"hash(?::([0-9]{1,9}))?")
 _MEMBERS = (
     "name",
     "dim",
@@ -49,8 +50,9 @@ def load_encoder(
 
     Args:
         model: ``"nano"`` for the bundled model, ``"small"`` for the better one of the distribution
-            ``lfm2-colbert-small``, ``"hash"`` for the test double that needs no weights, a local
-            folder, a Hugging Face hub id, or an encoder, which is returned as it is.
+            ``lfm2-colbert-small``, ``"hash"`` for the test double that needs no weights (and
+            ``"hash:7"`` for another of its kind), a local folder, a Hugging Face hub id, or an
+            encoder, which is returned as it is.
         engine: ``"onnx"`` runs LFM2, BERT, XLM-RoBERTa and ModernBERT models on the CPU and needs
             no torch; ``"torch"`` runs every model, on any device; ``"auto"`` takes the first where
             it can.
@@ -81,10 +83,10 @@ def load_encoder(
     """
     if not isinstance(model, str | os.PathLike):
         return _checked(model)
-    if model == _HASH:
+    if (double := _HASH.fullmatch(os.fspath(model))) is not None:
         from .hash import HashEncoder
 
-        return HashEncoder()
+        return HashEncoder(salt=int(double[1] or 0))
     folder = resolve_model(model, revision=revision)
     from .registry import Options, shared_encoder
 
@@ -131,7 +133,7 @@ def read_fingerprint(
         ModelNotFoundError: no such folder or hub id, or the hub is out of reach.
         ModelFormatError: the checkpoint is not one that can be run.
     """
-    if not isinstance(model, str | os.PathLike) or model == _HASH:
+    if not isinstance(model, str | os.PathLike) or _HASH.fullmatch(os.fspath(model)):
         return load_encoder(model).fingerprint
     from .checkpoint import Checkpoint
 

@@ -33,6 +33,7 @@ class HashEncoder:
         dim: width of the vectors.
         document_length: words of a passage that are kept.
         query_length: words of a query that are kept.
+        salt: another number makes another model of it: no word has the same vector. 0 is none.
 
     Example:
         >>> encoder = HashEncoder()
@@ -40,8 +41,11 @@ class HashEncoder:
         (2, 32)
     """
 
-    def __init__(self, dim: int = 32, document_length: int = 512, query_length: int = 512) -> None:
+    def __init__(
+        self, dim: int = 32, document_length: int = 512, query_length: int = 512, salt: int = 0
+    ) -> None:
         self._dim = dim
+        self._salt = salt
         self._document_length = document_length
         self._query_length = query_length
         self._longest = max(document_length, query_length)
@@ -49,7 +53,7 @@ class HashEncoder:
     @property
     def name(self) -> str:
         """The name that :func:`~lfm2_colbert_rag.encoder.load_encoder` knows it by."""
-        return "hash"
+        return f"hash:{self._salt}" if self._salt else "hash"
 
     @property
     def dim(self) -> int:
@@ -69,11 +73,13 @@ class HashEncoder:
     @property
     def fingerprint(self) -> Fingerprint:
         """Everything that decides the vectors."""
+        salted = {"salt": self._salt} if self._salt else {}
         return {
             "kind": "hash",
             "dim": self._dim,
             "document_length": self._document_length,
             "normal_form": NORMAL_FORM,
+            **salted,
         }
 
     def encode_query(self, texts: Sequence[str]) -> list[TokenVectors]:
@@ -103,7 +109,8 @@ class HashEncoder:
         # A word that comes again costs next to nothing.
         known = {word: number for number, word in enumerate(dict.fromkeys(words))}
         hashes = [_word_hash(word) for word in known]
-        vectors = np.array([_unit_vector(h, self._dim) for h in hashes], dtype=np.float32)
+        seeds = [h + self._salt for h in hashes]
+        vectors = np.array([_unit_vector(h, self._dim) for h in seeds], dtype=np.float32)
         numbers = np.fromiter(map(known.__getitem__, words), np.intp, len(words))
         return TokenVectors(
             vectors.reshape(-1, self._dim)[numbers],

@@ -269,8 +269,8 @@ class Lfm2Backbone(nn.Module):
         super().__init__()
         self.config = config
         # Drawing weights on the meta device would load torch's compiler, which takes 8 s.
-        table = torch.zeros(config.vocab_size, config.hidden_size)
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size, _weight=table)
+        sizes = (config.vocab_size, config.hidden_size)
+        self.embed_tokens = nn.Embedding(sizes[0], sizes[1], _weight=torch.zeros(sizes))
         self.layers = nn.ModuleList(Layer(config, kind) for kind in config.layer_types)
         self.embedding_norm = RMSNorm(config.hidden_size, config.norm_eps)
 

@@ -7,12 +7,13 @@ no map again in the next moment.
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, BinaryIO, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +24,7 @@ from .._support.safe_json import JsonError, parse_json
 from ..errors import ConfigError, ModelFormatError
 from ..types import TokenVectors
 from .model_files import require_file
-from .protocol import Encoder
+from .protocol import Encoder, Fingerprint
 from .weights import read_array, stored_tensors
 
 FILE = "query_adapter.safetensors"
@@ -97,18 +98,44 @@ class QueryAdapter:
         """Map an encoded query."""
         return replace(encoded, vectors=self.map(encoded.vectors))
 
+    def followed_by(self, other: QueryAdapter) -> QueryAdapter:
+        """Return what maps as this one does first, and another of the same model after it.
+
+        It is used wherever this one is.
+
+        Example:
+            >>> first = QueryAdapter(np.diag([0, 1]).astype(np.float32), "", "always")
+            >>> both = first.followed_by(QueryAdapter(np.eye(2, dtype=np.float32)[::-1], ""))
+            >>> both.map(np.array([[0.6, 0.8]], np.float32)).tolist()
+            [[1.0, 0.0]]
+        """
+        return QueryAdapter(
+            product(other.matrix, self.matrix),
+            self.weights,
+            self.use,
+            {"summary": f"{self.summary}; then {other.summary}"},
+        )
+
+    def fits(self, fingerprint: Fingerprint, dim: int) -> bool:
+        """Tell whether it was made for a model of this fingerprint and this width."""
+        return (weights_in(fingerprint), dim) == (self.weights, self.dim)
+
     def require_model(self, encoder: Encoder) -> None:
         """Refuse to map the vectors of another model.
 
         Raises:
             ConfigError: it was made for other weights, or another width.
         """
-        if (weights_of(encoder), encoder.dim) != (self.weights, self.dim):
-            raise ConfigError(
-                f"this query adapter ({self.summary}) was made for another model than "
-                f"{encoder.name!r}: its vectors would mean nothing. Make one for this model: "
-                f"lfm2-colbert align {encoder.name}"
-            )
+        if not self.fits(encoder.fingerprint, encoder.dim):
+            raise self.misfit(encoder.name)
+
+    def misfit(self, model: str) -> ConfigError:
+        """Return the error about a model that this adapter was not made for."""
+        return ConfigError(
+            f"this query adapter ({self.summary}) was made for another model than "
+            f"{model!r}: its vectors would mean nothing. Make one for this model: "
+            f"lfm2-colbert align {model}"
+        )
 
     def save(self, path: Path) -> None:
         """Write it as one safetensors file, whole or not at all.
@@ -116,11 +143,33 @@ class QueryAdapter:
         Raises:
             OSError: the file cannot be written.
         """
+        write_whole(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """Return what :meth:`save` writes: the same bytes for the same adapter."""
         from safetensors.numpy import save
 
         meta = {"weights": self.weights, "use": self.use, "origin": json.dumps(dict(self.origin))}
-        content = save({_MATRIX: np.ascontiguousarray(self.matrix)}, metadata=meta)
-        write_whole(path, _in_order(content))
+        return _in_order(save({_MATRIX: np.ascontiguousarray(self.matrix)}, metadata=meta))
+
+    @classmethod
+    def from_bytes(cls, content: bytes) -> QueryAdapter:
+        """Read what :meth:`to_bytes` gave.
+
+        Raises:
+            ModelFormatError: it is something else.
+        """
+        from safetensors import SafetensorError
+        from safetensors.numpy import load
+
+        try:
+            tensors = load(content)
+            matrix = tensors.pop(_MATRIX)
+            if tensors or matrix.dtype != np.float32:
+                raise ModelFormatError(f"it holds {sorted(tensors)[:5]} or {matrix.dtype}")
+            return cls(matrix, **_described(io.BytesIO(content)))
+        except (ConfigError, JsonError, SafetensorError, LookupError, TypeError, ValueError) as no:
+            raise ModelFormatError(f"this is no query adapter ({no}).") from no
 
     @classmethod
     def read(cls, path: Path) -> QueryAdapter:
@@ -141,7 +190,9 @@ class QueryAdapter:
         if len(shape) != 2 or max(shape) > _LARGEST:
             raise ModelFormatError(f"{path} holds a query adapter of the shape {shape}.")
         try:
-            return cls(read_array(tensors[_MATRIX]), **_described(path))
+            with path.open("rb") as stream:
+                described = _described(stream)
+            return cls(read_array(tensors[_MATRIX]), **described)
         except (ConfigError, JsonError, KeyError, TypeError) as error:
             raise ModelFormatError(
                 f"{path} cannot be read as a query adapter ({error}). Make it anew: "
@@ -174,14 +225,17 @@ def weights_of(encoder: Encoder) -> str:
         >>> weights_of(HashEncoder()) == weights_of(HashEncoder())
         True
     """
-    fingerprint = encoder.fingerprint
+    return weights_in(encoder.fingerprint)
+
+
+def weights_in(fingerprint: Fingerprint) -> str:
+    """Name the weights of the model that has a fingerprint; see :func:`weights_of`."""
     named = fingerprint.get("weights")
     return named if isinstance(named, str) else json.dumps(dict(fingerprint), sort_keys=True)
 
 
-def _described(path: Path) -> dict[str, Any]:
+def _described(stream: BinaryIO) -> dict[str, Any]:
     """Return what a file says of its matrix."""
-    with path.open("rb") as stream:
-        size = int.from_bytes(stream.read(8), "little")
-        said = parse_json(stream.read(size))["__metadata__"]
+    size = int.from_bytes(stream.read(8), "little")
+    said = parse_json(stream.read(size))["__metadata__"]
     return {"weights": said["weights"], "use": said["use"], "origin": parse_json(said["origin"])}

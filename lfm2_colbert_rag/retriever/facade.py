@@ -34,6 +34,7 @@ from .._support.validation import (
 )
 from ..encoder import Encoder
 from ..encoder.lazy import LazyEncoder, ModelLike
+from ..encoder.query_adapter import QueryAdapter
 from ..errors import InputError
 from ..filters import EVERYTHING, field_name, parse_field, parse_where
 from ..storage.backup import copy_index, restore_index
@@ -56,6 +57,8 @@ from ..types import (
 )
 from .ingest.ingestor import TEXTS, Ingestor
 from .maintenance.compaction import Compactor
+from .maintenance.migrating import Migrator, NewModel
+from .maintenance.migration import Migration, MigrationStatus
 from .maintenance.optimizer import SAMPLE, Optimizer
 from .maintenance.purging import PurgeReceipt, purge
 from .maintenance.recall import Recall
@@ -123,6 +126,7 @@ class Retriever:
         self._after_commit = partial(_settle, self._compactor, self._searcher)
         self._ingestor = Ingestor(store, encoder, self._after_commit)
         self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
+        self._migrator = Migrator(store, self._searcher)
         whole = Whole(
             *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
             partial(purge, store, self._optimizer),
@@ -153,8 +157,9 @@ class Retriever:
             mode: how this retriever searches unless told otherwise, see :meth:`search`. None:
                 ``"hybrid"`` where the index keeps the terms of its passages, else ``"late"``.
             query_adapter: the map that queries go through unless told otherwise: ``"auto"``, which
-                None means: the one that comes with the model, which takes language out of them
-                where an index holds several; ``"none"``; a file of ``lfm2-colbert align``, or a
+                None means: that of the index, see :meth:`migrate`, and then the one that comes with
+                the model, which takes language out of them where an index holds several;
+                ``"none"``; a file of ``lfm2-colbert align``, or a
                 :class:`~lfm2_colbert_rag.QueryAdapter`. Passages are stored as ever.
             read_only: refuse to write. Where the folder cannot be written this is so by itself.
             target_recall: search a compressed index just as thoroughly as this recall@10 against
@@ -310,6 +315,16 @@ class Retriever:
             'hybrid'
         """
         return self._searcher.mode(Asked(1, mode=self._mode))
+
+    @property
+    def query_adapter(self) -> QueryAdapter | None:
+        """The map that questions go through as the index is now; None where there is none.
+
+        Example:
+            >>> Retriever.from_texts(["a lock"], model="hash").query_adapter is None
+            True
+        """
+        return self._store.whole(lambda: self._searcher.adapter(self._store.snapshot()))
 
     def __len__(self) -> int:
         """Return the number of live passages."""
@@ -1146,6 +1161,94 @@ class Retriever:
         with self._store.pinned():
             return purge(self._store, self._optimizer, EVERYTHING, progress)
 
+    def migrate(
+        self,
+        model: NewModel,
+        *,
+        keep: float | str = "7d",
+        questions: Sequence[str] | None = None,
+        despite_gate: bool = False,
+        progress: ProgressLike = None,
+    ) -> Migration:
+        """Let another query adapter serve, in one commit; what serves now can be brought back.
+
+        All who have the index open, in whatever process, follow with their next question, and
+        every answer is of what served before or of what serves now, never of both.
+
+        Args:
+            model: a :class:`~lfm2_colbert_rag.QueryAdapter`, its file, or a folder that holds one
+                as ``query_adapter.safetensors``. The index keeps a copy.
+            keep: how long :meth:`rollback` shall be possible: seconds, or a time such as ``"7d"``
+                or ``"12h"``. Longer than that, until the next :meth:`optimize`, it is as well.
+            questions: the canary: up to 50 of them are asked before and after, and
+                :attr:`Migration.overlap` tells how many answers are the same. That stops nothing.
+            despite_gate: take also what was judged and not adopted, as ``verdict.json`` in the
+                model's folder says.
+            progress: see :meth:`add`; it counts passages.
+
+        Returns:
+            What was done. Where the same serves already, nothing was.
+
+        Raises:
+            ConfigError: the adapter is of another model, or was not adopted, or a time that is
+                none; nothing was changed.
+            ModelFormatError: the file is damaged, or holds no adapter.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+
+        Example:
+            >>> retriever.migrate("adapted", questions=["Where is the key?"])  # doctest: +SKIP
+        """
+        texts = None if questions is None else check_queries(questions)
+        return self._store.whole(
+            lambda: self._migrator.migrate(
+                model, keep=keep, despite_gate=despite_gate, questions=texts, progress=progress
+            )
+        )
+
+    def migration(self) -> MigrationStatus:
+        """Say what serves the index, and what did before, if that is kept.
+
+        Example:
+            >>> retriever = Retriever.from_texts(["a lock"], model="hash")
+            >>> status = retriever.migration()
+            >>> status.model, status.can_roll_back
+            ('hash', False)
+        """
+        return self._store.whole(self._migrator.status)
+
+    def rollback(self, *, progress: ProgressLike = None) -> Migration:
+        """Let serve again what served before the last :meth:`migrate`, in one commit.
+
+        What serves now is kept as long in its place, so that a second rollback takes the first
+        one back.
+
+        Args:
+            progress: see :meth:`add`; it counts passages.
+
+        Raises:
+            ConfigError: nothing that served before is kept; nothing was changed.
+            IndexCorruptError: what was kept is damaged; nothing was changed.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+        """
+        return self._store.whole(lambda: self._migrator.rollback(progress))
+
+    def forget_previous(self) -> None:
+        """Remove what served before the last :meth:`migrate` from the folder, for good.
+
+        :meth:`optimize` does so by itself once the time is over for which it was to be kept.
+
+        Raises:
+            ConfigError: nothing that served before is kept.
+            IndexLockedError: another writer held the index for too long; nothing was changed.
+            StorageFullError: the disk is full; nothing was changed.
+            ReadOnlyError: the index may only be read.
+        """
+        self._store.whole(self._migrator.forget)
+
     def tune_fusion(
         self,
         queries: Mapping[str, str],
@@ -1218,7 +1321,8 @@ class Retriever:
         """Write texts, metadata and vectors as plain files, which need no library of ours.
 
         The folder holds ``passages.jsonl``, ``vectors.npy``, ``token_counts.npy``,
-        ``token_ids.npy``, ``spans.npy``, ``windows.npy`` and ``export.json``; the documentation of
+        ``token_ids.npy``, ``spans.npy``, ``windows.npy`` and ``export.json``, and where the index
+        has an adapter ``query_adapter.safetensors``; the documentation of
         ``lfm2_colbert_rag.storage.exchange.own`` has their shapes. :meth:`import_dump` reads it.
 
         Args:

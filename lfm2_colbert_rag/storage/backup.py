@@ -16,9 +16,11 @@ from .._support.system_errors import system_errors
 from ..errors import IndexBusyError, IndexCorruptError, IndexNotFoundError, StoredIndexError
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
+from .adapters import AdapterInfo
 from .atomic import is_taken, new_folder
 from .catalog import FILE_NAME, Catalog
-from .layout import CODEBOOKS, SEGMENTS, require_catalog, require_folders
+from .commits import Contents
+from .layout import ADAPTERS, CODEBOOKS, SEGMENTS, require_catalog, require_folders
 from .store import Store
 from .verification import find_damage
 
@@ -116,7 +118,7 @@ def _copy_whole(backup: Path, folder: Path, progress: ProgressLike) -> list[str]
         problems = catalog.check()
         if problems:
             return problems
-        _copy_folders(backup, folder, *catalog.folders(), progress, problems)
+        _copy_folders(backup, folder, catalog.contents(), progress, problems)
         return problems or find_damage(folder, catalog, progress=progress)
     finally:
         catalog.close()
@@ -125,25 +127,25 @@ def _copy_whole(backup: Path, folder: Path, progress: ProgressLike) -> list[str]
 def _copy_folders(
     source: Path,
     target: Path,
-    segments: Sequence[SegmentInfo],
-    codebooks: Sequence[CodebookInfo],
+    contents: Contents,
     progress: ProgressLike,
     problems: list[str] | None = None,
 ) -> None:
-    """Copy the files of segments and codebooks.
+    """Copy the files of segments, codebooks and adapters.
 
     Where ``problems`` are given, what is wrong with a file goes there; otherwise it is raised.
     """
-    everything: list[tuple[str, SegmentInfo | CodebookInfo]] = []
-    everything += [(SEGMENTS, info) for info in segments]
-    everything += [(CODEBOOKS, info) for info in codebooks]
-    for kind in (SEGMENTS, CODEBOOKS):
+    everything: list[tuple[str, SegmentInfo | CodebookInfo | AdapterInfo]] = []
+    everything += [(SEGMENTS, info) for info in contents.segments]
+    everything += [(CODEBOOKS, info) for info in contents.codebooks]
+    everything += [(ADAPTERS, info) for info in contents.adapters]
+    for kind in (SEGMENTS, CODEBOOKS, *([ADAPTERS] if contents.adapters else [])):
         (target / kind).mkdir()
     total = sum(info.size for _, info in everything) // _BLOCK
     with reporting(progress, total, "copying, in MB") as report:
         for kind, info in everything:
             try:
-                _copy_arrays(source, target, kind, info, report)
+                _copy_one(source, target, kind, info, report)
             except (FileNotFoundError, IndexCorruptError) as error:
                 if problems is None:
                     raise
@@ -153,15 +155,11 @@ def _copy_folders(
 
 def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool:
     """Copy the newest generation; False if a segment of it was removed meanwhile."""
-    segments, codebooks = store.catalog.copy_to(folder / FILE_NAME)
+    contents = store.catalog.copy_to(folder / FILE_NAME)
     try:
-        _copy_folders(store.folder, folder, segments, codebooks, progress)
+        _copy_folders(store.folder, folder, contents, progress)
     except FileNotFoundError as error:
-        changes = store.catalog.changes_since(-1)
-        names = {info.name for info in changes.segments} | {one.name for one in changes.codebooks}
-        if not names.issuperset([info.name for info in segments]):
-            return False
-        if not names.issuperset([info.name for info in codebooks]):
+        if not store.catalog.contents().names >= contents.names:
             return False
         raise IndexCorruptError(
             f"{error.filename} is missing, so {store.folder} cannot be copied. {_REMEDY}"
@@ -169,19 +167,30 @@ def _copy_generation(store: Store, folder: Path, progress: ProgressLike) -> bool
     return True
 
 
-def _copy_arrays(
-    source: Path, target: Path, kind: str, info: SegmentInfo | CodebookInfo, report: _Report
+def _copy_one(
+    source: Path,
+    target: Path,
+    kind: str,
+    info: SegmentInfo | CodebookInfo | AdapterInfo,
+    report: _Report,
 ) -> None:
+    if isinstance(info, AdapterInfo):
+        _copy_checked(require_folders(source, kind) / info.file, target / kind, report, info.size,
+                      info.name)  # fmt: skip
+        return
     folder = require_folders(source, kind, info.name)
     (target / kind / info.name).mkdir()
     for key, expected in sorted(info.files.items()):
-        file = folder / f"{key}.npy"
-        copy = target / kind / info.name / file.name
-        digest = _copy_file(file, copy, report, expected.size)
-        if expected.sha256 != digest:
-            raise IndexCorruptError(
-                f"{file} was altered: its checksum differs, so it cannot be copied. {_REMEDY}"
-            )
+        copies = target / kind / info.name
+        _copy_checked(folder / f"{key}.npy", copies, report, expected.size, expected.sha256)
+
+
+def _copy_checked(file: Path, target: Path, report: _Report, size: int, sha256: str) -> None:
+    """Copy a file into a folder, and compare it with its checksum."""
+    if _copy_file(file, target / file.name, report, size) != sha256:
+        raise IndexCorruptError(
+            f"{file} was altered: its checksum differs, so it cannot be copied. {_REMEDY}"
+        )
 
 
 def _copy_file(source: Path, target: Path, report: _Report, size: int | None = None) -> str:

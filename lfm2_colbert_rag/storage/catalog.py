@@ -33,9 +33,10 @@ from ..index.compressed.codebook import CodebookInfo
 from ..index.lexical.analyser import VERSION as ANALYSER_VERSION
 from ..index.segment import SegmentInfo
 from ..types import Passage
+from .adapters import named_adapters
 from .careful import be_careful
 from .checksums import row_sum
-from .commits import Changes, Commit, Counts, Head
+from .commits import Changes, Commit, Contents, Counts, Head
 from .connections import Connections
 from .filter_sql import (
     create_index,
@@ -269,10 +270,10 @@ class Catalog:
         with self._connections.reading() as connection:
             return codebooks(connection)
 
-    def folders(self) -> tuple[list[SegmentInfo], tuple[CodebookInfo, ...]]:
-        """Return the segments and the codebooks of all generations."""
+    def contents(self) -> Contents:
+        """Return what lies in files of their own, of all generations."""
         with self._connections.reading_one_state() as connection:
-            return every_segment(connection), codebooks(connection)
+            return _contents(connection, every_segment(connection))
 
     def changed_since(self, generation: int) -> int:
         """Count the passages that were added and removed after a generation."""
@@ -386,6 +387,7 @@ class Catalog:
                 insert_codebook(connection, commit.codebook, commit.generation)
             drop_codebooks(connection)
             write_settings(connection, commit.settings)
+            write_values(connection, "measurements", commit.measured)
             _insert_generation(connection, commit.generation, now, len(rows), len(commit.removed))
 
     def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
@@ -393,11 +395,11 @@ class Catalog:
         with self._connections.reading() as connection:
             return passage_sizes(connection, generation)
 
-    def copy_to(self, path: Path) -> tuple[tuple[SegmentInfo, ...], tuple[CodebookInfo, ...]]:
+    def copy_to(self, path: Path) -> Contents:
         """Write a consistent copy of the catalog, while others read and write this one.
 
         Returns:
-            The live segments and the codebooks of the generation that was copied.
+            What of the generation that was copied lies in files of their own.
         """
         path.unlink(missing_ok=True)
         target = sqlite3.connect(path)
@@ -406,7 +408,7 @@ class Catalog:
             with self._connections.reading() as connection:
                 _copy(connection, target, path)
             self._settle(target, path)
-            return live_segments(target, newest_generation(target)), codebooks(target)
+            return _contents(target, live_segments(target, newest_generation(target)))
         finally:
             target.close()
 
@@ -454,6 +456,11 @@ class Catalog:
                 f"{FORMAT_VERSION} with analyser {ANALYSER_VERSION}. Use the version that wrote "
                 "it, or index the texts again in a new folder."
             )
+
+
+def _contents(connection: sqlite3.Connection, segments: Sequence[SegmentInfo]) -> Contents:
+    settings = IndexSettings.from_json(read_settings(connection))
+    return Contents(segments, codebooks(connection), named_adapters(settings))
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, path: Path) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..index.lexical.postings import Postings
     from ..index.segment import SegmentInfo
     from ..types import Passage
+    from .adapters import AdapterInfo
     from .settings import IndexSettings
     from .staging import StagedSegment
 
@@ -109,6 +110,30 @@ class Changes:
 
 
 @dataclass(frozen=True)
+class Contents:
+    """What of an index lies in files of their own.
+
+    Attributes:
+        segments: its segments.
+        codebooks: its codebooks, the newest last.
+        adapters: its query adapters.
+    """
+
+    segments: Sequence[SegmentInfo]
+    codebooks: Sequence[CodebookInfo]
+    adapters: Sequence[AdapterInfo]
+
+    @property
+    def names(self) -> set[str]:
+        """The names of all of them, as they lie in their folders."""
+        return {
+            *(one.name for one in self.segments),
+            *(one.name for one in self.codebooks),
+            *(one.file for one in self.adapters),
+        }
+
+
+@dataclass(frozen=True)
 class Counts:
     """Sizes of one generation."""
 
@@ -152,6 +177,7 @@ class Commit:
         postings: the posting lists of ``passages``, in parts; where they are missing and the index
             keeps some, the passages are pending.
         settings: settings of the index that are others from now on.
+        measured: measurements that are others from now on.
     """
 
     generation: int
@@ -163,3 +189,4 @@ class Commit:
     resized: Sequence[tuple[int, int, int]] = ()
     postings: Sequence[Postings] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
+    measured: Mapping[str, Any] = field(default_factory=dict)

@@ -16,12 +16,14 @@ from ..errors import IndexCorruptError, IndexMismatchError
 from ..index.base import LiveSegment, LiveSegments
 from ..index.compressed.codebook import CodebookInfo
 from ..index.segment import SegmentInfo
+from .adapters import AdapterInfo, read_adapter
 from .folder import IndexFolder
 from .locks import FolderLocks
 from .segments import SegmentOpener
 from .settings import IndexSettings
 
 if TYPE_CHECKING:
+    from ..encoder.query_adapter import QueryAdapter
     from .catalog import Catalog
     from .commits import Changes
 
@@ -39,6 +41,7 @@ class Snapshot:
         codebooks: its codebooks, the newest last.
         segments: its segments, and the passages that live in them.
         folder: the folder that it is of; generations of different folders have nothing in common.
+        adapter: the map that questions to it go through; None for none.
     """
 
     generation: int
@@ -46,6 +49,7 @@ class Snapshot:
     codebooks: tuple[CodebookInfo, ...]
     segments: LiveSegments
     folder: IndexFolder
+    adapter: QueryAdapter | None = None
 
 
 class Home:
@@ -136,6 +140,7 @@ class Home:
             return
         known = {live.segment.info.name: live for live in old.segments}
         opened = [self._live_segment(info, known, changes) for info in changes.segments]
+        adapter = self._adapter(old, changes.settings)
         if self.folder.root == self.folder.path:  # the segments were opened by a mere name
             self.folder.require_named()
         if changes.codebooks != old.codebooks:
@@ -146,7 +151,14 @@ class Home:
             changes.codebooks,
             LiveSegments(opened),
             self.folder,
+            adapter,
         )
+
+    def _adapter(self, old: Snapshot, settings: IndexSettings) -> QueryAdapter | None:
+        if old.adapter is not None and old.settings.query_adapter == settings.query_adapter:
+            return old.adapter
+        info = AdapterInfo.of(settings.query_adapter)
+        return None if info is None else read_adapter(self.folder.root, info, settings)
 
     def _live_segment(
         self, info: SegmentInfo, known: Mapping[str, LiveSegment], changes: Changes

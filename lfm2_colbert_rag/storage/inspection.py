@@ -9,6 +9,7 @@ from contextlib import suppress
 from ..errors import REMEDY, IndexCorruptError
 from ..index.described import LARGEST
 from . import posting_sql
+from .adapters import named_adapters
 from .filter_sql import damaged_indexes
 from .folder_rows import codebooks, every_segment
 from .passage_rows import damaged_passages, senseless_passages
@@ -83,7 +84,7 @@ def _essentials(connection: sqlite3.Connection) -> list[str]:
     ]
     return foreign or _told(
         lambda: newest_generation(connection),
-        lambda: IndexSettings.from_json(read_settings(connection)),
+        lambda: named_adapters(IndexSettings.from_json(read_settings(connection))),
         lambda: posting_sql.read_state(connection),
         lambda: every_segment(connection),
         lambda: codebooks(connection),

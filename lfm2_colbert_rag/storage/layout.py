@@ -13,6 +13,7 @@ from ..errors import REMEDY, IndexCorruptError
 CATALOG = "catalog.sqlite"
 SEGMENTS = "segments"
 CODEBOOKS = "codebooks"
+ADAPTERS = "adapters"
 STAGING = "staging"
 LOCK = "writer.lock"
 HOLDER = "writer.json"
@@ -23,7 +24,7 @@ _NAME = re.compile(r"[0-9a-f-]{1,64}")
 
 
 def check_name(name: object) -> str:
-    """Return the name of a segment or a codebook if it may become part of a path.
+    """Return the name of a segment, a codebook or an adapter if it may become part of a path.
 
     A catalog from elsewhere may say ``../other`` or ``/home``, and segments are removed by name.
 
@@ -36,10 +37,11 @@ def check_name(name: object) -> str:
     """
     if isinstance(name, str) and _NAME.fullmatch(name):
         return name
-    shown = ascii(name)
+    said = ascii(name)
+    shown = said[:100] + "..." * (len(said) > 100)
     raise IndexCorruptError(
-        f"the catalog names a segment or a codebook {shown[:100]}{'...' * (len(shown) > 100)}, "
-        f"which this library never does. {REMEDY}"
+        f"the catalog names a segment, a codebook or an adapter {shown}, which this library never "
+        f"does. {REMEDY}"
     )
 
 

@@ -20,7 +20,7 @@ from .._support.system_errors import raise_named
 from ..errors import IndexLockedError, IndexUnavailableError
 from .file_lock import FileLock, Timeout, give_up, require_lockable, try_lock
 from .folder import IndexFolder
-from .layout import CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
+from .layout import ADAPTERS, CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
 from .retired import is_retired
 
 logger = logging.getLogger(__name__)
@@ -141,13 +141,13 @@ class FolderLocks:
         """Remove what killed writers left behind; to be called while :meth:`writing`.
 
         Args:
-            named: the segments and codebooks that are in use.
+            named: the segments, codebooks and files of adapters that are in use.
 
         Returns:
             False if some is still there, because readers have it open.
         """
         gone = True
-        for room in (SEGMENTS, CODEBOOKS):
+        for room in (SEGMENTS, CODEBOOKS, ADAPTERS):
             for name in self._home.names(room):
                 if name not in named:
                     gone &= self._remove_orphan(f"{room}/{name}")

@@ -34,6 +34,10 @@ class IndexSettings:
         pool_fit: what was fitted to the first passages for pooling, as a JSON object; None until
             there were enough.
         fusion: how the legs of a hybrid search are fused, as a JSON object; None for the default.
+        query_adapter: the adapter that questions go through, as a JSON object, see
+            :class:`~.adapters.AdapterInfo`; None for none.
+        former: what served before the last migration, as a JSON object, see
+            :class:`~.former.Former`; None where nothing of it is kept.
 
     Raises:
         IndexCorruptError: a value that no version of the library writes.
@@ -53,6 +57,8 @@ class IndexSettings:
     storage: Storage = "auto"
     pool_fit: Mapping[str, Any] | None = None
     fusion: Mapping[str, Any] | None = None
+    query_adapter: Mapping[str, Any] | None = None
+    former: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         sizes = (
@@ -71,7 +77,7 @@ class IndexSettings:
             raise _corrupt(f"storage is {self.storage!r:.40} and nbits {self.nbits!r:.40}")
         if not isinstance(self.model, str) or not isinstance(self.fingerprint, Mapping):
             raise _corrupt(f"model is {self.model!r:.40}, of {self.fingerprint!r:.40}")
-        for name in ("pooling_rule", "pool_fit", "fusion"):
+        for name in ("pooling_rule", "pool_fit", "fusion", "query_adapter", "former"):
             if not isinstance(getattr(self, name), Mapping | None):
                 raise _corrupt(f"{name} is {getattr(self, name)!r:.40}")
 

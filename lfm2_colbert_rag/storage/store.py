@@ -211,7 +211,7 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             ReadOnlyError: the index may only be read.
         """
-        with self._writing() as head:
+        with self.writing() as head:
             if values.get("storage") == "exact" and head.codebooks:
                 raise IndexMismatchError(
                     f"{self.folder} was compressed already, so that its vectors are no longer "
@@ -228,7 +228,7 @@ class Store:
         """
         postings = self.catalog.postings
         if wanted != (postings.state() is not None):
-            with self._writing():
+            with self.writing():
                 postings.enable() if wanted else postings.disable()
 
     @contextmanager
@@ -261,7 +261,7 @@ class Store:
             IndexLockedError: another writer held the index for too long.
             StorageFullError: the disk is full; nothing was changed.
         """
-        with self._writing() as head:
+        with self.writing() as head:
             replaced = self._replaced(draft, head)
             self._require_codebook(draft.segment, head)
             languages = draft.languages or [UNDETERMINED] * len(draft.passages)
@@ -291,7 +291,7 @@ class Store:
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
         """
-        with self._writing() as head:
+        with self.writing() as head:
             rows: set[int] = set()
             if ids is not None:
                 rows.update(self.catalog.rows_by_id(ids, head.generation).values())
@@ -321,7 +321,7 @@ class Store:
             nothing was changed then.
         """
         info = None if staged is None else staged.finish(self.new_name())
-        with self._writing() as head:
+        with self.writing() as head:
             if not set(retired) <= self.catalog.segment_names():
                 return False
             if staged is not None and not _suits(staged, head):
@@ -349,10 +349,10 @@ class Store:
         with self.locks.stage() as folder:
             with system_errors(self.folder):
                 info = codebook.write(folder, durable=self.durable)
-            with self._writing() as head:
+            with self.writing() as head:
                 if head.settings.storage == "exact":
                     raise StaleDraftError("another process wants exact vectors.")
-                self._place(folder, f"{CODEBOOKS}/{info.name}")
+                self.place(folder, f"{CODEBOOKS}/{info.name}")
                 self.catalog.commit(Commit(head.generation + 1, codebook=info))
                 named = {one.name for one in self.catalog.codebooks()}
                 for name in self.home.folder.names(CODEBOOKS):
@@ -362,12 +362,12 @@ class Store:
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata; see ``Retriever.create_filter_index``."""
-        with self._writing():
+        with self.writing():
             self.catalog.create_filter_index(path)
 
     def drop_filter_index(self, path: FieldPath) -> None:
         """Forget the index of a field; see ``Retriever.drop_filter_index``."""
-        with self._writing():
+        with self.writing():
             self.catalog.drop_filter_index(path)
 
     def forget(
@@ -391,7 +391,7 @@ class Store:
         if remains:
             forgetting.prune()
         self.home.swept = False  # others may have been killed meanwhile
-        with self._writing():
+        with self.writing():
             emptied = forgetting.scrub() if remains else True
             return Forgotten(dropped, emptied, self.home.swept)
 
@@ -408,7 +408,7 @@ class Store:
         return _new_name(self.catalog.generation() + 1)
 
     @contextmanager
-    def _writing(self) -> Iterator[Head]:
+    def writing(self) -> Iterator[Head]:
         """Keep other writers out, and say what they left; orphans go before the first write.
 
         The folder has to have the path's name when the writing begins, and still when it is done:
@@ -442,11 +442,24 @@ class Store:
         if not _suits(staged, head):
             raise StaleDraftError("another process changed how vectors are kept.")
 
-    def _place(self, staged: Path, target: str) -> None:
-        """Move a finished folder to its place, and wait for the disk if that is wanted."""
+    def place(self, staged: Path, target: str, file: str | None = None) -> None:
+        """Move what was finished to its place, and wait for the disk if that is wanted.
+
+        To be called while :meth:`writing`.
+
+        Args:
+            staged: the folder in which it was made.
+            target: its place, relative to the index.
+            file: which file of that folder it is; None for the folder itself.
+
+        Raises:
+            IndexUnavailableError: somebody removed it, or the system refuses.
+            StorageFullError: the disk is full.
+        """
         home = self.home
+        source = "/".join([STAGING, staged.name, *([] if file is None else [file])])
         try:
-            home.folder.move(f"{STAGING}/{staged.name}", target)
+            home.folder.move(source, target)
             if self.durable:
                 sync_folder((home.folder.root / target).parent)
         except FileNotFoundError as error:
@@ -464,7 +477,7 @@ class Store:
         name = None if commit.segment is None else commit.segment.name
         try:
             if staged is not None and name is not None:
-                self._place(staged.folder, f"{SEGMENTS}/{name}")
+                self.place(staged.folder, f"{SEGMENTS}/{name}")
             self.catalog.commit(commit)
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived. Where
@@ -475,8 +488,8 @@ class Store:
             raise
 
     def _named(self) -> set[str]:
-        """Names of all segments and codebooks that the catalog knows."""
-        return self.catalog.segment_names() | {info.name for info in self.catalog.codebooks()}
+        """Names of all that the catalog knows to lie in files of its own."""
+        return self.catalog.contents().names
 
 
 def _open(path: Path, lock_timeout: float, *, durable: bool, read_only: bool) -> Home:

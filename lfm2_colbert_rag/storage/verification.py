@@ -18,11 +18,13 @@ from ..index.compressed.codebook import CodebookInfo
 from ..index.compressed.segment import CompressedSegment
 from ..index.segment import Segment, SegmentInfo
 from ..types import Window
+from .adapters import named_adapters, read_adapter
 from .catalog import FILE_NAME, Catalog
 from .file_lock import FileLock, Timeout
-from .layout import CODEBOOKS, LOCK, SEGMENTS, STAGING
+from .layout import ADAPTERS, CODEBOOKS, LOCK, SEGMENTS, STAGING
 from .retired import is_retired
 from .segments import SegmentOpener, verify_files
+from .settings import IndexSettings
 
 Opened = TypeVar("Opened")
 _Sizes: TypeAlias = npt.NDArray[np.int64]
@@ -113,8 +115,16 @@ class _Inspection:
             for info in segments:
                 problems += self._inspect(info, held, report)
         problems += self._compare(held, complete=len(held) == len(segments))
+        problems += self._check_adapters(changes.settings)
         problems = list(dict.fromkeys(problems))  # a codebook is told of by each of its segments
         return problems + self._catalog.postings.check(self._sizes[:, 0])
+
+    def _check_adapters(self, settings: IndexSettings) -> Iterator[str]:
+        for info in named_adapters(settings):
+            try:
+                read_adapter(self._folder, info, settings)
+            except IndexCorruptError as error:
+                yield str(error)
 
     def _inspect(
         self, info: SegmentInfo, held: list[_Sizes], report: Callable[[int], None]
@@ -239,13 +249,20 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
     except (Timeout, OSError):
         return []
     try:
-        named = catalog.segment_names() | {info.name for info in catalog.codebooks()}
+        named = catalog.contents().names
         with system_errors(folder):
+            found = [
+                *(
+                    one
+                    for room in (SEGMENTS, CODEBOOKS, STAGING)
+                    for one in _folders(folder / room)
+                ),
+                *_within(folder / ADAPTERS),
+            ]
             return [
                 f"{path} was left behind by a write that never finished; the next add, delete "
                 "or optimize removes it."
-                for parent in (SEGMENTS, CODEBOOKS, STAGING)
-                for path in _folders(folder / parent)
+                for path in found
                 if path.name not in named and not is_retired(path) and not _is_staged(path)
             ]
     finally:
@@ -253,7 +270,11 @@ def _find_orphans(folder: Path, catalog: Catalog) -> list[str]:
 
 
 def _folders(parent: Path) -> list[Path]:
-    return sorted(path for path in parent.iterdir() if path.is_dir()) if parent.is_dir() else []
+    return [path for path in _within(parent) if path.is_dir()]
+
+
+def _within(parent: Path) -> list[Path]:
+    return sorted(parent.iterdir()) if parent.is_dir() else []
 
 
 def _is_staged(path: Path) -> bool:

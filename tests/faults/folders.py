@@ -9,7 +9,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-CODEBOOK, SEGMENT = "codebook/", "segment/"
+CODEBOOK, SEGMENT, ADAPTER = "codebook/", "segment/", "adapter/"
 SECRET = b"a secret that is none of the index's business"
 
 
@@ -18,9 +18,13 @@ def find(index: Path, role: str, number: int) -> Path:
 
     Args:
         index: the folder of the index.
-        role: ``"segment/vectors.npy"``, ``"codebook/"``, or a name in the folder itself.
-        number: which of the segments or codebooks, counted round.
+        role: ``"segment/vectors.npy"``, ``"codebook/"``, ``"adapter/"``, or a name in the folder
+            itself.
+        number: which of the segments, codebooks or adapters, counted round.
     """
+    if role == ADAPTER:
+        files = sorted((index / "adapters").iterdir())
+        return files[number % len(files)]
     for prefix, parent in ((CODEBOOK, "codebooks"), (SEGMENT, "segments")):
         if role.startswith(prefix):
             folders = sorted((index / parent).iterdir())

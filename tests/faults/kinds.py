@@ -9,9 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import QueryAdapter, Retriever
+from lfm2_colbert_rag.encoder.query_adapter import weights_of
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..grown import always_vote, set_policy
@@ -47,6 +49,7 @@ class Kind:
         length: words of a document at most; longer texts have several windows.
         votes: whether searches ask the inverted lists, however few vectors there are.
         merged: whether its segments but the last were merged to one.
+        adapted: whether its questions go through an adapter, and went through another before.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Kind:
     length: int = 512
     votes: bool = False
     merged: bool = False
+    adapted: bool = False
 
     @property
     def compressed(self) -> bool:
@@ -97,8 +101,16 @@ class Kind:
             _add(retriever, "c", 5, seed + 2, [*WORDS, *NEW_WORDS], self.length)
             retriever.delete(["a3", "b2", "c3"])
             retriever.create_filter_index("lang")
+            for number in (1, 2) if self.adapted else ():
+                retriever.migrate(_adapter(seed + number, self.encoder()))
             expected = "compressed" if self.compressed else "exact"
             assert retriever.stats().storage == expected
+
+
+def _adapter(seed: int, encoder: HashEncoder) -> QueryAdapter:
+    noise = np.random.default_rng(seed).standard_normal((encoder.dim, encoder.dim))
+    matrix = np.eye(encoder.dim) + noise / 4
+    return QueryAdapter(matrix.astype(np.float32), weights_of(encoder), "always")
 
 
 def _add(
@@ -121,7 +133,7 @@ KINDS = {
     kind.name: kind
     for kind in (
         Kind("exact", {"storage": "exact"}),
-        Kind("exact-long", {"storage": "exact", "lexical": False}, length=24),
+        Kind("exact-long", {"storage": "exact", "lexical": False}, length=24, adapted=True),
         Kind("compressed-4", {"storage": "compressed", "nbits": 4}, votes=True),
         Kind("compressed-2", {"storage": "compressed", "nbits": 2, "lexical": False}, length=24),
         Kind("merged-4", {"storage": "compressed", "nbits": 4}, length=24, votes=True, merged=True),

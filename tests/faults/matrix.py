@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import pytest
 
 from . import damages
-from .folders import CODEBOOK, SEGMENT
+from .folders import ADAPTER, CODEBOOK, SEGMENT
 from .kinds import CODEBOOK_ARRAYS, KINDS, Kind
 
 CATALOG = "catalog.sqlite"
@@ -20,6 +20,7 @@ LOCKS = ("writer.lock", "writer.json", "optimizer.lock")
 PLANTED = (f"{CATALOG}-wal", f"{CATALOG}-shm", f"{CATALOG}-journal", f"{SEGMENT}stray.npy", "stray")
 FOLDERS = ("segments", SEGMENT, "staging")
 CODEBOOK_FOLDERS = ("codebooks", CODEBOOK)
+ADAPTERS = "adapters"
 # A catalog has more to damage than any other file.
 _SEEDS = {"array": 3, CATALOG: 40, "other": 2}
 
@@ -73,7 +74,7 @@ def ways(role: str) -> dict[str, damages.Way]:
     """Return how a file or a folder may be damaged."""
     if role in PLANTED:
         return damages.PLANTED
-    if role in FOLDERS + CODEBOOK_FOLDERS:
+    if role in (*FOLDERS, *CODEBOOK_FOLDERS, ADAPTERS):
         return damages.ANYTHING | damages.FOLDER
     anything = damages.ANYTHING | damages.CONTENT
     if role.endswith(".npy"):
@@ -87,7 +88,7 @@ def roles(kind: Kind) -> list[str]:
     found += [f"{SEGMENT}{name}.npy" for name in kind.arrays]
     if kind.compressed:
         found += [*CODEBOOK_FOLDERS, *(f"{CODEBOOK}{name}.npy" for name in CODEBOOK_ARRAYS)]
-    return found
+    return [*found, ADAPTERS, ADAPTER] if kind.adapted else found
 
 
 def choose(number: int = DAMAGES) -> list[Damage]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .folders import CODEBOOK, SEGMENT
+from .folders import ADAPTER, CODEBOOK, SEGMENT
 from .kinds import CODEBOOK_ARRAYS, KINDS
 from .matrix import MARKS, choose, chunks, roles, wanted, ways
 
@@ -33,5 +33,5 @@ def test_every_file_of_an_index_is_in_the_matrix(kind, tmp_path):
     assert found == {f"{name}.npy" for name in kind.arrays}
     found = {path.name for path in tmp_path.glob("index/codebooks/*/*")}
     assert found == ({f"{name}.npy" for name in CODEBOOK_ARRAYS} if kind.compressed else set())
-    known = {role for role in roles(kind) if not role.startswith((SEGMENT, CODEBOOK))}
+    known = {role for role in roles(kind) if not role.startswith((SEGMENT, CODEBOOK, ADAPTER))}
     assert {path.name for path in tmp_path.glob("index/*")} <= known | {"codebooks"}

@@ -138,7 +138,7 @@ def test_a_backup_does_not_wait_for_a_writer(retriever, tmp_path):
 
 
 def test_segments_that_are_merged_away_are_copied_anew(retriever, tmp_path, monkeypatch):
-    copy, calls = backups._copy_arrays, []
+    copy, calls = backups._copy_one, []
 
     def vanish(folder, *rest):
         calls.append(source := folder / rest[1] / rest[2].name)
@@ -150,7 +150,7 @@ def test_segments_that_are_merged_away_are_copied_anew(retriever, tmp_path, monk
             assert not source.exists()
         copy(folder, *rest)
 
-    monkeypatch.setattr(backups, "_copy_arrays", vanish)
+    monkeypatch.setattr(backups, "_copy_one", vanish)
     retriever.backup(tmp_path / "b")
     assert len(calls) == 2
     assert verify_folder(tmp_path / "b") == []

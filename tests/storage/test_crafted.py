@@ -266,7 +266,9 @@ def test_a_name_leads_nowhere(made, victim, tmp_path):
             lambda: Retriever.restore(folder, tmp_path / "new"),
             lambda: Retriever.open(folder),
         ):
-            with pytest.raises(IndexCorruptError, match="names a segment or a codebook"):
+            with pytest.raises(
+                IndexCorruptError, match="names a segment, a codebook or an adapter"
+            ):
                 act()
         assert "names a segment" in verify_folder(folder)[0]
     assert files(victim) == before

@@ -16,6 +16,8 @@ from ...index.compressed.search import CompressedIndex
 from ...index.settings import PRESETS, SearchSettings
 from ...storage.catalog import FILE_NAME
 from ...storage.commits import StaleDraftError
+from ...storage.former import Former
+from ...storage.switching import forget_former
 from ...types import TokenMatrix
 from ..ingest.lexical import fill_posting_lists
 from .recall import Recall, measure_presets, measure_recall, sample_stretches
@@ -74,6 +76,9 @@ class Optimizer:
         encoder = self._ingestor.passage_encoder(settings) if reencode_texts else None
         steps = 2 if encoder is None else 3
         fill_posting_lists(store, progress)
+        former = Former.of(settings.former)
+        if former is not None and former.is_over:
+            forget_former(store)
         with (
             store.locks.optimizing(timeout=0),
             reporting(progress, steps * store.snapshot().segments.passages, "optimizing") as report,
@@ -170,7 +175,7 @@ class Optimizer:
             presets: list[dict[str, Any]] = known["presets"]
             if presets[-1]["recall"] >= target or len(presets) == len(PRESETS):
                 return presets
-        asked = list(self._searcher.asked)[-SAMPLE:]
+        asked = self._searcher.remembered.vectors(snapshot)[-SAMPLE:]
         queries = [*asked, *self._made_queries(snapshot, SAMPLE - len(asked))]
         presets = measure_presets(index, queries, target)
         self._remember("presets", {"generation": snapshot.generation, "presets": presets})
@@ -187,7 +192,8 @@ class Optimizer:
         seconds: float | None,
         given: Sequence[TokenMatrix] | None = None,
     ) -> Recall:
-        asked = list(given if given is not None else self._searcher.asked)[-sample:]
+        known = given if given is not None else self._searcher.remembered.vectors(snapshot)
+        asked = list(known)[-sample:]
         made = [] if given is not None else self._made_queries(snapshot, sample - len(asked))
         recall = measure_recall(
             self._searcher.indexes.get(snapshot),

@@ -1,4 +1,11 @@
-"""Which query adapter a search goes by: the model's own, one that was named, or none."""
+"""Which query adapter a search goes by: the index's and the model's own, one named, or none.
+
+Where an index has an adapter, learned on what it holds, questions go through it first, and then,
+where passages are in several languages, through the one of the model that takes language out of
+them. So what was learned sees the vectors that it was learned on, and what tells languages apart is
+gone whatever was learned. An index's adapter that is itself for several languages only, as those of
+``lfm2-colbert align``, takes the place of the model's.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +26,8 @@ if TYPE_CHECKING:
     from ...encoder.lazy import LazyEncoder
 
 QueryAdapterLike: TypeAlias = "str | os.PathLike[str] | QueryAdapter"
-"""What names a query adapter: ``"auto"`` (the model's own), ``"none"``, a file; or an adapter."""
+"""What names a query adapter: ``"auto"`` (the index's and the model's own), ``"none"``, a file; or
+an adapter."""
 
 AUTO, NONE = "auto", "none"
 
@@ -51,6 +59,7 @@ class Adapting:
         self._encoder = encoder
         self._chosen = AUTO if chosen is None else chosen
         self._read: dict[Path, QueryAdapter] = {}
+        self._joined: tuple[QueryAdapter, QueryAdapter, QueryAdapter] | None = None
         self.renew_after_fork()
         renew_in_child(self)
 
@@ -59,13 +68,17 @@ class Adapting:
         self._reading = threading.Lock()
 
     def adapter(
-        self, mixed: Callable[[], bool], asked: QueryAdapterLike | None = None
+        self,
+        mixed: Callable[[], bool],
+        own: QueryAdapter | None,
+        asked: QueryAdapterLike | None = None,
     ) -> QueryAdapter | None:
         """Return the adapter that questions go by; None for none.
 
         Args:
             mixed: tells whether what is asked is in several languages; called only where that
                 decides.
+            own: the adapter of the generation that is asked; None where it has none.
             asked: what :func:`check_adapter` gave for this search; None: as the retriever was
                 opened.
 
@@ -73,24 +86,39 @@ class Adapting:
             ConfigError: the adapter was made for another model, or is not there.
             ModelFormatError: its file is damaged, or holds no adapter.
         """
-        adapter = self._named(self._chosen if asked is None else asked)
-        return None if adapter is None or (adapter.use == "mixed" and not mixed()) else adapter
-
-    def _named(self, chosen: QueryAdapterLike) -> QueryAdapter | None:
+        chosen = self._chosen if asked is None else asked
         if isinstance(chosen, str) and chosen == NONE:
             return None
         encoder = self._encoder.get()
         if isinstance(chosen, str) and chosen == AUTO:
-            return adapter_of(encoder)
+            return self._automatic(own, adapter_of(encoder), mixed)
         adapter = chosen if isinstance(chosen, QueryAdapter) else self._from(Path(chosen))
         adapter.require_model(encoder)
-        return adapter
+        return _used(adapter, mixed)
+
+    def _automatic(
+        self, own: QueryAdapter | None, models: QueryAdapter | None, mixed: Callable[[], bool]
+    ) -> QueryAdapter | None:
+        """Return what the index's and the model's adapter make together."""
+        if own is None or models is None or own.use == models.use:
+            return _used(models if own is None else own, mixed)
+        first, second = _used(own, mixed), _used(models, mixed)
+        if first is None or second is None:
+            return second if first is None else first
+        joined = self._joined
+        if joined is None or joined[0] is not first or joined[1] is not second:
+            self._joined = joined = first, second, first.followed_by(second)  # needs no lock
+        return joined[2]
 
     def _from(self, path: Path) -> QueryAdapter:
         with self._reading:
             if path not in self._read:
                 self._read[path] = _read(path)
             return self._read[path]
+
+
+def _used(adapter: QueryAdapter | None, mixed: Callable[[], bool]) -> QueryAdapter | None:
+    return None if adapter is None or (adapter.use == "mixed" and not mixed()) else adapter
 
 
 def adapted(questions: Sequence[Question], adapter: QueryAdapter | None) -> list[Question]:

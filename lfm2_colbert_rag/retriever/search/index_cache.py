@@ -26,7 +26,7 @@ class IndexCache:
         last = self._last
         if last is not None and last[0] is snapshot:
             return last[1]
-        index = self._make(snapshot)
+        index = self.make(snapshot)
         self._last = snapshot, index
         return index
 
@@ -39,7 +39,8 @@ class IndexCache:
         """Let go of the snapshot, whose files are mapped."""
         self._last = None
 
-    def _make(self, snapshot: Snapshot) -> Index:
+    def make(self, snapshot: Snapshot) -> Index:
+        """Return the same, without keeping it."""
         segments = snapshot.segments
         if any(live.segment.info.kind == COMPRESSED for live in segments):
             return CompressedIndex(segments, self._settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -37,6 +37,7 @@ from .mixed_languages import MIXED, Languages
 from .own_chances import OwnChances
 from .plan import SearchPlan
 from .questions import Question, read_questions
+from .remembered import Remembered
 
 if TYPE_CHECKING:
     from ...encoder.lazy import LazyEncoder
@@ -46,14 +47,14 @@ if TYPE_CHECKING:
     from ...index.lexical.bm25 import LexicalRanking
     from ...storage.home import Snapshot
     from ...storage.readable import ReadableStore
-    from ...types import Hit, Leg, Match, Mode, Passage, TokenMatrix
+    from ...types import Hit, Leg, Match, Mode, Passage
     from .adapting import QueryAdapterLike
     from .explanation import Explanation
     from .own_chances import RowKeys
 
 logger = logging.getLogger(__name__)
 
-# Users' own queries, as vectors and in memory only, that recall is measured on.
+# Users' own queries, in memory only, that recall and migrations are measured on.
 REMEMBERED = 256
 # A search that met passages which were forgotten meanwhile is repeated so often.
 _TRIES = 3
@@ -70,7 +71,7 @@ class Searcher:
         row_keys: of a part, see :class:`~.own_chances.OwnChances`; None for a whole index.
 
     Attributes:
-        asked: the vectors of the last queries; none of those to a part.
+        remembered: the last queries; none of those to a part.
         indexes: the search index of the newest generation.
     """
 
@@ -94,7 +95,7 @@ class Searcher:
         self._languages = Languages(store)
         self._adapting = Adapting(encoder, query_adapter)
         self._was_asked = False
-        self.asked: deque[TokenMatrix] = deque(maxlen=REMEMBERED if party is None else 0)
+        self.remembered = Remembered(REMEMBERED if party is None else 0)
         self.indexes = IndexCache()
         self.legs = Legs(store, self.indexes, self._chances, self._languages)
 
@@ -145,7 +146,8 @@ class Searcher:
             snapshot: the generation.
             asked: see :meth:`~.adapting.Adapting.adapter`, errors too.
         """
-        return self._adapting.adapter(lambda: self._languages.are_mixed(snapshot), asked)
+        mixed = partial(self._languages.are_mixed, snapshot)
+        return self._adapting.adapter(mixed, snapshot.adapter, asked)
 
     def mode(self, asked: Asked) -> Mode:
         """Return how something is answered."""
@@ -219,7 +221,8 @@ class Searcher:
         if not candidates:
             return []
         snapshot = self._store.snapshot()
-        chosen = self._adapting.adapter(lambda: _are_mixed(candidates), adapter)
+        mixed = partial(_are_mixed, candidates)
+        chosen = self._adapting.adapter(mixed, snapshot.adapter, adapter)
         (question,) = adapted(self.encode([text]), chosen)
         encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
         windows = list(encoder.encode([one.text for one in candidates]))
@@ -337,7 +340,7 @@ class Searcher:
 
         None also where the index had terms that were dropped meanwhile, and nobody asked for them.
         """
-        self.asked.extend(window.encoded.vectors for one in questions for window in one.windows)
+        self.remembered.add(snapshot, questions)
         index, chance = self.indexes.get(snapshot), self._chances.of(snapshot)
         queries = [windows_to_rank(question, chance) for question in questions]
         legs: Sequence[Mapping[int, Mapping[str, Leg]] | None]
@@ -375,7 +378,9 @@ class Searcher:
             return None
         # None of this knows the store: kept hits are to keep no connections open.
         mixed = self._languages.are_mixed(snapshot)
-        choose = partial(self._adapting.adapter, lambda: mixed, asked.query_adapter)
+        choose = partial(
+            self._adapting.adapter, lambda: mixed, snapshot.adapter, asked.query_adapter
+        )
         # A long question is not read anew for each of its hits.
         one = partial(_read, self._encoder, snapshot.settings.dim, choose, self._party)
         read = lru_cache(len(texts))(one)

@@ -18,7 +18,7 @@ from ...types import Passage, Window
 from ..atomic import new_folder
 from ..catalog import Catalog
 from ..store import Snapshot, Store
-from .own import ARRAYS, DESCRIPTION, FORMAT, PASSAGES, VERSION
+from .own import ADAPTER, ARRAYS, DESCRIPTION, FORMAT, PASSAGES, VERSION
 
 ExportDType: TypeAlias = Literal["float16", "float32"]
 
@@ -59,6 +59,8 @@ def export_index(
                 _write_block(files, block, store.catalog, snapshot)
                 report(len(block))
             numbers = files.finish()
+        if snapshot.adapter is not None:
+            (folder / ADAPTER).write_bytes(snapshot.adapter.to_bytes())
         described = _describe(snapshot, dtype, numbers)
         (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     return len(rows)
@@ -131,6 +133,7 @@ def _describe(snapshot: Snapshot, dtype: str, numbers: Mapping[str, int]) -> dic
         "dtype": dtype,
         "pool_factor": settings.pool_factor,
         "pool_fit": settings.pool_fit,
+        "query_adapter": None if snapshot.adapter is None else snapshot.adapter.summary,
         "generation": snapshot.generation,
         **numbers,
     }

@@ -11,6 +11,8 @@ spans          ``(tokens, 2)`` int32        characters of the passage that each 
 windows        ``(windows, 4)`` int64       of each window: its passage, counted from 0; its first
                                             character, and the one after its last; its vectors
 export.json    an object                    model, width and number of everything
+query_adapter  ``.safetensors``             the map of questions, where the index has one;
+                                            ``Retriever.migrate`` takes the folder
 ============== ============================ ====================================================
 """
 
@@ -36,6 +38,7 @@ FORMAT = "lfm2-colbert-export"
 VERSION = 1
 DESCRIPTION = "export.json"
 PASSAGES = "passages.jsonl"
+ADAPTER = "query_adapter.safetensors"
 ARRAYS = ("vectors", "token_ids", "spans", "token_counts", "windows")
 
 

@@ -283,7 +283,8 @@ def test_no_question_opens_a_file(acme, tmp_path):
 
 def test_questions_to_views_are_not_remembered(index, acme):
     acme.search("a secret question", mode="hybrid")
-    assert len(index._searcher.asked) == 0
+    assert index._searcher.remembered.texts(9) == []
+    assert index._searcher.remembered.vectors(index._store.snapshot()) == []
 
 
 def test_more_views_than_are_kept_answer_all_the_same(monkeypatch):

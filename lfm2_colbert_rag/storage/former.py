@@ -1,0 +1,86 @@
+"""What served an index before the last migration, and until when it is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ..errors import REMEDY, IndexCorruptError
+
+FOREVER = "9999-12-31T00:00:00+00:00"
+
+
+@dataclass(frozen=True)
+class Former:
+    """What served before.
+
+    Attributes:
+        query_adapter: the adapter that questions went through, see
+            :attr:`~.settings.IndexSettings.query_adapter`.
+        since: when it ceased to serve, in ISO 8601 (UTC).
+        until: when it may be removed, likewise.
+
+    Raises:
+        IndexCorruptError: values that this library never writes.
+    """
+
+    query_adapter: Mapping[str, Any] | None
+    since: str
+    until: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no migration leaves."""
+        try:
+            times = [datetime.fromisoformat(one) for one in (self.since, self.until)]
+        except (TypeError, ValueError):
+            times = [datetime.min]
+        if any(one.tzinfo is None for one in times):
+            raise _corrupt({"since": self.since, "until": self.until})
+        if not isinstance(self.query_adapter, Mapping | None):
+            raise _corrupt({"query_adapter": self.query_adapter})
+
+    @classmethod
+    def of(cls, stored: Mapping[str, Any] | None) -> Former | None:
+        """Read what :meth:`to_json` gave; None for None.
+
+        Raises:
+            IndexCorruptError: it is something else.
+        """
+        if stored is None:
+            return None
+        try:
+            return cls(**stored)
+        except TypeError:
+            raise _corrupt(stored) from None
+
+    @classmethod
+    def left(cls, query_adapter: Mapping[str, Any] | None, keep: float) -> Former:
+        """Return what is left just now, to be kept for so many seconds."""
+        now = datetime.now(UTC)
+        try:
+            until = (now + timedelta(seconds=keep)).isoformat(timespec="seconds")
+        except OverflowError:
+            until = FOREVER
+        return cls(query_adapter, now.isoformat(timespec="seconds"), until)
+
+    def exchanged(self, query_adapter: Mapping[str, Any] | None) -> Former:
+        """Return what a rollback to this leaves: what served until now, kept as long."""
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        return replace(self, query_adapter=query_adapter, since=now)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it need not be kept any longer."""
+        return datetime.fromisoformat(self.until) <= datetime.now(UTC)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the same as a JSON object."""
+        return asdict(self)
+
+
+def _corrupt(stored: object) -> IndexCorruptError:
+    return IndexCorruptError(
+        f"the catalog's settings make no sense: former is {stored!r:.100}. {REMEDY}"
+    )
