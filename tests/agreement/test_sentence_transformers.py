@@ -202,7 +202,8 @@ def _runner(folder: Path, *columns: Sequence[str]) -> tuple[Runner, Training]:
     framing, passages = Framing.from_checkpoint(checkpoint), [*columns[1], *columns[2]]
     framed = dict(zip(passages, framing.document(passages), strict=True))
     texts = Texts(framing.query(list(columns[0])), framed)
-    return Runner(training.model, device, texts, 10_000, TEMPERATURE, True), training
+    run = Runner(training.model, device, texts, 10_000, TEMPERATURE, torch.float32, True)
+    return run, training
 
 
 @pytest.mark.parametrize("layout", ["pylate", "multi_vector"])
