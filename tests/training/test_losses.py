@@ -108,7 +108,7 @@ def test_half_precision_gives_about_the_same_gradient(checkpoint):
     again, rough = gradient(checkpoint, 10_000, torch.bfloat16)
     assert again == pytest.approx(loss, rel=0.05)
     assert rough.dtype is torch.float32
-    assert (rough @ exact) / (rough.norm() * exact.norm()) > 0.95
+    assert (rough @ exact) / (rough.norm() * exact.norm()) > 0.9
 
 
 def test_the_models_gradient_is_the_slope_of_its_loss(checkpoint):
