@@ -26,6 +26,7 @@ def pairs(tmp_path):
     return path
 
 
+@pytest.mark.slow
 def test_step_by_step_to_an_adopted_model(run, index, pairs, tmp_path):
     work, model = tmp_path / "work", tmp_path / "model"
     mined = run("adapt", "mine", index, "--into", work, "--pairs", pairs, "--method", "layers")
@@ -73,6 +74,7 @@ def test_training_says_what_it_did(run, index, pairs, tmp_path):
     assert "is not empty" in taken.err
 
 
+@pytest.mark.slow
 def test_without_labels_nothing_is_adopted(run, tmp_path):
     texts = [f"Matter {n} of the house\nIt is about thing{n} and thing{n + 1}." for n in range(20)]
     with Retriever.open(tmp_path / "index", model="hash") as made:

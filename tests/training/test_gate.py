@@ -162,6 +162,7 @@ def test_it_goes_on_where_it_was(ran):
         adapt(ran.index, labels(FEW), settings=FORGETS)
 
 
+@pytest.mark.slow
 def test_what_forgets_is_refused(noisy, tmp_path):
     found = trained_and_judged(noisy, labels(), tmp_path, FORGETS)
     assert found.figure("test").gain > 0.2
