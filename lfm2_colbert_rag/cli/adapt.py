@@ -69,9 +69,9 @@ def mine_(
 ) -> None:
     """Prepare: divide labelled questions, and find passages that are no answers to them.
 
-    Three fifths train, one chooses, one judges; no passage is on two sides. Fewer than 200 all
-    train and all judge a query adapter, five times over. The work folder holds questions and ids of
-    passages, and is its owner's alone.
+    Three fifths train, one chooses, one judges; no passage is on two sides. Fewer than 1,000 all
+    train a query adapter and all judge it, in five parts. The work folder holds questions and ids
+    of passages, and is its owner's alone.
     """
     from ..training import mine
 

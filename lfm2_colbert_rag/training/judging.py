@@ -48,10 +48,11 @@ def judge(
     """Say whether a model may take the place of the one that an index has.
 
     The questions that were kept for judging are asked of the index, as it is searched now and with
-    the new model: some way of searching must gain by more than chance (Fisher's randomisation
-    test, corrected by Holm's method for all models that were judged in this work folder), and
-    none may lose, nor may the guards: texts in many languages that come with the library, and the
-    folder that the work folder names. The index itself stays as it is.
+    the new model: late interaction must gain by more than chance (Fisher's randomisation test,
+    corrected by Holm's method for all models that were judged in this work folder). Neither it nor
+    hybrid search, where the index serves that, may lose; nor may the guards: texts in many
+    languages that come with the library, and the folder that the work folder names. The index
+    itself stays as it is.
 
     Args:
         work: the work folder; the verdict is kept in it, and in the model's folder, too.
@@ -181,14 +182,13 @@ class _Trial:
         )
 
     def _tests(self, model: str) -> tuple[list[Figure], int]:
-        """Return the figures that decide, corrected, and how many models were judged so far."""
+        """Return the figures that decide, and how many models were judged so far."""
         if self.test is None:
             return [], 0
-        figures = list(self.test.figures(TEST, seed=self._seed))
-        judged = {**self._work.judged(), model: {one.mode: one.p for one in figures}}
+        late, *others = self.test.figures(TEST, seed=self._seed)
+        judged = {**self._work.judged(), model: late.p}
         self._work.write_judged(judged)
-        p, models = corrected(judged, model)
-        return [replace(one, corrected=p[one.mode]) for one in figures], models
+        return [replace(late, corrected=corrected(judged, model)), *others], len(judged)
 
     def _parts(self) -> Iterator[Figure]:
         """Yield the figures of questions on passages that trained, and on others."""

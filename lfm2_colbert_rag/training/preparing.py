@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = ["mine"]
 
-FEW = 200
+FEW = 1_000
 """Labelled questions below which a fifth of them would judge too little."""
 BELOW_LEXICAL = 10
 """BM25's first hits that are no negatives of questions that were taken out of passages."""
@@ -58,9 +58,9 @@ def mine(
             sentences, a function makes them of a text. Labels, if there are any, then judge.
         guard: a folder with passages, queries and judgements of other matters, which the adapted
             model must not forget; it is named in the work folder, not copied.
-        method: what will be trained. For a query adapter and fewer than 200 labelled questions all
-            of them train, and all judge: each is asked with an adapter that was learned without it
-            and without its passages.
+        method: what will be trained. For a query adapter, fewer than 1,000 labelled questions all
+            train, and all judge: each is asked with an adapter that was learned without it and
+            without its passages.
         seed: of the division.
         mining: which passages become negatives.
         progress: see ``Retriever.add``; it counts questions.

@@ -194,23 +194,20 @@ class Work:
             for passage in retriever.get(ids[start : start + _AT_ONCE])
         }
 
-    def judged(self) -> dict[str, dict[str, float]]:
-        """Return p by mode of every model that was judged here, by its digest."""
+    def judged(self) -> dict[str, float]:
+        """Return p of every model that was judged here, by its digest."""
         path = self.folder / JUDGED
         if not path.is_file():
             return {}
         with _damages(path):
-            return {
-                str(model): {str(mode): float(p) for mode, p in of.items()}
-                for model, of in _load(path).items()
-            }
+            return {str(model): float(p) for model, p in _load(path).items()}
 
     def trained(self) -> dict[str, Any]:
         """Return what was trained last: its ``folder`` and ``settings``; empty before that."""
         path = self.folder / TRAINED
         return _load(path) if path.is_file() else {}
 
-    def write_judged(self, judged: Mapping[str, Mapping[str, float]]) -> None:
+    def write_judged(self, judged: Mapping[str, float]) -> None:
         """Keep which models were judged."""
         self.write(JUDGED, judged)
 

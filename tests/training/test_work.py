@@ -119,7 +119,7 @@ def test_bad_labels_leave_no_folder(index, tmp_path):
         ("train.jsonl", "{}\n", "line 1 is damaged"),
         ("train.jsonl", '{"question": "a", "grades": {"p": "x"}, "negatives": []}', "is damaged"),
         ("train.jsonl", "no JSON", "not a JSON object"),
-        ("judged.json", '{"a": 7}', "is damaged"),
+        ("judged.json", '{"a": "seven"}', "is damaged"),
     ],
 )
 def test_damage_is_named(work, name, content, said):
