@@ -240,11 +240,12 @@ def test_a_run_that_is_broken_off_leaves_nothing(encoder, tmp_path: Path):
 def test_a_file_that_cannot_be_written_leaves_nothing(encoder, tmp_path: Path):
     import resource
 
+    settings = TrainingSettings(method="head", **FAST)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # the system's EFBIG
     try:
         with pytest.raises(StorageFullError, match="nothing was changed"):
-            train(encoder, EXAMPLES, TEXTS, tmp_path / "new", TrainingSettings(method="head"))
+            train(encoder, EXAMPLES, TEXTS, tmp_path / "new", settings)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
