@@ -33,7 +33,7 @@ from .._support.validation import (
     list_passages,
 )
 from ..encoder import Encoder
-from ..encoder.lazy import LazyEncoder, ModelLike
+from ..encoder.lazy import ModelLike
 from ..errors import InputError
 from ..filters import EVERYTHING, field_name, parse_field, parse_where
 from ..storage.backup import copy_index, restore_index
@@ -54,6 +54,7 @@ from ..types import (
     TokenMatrix,
     Where,
 )
+from .encoders import Encoders
 from .ingest.ingestor import TEXTS, Ingestor
 from .maintenance.compaction import Compactor
 from .maintenance.migrating import Migrator, NewModel
@@ -106,7 +107,7 @@ class Retriever:
     def __init__(
         self,
         store: Store,
-        encoder: LazyEncoder,
+        encoders: Encoders,
         memory: MemoryFolder | None = None,
         *,
         mode: Mode | None = None,
@@ -115,19 +116,21 @@ class Retriever:
     ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
-        self._encoder = encoder
+        self._encoders = encoders
         self._memory = memory
         self._mode = mode
         self._reopening = reopening
         self._reader = Reader(store)
-        self._searcher = Searcher(store, encoder, query_adapter)
+        self._searcher = Searcher(store, encoders, query_adapter)
         self._compactor = Compactor(store)
         self._after_commit = partial(_settle, self._compactor, self._searcher)
-        self._ingestor = Ingestor(store, encoder, self._after_commit)
-        self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
-        self._migrator = Migrator(store, self._searcher)
+        self._ingestor = Ingestor(store, encoders, self._after_commit)
+        self._optimizer = Optimizer(
+            store, encoders, self._searcher, self._ingestor, self._compactor
+        )
+        self._migrator = Migrator(store, encoders, self._searcher, self._ingestor)
         whole = Whole(
-            *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
+            *(store, encoders, self._ingestor, query_adapter, self._after_commit, mode),
             partial(purge, store, self._optimizer),
         )
         self._views = Views(partial(Viewing, whole))
@@ -303,7 +306,7 @@ class Retriever:
             ModelNotFoundError: the index's model is no longer where it was.
             IndexMismatchError: what is there now is another model.
         """
-        return self._encoder.get()
+        return self._encoders.get(self._store.snapshot().settings)
 
     @property
     def mode(self) -> Mode:

@@ -8,9 +8,19 @@ from typing import Any, get_args
 
 from ..errors import IndexCorruptError
 from ..types import Storage
+from .layout import check_space
 
 STORAGES: tuple[str, ...] = get_args(Storage)
 NBITS = (2, 4)
+FIRST = "first"
+"""The space that an index is made with."""
+
+SPACE_FIELDS = (
+    "model", "dim", "fingerprint", "window_overlap", "nbits", "pool_factor", "pooling_rule",
+    "pool_fit", "fusion", "query_adapter",
+)  # fmt: skip
+"""The settings of a space; the others are the whole index's."""
+
 # Far beyond any model and any text.
 _WIDEST, _MOST = 1 << 16, 1 << 31
 
@@ -19,7 +29,8 @@ _WIDEST, _MOST = 1 << 16, 1 << 31
 class IndexSettings:
     """The settings of an index as one generation has them.
 
-    The first seven are settled when the index is made. The others may change, by a commit like any
+    Those of :data:`SPACE_FIELDS` belong to the space of vectors that serves, and change with it.
+    The first seven are settled when a space is made. The others may change, by a commit like any
     other: who reads a generation reads its settings with it, in whatever process they were changed.
 
     Attributes:
@@ -36,6 +47,7 @@ class IndexSettings:
         fusion: how the legs of a hybrid search are fused, as a JSON object; None for the default.
         query_adapter: the adapter that questions go through, as a JSON object, see
             :class:`~.adapters.AdapterInfo`; None for none.
+        space: the name of the space of vectors that serves.
         former: what served before the last migration, as a JSON object, see
             :class:`~.former.Former`; None where nothing of it is kept.
 
@@ -59,6 +71,7 @@ class IndexSettings:
     fusion: Mapping[str, Any] | None = None
     query_adapter: Mapping[str, Any] | None = None
     former: Mapping[str, Any] | None = None
+    space: str = FIRST
 
     def __post_init__(self) -> None:
         sizes = (
@@ -80,6 +93,7 @@ class IndexSettings:
         for name in ("pooling_rule", "pool_fit", "fusion", "query_adapter", "former"):
             if not isinstance(getattr(self, name), Mapping | None):
                 raise _corrupt(f"{name} is {getattr(self, name)!r:.40}")
+        check_space(self.space)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> IndexSettings:
