@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import REMEDY, ConfigError, IndexCorruptError
-from .checksums import row_sum, size_sql, size_sum
+from .checksums import row_sum, size_sql, size_sum, state_sql
 from .layout import check_space
-from .passage_rows import resize_passages
 from .rows import fetch_rows, insert_rows
 from .schema import (
     ALIVE,
@@ -135,16 +134,21 @@ def missing_rows(connection: sqlite3.Connection, name: str) -> npt.NDArray[np.in
 def switch_space(connection: sqlite3.Connection, name: str, generation: int) -> None:
     """Let another space serve; the one that did becomes one of the others."""
     serving, target = served_settings(connection), other_spaces(connection)[name]
-    rows = connection.execute("SELECT row, windows, tokens FROM passages WHERE died IS NULL")
-    before = rows.fetchall()
-    known = connection.execute(
-        "SELECT row, windows, tokens FROM sizes WHERE space = ?", (name,)
-    ).fetchall()
+    connection.execute(
+        f"INSERT INTO sizes SELECT :former, row, windows, tokens, {size_sql()} FROM passages "
+        "WHERE died IS NULL",
+        {"former": serving.space},
+    )
+    among = "row IN (SELECT row FROM sizes WHERE space = :name)"
+    connection.execute(
+        "UPDATE passages SET (windows, tokens) = (SELECT windows, tokens FROM sizes WHERE "
+        f"space = :name AND sizes.row = passages.row) WHERE {among}",
+        {"name": name},
+    )
+    connection.execute(f"UPDATE passages SET state = {state_sql()} WHERE {among}", {"name": name})
     for table, column in (("spaces", "name"), ("sizes", "space")):
-        connection.execute(f"DELETE FROM {table} WHERE {column} = ?", (name,))
+        connection.execute(f"DELETE FROM {table} WHERE {column} = :name", {"name": name})
     insert_space(connection, serving.space, serving.to_json(), generation)
-    resize_in(connection, serving.space, before)
-    resize_passages(connection, known)
     values = target.to_json()
     write_settings(connection, {"space": name, **{key: values[key] for key in SPACE_FIELDS}})
 

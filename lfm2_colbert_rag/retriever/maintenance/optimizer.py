@@ -105,11 +105,11 @@ class Optimizer:
         with (
             store.locks.optimizing(timeout=0),
             reporting(progress, store.snapshot().segments.passages, "purging") as report,
+            self._merged(store.catalog.spaces(), report) as compactors,
         ):
-            with self._merged(store.catalog.spaces(), report) as compactors:
-                forgotten = self._forget(0, where)
-                for one in compactors:
-                    one.soundness.raise_found()
+            forgotten = self._forget(0, where)
+            for one in compactors:
+                one.soundness.raise_found()
         return forgotten
 
     @contextmanager
@@ -166,7 +166,7 @@ class Optimizer:
         good = [one for one in measured if one["recall"] >= target_recall]
         chosen = good[0] if good else max(measured, key=lambda one: one["recall"])
         settings = SearchSettings(**{name: chosen[name] for name in asdict(PRESETS[0])})
-        self._searcher.indexes.use(settings)
+        self._searcher.indexes.use(settings, snapshot.settings.space)
         return settings
 
     def _renew(self, report: Callable[[int], None], *, reencoded: bool) -> None:
