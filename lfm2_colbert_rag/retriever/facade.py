@@ -155,7 +155,8 @@ class Retriever:
         Args:
             path: the folder.
             model: ``"nano"``, a local folder, a hub id such as ``"LiquidAI/LFM2-ColBERT-350M"``,
-                or an encoder. It may be left out for an index that exists, which knows its model.
+                or an encoder. It may be left out for an index that exists, which knows its model;
+                of one that was migrated (:meth:`migrate`) any model that lives in it will do.
             mode: how this retriever searches unless told otherwise, see :meth:`search`. None:
                 ``"hybrid"`` where the index keeps the terms of its passages, else ``"late"``.
             query_adapter: the map that queries go through unless told otherwise: ``"auto"``, which
@@ -1162,18 +1163,24 @@ class Retriever:
         despite_gate: bool = False,
         progress: ProgressLike = None,
     ) -> Migration:
-        """Let another query adapter serve, in one commit; what serves now can be brought back.
+        """Let another query adapter serve, or another model; what serves now can be brought back.
 
-        All who have the index open, in whatever process, follow with their next question, and
-        every answer is of what served before or of what serves now, never of both.
+        An adapter serves in one commit. For a model all passages are encoded again, beside what
+        serves: searching, adding and deleting go on, whoever is interrupted goes on by the same
+        call and has lost five minutes at most, and one commit lets it serve in the end. All who
+        have the index open, in whatever process, follow with their next question, and every answer
+        is of what served before or of what serves now, never of both.
 
         Args:
             model: a :class:`~lfm2_colbert_rag.QueryAdapter`, its file, or a folder that holds one
-                as ``query_adapter.safetensors``. The index keeps a copy.
+                as ``query_adapter.safetensors`` and no model; or a model as for :meth:`open`. The
+                index keeps a copy of an adapter. The model that serves already takes its adapter
+                away.
             keep: how long :meth:`rollback` shall be possible: seconds, or a time such as ``"7d"``
                 or ``"12h"``. Longer than that, until the next :meth:`optimize`, it is as well.
             questions: the canary: up to 50 of them are asked before and after, and
                 :attr:`Migration.overlap` tells how many answers are the same. That stops nothing.
+                None: for a model those that this retriever was asked last, for an adapter none.
             despite_gate: take also what was judged and not adopted, as ``verdict.json`` in the
                 model's folder says.
             progress: see :meth:`add`; it counts passages.
@@ -1182,15 +1189,21 @@ class Retriever:
             What was done. Where the same serves already, nothing was.
 
         Raises:
-            ConfigError: the adapter is of another model, or was not adopted, or a time that is
-                none; nothing was changed.
+            ConfigError: the adapter is of another model, or was not adopted; what served before is
+                kept still, and an index keeps one only; another migration is not done; or a time
+                that is none. Nothing was changed.
             ModelFormatError: the file is damaged, or holds no adapter.
-            IndexLockedError: another writer held the index for too long; nothing was changed.
-            StorageFullError: the disk is full; nothing was changed.
+            ModelNotFoundError: there is no such model.
+            InputError: the model makes no vector of a passage, which the message names.
+            IndexBusyError: passages are added faster than they are encoded; migrate again.
+            IndexLockedError: somebody else migrates, or wrote for too long; what is done stays.
+            StorageFullError: the disk is full; what is done stays, and does not serve.
             ReadOnlyError: the index may only be read.
 
         Example:
-            >>> retriever.migrate("adapted", questions=["Where is the key?"])  # doctest: +SKIP
+            >>> retriever = Retriever.from_texts(["a lock", "a key"], model="hash")
+            >>> retriever.migrate("hash:1").encoded, retriever.rollback().model
+            (2, 'hash')
         """
         texts = None if questions is None else check_queries(questions)
         return self._store.whole(
@@ -1200,7 +1213,7 @@ class Retriever:
         )
 
     def migration(self) -> MigrationStatus:
-        """Say what serves the index, and what did before, if that is kept.
+        """Say what serves the index, what did before, if that is kept, and what is being made.
 
         Example:
             >>> retriever = Retriever.from_texts(["a lock"], model="hash")
@@ -1211,10 +1224,11 @@ class Retriever:
         return self._store.whole(self._migrator.status)
 
     def rollback(self, *, progress: ProgressLike = None) -> Migration:
-        """Let serve again what served before the last :meth:`migrate`, in one commit.
+        """Let serve again what served before the last :meth:`migrate`.
 
-        What serves now is kept as long in its place, so that a second rollback takes the first
-        one back.
+        It is one commit, once passages are encoded that were added since: as many as
+        :attr:`MigrationStatus.missing` tells. What serves now is kept as long in its place, so that
+        a second rollback takes the first one back.
 
         Args:
             progress: see :meth:`add`; it counts passages.
@@ -1231,10 +1245,11 @@ class Retriever:
     def forget_previous(self) -> None:
         """Remove what served before the last :meth:`migrate` from the folder, for good.
 
-        :meth:`optimize` does so by itself once the time is over for which it was to be kept.
+        And what a migration that was interrupted has made. :meth:`optimize` removes what served
+        before by itself once the time is over for which it was to be kept.
 
         Raises:
-            ConfigError: nothing that served before is kept.
+            ConfigError: there is nothing of either.
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.
