@@ -183,7 +183,7 @@ class KeyFileError(LFM2ColBERTError, OSError):
     """The file of a server's keys is missing, damaged, or may be read by others."""
 
     code = "key-file"
-    public = "The keys of the server cannot be read."
+    public = "The keys of the server cannot be read or changed."
 
 
 class AuditUnavailableError(LFM2ColBERTError, OSError):

@@ -14,11 +14,11 @@ from .output import count, echo_json, note
 if TYPE_CHECKING:
     from ..retriever.maintenance.migration import Migration
 
-__all__ = ["forget", "migrate", "rollback", "status"]
+__all__ = ["NOT_ADOPTED", "forget", "migrate", "rollback", "status"]
 
 NICENESS = 10
-REFUSED = 3
-"""The exit code where a model was judged and not adopted."""
+NOT_ADOPTED = 3
+"""The exit code where everything went well and a model is not to be used."""
 
 
 def migrate(
@@ -146,7 +146,7 @@ def _require_judged(model: str) -> None:
     if not verdict["adopted"]:
         reasons = " ".join(str(one) for one in verdict["reasons"]) or "no reason is given."
         note(f"error: {model} was judged and not adopted: {reasons} Nothing was changed.")
-        raise typer.Exit(REFUSED)
+        raise typer.Exit(NOT_ADOPTED)
 
 
 def _give_way() -> None:

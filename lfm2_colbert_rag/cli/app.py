@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from ..errors import LFM2ColBERTError
+from .adapt import adapt
 from .align import align
 from .audit import audit
 from .backup import backup
@@ -73,7 +74,7 @@ for _command in (
     demo,
 ):
     app.command(_command.__name__.strip("_").replace("_", "-"))(_command)
-for _name, _commands in {"keys": keys, "audit": audit}.items():
+for _name, _commands in {"adapt": adapt, "keys": keys, "audit": audit}.items():
     app.add_typer(_commands, name=_name)
 
 

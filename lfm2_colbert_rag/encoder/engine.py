@@ -85,6 +85,11 @@ class CheckpointEncoder(ABC):
         return self
 
     @property
+    def checkpoint(self) -> Checkpoint:
+        """The model that it runs."""
+        return self._checkpoint
+
+    @property
     def name(self) -> str:
         """How to ask for this encoder again: ``"nano"``, a hub id, or a folder."""
         return self._name

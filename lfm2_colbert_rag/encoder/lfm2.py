@@ -268,7 +268,9 @@ class Lfm2Backbone(nn.Module):
     def __init__(self, config: Lfm2Config) -> None:
         super().__init__()
         self.config = config
-        self.embed_tokens = nn.Embedding(config.vocab_size, config.hidden_size)
+        # Drawing weights on the meta device would load torch's compiler, which takes 8 s.
+        sizes = (config.vocab_size, config.hidden_size)
+        self.embed_tokens = nn.Embedding(sizes[0], sizes[1], _weight=torch.zeros(sizes))
         self.layers = nn.ModuleList(Layer(config, kind) for kind in config.layer_types)
         self.embedding_norm = RMSNorm(config.hidden_size, config.norm_eps)
 

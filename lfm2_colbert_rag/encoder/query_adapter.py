@@ -146,16 +146,11 @@ class QueryAdapter:
         write_whole(path, self.to_bytes())
 
     def to_bytes(self) -> bytes:
-        """Return what :meth:`save` writes: the same bytes for the same adapter.
+        """Return what :meth:`save` writes: the same bytes for the same adapter."""
+        from safetensors.numpy import save
 
-        The library's own ``save`` orders what is said of the tensors anew each time.
-        """
-        data = np.ascontiguousarray(self.matrix, "<f4").tobytes()
         meta = {"weights": self.weights, "use": self.use, "origin": json.dumps(dict(self.origin))}
-        tensor = {"dtype": "F32", "shape": self.matrix.shape, "data_offsets": [0, len(data)]}
-        header = json.dumps({"__metadata__": meta, _MATRIX: tensor}).encode()
-        header += b" " * (-len(header) % 8)  # so that numbers lie where they are read best
-        return len(header).to_bytes(8, "little") + header + data
+        return _in_order(save({_MATRIX: np.ascontiguousarray(self.matrix)}, metadata=meta))
 
     @classmethod
     def from_bytes(cls, content: bytes) -> QueryAdapter:
@@ -203,6 +198,17 @@ class QueryAdapter:
                 f"{path} cannot be read as a query adapter ({error}). Make it anew: "
                 "lfm2-colbert align MODEL"
             ) from error
+
+
+def _in_order(content: bytes) -> bytes:
+    """Return a safetensors file whose header is sorted, so that equal adapters are equal bytes.
+
+    The library writes the entries of a file's metadata in an order that is drawn anew each time.
+    """
+    end = 8 + int.from_bytes(content[:8], "little")
+    header = json.dumps(json.loads(content[8:end]), sort_keys=True, separators=(",", ":")).encode()
+    header += b" " * (-len(header) % 8)
+    return len(header).to_bytes(8, "little") + header + content[end:]
 
 
 def adapter_of(encoder: Encoder) -> QueryAdapter | None:

@@ -150,6 +150,28 @@ class EncodedTexts:
         plain, *others = (Measured(*one) for one in means)
         return plain, others
 
+    def gains(
+        self, mapped: Callable[[TokenMatrix], TokenMatrix] | None = None
+    ) -> npt.NDArray[np.float64]:
+        """Return what each question adds to the means of :class:`Measured`, language by language.
+
+        Args:
+            mapped: a map on the vectors of questions; None for none.
+
+        Returns:
+            ``(languages * texts, 2)`` float64: across, within.
+        """
+        found = []
+        for language, questions in enumerate(self.questions):
+            together = np.concatenate(questions)
+            vectors = together if mapped is None else mapped(together)
+            cosines = product(vectors, self._ends[0].T)
+            ends = np.cumsum([0, *map(len, questions)])
+            for text in range(len(questions)):
+                scores = self._scores(cosines[ends[text] : ends[text + 1]])
+                found.append(self._gains(scores, language, text))
+        return np.array(found)
+
     def _known(self, way: str, chosen: slice) -> tuple[TokenMatrix, TokenMatrix]:
         """Return directions, and how far the passages' vectors lie along them."""
         directions = self.directions(way, chosen)

@@ -90,6 +90,11 @@ class TorchEncoder(CheckpointEncoder):
         self._forked = False
         renew_in_child(self)
 
+    @property
+    def device(self) -> torch.device:
+        """What it computes on."""
+        return self._device
+
     def renew_after_fork(self) -> None:
         """Remember that torch's threads, and what it has on other devices, are the parent's."""
         self._forked = True

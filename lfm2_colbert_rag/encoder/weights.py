@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import Any, Literal, TypeGuard
 
 import numpy as np
 import numpy.typing as npt
@@ -290,13 +290,13 @@ def require_finite(tensor: StoredTensor, finite: bool) -> None:
 
 
 def _read_rows(tensor: StoredTensor, start: int, stop: int) -> npt.NDArray[np.float32]:
-    rows = _mapped(tensor.file, tensor.key)[start:stop]
+    rows = mapped(tensor.file, tensor.key)[start:stop]
     if tensor.dtype == "BF16":  # numpy knows no bfloat16: it is the upper half of a float32
         return (rows.astype(np.uint32) << 16).view(np.float32)
     if tensor.scale_key is None:
         with np.errstate(over="ignore"):  # what is too large becomes infinite, and is refused
             return rows.astype(np.float32)
-    scale = _mapped(tensor.file, tensor.scale_key)[start:stop].astype(np.float32)
+    scale = mapped(tensor.file, tensor.scale_key)[start:stop].astype(np.float32)
     if tensor.dtype == "I8":
         return rows.astype(np.float32) * scale
     halves = np.stack((rows & 15, rows >> 4), axis=-1).astype(np.float32) - 8
@@ -307,16 +307,22 @@ def _read_rows(tensor: StoredTensor, start: int, stop: int) -> npt.NDArray[np.fl
 _NUMPY_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2", "I8": "|i1", "U8": "|u1"}
 
 
-def _mapped(file: Path, key: str) -> npt.NDArray[Any]:
-    """Map one tensor of a file; the file's layout is described with the safetensors format.
+def mapped(file: Path, key: str, mode: Literal["r", "r+"] = "r") -> npt.NDArray[Any]:
+    """Map one tensor of a file, as it is stored; bfloat16 as its bits.
 
-    The library reads a tensor only whole, and no bfloat16 into numpy.
+    The library reads a tensor only whole, and no bfloat16 into numpy. The file's layout is
+    described with the safetensors format.
+
+    Args:
+        file: the file.
+        key: the tensor's name in it.
+        mode: ``"r+"`` to write what is there anew, in its dtype.
     """
     entry = _header(file, file.stat().st_mtime_ns)[key]
     shape, (begin, end) = tuple(entry["shape"]), entry["data_offsets"]
     if begin == end:
         return np.zeros(shape, dtype=_NUMPY_TYPES[entry["dtype"]])
-    return np.memmap(file, dtype=_NUMPY_TYPES[entry["dtype"]], mode="r", offset=begin, shape=shape)
+    return np.memmap(file, dtype=_NUMPY_TYPES[entry["dtype"]], mode=mode, offset=begin, shape=shape)
 
 
 @lru_cache(maxsize=64)

@@ -13,6 +13,7 @@ from .runs import keep_order
 
 if TYPE_CHECKING:
     from ..retriever.facade import Retriever
+    from ..retriever.search.adapting import QueryAdapterLike
 
 # Queries in a pass over the index. Their vectors are in the encoder's cache when the next mode
 # asks them.
@@ -40,6 +41,7 @@ def ask_all(
     modes: Sequence[str],
     k: int,
     report: Callable[[int], None],
+    query_adapter: QueryAdapterLike | None = None,
 ) -> dict[str, Asked]:
     """Ask all judged queries in all modes: some queries in each mode, then the next ones.
 
@@ -49,6 +51,7 @@ def ask_all(
         modes: the modes.
         k: hits a query.
         report: called with the number of queries that were just asked in all modes.
+        query_adapter: see ``Retriever.search``.
     """
     asked = {mode: Asked() for mode in modes}
     queries = dataset.judged()
@@ -56,17 +59,25 @@ def ask_all(
     for start in range(0, len(ids), BATCH):
         batch = {id: queries[id] for id in ids[start : start + BATCH]}
         for mode, answers in asked.items():
-            _ask(retriever, dataset, batch, mode, k, answers)
+            _ask(retriever, dataset, batch, mode, k, answers, query_adapter)
         report(len(batch))
     return asked
 
 
 def _ask(
-    retriever: Retriever, dataset: Dataset, batch: dict[str, str], mode: str, k: int, asked: Asked
+    retriever: Retriever,
+    dataset: Dataset,
+    batch: dict[str, str],
+    mode: str,
+    k: int,
+    asked: Asked,
+    query_adapter: QueryAdapterLike | None,
 ) -> None:
     begun = time.monotonic()
     depth = k + dataset.leave_out_own
-    found = retriever.rank_many(list(batch.values()), depth, mode=check_mode(mode))
+    found = retriever.rank_many(
+        list(batch.values()), depth, mode=check_mode(mode), query_adapter=query_adapter
+    )
     for id, ranked in zip(batch, found, strict=True):
         if dataset.leave_out_own:
             if any(passage == id for passage, _ in ranked):

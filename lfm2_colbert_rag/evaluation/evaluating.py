@@ -23,6 +23,7 @@ from .runs import Run, without_ties
 
 if TYPE_CHECKING:
     from ..encoder.lazy import ModelLike
+    from ..retriever.search.adapting import QueryAdapterLike
     from ..types import Mode, Storage
 
 __all__ = ["evaluate", "evaluate_family", "index_dataset", "score_run"]
@@ -43,6 +44,7 @@ def evaluate(
     worst: int = 10,
     confidence: float = 0.95,
     seed: int = 0,
+    query_adapter: QueryAdapterLike | None = None,
     progress: ProgressLike = None,
 ) -> Evaluation:
     """Ask every judged query, and measure what comes back.
@@ -64,6 +66,7 @@ def evaluate(
             worst by the first measure.
         confidence: probability of the confidence intervals.
         seed: of the random numbers they are made with.
+        query_adapter: see ``Retriever.search``.
         progress: see ``Retriever.add``; it counts passages, then queries, each when it was asked
             in all modes.
 
@@ -83,7 +86,7 @@ def evaluate(
     """
     if modes is None:
         modes = [DEFAULT if retriever is None else retriever.mode]
-    plan = Plan(measures, check_modes(modes), k, worst, confidence, seed)
+    plan = Plan(measures, check_modes(modes), k, worst, confidence, seed, query_adapter)
     begun = time.monotonic()
     if retriever is not None:
         return plan.carry_out(retriever, _fit(retriever, dataset), begun, progress)

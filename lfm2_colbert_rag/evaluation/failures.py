@@ -15,6 +15,7 @@ from .results import Answer, Evidence, Failure, ModeResult
 
 if TYPE_CHECKING:
     from ..retriever.facade import Retriever
+    from ..retriever.search.adapting import QueryAdapterLike
 
 __all__ = ["collect_failures"]
 
@@ -25,7 +26,11 @@ _LEAD_IN = 80  # characters before its first match
 
 
 def collect_failures(
-    retriever: Retriever, dataset: Dataset, result: ModeResult, limit: int
+    retriever: Retriever,
+    dataset: Dataset,
+    result: ModeResult,
+    limit: int,
+    query_adapter: QueryAdapterLike | None = None,
 ) -> tuple[Failure, ...]:
     """Ask the worst queries again, deeper, and collect their evidence.
 
@@ -35,6 +40,7 @@ def collect_failures(
         result: what a mode gave; the first measure decides which queries are worst, of equal ones
             the smaller id comes first. Queries with a perfect value are never among them.
         limit: how many queries at most.
+        query_adapter: see ``Retriever.search``.
     """
     values = next(iter(result.per_query.values()))
     worst = sorted(
@@ -49,7 +55,7 @@ def collect_failures(
     for value, query in worst[:limit]:
         text = dataset.queries[query]
         looked = max(1, min(_LOOKED, dataset.passages))
-        hits = retriever.search(text, looked, mode=mode)
+        hits = retriever.search(text, looked, mode=mode, query_adapter=query_adapter)
         if dataset.leave_out_own:
             hits = others(query, hits, looked)
         grades = dataset.qrels[query]
@@ -58,7 +64,7 @@ def collect_failures(
                 query,
                 text,
                 value,
-                _expected(retriever, text, hits, grades),
+                _expected(retriever, text, hits, grades, query_adapter),
                 tuple(
                     _from_hit(text, hit, rank, grades.get(hit.id))
                     for rank, hit in enumerate(hits[:_FOUND], 1)
@@ -70,7 +76,11 @@ def collect_failures(
 
 
 def _expected(
-    retriever: Retriever, query: str, hits: Sequence[Hit], grades: Mapping[str, int]
+    retriever: Retriever,
+    query: str,
+    hits: Sequence[Hit],
+    grades: Mapping[str, int],
+    adapter: QueryAdapterLike | None,
 ) -> tuple[Answer, ...]:
     ranks = {hit.id: rank for rank, hit in enumerate(hits, 1)}
     relevant = sorted((-grade, id) for id, grade in grades.items() if grade > 0)
@@ -79,7 +89,7 @@ def _expected(
         if id in ranks:
             answers.append(_from_hit(query, hits[ranks[id] - 1], ranks[id], -negative))
         else:
-            answers.append(_not_found(retriever, query, id, -negative))
+            answers.append(_not_found(retriever, query, id, -negative, adapter))
     return tuple(answers)
 
 
@@ -89,9 +99,11 @@ def _from_hit(query: str, hit: Hit, rank: int, grade: int | None) -> Answer:
     return Answer(hit.id, rank, grade, text, hit.score, hit.relevance, evidence)
 
 
-def _not_found(retriever: Retriever, query: str, id: str, grade: int) -> Answer:
+def _not_found(
+    retriever: Retriever, query: str, id: str, grade: int, adapter: QueryAdapterLike | None
+) -> Answer:
     try:
-        explained = retriever.explain(query, id)
+        explained = retriever.explain(query, id, query_adapter=adapter)
     except PassageNotFoundError:  # judgements of missing passages were kept
         return Answer(id, None, grade, "")
     passage = explained.passage

@@ -17,7 +17,14 @@ from .families import DatasetFamily
 from .judgements import Judged, Judgements
 from .queries import QueriesFile, read_id, read_text
 
-__all__ = ["CorpusFile", "is_family", "load_dataset", "load_family"]
+__all__ = [
+    "CorpusFile",
+    "find_file",
+    "find_judgements",
+    "is_family",
+    "load_dataset",
+    "load_family",
+]
 
 _SKIPPED = ("id", "_id", "title", "metadata", "text", "answers")
 
@@ -75,7 +82,7 @@ def load_dataset(
     """
     home = None if folder is None else _folder(folder)
     queries_path = _named(queries, home, "queries.jsonl", "queries")
-    judged = Path(qrels).expanduser() if qrels is not None else _find_qrels(home, split)
+    judged = Path(qrels).expanduser() if qrels is not None else find_judgements(home, split)
     passages = None if corpus is None and home is None else _named(corpus, home, "corpus.jsonl", "")
     if home is not None and corpus is None and is_family(home):
         raise ConfigError(f"{home} is in several languages; say which with load_family.")
@@ -123,14 +130,14 @@ def load_family(
     if not known:
         raise ConfigError(f"{home} is in one language only; read it with load_dataset.")
     name = home.resolve().name
-    judgements = Judgements(_find_qrels(home, "test"))
+    judgements = Judgements(find_judgements(home, "test"))
     found = judgements.read()
 
     def make(asked: str, searched: str) -> Dataset:
         corpus = CorpusFile(
-            _there(home, "corpus.jsonl"), key=searched, titles=titles, line_break=line_break
+            find_file(home, "corpus.jsonl"), key=searched, titles=titles, line_break=line_break
         )
-        queries = QueriesFile(_there(home, "queries.jsonl"), asked, line_break)
+        queries = QueriesFile(find_file(home, "queries.jsonl"), asked, line_break)
         return Dataset(
             corpus,
             queries.texts,
@@ -226,21 +233,27 @@ def _named(path: Path | str | None, home: Path | None, default: str, what: str) 
         return Path(path).expanduser()
     if home is None:
         raise ConfigError(f"no file of {what} was named; give a folder, or {what}=.")
-    return _there(home, default)
+    return find_file(home, default)
 
 
-def _there(home: Path, name: str) -> Path:
+def find_file(home: Path, name: str) -> Path:
     """Return a file of a folder, or the packed one in its place."""
     packed = home / f"{name}.gz"
     return packed if packed.is_file() and not (home / name).exists() else home / name
 
 
-def _find_qrels(home: Path | None, split: str) -> Path:
+def find_judgements(home: Path | None, split: str) -> Path:
+    """Return the file of judgements of a folder, BEIR's of a split included.
+
+    Raises:
+        ConfigError: there is no folder.
+        InputError: it holds none.
+    """
     if home is None:
         raise ConfigError("no file of judgements was named; give a folder, or qrels=.")
     names = ("qrels.jsonl", "qrels.tsv", "qrels.txt", "qrels.trec", f"qrels/{split}.tsv")
     for name in names:
-        if (path := _there(home, name)).is_file():
+        if (path := find_file(home, name)).is_file():
             return path
     there = sorted(path.name for path in (home / "qrels").glob("*.tsv*"))
     more = f" Its folder qrels holds {', '.join(there)}." if there else ""
@@ -251,7 +264,7 @@ def _languages(folder: Path) -> tuple[str, ...]:
     """Return the keys that hold a text both in the first passage and in the first query."""
     found = []
     for name in ("corpus.jsonl", "queries.jsonl"):
-        path = _there(folder, name)
+        path = find_file(folder, name)
         first = next(_objects(path), None) if path.is_file() else None
         if first is None or "text" in first[0]:
             return ()

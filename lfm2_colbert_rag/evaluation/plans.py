@@ -23,6 +23,7 @@ from .statistics import bootstrap_interval
 
 if TYPE_CHECKING:
     from ..retriever.facade import Retriever
+    from ..retriever.search.adapting import QueryAdapterLike
     from ..types import Mode
 
 
@@ -36,6 +37,7 @@ class Plan:
         worst: see there.
         confidence: see there.
         seed: see there.
+        query_adapter: see there.
 
     Raises:
         ConfigError: a measure, a k or a confidence that cannot be used.
@@ -49,6 +51,7 @@ class Plan:
         worst: int = 0,
         confidence: float = 0.95,
         seed: int = 0,
+        query_adapter: QueryAdapterLike | None = None,
     ) -> None:
         if not 0 < confidence < 1:
             raise ConfigError(f"confidence must lie between 0 and 1, not {confidence!r}.")
@@ -58,6 +61,7 @@ class Plan:
         self._worst = worst
         self._confidence = confidence
         self._seed = seed
+        self._adapter = query_adapter
 
     def carry_out(
         self,
@@ -79,11 +83,11 @@ class Plan:
         """
         what = f"asking {dataset.name}{place and f' ({place})'}"
         with reporting(progress, len(dataset.judged()), what) as report:
-            asked = ask_all(retriever, dataset, self.modes, self.k, report)
+            asked = ask_all(retriever, dataset, self.modes, self.k, report, self._adapter)
         results = {}
         for mode, answers in asked.items():
             result = self.measure(mode, answers.run, dataset, answers.seconds)
-            worst = collect_failures(retriever, dataset, result, self._worst)
+            worst = collect_failures(retriever, dataset, result, self._worst, self._adapter)
             results[mode] = replace(result, worst=worst)
         own = set().union(*(answers.own for answers in asked.values()))
         seconds = time.monotonic() - begun

@@ -34,6 +34,7 @@ from .._support.validation import (
 )
 from ..encoder import Encoder
 from ..encoder.lazy import ModelLike
+from ..encoder.query_adapter import QueryAdapter
 from ..errors import InputError
 from ..filters import EVERYTHING, field_name, parse_field, parse_where
 from ..storage.backup import copy_index, restore_index
@@ -318,6 +319,16 @@ class Retriever:
             'hybrid'
         """
         return self._searcher.mode(Asked(1, mode=self._mode))
+
+    @property
+    def query_adapter(self) -> QueryAdapter | None:
+        """The map that questions go through as the index is now; None where there is none.
+
+        Example:
+            >>> Retriever.from_texts(["a lock"], model="hash").query_adapter is None
+            True
+        """
+        return self._store.whole(lambda: self._searcher.adapter(self._store.snapshot()))
 
     def __len__(self) -> int:
         """Return the number of live passages."""

@@ -173,6 +173,41 @@ class JobsAnswer(Struct):
     jobs: list[JobAnswer]
 
 
+class KeyAnswer(Struct):
+    """A key without what is secret of it."""
+
+    id: str
+    name: str
+    scopes: list[str]
+    indexes: list[str] | None
+    tenant: str | None
+    where: dict[str, Any] | None
+    fields: list[str] | None
+    rate: float | None
+    expires: float | None
+    created: float
+    revoked: float | None
+
+
+class NewKeyAnswer(KeyAnswer, kw_only=True):
+    """A key that was just made, and its text, which is kept nowhere."""
+
+    key: str
+
+
+class KeysAnswer(Struct):
+    """Keys, the oldest first."""
+
+    keys: list[KeyAnswer]
+
+
+class TokenAnswer(Struct):
+    """A token, and when it ends, in seconds since 1970."""
+
+    token: str
+    expires: int
+
+
 class AuditDay(Struct):
     """A day of which there is an audit log."""
 

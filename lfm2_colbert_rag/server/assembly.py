@@ -68,6 +68,7 @@ async def running(
     services = Services(
         settings,
         Gate(keys, isolation=settings.isolation, failures=capacity.failures),
+        keys,
         Rates(time.monotonic),
         Admission(capacity.searches, capacity.queue, capacity.seconds),
         Admission(2, capacity.writes, _WRITING_SECONDS),

@@ -166,6 +166,37 @@ class NewIndexBody(Body):
 JobKind: TypeAlias = Literal["optimize", "verify", "backup", "export", "purge"]
 
 
+Names: TypeAlias = Annotated[
+    list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=1000)
+]
+Seconds: TypeAlias = Annotated[float, Meta(ge=1, le=1e10)]
+
+
+class NarrowingBody(Body):
+    """What is less than what the key that asks may do; what is left out stays."""
+
+    scopes: Names | None = None
+    indexes: Names | None = None
+    tenant: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    where: Filter | None = None
+    fields: Names | None = None
+
+
+class NewKeyBody(NarrowingBody, kw_only=True):
+    """A key to be made."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    rate: Annotated[float, Meta(gt=0, le=1e6, description="Requests a second.")] | None = None
+    expires_in: Annotated[Seconds, Meta(description="Seconds from now.")] | None = None
+
+
+class TokenBody(NarrowingBody):
+    """A token to be made of the key that asks."""
+
+    subject: Annotated[str, Meta(min_length=1, max_length=256)] | None = None
+    expires_in: Annotated[float, Meta(ge=1, le=86_400, description="Seconds from now.")] = 3600
+
+
 class JobBody(Body):
     """Long work on an index."""
 

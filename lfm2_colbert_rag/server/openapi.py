@@ -69,7 +69,8 @@ def _operation(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[s
     }
     if route.scope is not None:
         operation["security"] = [{"key": []}]
-        operation["description"] = f"Needs a key with the scope `{route.scope}`."
+        which = "" if route.scope == "any" else f" with the scope `{route.scope}`"
+        operation["description"] = f"Needs a key{which}."
     else:
         operation["security"] = []
     named = re.findall(r"{(\w+)", route.path)

@@ -91,7 +91,7 @@ class PathApplication:
             services.metrics.failures.labels(refused.reason).inc()
             raise Problem(refused.code, retry_after=refused.retry_after) from None
         call.caller = caller
-        if not caller.may(route.scope):
+        if route.scope != "any" and not caller.may(route.scope):
             raise Problem("forbidden", f"The key is not for {route.scope}.")
         rate = services.settings.capacity.key_rate if caller.rate is None else caller.rate
         services.rates.take(caller.key_id, rate)

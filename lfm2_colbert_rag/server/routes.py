@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from . import answers, bodies
-from .handlers import auditing, health, managing, searching, writing
+from .handlers import auditing, health, keeping, managing, searching, writing
 from .request import JSON, NDJSON, Answer, Request
 
-Scope: TypeAlias = Literal["search", "rerank", "read", "write", "admin", "metrics", "audit"]
+Scope: TypeAlias = Literal["search", "rerank", "read", "write", "admin", "metrics", "audit", "any"]
 Handler: TypeAlias = Callable[[Request], Awaitable[Answer]]
 
 _MEBIBYTE = 1 << 20
@@ -24,7 +24,7 @@ class Route:
         method: the HTTP method.
         path: with names in braces.
         name: its name in OpenAPI and in the audit log.
-        scope: what a key must be for; None where no key is needed.
+        scope: what a key must be for, ``"any"`` if it does not matter; None where no key is needed.
         handler: answers it.
         said: one line on it.
         body: what its body holds; None where it has none.
@@ -230,6 +230,35 @@ ROUTES: tuple[Route, ...] = (
         answer=answers.JobAnswer,
         writes=True,
         problems=("job-not-found",),
+    ),
+    Route(
+        *("GET", "/v1/keys", "list_keys", "admin", keeping.list_keys),
+        "The keys of the indexes that the key may see, without what is secret of them.",
+        answer=answers.KeysAnswer,
+        problems=("key-file",),
+    ),
+    Route(
+        *("POST", "/v1/keys", "create_key", "admin", keeping.create_key),
+        "Make a key, which is shown this once; it is never for more than the key that asks.",
+        body=bodies.NewKeyBody,
+        answer=answers.NewKeyAnswer,
+        status=201,
+        writes=True,
+        problems=("key-file", "read-only-server"),
+    ),
+    Route(
+        *("DELETE", "/v1/keys/{key}", "revoke_key", "admin", keeping.revoke_key),
+        "End a key for ever, with all tokens that were made of it.",
+        answer=answers.KeyAnswer,
+        writes=True,
+        problems=("key-not-found", "key-file", "read-only-server"),
+    ),
+    Route(
+        *("POST", "/v1/tokens", "create_token", "any", keeping.make_token),
+        "Make a token of the key that asks, for less than it may do.",
+        body=bodies.TokenBody,
+        answer=answers.TokenAnswer,
+        status=201,
     ),
     Route(
         *("GET", "/v1/audit", "list_audit", "audit", auditing.list_days),

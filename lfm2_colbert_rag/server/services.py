@@ -16,6 +16,7 @@ from .writing.errands import Errand
 if TYPE_CHECKING:
     from ..retriever.view import View
     from .access.gate import Gate
+    from .access.keys import KeyFile
     from .admission import Admission
     from .audit.log import AuditLog
     from .part import Part
@@ -49,6 +50,7 @@ class Services:
     Attributes:
         settings: how the server is run.
         gate: tells who asks.
+        keys: all keys.
         rates: counts requests of keys.
         searching: lets searches run.
         writing: lets blocks of passages through.
@@ -68,6 +70,7 @@ class Services:
 
     settings: Settings
     gate: Gate
+    keys: KeyFile
     rates: Rates
     searching: Admission
     writing: Admission

@@ -32,8 +32,7 @@ def main(folder: str) -> None:
         while True:
             if not retriever.migration().can_roll_back:
                 retriever.migrate(Slow(salt=0 if retriever.model == "hash:1" else 1))
-            retriever.add([f"w1 w2 added {time.time()}"], ids=["added"],
-                          metadata=[{"added": True}])
+            retriever.add([f"w1 w2 added {time.time()}"], ids=["added"], metadata=[{"added": True}])
             retriever.rollback()
             retriever.rollback()
             retriever.forget_previous()

@@ -8,7 +8,7 @@ from .matrix import MARKS, chunks, in_proportion, wanted
 from .play_files import model_names
 
 pytestmark = MARKS
-NAMES = wanted("model", model_names(in_proportion(150, least=15)))
+NAMES = wanted("model", model_names(in_proportion(150, least=8)))
 
 
 @pytest.mark.parametrize("names", chunks(NAMES), ids=lambda names: names[0].split(":")[1])

@@ -49,7 +49,15 @@ def test_every_public_name_is_in_the_reference():
     page = (ROOT / "docs" / "reference.md").read_text("utf-8")
     for name in set(lfm2_colbert_rag.__all__) - {"LFM2ColBERTError", "__version__"}:
         assert f"\n::: lfm2_colbert_rag.{name}\n" in page
-    for module in ("errors", "evaluation", "filters", "mcp_server", "server", "testing"):
+    for module in (
+        "errors",
+        "evaluation",
+        "filters",
+        "mcp_server",
+        "server",
+        "testing",
+        "training",
+    ):
         assert f"\n::: lfm2_colbert_rag.{module}\n" in page
 
 

@@ -13,7 +13,7 @@ ROOT = Path(lfm2_colbert_rag.__file__).parent
 
 # Floor of each room of the package; the longest matching prefix counts. A module imports from its
 # own room and from lower floors. docs/architecture.md draws the same picture, and says where
-# ``training`` and ``cluster`` will stand.
+# ``cluster`` will stand.
 FLOORS = {
     "errors": 0,
     "types": 1,
@@ -32,12 +32,13 @@ FLOORS = {
     "files": 9,
     "mcp_server": 9,
     "server": 9,
-    "cli": 10,
-    "": 11,
+    "training": 10,
+    "cli": 11,
+    "": 12,
 }
 # The command line prints the version.
 EXCEPTIONS = {("cli", "")}
-MOST_IN_THE_HALL = 15
+MOST_IN_THE_HALL = 16
 LONGEST_CHAIN = 12
 
 

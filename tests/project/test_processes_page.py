@@ -51,6 +51,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_pools_of_processes_and_threads(place):
     pytest.importorskip("joblib")
     done = subprocess.run(
@@ -102,7 +103,10 @@ def test_a_pool_of_forked_workers(place):
     )
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize(
+    "server",
+    [one if one == "gunicorn" else pytest.param(one, marks=pytest.mark.slow) for one in SERVERS],
+)
 def test_a_server_of_several_workers(place, server):
     program = server.split()[0]
     pytest.importorskip(program)

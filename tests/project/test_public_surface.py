@@ -24,7 +24,7 @@ needs_mcp = pytest.mark.skipif(find_spec("mcp") is None, reason="mcp_server need
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md"))]
-PUBLIC_MODULES = ("errors", "evaluation", "filters", "mcp_server", "server", "testing")
+PUBLIC_MODULES = ("errors", "evaluation", "filters", "mcp_server", "server", "testing", "training")
 
 
 def run(code: str) -> str:

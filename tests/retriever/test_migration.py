@@ -275,8 +275,8 @@ def test_another_width_pooled_or_compressed(tmp_path, monkeypatch, options):
         assert retriever.verify() == []
         assert retriever.stats().storage == storage
         with Retriever.from_texts(
-                list(many.values()), ids=list(many), model=wide, **options
-            ) as other:
+            list(many.values()), ids=list(many), model=wide, **options
+        ) as other:
             exact = other.search_many(migration_reader.QUESTIONS, 1, mode="late")
         found = retriever.search_many(migration_reader.QUESTIONS, 1, mode="late")
         scores = [[hits[0].score for hits in one] for one in (found, exact)]

@@ -91,7 +91,9 @@ def python(code: str, *arguments: object) -> str:
 
 
 @needs_fork
-@pytest.mark.parametrize(("where", "model"), [("disk", "hash"), ("memory", "hash")])
+@pytest.mark.parametrize(
+    ("where", "model"), [("disk", "hash"), pytest.param("memory", "hash", marks=pytest.mark.slow)]
+)
 def test_a_process_that_reads_and_writes_may_fork_at_any_moment(folder, where, model):
     """Each child reads and writes, and none hangs; the parent goes on as if nothing had been."""
     told = python(LOADED, folder if where == "disk" else where, model, FORKS)

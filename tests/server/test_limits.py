@@ -94,7 +94,7 @@ def test_more_passages_than_one_commit_takes_are_refused_whole(server, index):
 @pytest.mark.subprocess
 def test_too_many_searches_are_told_to_come_back_and_the_others_are_answered(tmp_path):
     with running(tmp_path, "--searches", "1", "--queue", "4") as server:
-        server.make("docs", {str(one): f"door number {one}" for one in range(300)})
+        server.make("docs", {str(one): f"door number {one}" for one in range(120)})
         keys = [server.key(["search"], rate=1e6) for _ in range(4)]
         together = threading.Barrier(24)
 
@@ -103,7 +103,7 @@ def test_too_many_searches_are_told_to_come_back_and_the_others_are_answered(tmp
                 together.wait(60)
                 return client.post(
                     "/v1/indexes/docs/search",
-                    json={"query": f"door {place}", "k": 200, "evidence": True},
+                    json={"query": f"door {place}", "k": 100, "evidence": True},
                     headers={"authorization": f"Bearer {keys[place % 4]}"},
                 )
 

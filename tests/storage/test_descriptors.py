@@ -153,7 +153,7 @@ def test_a_descriptor_that_becomes_another_files_is_not_mistaken(tmp_path):
         thread.start()
     try:
         sys.setswitchinterval(1e-6)
-        found = [one for _ in range(1000) for one in open_catalogs()]
+        found = [one for _ in range(300) for one in open_catalogs()]
     finally:
         sys.setswitchinterval(before)
         stop.set()

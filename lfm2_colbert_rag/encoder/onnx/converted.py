@@ -72,6 +72,24 @@ def find_or_convert(checkpoint: Checkpoint, dtype: OnnxDType) -> Path:
     return folder / GRAPH_FILE
 
 
+def forget_graphs(checkpoint: Checkpoint) -> int:
+    """Remove what the cache holds of a checkpoint, whose weights may be somebody's secret.
+
+    Returns:
+        How many graphs were removed.
+
+    Raises:
+        ModelFormatError: the backbone has no graph.
+        OSError: a folder cannot be removed.
+    """
+    keys = [graph_key(checkpoint, dtype) for dtype in ONNX_DTYPES]
+    found = [folder for key in keys if (folder := cache_folder() / "onnx" / key).is_dir()]
+    for folder in found:
+        shutil.rmtree(folder)
+        folder.with_suffix(".lock").unlink(missing_ok=True)
+    return len(found)
+
+
 def graph_key(checkpoint: Checkpoint, dtype: OnnxDType) -> str:
     """Name a graph by all that decides it: weights, shape, dtype, and the way it is written.
 

@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from typing import Literal, get_args
 
-FloatType = Literal["float32", "float16", "bfloat16"]
 OnnxDType = Literal["int8", "float32", "float16", "bfloat16"]
 ONNX_DTYPES: tuple[OnnxDType, ...] = get_args(OnnxDType)

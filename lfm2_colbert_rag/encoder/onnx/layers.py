@@ -14,17 +14,16 @@ import numpy.typing as npt
 
 from ..checkpoint import Checkpoint, StoredTensor
 from ..foreign_values import ForeignActivation
+from ..rounding import FloatType, quantize_rows, to_float_type
 from ..weights import check_tensors, read_array, read_rows
 from .activations import activate
-from .dtypes import FloatType, OnnxDType
+from .dtypes import OnnxDType
 from .graph import MICROSOFT, Graph
 from .linear import (
     FloatLinear,
     Linear,
     RowInt8Linear,
     add_float,
-    quantize_rows,
-    to_float_type,
 )
 
 INPUT_IDS = "input_ids"

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .dtypes import FloatType
+from ..rounding import FloatType, quantize_rows, to_float_type
 from .graph import MICROSOFT, Graph
 
 Matrix: TypeAlias = npt.NDArray[np.float32]
@@ -95,38 +95,9 @@ class RowInt8Linear:
         return graph.node("Div", product, steps)
 
 
-def quantize_rows(weight: Matrix, largest: int) -> tuple[npt.NDArray[np.int8], Matrix]:
-    """Round each row of a matrix to integers.
-
-    Args:
-        weight: ``(rows, columns)`` float32.
-        largest: the integers lie between this and its negative.
-
-    Returns:
-        ``(rows, columns)`` int8 and ``(rows,)`` float32 with ``weight ~ integers * scale``.
-    """
-    scale = np.abs(weight).max(axis=1) / np.float32(largest)
-    scale[scale == 0] = 1  # a row of zeros
-    integers = np.rint(weight / scale[:, None]).astype(np.int8)
-    return integers, scale.astype(np.float32)
-
-
 def add_float(graph: Graph, name: str, array: npt.NDArray[np.float32], stored_as: FloatType) -> str:
     """Add a weight in a float type; what it names in the graph is float32."""
     if stored_as == "float32":
         return graph.weight(name, np.ascontiguousarray(array))
     stored = graph.weight(f"{name}.{stored_as}", to_float_type(array, stored_as))
     return graph.node("Cast", stored, to=1)  # TensorProto.FLOAT; folded when a session is made
-
-
-def to_float_type(
-    array: npt.NDArray[np.float32], stored_as: FloatType
-) -> npt.NDArray[np.float32] | npt.NDArray[np.float16] | npt.NDArray[np.uint16]:
-    """Round to a float type; bfloat16 comes as its bits, since numpy does not know it."""
-    if stored_as == "float32":
-        return array
-    if stored_as == "float16":
-        return array.astype(np.float16)
-    bits = np.ascontiguousarray(array).view(np.uint32).astype(np.uint64)
-    # Round to nearest, ties to even: add just under half of the last kept place, and its own bit.
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..._support.new_folder import new_folder
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import EXPORT_FILE, Checkpoint
 from ..hub import resolve_model
@@ -61,19 +61,8 @@ def export_model(
         )
     target = Path(into).expanduser()
     try:
-        if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise ConfigError(f"{target} exists and is not empty; name a new folder to export to.")
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        try:
-            _fill(scratch, checkpoint, dtype)
-            scratch.chmod(0o755)
-            if target.exists():
-                target.rmdir()  # Windows puts nothing in the place of a folder, even an empty one
-            scratch.rename(target)
-        except BaseException:
-            shutil.rmtree(scratch, ignore_errors=True)
-            raise
+        with new_folder(target) as folder:
+            _fill(folder, checkpoint, dtype)
     except OSError as error:
         raise ConfigError(
             f"The model cannot be exported to {target}: {error.strerror or error}. Choose a "
@@ -83,7 +72,7 @@ def export_model(
 
 
 def _fill(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> None:
-    for source in _settings_files(checkpoint):
+    for source in settings_files(checkpoint):
         copy = folder / source.relative_to(checkpoint.folder)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)
@@ -93,7 +82,7 @@ def _fill(folder: Path, checkpoint: Checkpoint, dtype: OnnxDType) -> None:
     (folder / EXPORT_FILE).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
 
 
-def _settings_files(checkpoint: Checkpoint) -> Iterator[Path]:
+def settings_files(checkpoint: Checkpoint) -> Iterator[Path]:
     """List what a checkpoint has besides its weights: settings, tokenizer, card, query adapter."""
     parts = {checkpoint.folder, checkpoint.tokenizer_file.parent}
     parts.update(path for path in checkpoint.folder.iterdir() if path.is_dir())

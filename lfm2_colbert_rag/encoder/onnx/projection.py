@@ -8,9 +8,9 @@ import numpy as np
 
 from ..checkpoint import Checkpoint, StoredTensor
 from ..layouts import DenseHead
+from ..rounding import FloatType
 from ..weights import check_tensors, read_array
 from .activations import activate
-from .dtypes import FloatType
 from .graph import Graph
 from .linear import FloatLinear, add_float
 

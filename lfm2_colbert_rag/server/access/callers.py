@@ -28,6 +28,7 @@ class Caller:
         rate: requests a second that the key may ask; None where nothing was said.
         subject: on whose behalf, as the token says; for the audit log only.
         expires: when this ends, in seconds since 1970; None for never.
+        is_token: whether a token was given, and not the key itself.
     """
 
     key_id: str
@@ -40,6 +41,7 @@ class Caller:
     rate: float | None = None
     subject: str | None = None
     expires: float | None = None
+    is_token: bool = False
 
     def may(self, scope: str) -> bool:
         """Tell whether the caller has a scope."""

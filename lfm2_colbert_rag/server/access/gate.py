@@ -128,18 +128,38 @@ class Gate:
             Refused: there is no key, or not one that may come in.
         """
         try:
-            return self._admit(_credential(headers))
+            return self._admit(self.credential(headers))
         except Refused as refusal:
             wait = self._throttle.failed(remote)
             if wait is None:
                 raise
             raise Refused("throttled", retry_after=wait, key_id=refusal.key_id) from None
 
+    @staticmethod
+    def credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
+        """Return the key or the token of a request.
+
+        Raises:
+            Refused: there is none, or more than one, or what cannot be one.
+        """
+        found = [(name.lower(), value) for name, value in headers if name.lower() in HEADERS]
+        if not found:
+            raise Refused("missing")
+        if len(found) > 1:  # which one is meant? What stands before this server may see the other
+            raise Refused("malformed")
+        name, value = found[0]
+        value = value.strip(b" \t")
+        if name == b"authorization":
+            value = _BEARER.sub(b"", value, count=1) if _BEARER.match(value) else value
+        if len(value) > MOST_CHARACTERS or not _CREDENTIAL.fullmatch(value):
+            raise Refused("malformed")
+        return value.decode("ascii")
+
     def _admit(self, credential: str) -> Caller:
         now = self._clock()
         if credential.startswith(BEGINNING):
             key = self._key(credential, now)
-            return self._made(key, key.rights, None, key.expires)
+            return self._made(key, key.rights, None, key.expires, is_token=False)
         try:
             return self._by_token(credential, now)
         except TokenError as error:
@@ -164,7 +184,7 @@ class Gate:
             raise TokenError("bad-token")
         _live(key, now)
         ends = claims.expires if key.expires is None else min(claims.expires, key.expires)
-        return self._made(key, rights, claims.subject, ends)
+        return self._made(key, rights, claims.subject, ends, is_token=True)
 
     def _token(self, token: str, key: Key | None, now: float) -> tuple[Claims, Rights]:
         """Return what a token says and may, which is worked out once while its key stays."""
@@ -181,7 +201,15 @@ class Gate:
                 self._read[name] = (key, claims, rights)
         return claims, rights
 
-    def _made(self, key: Key, rights: Rights, subject: str | None, expires: float | None) -> Caller:
+    def _made(
+        self,
+        key: Key,
+        rights: Rights,
+        subject: str | None,
+        expires: float | None,
+        *,
+        is_token: bool,
+    ) -> Caller:
         if rights.tenant is not None and not self._views:
             raise Refused("tenant", key_id=key.id)
         return Caller(
@@ -195,6 +223,7 @@ class Gate:
             key.rate,
             subject,
             expires,
+            is_token,
         )
 
     def _require_no_tenants(self) -> None:
@@ -213,19 +242,3 @@ def _live(key: Key, now: float) -> Key:
     if not key.is_live(now):
         raise Refused("expired", key_id=key.id)
     return key
-
-
-def _credential(headers: Iterable[tuple[bytes, bytes]]) -> str:
-    """Return the key or the token of a request."""
-    found = [(name.lower(), value) for name, value in headers if name.lower() in HEADERS]
-    if not found:
-        raise Refused("missing")
-    if len(found) > 1:  # which one is meant? What stands before this server may see the other
-        raise Refused("malformed")
-    name, value = found[0]
-    value = value.strip(b" \t")
-    if name == b"authorization":
-        value = _BEARER.sub(b"", value, count=1) if _BEARER.match(value) else value
-    if len(value) > MOST_CHARACTERS or not _CREDENTIAL.fullmatch(value):
-        raise Refused("malformed")
-    return value.decode("ascii")

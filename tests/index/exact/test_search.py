@@ -53,7 +53,7 @@ def near_ties(draw) -> tuple[list[np.ndarray], list[int], list[np.ndarray]]:
 
 
 @given(made=near_ties(), k=st.integers(1, 12))
-@settings(deadline=None, max_examples=150)
+@settings(deadline=None, max_examples=60)
 def test_near_ties_are_ranked_as_their_scores_are(made, k):
     windows, rows, queries = made
     live = [exact_segment(windows, rows)]

@@ -1,0 +1,1 @@
+"""Does adaptation pay, and does the gate keep out what does harm?"""
