@@ -17,7 +17,7 @@ from .._support.safe_json import JsonError, parse_json
 from ..errors import REMEDY, IndexCorruptError
 from .checksums import row_sum
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
 SCHEMA = """

@@ -44,7 +44,7 @@ LAST = 64
 """So many passages at most are encoded while others may not write, right before the switch."""
 
 _TEXTS = 256  # encoded together: enough for batches of like length, little enough to stop after
-_ROUNDS = 20  # of what was added while the last group was encoded
+_ROUNDS = 20  # in which no less is missing than before, as others add
 _TRIES = 5  # of one group, as how vectors are kept is changed, or passages die
 
 
@@ -80,14 +80,17 @@ class Building:
         Raises:
             InputError: the model makes no vector of a text, or none that can be stored.
             StorageFullError: the disk is full; what was committed until then stays.
+            IndexBusyError: others add faster than is encoded; likewise.
             IndexLockedError: another writer held the index for too long; likewise.
         """
-        rounds = 0
+        least, rounds = None, 0
         while len(rows := self._missing()):
-            if len(rows) <= LAST:
-                rounds += 1
-                if rounds > _ROUNDS:  # others add as fast as they are encoded
-                    return
+            rounds = 0 if least is None or len(rows) < least else rounds + 1
+            least = len(rows) if least is None else min(least, len(rows))
+            if rounds > _ROUNDS:
+                if len(rows) > LAST:
+                    raise self._outrun()
+                return
             self._write(rows)
             self._compactor.auto_compact(streaming=True)
 
@@ -112,7 +115,10 @@ class Building:
                     head = self._store.catalog.head()
                     serve_space(self._store, head, self._space, former())
                     return
-        raise IndexBusyError(
+        raise self._outrun()
+
+    def _outrun(self) -> IndexBusyError:
+        return IndexBusyError(
             f"passages are added to {self._store.folder} faster than they are encoded. What is "
             "done stays: migrate again when less is added."
         )
