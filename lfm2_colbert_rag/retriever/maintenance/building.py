@@ -147,7 +147,7 @@ class Building:
                 sizes: Sizes = []
                 for start in range(0, len(rows), _TEXTS):
                     sizes += self._encode(rows[start : start + _TEXTS].tolist(), encoder, staged)
-                    if time.monotonic() >= until:
+                    if not locked and time.monotonic() >= until:
                         break
                 if not sizes or self._commit(staged, sizes, encoder, locked):
                     return
