@@ -33,6 +33,7 @@ from .._support.validation import (
     list_passages,
 )
 from ..encoder import Encoder
+from ..encoder.by_space import Encoders
 from ..encoder.lazy import ModelLike
 from ..encoder.query_adapter import QueryAdapter
 from ..errors import InputError
@@ -55,7 +56,6 @@ from ..types import (
     TokenMatrix,
     Where,
 )
-from .encoders import Encoders
 from .ingest.ingestor import TEXTS, Ingestor
 from .maintenance.compaction import Compactor
 from .maintenance.migrating import Migrator, NewModel
@@ -65,7 +65,7 @@ from .maintenance.purging import PurgeReceipt, purge
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
-from .options import IndexOptions, check_mode, check_options
+from .options import IndexOptions, check_mode, check_options, migrated_settings
 from .reading import Reader
 from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked
@@ -129,7 +129,9 @@ class Retriever:
         self._optimizer = Optimizer(
             store, encoders, self._searcher, self._ingestor, self._compactor
         )
-        self._migrator = Migrator(store, encoders, self._searcher, self._ingestor)
+        self._migrator = Migrator(
+            store, encoders, self._searcher, self._ingestor, migrated_settings
+        )
         whole = Whole(
             *(store, encoders, self._ingestor, query_adapter, self._after_commit, mode),
             partial(purge, store, self._optimizer),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..encoder import DEFAULT_MODEL, load_encoder, read_fingerprint
+from ..encoder.by_space import Encoders
 from ..encoder.lazy import ModelLike, require_same_model
 from ..encoder.protocol import Fingerprint
 from ..errors import IndexExistsError, IndexNotFoundError, InputError, ReadOnlyError
@@ -17,7 +18,6 @@ from ..storage.atomic import is_taken
 from ..storage.memory import MemoryFolder, new_memory_folder
 from ..storage.store import Store
 from ..types import Mode
-from .encoders import Encoders
 from .options import new_settings, require_same
 from .search.adapting import QueryAdapterLike
 

@@ -35,8 +35,8 @@ from .search.diversity import check_diversity
 from .search.searcher import Searcher
 
 if TYPE_CHECKING:
+    from ..encoder.by_space import Encoders
     from ..storage.store import Store
-    from .encoders import Encoders
     from .maintenance.purging import PurgeReceipt
     from .search.explanation import Explanation
     from .search.plan import SearchPlan

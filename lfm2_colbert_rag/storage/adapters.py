@@ -18,10 +18,10 @@ from .._support.system_errors import system_errors
 from ..errors import REMEDY, ConfigError, IndexCorruptError, ModelFormatError
 from .former import Former
 from .layout import ADAPTERS, check_name, require_folders
-from .settings import IndexSettings
 
 if TYPE_CHECKING:
     from ..encoder.query_adapter import QueryAdapter
+    from .settings import IndexSettings
 
 SUFFIX = ".safetensors"
 _SAID = 1 << 16  # bytes, beside the matrix; adapters say of themselves a thousandth of it

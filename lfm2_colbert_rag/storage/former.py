@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import REMEDY, IndexCorruptError
 from .layout import check_space
-from .settings import IndexSettings
+
+if TYPE_CHECKING:
+    from .settings import IndexSettings
 
 FOREVER = "9999-12-31T00:00:00+00:00"
 

@@ -26,11 +26,11 @@ from .pooler import Pooler
 from .upsert import UpsertPlan
 
 if TYPE_CHECKING:
+    from ...encoder.by_space import Encoders
     from ...storage.settings import IndexSettings
     from ...storage.staging import StagedSegment
     from ...storage.store import Snapshot, Store
     from ...types import Passage, Window
-    from ..encoders import Encoders
 
 __all__ = ["TEXTS", "Ingestor"]
 

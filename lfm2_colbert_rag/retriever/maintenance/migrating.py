@@ -25,17 +25,16 @@ from ...storage.switching import (
     serve_adapter,
     serve_former_adapter,
 )
-from ..options import migrated_settings
 from .building import Building
 from .canary import QUESTIONS, overlap
 from .migration import Migration, MigrationStatus, Tier, read_period, require_adopted
 
 if TYPE_CHECKING:
     from ...encoder import Encoder
+    from ...encoder.by_space import Encoders
     from ...encoder.lazy import ModelLike
     from ...storage.settings import IndexSettings
     from ...storage.store import Store
-    from ..encoders import Encoders
     from ..ingest.ingestor import Ingestor
     from ..search.searcher import Searcher
 
@@ -53,15 +52,23 @@ class Migrator:
         encoders: of its spaces.
         searcher: searches it.
         ingestor: knows how passages are encoded.
+        new_settings: returns the settings of a new space, of the name given, for a model; like
+            those of the space that serves.
     """
 
     def __init__(
-        self, store: Store, encoders: Encoders, searcher: Searcher, ingestor: Ingestor
+        self,
+        store: Store,
+        encoders: Encoders,
+        searcher: Searcher,
+        ingestor: Ingestor,
+        new_settings: Callable[[Encoder, IndexSettings, str], IndexSettings],
     ) -> None:
         self._store = store
         self._encoders = encoders
         self._searcher = searcher
         self._ingestor = ingestor
+        self._new_settings = new_settings
 
     def migrate(
         self,
@@ -153,7 +160,7 @@ class Migrator:
                 return space.space
         require_room(self._store, serving)
         name = self._store.new_name()
-        new_space(self._store, migrated_settings(encoder, serving, name))
+        new_space(self._store, self._new_settings(encoder, serving, name))
         return name
 
     def _fill(

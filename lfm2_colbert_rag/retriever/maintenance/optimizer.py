@@ -27,9 +27,9 @@ from .reencoding import reencode
 from .stats import codebook_due
 
 if TYPE_CHECKING:
+    from ...encoder.by_space import Encoders
     from ...storage.commits import Forgotten
     from ...storage.store import Snapshot, Store
-    from ..encoders import Encoders
     from ..ingest.ingestor import Ingestor
     from ..search.searcher import Searcher
 

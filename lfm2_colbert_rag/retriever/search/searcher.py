@@ -41,6 +41,7 @@ from .remembered import Remembered
 
 if TYPE_CHECKING:
     from ...encoder import Encoder
+    from ...encoder.by_space import Encoders
     from ...encoder.lazy import LazyEncoder
     from ...encoder.query_adapter import QueryAdapter
     from ...filters import Filter
@@ -49,7 +50,6 @@ if TYPE_CHECKING:
     from ...storage.home import Snapshot
     from ...storage.readable import ReadableStore
     from ...types import Hit, Leg, Match, Mode, Passage
-    from ..encoders import Encoders
     from .adapting import QueryAdapterLike
     from .explanation import Explanation
     from .own_chances import RowKeys

@@ -8,17 +8,29 @@ from __future__ import annotations
 
 import json
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from weakref import WeakValueDictionary
 
 from .._support.forking import renew_in_child
-from ..encoder.lazy import LazyEncoder
+from .lazy import LazyEncoder
 
 if TYPE_CHECKING:
-    from ..encoder import Encoder
-    from ..encoder.lazy import ModelLike
-    from ..encoder.protocol import Fingerprint
-    from ..storage.settings import IndexSettings
+    from .lazy import ModelLike
+    from .protocol import Encoder, Fingerprint
+
+
+class Space(Protocol):
+    """What a space knows of its model, as the settings of an index do."""
+
+    @property
+    def model(self) -> str:
+        """How to ask for the model again."""
+        ...
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Which model it is."""
+        ...
 
 
 class Encoders:
@@ -43,25 +55,25 @@ class Encoders:
         """Take a model by this name, or this encoder, from now on."""
         self._given[_key(fingerprint)] = model
 
-    def of(self, settings: IndexSettings) -> LazyEncoder:
+    def of(self, space: Space) -> LazyEncoder:
         """Return the encoder of a space, loaded or not."""
-        key = self._key_of(settings.fingerprint)
+        key = self._key_of(space.fingerprint)
         with self._finding:
             found = self._known.get(key)
             if found is None:
-                model = self._given.get(key, settings.model)
-                found = self._known[key] = LazyEncoder(model, settings.fingerprint)
+                model = self._given.get(key, space.model)
+                found = self._known[key] = LazyEncoder(model, space.fingerprint)
             self._last = found
             return found
 
-    def get(self, settings: IndexSettings) -> Encoder:
+    def get(self, space: Space) -> Encoder:
         """Return the encoder of a space, loaded.
 
         Raises:
             ModelNotFoundError: the model is no longer where it was.
             IndexMismatchError: what is there now is another model.
         """
-        return self.of(settings).get()
+        return self.of(space).get()
 
     def _key_of(self, fingerprint: Fingerprint) -> str:
         """Return what a fingerprint is known by; that of each snapshot is asked for again."""
