@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from ..errors import REMEDY, IndexCorruptError
-from .layout import check_space
+from .settings import check_space
 
 if TYPE_CHECKING:
     from .settings import IndexSettings

@@ -22,7 +22,6 @@ MIGRATION = "migration.lock"
 MAKER = "maker.lock"
 
 _NAME = re.compile(r"[0-9a-f-]{1,64}")
-_SPACE = re.compile(r"[0-9a-z-]{1,64}")
 
 
 def check_name(name: object) -> str:
@@ -45,17 +44,6 @@ def check_name(name: object) -> str:
         f"the catalog names a segment, a codebook or an adapter {shown}, which this library never "
         f"does. {REMEDY}"
     )
-
-
-def check_space(name: object) -> str:
-    """Return the name of a space.
-
-    Raises:
-        IndexCorruptError: it is none that this library gives.
-    """
-    if isinstance(name, str) and _SPACE.fullmatch(name):
-        return name
-    raise IndexCorruptError(f"the catalog names a space {ascii(name)[:100]}. {REMEDY}")
 
 
 def require_folders(root: Path, *parts: str) -> Path:

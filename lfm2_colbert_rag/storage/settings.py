@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..types import Storage
-from .layout import check_space
 
 STORAGES: tuple[str, ...] = get_args(Storage)
 NBITS = (2, 4)
@@ -21,6 +21,7 @@ SPACE_FIELDS = (
 )  # fmt: skip
 """The settings of a space; the others are the whole index's."""
 
+_SPACE = re.compile(r"[0-9a-z-]{1,64}")
 # Far beyond any model and any text.
 _WIDEST, _MOST = 1 << 16, 1 << 31
 
@@ -111,6 +112,17 @@ class IndexSettings:
     def to_json(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
         return asdict(self)
+
+
+def check_space(name: object) -> str:
+    """Return the name of a space.
+
+    Raises:
+        IndexCorruptError: it is none that this library gives.
+    """
+    if isinstance(name, str) and _SPACE.fullmatch(name):
+        return name
+    raise IndexCorruptError(f"the catalog names a space {ascii(name)[:100]}. {REMEDY}")
 
 
 def _corrupt(what: str) -> IndexCorruptError:

@@ -18,7 +18,6 @@ import numpy.typing as npt
 
 from ..errors import REMEDY, ConfigError, IndexCorruptError
 from .checksums import row_sum, size_sql, size_sum, state_sql
-from .layout import check_space
 from .rows import fetch_rows, insert_rows
 from .schema import (
     ALIVE,
@@ -28,7 +27,7 @@ from .schema import (
     stored_json,
     write_settings,
 )
-from .settings import SPACE_FIELDS, IndexSettings
+from .settings import SPACE_FIELDS, IndexSettings, check_space
 
 _SIZES = "row, windows, tokens, checksum"
 
