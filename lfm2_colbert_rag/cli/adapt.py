@@ -63,19 +63,28 @@ def mine_(
     qrels: QrelsOption = None,
     no_labels: NoLabelsOption = False,
     guard: GuardOption = None,
+    method: MethodOption = "query",
     seed: SeedOption = 0,
     as_json: JsonFlag = False,
 ) -> None:
     """Prepare: divide labelled questions, and find passages that are no answers to them.
 
-    Three fifths train, one chooses, one judges; no passage is on two sides. The work folder holds
-    questions and ids of passages, and is its owner's alone.
+    Three fifths train, one chooses, one judges; no passage is on two sides. Fewer than 1,000 all
+    train a query adapter and all judge it, in five parts. The work folder holds questions and ids
+    of passages, and is its owner's alone.
     """
     from ..training import mine
 
     with _open(folder) as retriever:
         labels = read_options(retriever, pairs, queries, qrels, no_labels)
-        work = mine(retriever, labels, into=into, own=no_labels, guard=guard, seed=seed)
+        work = mine(
+            *(retriever, labels),
+            into=into,
+            own=no_labels,
+            guard=guard,
+            method=method,
+            seed=seed,
+        )
     _tell(work)
     if as_json:
         echo_json({"work": str(work.folder), **_shown(work)})

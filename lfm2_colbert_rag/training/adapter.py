@@ -165,42 +165,63 @@ def vectors_of(questions: Sequence[TokenMatrix], passages: Mapping[str, TokenMat
     return Vectors(asked, found, widths.pop())
 
 
+@dataclass(frozen=True, eq=False)
+class _Compared:
+    """Q questions of T vectors in all, mapped and compared with D passages.
+
+    Attributes:
+        scores: ``(Q, D)`` the mean over a question's vectors of the best cosine in the passage.
+        asked: ``(T, dim)`` the vectors before they were mapped.
+        unit: ``(T, dim)`` after it, of unit length.
+        lengths: ``(T, 1)`` what they were divided by.
+        owner: ``(T,)`` of which question each is.
+        counts: ``(Q,)`` vectors of each question.
+        places: ``(T, D)`` the passage's vector that is nearest to each.
+    """
+
+    scores: npt.NDArray[np.float64]
+    asked: Matrix
+    unit: Matrix
+    lengths: Matrix
+    owner: npt.NDArray[np.intp]
+    counts: npt.NDArray[np.intp]
+    places: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, vectors: Vectors, batch: Batch, matrix: Matrix) -> _Compared:
+        asked = np.concatenate([vectors.questions[number] for number in batch.questions])
+        counts = np.array([len(vectors.questions[number]) for number in batch.questions])
+        mapped = product(asked, matrix.T)
+        lengths = np.maximum(np.linalg.norm(mapped, axis=1, keepdims=True), _LENGTH)
+        unit = mapped / lengths
+        places = np.empty((len(unit), len(batch.passages)), dtype=np.intp)
+        best = np.empty(places.shape, dtype=np.float64)
+        rows = np.arange(len(unit))
+        for column, name in enumerate(batch.passages):
+            similar = product(unit, vectors.passages[name].T)
+            places[:, column] = similar.argmax(axis=1)
+            best[:, column] = similar[rows, places[:, column]]
+        starts = np.cumsum(counts) - counts
+        scores = np.add.reduceat(best, starts, axis=0) / counts[:, None]
+        owner = np.repeat(np.arange(len(counts)), counts)
+        return cls(scores, asked, unit, lengths, owner, counts, places)
+
+
 def loss_and_gradient(
     vectors: Vectors, batch: Batch, matrix: Matrix, temperature: float
 ) -> tuple[float, Matrix]:
-    """Return the mean cross-entropy of finding the answers, and its gradient by the matrix.
-
-    A score is the mean over a question's vectors of the best cosine with one of the passage's.
-    """
-    asked = np.concatenate([vectors.questions[number] for number in batch.questions])
-    counts = np.array([len(vectors.questions[number]) for number in batch.questions])
-    found = [vectors.passages[name] for name in batch.passages]
-    turned = product(asked, matrix.T)
-    lengths = np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), _LENGTH)
-    unit = turned / lengths
-    best, places = _best(unit, found)
-    owner = np.repeat(np.arange(len(counts)), counts)
-    scores = np.zeros((len(counts), len(found)), dtype=np.float64)
-    np.add.at(scores, owner, best)
-    scores /= counts[:, None]
-    loss, by_score = _cross_entropy(scores / temperature, batch)
-    weights = (by_score / temperature / counts[:, None]).astype(np.float32)[owner]
+    """Return the mean cross-entropy of finding the answers, and its gradient by the matrix."""
+    found = _Compared.of(vectors, batch, matrix)
+    loss, by_score = _cross_entropy(found.scores / temperature, batch)
+    weights = (by_score / temperature / found.counts[:, None]).astype(np.float32)[found.owner]
     # Each best similarity is a product with one vector: the gradient is the sum of these.
-    towards = np.zeros_like(unit)
-    for column, passage in enumerate(found):
-        towards += weights[:, column, None] * passage[places[:, column]]
-    along = np.sum(towards * unit, axis=1, keepdims=True)
-    through = (towards - along * unit) / lengths
-    return loss, product(through.T, asked).astype(np.float32)
-
-
-def _best(
-    unit: Matrix, passages: Iterable[Matrix]
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.intp]]:
-    """Return ``(T, D)`` the best similarity of each vector in each passage, and where it is."""
-    similar = [product(unit, passage.T) for passage in passages]
-    places = np.stack([one.argmax(axis=1) for one in similar], axis=1)
-    return np.stack([one.max(axis=1) for one in similar], axis=1), places
+    towards = np.zeros_like(found.unit)
+    for column, name in enumerate(batch.passages):
+        nearest = vectors.passages[name][found.places[:, column]]
+        towards += weights[:, column, None] * nearest
+    along = np.sum(towards * found.unit, axis=1, keepdims=True)
+    through = (towards - along * found.unit) / found.lengths
+    return loss, product(through.T, found.asked).astype(np.float32)
 
 
 def _cross_entropy(
@@ -219,13 +240,9 @@ def right(vectors: Vectors, batches: Iterable[Batch], matrix: Matrix) -> float:
     """Return the share of questions whose answer comes first in its batch; NaN without any."""
     hits: list[bool] = []
     for batch in batches:
-        found = [vectors.passages[name] for name in batch.passages]
-        for row, number in enumerate(batch.questions):
-            turned = product(vectors.questions[number], matrix.T)
-            turned /= np.maximum(np.linalg.norm(turned, axis=1, keepdims=True), _LENGTH)
-            scores = _best(turned, found)[0].sum(axis=0)
-            scores[batch.others[row]] = -np.inf
-            hits.append(bool(scores.argmax() == batch.targets[row]))
+        scores = _Compared.of(vectors, batch, matrix).scores
+        first = np.where(batch.others, -np.inf, scores).argmax(axis=1)
+        hits.extend((first == batch.targets).tolist())
     return float(np.mean(hits)) if hits else float("nan")
 
 

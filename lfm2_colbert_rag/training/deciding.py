@@ -17,20 +17,14 @@ DROP = 0.01
 """What a guard, or a way of searching, may lose at most."""
 
 
-def corrected(
-    judged: Mapping[str, Mapping[str, float]], model: str
-) -> tuple[dict[str, float], int]:
-    """Correct a model's p values for all models and modes that were judged on the same questions.
-
-    Returns:
-        The values by mode, and how many models were judged.
+def corrected(judged: Mapping[str, float], model: str) -> float:
+    """Correct a model's p for all models that were judged on the same questions.
 
     Example:
-        >>> corrected({"first": {"late": 0.5}, "second": {"late": 0.02}}, "second")
-        ({'late': 0.04}, 2)
+        >>> corrected({"first": 0.5, "second": 0.02}, "second")
+        0.04
     """
-    found = holm({f"{one} {mode}": p for one, of in judged.items() for mode, p in of.items()})
-    return {mode: found[f"{model} {mode}"] for mode in judged[model]}, len(judged)
+    return holm(judged)[model]
 
 
 def reasons_against(
@@ -38,11 +32,12 @@ def reasons_against(
 ) -> tuple[str, ...]:
     """Return why a model may not take the place of the present one; nothing where it may.
 
-    Some way of searching must gain by more than chance, and none may lose.
+    Late interaction, which is all that a model changes, must gain by more than chance; and no way
+    of searching may lose.
 
     Args:
-        tests: of the judging questions, one a mode, with corrected p.
-        guards: of the guards, with corrected p.
+        tests: of the judging questions, one a mode, late interaction first and with corrected p.
+        guards: of the guards.
         quoted: the share of the judging questions that quote their passage.
     """
     return tuple(_reasons(tests, guards, quoted))
@@ -55,7 +50,7 @@ def _reasons(tests: Sequence[Figure], guards: Sequence[Figure], quoted: float) -
     if tests[0].questions < LEAST:
         yield (
             f"{tests[0].questions} judged questions prove nothing; label so many that at least "
-            f"{LEAST} are left to judge (a fifth of all)."
+            f"{LEAST} judge."
         )
     if quoted > 0.5:
         yield (
@@ -64,9 +59,8 @@ def _reasons(tests: Sequence[Figure], guards: Sequence[Figure], quoted: float) -
         )
     lost = [one for one in tests if _loses(one)]
     yield from (f"The questions lose with {one.mode} search: {_told(one)}." for one in lost)
-    if not lost and not any(_gains(one) for one in tests):
-        best = max(tests, key=lambda one: one.gain)
-        yield f"No gain is proven: at best {_told(best)} with {best.mode} search."
+    if not lost and not _gains(tests[0]):
+        yield f"No gain is proven: {_told(tests[0])} with {tests[0].mode} search."
     for one in guards:
         if _loses(one):
             yield f"It forgets: the guard {one.name!r} falls, {_told(one)}."

@@ -24,9 +24,10 @@ from ..encoder.query_adapter import QueryAdapter
 from ..encoder.rounding import quantize_rows, to_float_type
 from ..encoder.weights import SHARD_INDEX, mapped, require_finite
 from ..errors import ConfigError
+from ..retriever.maintenance.migration import VERDICT
 from .card import FILE as CARD
 
-_OF_THE_ORIGINAL = frozenset({CARD, QUERY_ADAPTER, "verdict.json"})
+_OF_THE_ORIGINAL = frozenset({CARD, QUERY_ADAPTER, VERDICT})
 """What is said of the original, and holds for nothing else."""
 _GRAPH: OnnxDType = "int8"
 _WHOLE = 127

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .candidates import Candidate
 from .train import train
 from .work import TRAINED
 
@@ -50,18 +51,16 @@ def train_on(
     examples = work.examples("train", retriever)
     texts = work.texts(retriever, examples)
     trained = train(retriever.encoder, examples, texts, into, settings, progress=progress)
-    work.write(
-        TRAINED, {"folder": str(trained.folder), "settings": plain_settings(trained.settings)}
-    )
+    digest = Candidate.of(trained.folder, retriever.encoder).digest
+    work.write(TRAINED, {**_told(trained.folder, trained.settings), "model": digest})
     return trained
 
 
 def was_trained(work: Work, folder: Path, settings: TrainingSettings) -> bool:
     """Tell whether a folder holds what was trained last in a work folder, in the same way."""
-    known = work.trained()
-    return known == {"folder": str(folder), "settings": plain_settings(settings)}
+    return _told(folder, settings).items() <= work.trained().items()
 
 
-def plain_settings(settings: TrainingSettings) -> dict[str, Any]:
-    """Return settings as JSON reads them back."""
-    return dict(json.loads(json.dumps(asdict(settings))))
+def _told(folder: Path, settings: TrainingSettings) -> dict[str, Any]:
+    """Return what a work folder keeps of a training, as JSON reads it back."""
+    return {"folder": str(folder), "settings": json.loads(json.dumps(asdict(settings)))}

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .._support.disk import write_whole
 from .._support.system_errors import system_errors
 from .candidates import Candidate, served
+from .crossfit import ask_out_of_fold, settings_of
 from .deciding import corrected, reasons_against
 from .guard import guard_bundled, guard_own
 from .identity import digest_of
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["judge"]
 
 TEST, SEEN, UNSEEN, DEV = "test", "test, seen passages", "test, unseen passages", "dev"
+_TEST = "test questions"
 _TRAINED = 200  # questions that trained and are asked again, evenly spaced
 
 
@@ -46,10 +48,11 @@ def judge(
     """Say whether a model may take the place of the one that an index has.
 
     The questions that were kept for judging are asked of the index, as it is searched now and with
-    the new model: some way of searching must gain by more than chance (Fisher's randomisation
-    test, corrected by Holm's method for all models that were judged in this work folder), and
-    none may lose, nor may the guards: texts in many languages that come with the library, and the
-    folder that the work folder names. The index itself stays as it is.
+    the new model: late interaction must gain by more than chance (Fisher's randomisation test,
+    corrected by Holm's method for all models that were judged in this work folder). Neither it nor
+    hybrid search, where the index serves that, may lose; nor may the guards: texts in many
+    languages that come with the library, and the folder that the work folder names. The index
+    itself stays as it is.
 
     Args:
         work: the work folder; the verdict is kept in it, and in the model's folder, too.
@@ -77,8 +80,8 @@ def judge(
     candidate = Candidate.of(model, retriever.encoder)
     sides = _Sides(*(tuple(work.questions(side, retriever)) for side in ("train", "dev", "test")))
     with served(candidate, retriever, sides.named(), progress=progress) as (before, after):
-        trial = _Trial(work, sides, before, after, _modes(retriever), progress)
-        verdict = trial.verdict(candidate, digest_of(retriever.encoder))
+        trial = _Trial(work, sides, candidate, before, after, progress)
+        verdict = trial.verdict(digest_of(retriever.encoder))
         if report and trial.test is not None:
             write_work_report(work, trial.test, before, after)
     facts = {**(verdict.facts or {}), "seconds": round(time.monotonic() - begun, 1)}
@@ -122,18 +125,20 @@ class _Trial:
         self,
         work: Work,
         sides: _Sides,
+        candidate: Candidate,
         before: Served,
         after: Served,
-        modes: Sequence[str],
         progress: ProgressLike,
     ) -> None:
-        self._work, self._sides = work, sides
+        self._work, self._sides, self._candidate = work, sides, candidate
         self._before, self._after = before, after
         self._seed = int(work.manifest.get("seed", 0))
-        self._modes, self._progress = modes, progress
-        self.test = self._ask(sides.test, "test questions", modes)
+        self._modes, self._progress = _modes(before.retriever), progress
+        self._folds = work.folds(sides.train)
+        self.test = self._out_of_fold() if self._folds else self._ask(sides.test, _TEST)
 
-    def verdict(self, candidate: Candidate, base: str) -> Verdict:
+    def verdict(self, base: str) -> Verdict:
+        candidate = self._candidate
         tests, judged = self._tests(candidate.digest)
         bundled, drift = guard_bundled(self._before, self._after)
         guards = [guard_figure(one, self._seed) for one in (*bundled, *self._own_guard())]
@@ -152,36 +157,48 @@ class _Trial:
         )
 
     def _ask(
-        self, questions: Sequence[Labelled], name: str, modes: Sequence[str]
+        self, questions: Sequence[Labelled], name: str, modes: Sequence[str] | None = None
     ) -> Measured | None:
         if not questions:
             return None
         return ask_both(
-            *(questions, self._before, self._after, modes),
+            *(questions, self._before, self._after, modes or self._modes),
             name=name,
             seed=self._seed,
             progress=self._progress,
         )
 
+    def _out_of_fold(self) -> Measured | None:
+        """Ask all questions, each with an adapter that was learned without it."""
+        settings = settings_of(self._work, self._candidate)
+        if len(self._folds) < 2:
+            return None
+        train = self._sides.train
+        texts = self._work.texts(self._before.retriever, [one.example() for one in train])
+        return ask_out_of_fold(
+            *(train, self._folds, self._before, texts, settings, self._modes),
+            name=_TEST,
+            progress=self._progress,
+        )
+
     def _tests(self, model: str) -> tuple[list[Figure], int]:
-        """Return the figures that decide, corrected, and how many models were judged so far."""
+        """Return the figures that decide, and how many models were judged so far."""
         if self.test is None:
             return [], 0
-        figures = list(self.test.figures(TEST, seed=self._seed))
-        judged = {**self._work.judged(), model: {one.mode: one.p for one in figures}}
+        late, *others = self.test.figures(TEST, seed=self._seed)
+        judged = {**self._work.judged(), model: late.p}
         self._work.write_judged(judged)
-        p, models = corrected(judged, model)
-        return [replace(one, corrected=p[one.mode]) for one in figures], models
+        return [replace(late, corrected=corrected(judged, model)), *others], len(judged)
 
     def _parts(self) -> Iterator[Figure]:
         """Yield the figures of questions on passages that trained, and on others."""
-        if self.test is not None:
+        if self.test is not None and not self._folds:
             for name, places in zip((SEEN, UNSEEN), self._sides.seen(), strict=True):
                 if places:
                     yield from self.test.figures(name, places, seed=self._seed)
 
     def _dev(self) -> Iterator[Figure]:
-        found = self._ask(self._sides.dev, "development questions", self._modes)
+        found = self._ask(self._sides.dev, "development questions")
         if found is not None:
             yield from found.figures(DEV, seed=self._seed)
 
@@ -198,7 +215,7 @@ class _Trial:
         return None if asked is None else Membership(asked.first_right(), self.test.first_right())
 
     def _quoted(self) -> float:
-        test = self._sides.test
+        test = self._sides.train if self._folds else self._sides.test
         return len(quoting(self._before.retriever, test)) / len(test) if test else 0.0
 
     def _notes(self) -> Iterator[str]:
@@ -207,6 +224,11 @@ class _Trial:
             yield (
                 f"{split['largest']:.0%} of the questions hang together by their passages, so that "
                 "they were divided by question: the judging ones ask of passages that trained."
+            )
+        if self._folds:
+            yield (
+                f"All questions train and judge, in {len(self._folds)} parts: each part is asked "
+                "with an adapter that was learned from the others."
             )
         searched = len(self._before.retriever)
         if searched < self._work_passages():

@@ -63,6 +63,7 @@ class Runner:
         texts: all that batches name.
         tokens: positions computed at once, padding counted.
         temperature: of the loss.
+        dtype: precision of the products; weights and gradients are float32.
         zero_masked_positions: see :class:`~lfm2_colbert_rag.encoder.lfm2.Lfm2Backbone`.
     """
 
@@ -71,12 +72,8 @@ class Runner:
     texts: Texts
     tokens: int
     temperature: float
+    dtype: torch.dtype
     zero_masked_positions: bool
-
-    @property
-    def dtype(self) -> torch.dtype:
-        """Precision of the products: bfloat16 where the processor multiplies in it."""
-        return torch.bfloat16 if has_bfloat16(self.device) else torch.float32
 
     def backward(self, batch: Batch) -> float:
         """Add the gradient of a batch's loss to that of the weights; return the loss."""
@@ -158,12 +155,14 @@ class Runner:
         return stack
 
 
-def has_bfloat16(device: torch.device) -> bool:
-    """Tell whether a device multiplies in bfloat16 itself; emulated, it is slower than float32."""
+def precision_of(device: torch.device) -> torch.dtype:
+    """Return bfloat16 where a device multiplies in it; emulated, it is slower than float32."""
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    told = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public way to ask
-    return device.type == "cpu" and told is not None and bool(told())
+        fast = torch.cuda.is_bf16_supported()
+    else:
+        told = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # no public way to ask
+        fast = device.type == "cpu" and told is not None and bool(told())
+    return torch.bfloat16 if fast else torch.float32
 
 
 def learn(

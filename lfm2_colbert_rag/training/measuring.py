@@ -69,6 +69,7 @@ def ask_both(
     *,
     name: str,
     seed: int = 0,
+    again: bool = True,
     progress: ProgressLike = None,
 ) -> Measured:
     """Ask questions of an index with two models.
@@ -80,6 +81,7 @@ def ask_both(
         modes: how to ask.
         name: what to call the questions in a report.
         seed: of the intervals' random numbers.
+        again: ask the second one, too; else its part is that of the first.
         progress: see ``Retriever.add``; it counts questions, each once a model.
     """
     from ..evaluation import evaluate
@@ -97,9 +99,9 @@ def ask_both(
             query_adapter=one.adapter,
             progress=progress,
         )
-        for one in (before, after)
+        for one in ((before, after) if again else (before,))
     ]
-    return Measured(questions, dataset, *found)
+    return Measured(questions, dataset, found[0], found[-1])
 
 
 def guard_figure(guarded: Guarded, seed: int = 0) -> Figure:

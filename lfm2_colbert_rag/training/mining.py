@@ -6,13 +6,14 @@ does harm: it is kept out by comparing its mean cosine with that of the answer.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from .._support.progress import ProgressLike, reporting
+from ..encoder.protocol import query_room
 from ..errors import ConfigError
 from ..index.maxsim import maxsim
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 __all__ = ["Mining", "mine_negatives"]
 
 _AT_ONCE = 64  # questions
-_KEPT = 2_000  # passages whose vectors are kept between questions
 
 
 @dataclass(frozen=True)
@@ -103,66 +103,78 @@ def mine_negatives(
 class _Miner:
     def __init__(self, retriever: Retriever, how: Mining, texts: Mapping[str, str]) -> None:
         self._retriever = retriever
+        self._encoder = retriever.encoder
+        self._adapter = retriever.query_adapter
         self._how = how
         self._texts = texts
-        self._vectors: dict[str, TokenMatrix] = {}
 
     def mine(self, questions: Sequence[Labelled]) -> list[Labelled]:
         open_ones = [one for one in questions if not one.negatives]
-        ranked = self._ranked([one.question for one in open_ones])
+        if not open_ones:
+            return list(questions)
+        texts = [one.question for one in open_ones]
+        if self._how.lexical:
+            found = [list(ranked) for ranked in self._ranked(texts, self._how.depth, "lexical")]
+        else:
+            found = self._clearly_less(open_ones)
         mined = {
-            one.question: replace(one, negatives=self._negatives(one, ids))
-            for one, ids in zip(open_ones, ranked, strict=True)
+            one.question: replace(one, negatives=tuple(self._kept(one, ids)))
+            for one, ids in zip(open_ones, found, strict=True)
         }
         return [mined.get(one.question, one) for one in questions]
 
-    def _ranked(self, texts: list[str]) -> list[list[str]]:
-        """Return what may become negatives of each question, best first."""
-        if not texts:
-            return []
-        how, retriever = self._how, self._retriever
-        mode: Mode = "lexical" if how.lexical else "late"
-        found = _ids(retriever.rank_many(texts, how.depth, mode=mode))
-        if how.lexical or not how.below_lexical:
-            return found
-        lexical = _ids(retriever.rank_many(texts, how.below_lexical, mode="lexical"))
-        return [
-            [id for id in ids if id not in set(first)]
-            for ids, first in zip(found, lexical, strict=True)
-        ]
+    def _kept(self, one: Labelled, ids: Sequence[str]) -> list[str]:
+        return [id for id in ids if not one.grades.get(id)][: self._how.number]
 
-    def _negatives(self, one: Labelled, ids: Sequence[str]) -> tuple[str, ...]:
-        """Return the best of them that are no answers, and score clearly less than one."""
-        candidates = [id for id in ids if not one.grades.get(id)]
-        if not self._how.lexical and candidates:
-            answers = self._answers(one.positives)
-            found = [self._vectors[id] for id in self._read(candidates)]
-            scores = self._scores(one.question, [*answers, *found])
-            limit = self._how.limit(max(scores[: len(answers)]))
-            ranked = zip(candidates, scores[len(answers) :], strict=True)
-            candidates = [id for id, score in ranked if score <= limit]
-        return tuple(candidates[: self._how.number])
+    def _ranked(self, texts: list[str], depth: int, mode: Mode) -> list[dict[str, float]]:
+        return [dict(hits) for hits in self._retriever.rank_many(texts, depth, mode=mode)]
 
-    def _scores(self, question: str, matrices: Sequence[TokenMatrix]) -> list[float]:
-        """Return mean cosines; the scores of searches are sums, or something else."""
-        (encoded,) = self._retriever.encoder.encode_query([question])
-        return (maxsim([encoded.vectors], matrices)[0] / max(1, len(encoded))).tolist()
+    def _clearly_less(self, questions: Sequence[Labelled]) -> list[list[str]]:
+        """Return for each question what scores clearly less than an answer to it, best first."""
+        texts = [one.question for one in questions]
+        ranked = self._ranked(texts, self._how.depth, "late")
+        led: list[dict[str, float]] = [{} for _ in texts]
+        if self._how.below_lexical:
+            led = self._ranked(texts, self._how.below_lexical, "lexical")
+        asked = self._encoder.encode_query(texts)
+        spans = self._encoder.token_spans(texts)
+        found = []
+        for place, one in enumerate(questions):
+            question = self._mapped(asked[place].vectors)
+            scores = self._scores(question, ranked[place], tokens=len(spans[place]))
+            limit = self._how.limit(self._best_answer(one, question, scores))
+            kept = (id for id, score in scores.items() if score <= limit)
+            found.append([id for id in kept if id not in led[place]])
+        return found
 
-    def _answers(self, ids: Sequence[str]) -> list[TokenMatrix]:
-        cut = [self._texts[id] for id in ids if id in self._texts]
-        encoded = self._retriever.encoder.encode_document(cut) if cut else []
-        stored = self._read([id for id in ids if id not in self._texts])
-        return [*(one.vectors for one in encoded), *(self._vectors[id] for id in stored)]
+    def _scores(
+        self, question: TokenMatrix, ranked: Mapping[str, float], *, tokens: int
+    ) -> dict[str, float]:
+        """Return the mean cosines of hits: their scores are sums of these.
 
-    def _read(self, ids: Sequence[str]) -> Sequence[str]:
-        """Have the vectors of passages at hand."""
-        if len(self._vectors) > _KEPT:
-            self._vectors.clear()
-        new = [id for id in dict.fromkeys(ids) if id not in self._vectors]
-        for id, windows in zip(new, self._retriever.vectors(new), strict=True):
-            self._vectors[id] = np.concatenate(windows)
-        return ids
+        What is not read at once is asked in sentences, and scores otherwise.
+        """
+        if tokens > query_room(self._encoder):
+            return dict(zip(ranked, self._cosines(question, self._stored(ranked)), strict=True))
+        return {id: score / max(1, len(question)) for id, score in ranked.items()}
 
+    def _best_answer(
+        self, one: Labelled, question: TokenMatrix, scores: Mapping[str, float]
+    ) -> float:
+        """Return the highest mean cosine of an answer, as the text that trains."""
+        cut = [self._texts[id] for id in one.positives if id in self._texts]
+        rest = [id for id in one.positives if id not in self._texts]
+        matrices = [one.vectors for one in self._encoder.encode_document(cut)] if cut else []
+        matrices += self._stored(id for id in rest if id not in scores)
+        known = [scores[id] for id in rest if id in scores]
+        return max([*known, *self._cosines(question, matrices)])
 
-def _ids(ranked: Sequence[Sequence[tuple[str, float]]]) -> list[list[str]]:
-    return [[id for id, _ in hits] for hits in ranked]
+    def _mapped(self, vectors: TokenMatrix) -> TokenMatrix:
+        return vectors if self._adapter is None else self._adapter.map(vectors)
+
+    def _stored(self, ids: Iterable[str]) -> list[TokenMatrix]:
+        return [np.concatenate(windows) for windows in self._retriever.vectors(list(ids))]
+
+    @staticmethod
+    def _cosines(question: TokenMatrix, matrices: Sequence[TokenMatrix]) -> list[float]:
+        return (maxsim([question], matrices)[0] / max(1, len(question))).tolist()

@@ -17,16 +17,19 @@ from .mining import Mining, mine_negatives
 from .pairs import read_pairs
 from .pseudo import body_of, own_questions
 from .quoting import quoting
-from .splits import Side, Split, split
+from .splits import Side, Split, fold, split
 from .work import Work
 
 if TYPE_CHECKING:
     from ..retriever import Retriever
     from .pairs import PairsLike
     from .pseudo import Generate
+    from .settings import Method
 
 __all__ = ["mine"]
 
+FEW = 1_000
+"""Labelled questions below which a fifth of them would judge too little."""
 BELOW_LEXICAL = 10
 """BM25's first hits that are no negatives of questions that were taken out of passages."""
 # Where questions of the passages train, labels are for choosing and judging alone.
@@ -40,6 +43,7 @@ def mine(
     into: PathLike,
     own: bool | Generate = False,
     guard: PathLike | None = None,
+    method: Method = "query",
     seed: int = 0,
     mining: Mining | None = None,
     progress: ProgressLike = None,
@@ -54,6 +58,9 @@ def mine(
             sentences, a function makes them of a text. Labels, if there are any, then judge.
         guard: a folder with passages, queries and judgements of other matters, which the adapted
             model must not forget; it is named in the work folder, not copied.
+        method: what will be trained. For a query adapter, fewer than 1,000 labelled questions all
+            train, and all judge: each is asked with an adapter that was learned without it and
+            without its passages.
         seed: of the division.
         mining: which passages become negatives.
         progress: see ``Retriever.add``; it counts questions.
@@ -80,7 +87,7 @@ def mine(
         raise ConfigError(f"guard must be a folder with a dataset, and {guard} is none.")
     labels = read_labels(retriever, pairs)
     made = own_questions(retriever, own if callable(own) else None) if own else None
-    questions, divided = _divided(labels, made, seed)
+    questions, divided = _divided(labels, made, seed, few=method == "query")
     how = _mining(mining, retriever, taken=own is True)
     train = divided.sides["train"]
     mined = _mined(retriever, [questions[place] for place in train], how, own is True, progress)
@@ -112,11 +119,13 @@ def _source(own: bool | Generate) -> Literal["labels", "taken", "generated"]:
     return "generated" if callable(own) else "labels"
 
 
-def _divided(labels: Labels | None, made: Labels | None, seed: int) -> tuple[list[Labelled], Split]:
+def _divided(
+    labels: Labels | None, made: Labels | None, seed: int, *, few: bool
+) -> tuple[list[Labelled], Split]:
     """Return all questions, and which of them is for what."""
     known = [] if labels is None else list(labels.questions)
     if made is None:
-        return known, split(known, seed)
+        return known, fold(known, seed) if few and len(known) < FEW else split(known, seed)
     divided = split(known, seed, shares=_JUDGING)
     asked = {one.question for one in known}
     own = [one for one in made.questions if one.question not in asked]

@@ -75,7 +75,13 @@ def adapt(
         work = _known(home, retriever, labels, seed)
     else:
         work = mine(
-            retriever, labels, into=home, own=own, guard=guard, seed=seed, progress=progress
+            *(retriever, labels),
+            into=home,
+            own=own,
+            guard=guard,
+            method=chosen.method,
+            seed=seed,
+            progress=progress,
         )
     if not (target.is_dir() and was_trained(work, target, chosen)):
         train_on(work, retriever, target, chosen, progress=progress)

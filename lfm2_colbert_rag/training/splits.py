@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias, get_args
 from ..index.lexical.analyser import analyse
 from .labels import Labelled
 
-__all__ = ["SIDES", "Side", "Split", "alike", "folds", "groups", "split"]
+__all__ = ["SIDES", "Side", "Split", "alike", "fold", "groups", "split"]
 
 Side: TypeAlias = Literal["train", "dev", "test"]
 """What questions are for: to train, to choose among models, to judge the chosen one once."""
@@ -37,12 +37,14 @@ class Split:
             questions hang together by their passages, so that only they are kept apart.
         largest: the share of the questions in the largest group that hangs together.
         groups: how many such groups there are.
+        folds: where all questions both train and judge: the parts that judge together.
     """
 
     sides: Mapping[Side, tuple[int, ...]]
     by: Literal["passage", "question"]
     largest: float
     groups: int
+    folds: tuple[tuple[int, ...], ...] = ()
 
 
 def split(
@@ -60,27 +62,40 @@ def split(
         >>> {side: len(places) for side, places in split(some).sides.items()}
         {'train': 6, 'dev': 2, 'test': 2}
     """
-    together = groups(questions)
-    largest = max(map(len, together), default=0) / max(1, len(questions))
-    by: Literal["passage", "question"] = "passage"
-    if largest > _LARGEST:
-        by, together = "question", groups(questions, passages=False)
+    by, together, largest = _together(questions)
     return Split(_divide(together, seed, shares), by, largest, len(together))
 
 
-def folds(questions: Sequence[Labelled], number: int, seed: int = 0) -> list[tuple[int, ...]]:
-    """Divide questions into parts of about the same size, of which no two share a passage.
+def fold(questions: Sequence[Labelled], seed: int = 0, *, number: int = 5) -> Split:
+    """Let all questions train, and divide them into parts of about the same size that judge.
 
-    Where more than half hang together by their passages, they are divided by question.
+    No two parts share a passage, nor questions in nearly the same words; where more than half hang
+    together by their passages, only the latter.
+
+    Args:
+        questions: the questions.
+        seed: see :func:`split`.
+        number: of parts.
     """
-    together = groups(questions)
-    if max(map(len, together), default=0) > _LARGEST * len(questions):
-        together = groups(questions, passages=False)
+    by, together, largest = _together(questions)
     random.Random(seed).shuffle(together)
     parts: list[list[int]] = [[] for _ in range(number)]
     for group in sorted(together, key=len, reverse=True):
         min(parts, key=len).extend(group)
-    return [tuple(sorted(part)) for part in parts if part]
+    folds = tuple(tuple(sorted(part)) for part in parts if part)
+    sides: dict[Side, tuple[int, ...]] = {"train": tuple(range(len(questions)))}
+    return Split({**sides, "dev": (), "test": ()}, by, largest, len(together), folds)
+
+
+def _together(
+    questions: Sequence[Labelled],
+) -> tuple[Literal["passage", "question"], list[list[int]], float]:
+    """Return by what questions are kept together, the groups, and the share of the largest."""
+    together = groups(questions)
+    largest = max(map(len, together), default=0) / max(1, len(questions))
+    if largest > _LARGEST:
+        return "question", groups(questions, passages=False), largest
+    return "passage", together, largest
 
 
 def groups(questions: Sequence[Labelled], *, passages: bool = True) -> list[list[int]]:

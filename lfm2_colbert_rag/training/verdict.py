@@ -26,8 +26,8 @@ class Figure:
         low: where the difference begins, with 95 % confidence.
         high: where it ends.
         p: how often chance alone would make so large a difference, as it is.
-        corrected: the same, corrected for all that was tried on these questions (Holm); None where
-            nothing is decided by it.
+        corrected: the same, corrected for all models that were judged by these questions (Holm);
+            None where no gain is decided by it.
         better: questions that the new model does better.
         worse: questions that it does worse.
     """

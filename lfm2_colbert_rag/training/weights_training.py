@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .._support.forking import NO_FORK
 from ..encoder.checkpoint import Checkpoint
 from ..encoder.config import Lfm2Config
 from ..encoder.engine import CheckpointEncoder
@@ -18,7 +19,7 @@ from ..encoder.torch_engine import TorchEncoder, load_embedder
 from ..errors import ConfigError
 from .batches import Batch
 from .export import export, require_places
-from .loop import Runner, Texts, learn
+from .loop import Runner, Texts, learn, precision_of
 from .memory import tokens_at_once
 from .parameters import Training, trained_names
 from .task import MEASURED, Task
@@ -80,11 +81,13 @@ def trained_model(encoder: Encoder, task: Task, advance: Callable[[int], None]) 
         training = Training.of(model, settings.method, settings.seed)
         tokens = _tokens(training, config, texts.longest, settings.memory)
         zeroed = checkpoint.framing.masked_positions == "zeroed"
-        runner = Runner(model, device, texts, tokens, settings.temperature, zeroed)
+        precision = precision_of(device)
+        runner = Runner(model, device, texts, tokens, settings.temperature, precision, zeroed)
         before = runner.share_right(measured)
         rate, minutes = settings.plan.learning_rate, settings.minutes
         losses = learn(runner, training.parameters, drawn, rate, minutes, advance)
-        changed = training.finish(settings.plan.mix)
+        with NO_FORK:
+            changed = training.finish(settings.plan.mix)
         after = runner.share_right(measured)
     except RuntimeError as error:
         raise _without_memory(error, settings.method) from error

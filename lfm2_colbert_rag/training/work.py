@@ -94,7 +94,8 @@ class Work:
         with new_folder(target) as scratch:
             scratch.chmod(0o700)
             _write(scratch / MANIFEST, as_json(manifest))
-            _write(scratch / SPLIT, as_json({**told, "sides": split.sides}))
+            parts = {"sides": split.sides, "folds": split.folds}
+            _write(scratch / SPLIT, as_json({**told, **parts}))
             for side, places in split.sides.items():
                 lines = "".join(_line(questions[place]) for place in places)
                 _write(scratch / f"{side}.jsonl", lines.encode())
@@ -129,7 +130,7 @@ class Work:
 
     @property
     def split(self) -> Mapping[str, Any]:
-        """How the questions were divided: ``by``, ``largest``, ``groups``, ``sides``."""
+        """How the questions were divided: ``by``, ``largest``, ``groups``, ``sides``, ``folds``."""
         return _load(self.folder / SPLIT)
 
     def require(self, retriever: Retriever) -> None:
@@ -160,6 +161,22 @@ class Work:
         gone = named - set(known_ids(retriever, sorted(named)))
         return [left for one in found if (left := one.without(gone)) is not None]
 
+    def folds(self, questions: Sequence[Labelled]) -> list[tuple[int, ...]]:
+        """Return the places of the training questions that judge together; empty where others do.
+
+        Args:
+            questions: the training questions that are left.
+        """
+        with _damages(self.folder / SPLIT):
+            known = [tuple(map(int, part)) for part in self.split["folds"]]
+        if not known:
+            return []
+        asked = [one.question for one in self.questions("train")]
+        places = {one.question: place for place, one in enumerate(questions)}
+        parts = ([places.get(asked[place]) for place in part] for part in known)
+        left = (tuple(place for place in part if place is not None) for part in parts)
+        return [part for part in left if part]
+
     def examples(self, side: Side = "train", retriever: Retriever | None = None) -> list[Example]:
         """Return the questions of one side as models are trained on them; see :meth:`questions`."""
         return [one.example() for one in self.questions(side, retriever)]
@@ -177,23 +194,20 @@ class Work:
             for passage in retriever.get(ids[start : start + _AT_ONCE])
         }
 
-    def judged(self) -> dict[str, dict[str, float]]:
-        """Return p by mode of every model that was judged here, by its digest."""
+    def judged(self) -> dict[str, float]:
+        """Return p of every model that was judged here, by its digest."""
         path = self.folder / JUDGED
         if not path.is_file():
             return {}
         with _damages(path):
-            return {
-                str(model): {str(mode): float(p) for mode, p in of.items()}
-                for model, of in _load(path).items()
-            }
+            return {str(model): float(p) for model, p in _load(path).items()}
 
     def trained(self) -> dict[str, Any]:
         """Return what was trained last: its ``folder`` and ``settings``; empty before that."""
         path = self.folder / TRAINED
         return _load(path) if path.is_file() else {}
 
-    def write_judged(self, judged: Mapping[str, Mapping[str, float]]) -> None:
+    def write_judged(self, judged: Mapping[str, float]) -> None:
         """Keep which models were judged."""
         self.write(JUDGED, judged)
 

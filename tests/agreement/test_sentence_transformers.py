@@ -1,4 +1,4 @@
-"""Ids, vectors and MaxSim are those of sentence-transformers 6, from both layouts.
+"""Ids, vectors, MaxSim and the loss of training are those of sentence-transformers 6.
 
 Run by ``make agreement``, in an environment that has it; skipped where it is missing.
 """
@@ -6,7 +6,7 @@ Run by ``make agreement``, in an environment that has it; skipped where it is mi
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,13 @@ from torch import nn
 
 from lfm2_colbert_rag.encoder.checkpoint import Checkpoint
 from lfm2_colbert_rag.encoder.engine import CheckpointEncoder
+from lfm2_colbert_rag.encoder.framing import Framing
 from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
-from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
+from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder, load_embedder
+from lfm2_colbert_rag.training import Example, TrainingSettings, train
+from lfm2_colbert_rag.training.batches import Batches
+from lfm2_colbert_rag.training.loop import Runner, Texts
+from lfm2_colbert_rag.training.parameters import Training
 
 from ..encoder.checkpoints import DIM, MARKERS, edit_json, write_checkpoint
 from ..encoder.foreign import (
@@ -34,6 +39,8 @@ from ..encoder.foreign import (
 from .texts import SCORES, TEXTS, VECTORS, difference, scores
 
 pytestmark = pytest.mark.filterwarnings("ignore")
+
+TEMPERATURE = 0.1
 
 CASES = [
     *(f"{kind}, {layout}" for kind in ("lfm2", *FOREIGN) for layout in ("pylate", "multi_vector")),
@@ -144,3 +151,70 @@ def test_vectors_and_scores_are_equal(
         expected = np.asarray(theirs.similarity(their_queries, their_documents))
         np.testing.assert_allclose(scores(queries, documents), expected, atol=SCORES)
     assert Checkpoint.read(folders[-1]).layout == "sentence-transformers"
+
+
+@pytest.mark.parametrize("layout", ["pylate", "multi_vector"])
+def test_the_loss_of_training_and_its_gradient_are_equal(
+    peer: Any, layout: str, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    """With a causal model, the only kind of LFM2 that the peer runs as it is."""
+    losses = pytest.importorskip("sentence_transformers.multi_vector_encoder.losses")
+    scoring = pytest.importorskip("sentence_transformers.multi_vector_encoder.scoring")
+    folder = write_checkpoint(tmp_path / "model", layout=layout)
+    columns = TEXTS[:3], TEXTS[3:6], TEXTS[6:9]
+    theirs = peer.MultiVectorEncoder(str(folder), device="cpu")
+    loss = losses.MultiVectorMultipleNegativesRankingLoss(
+        theirs, scale=1 / TEMPERATURE, similarity_fct=scoring.mean_colbert_scores
+    )
+    tasks = ("query", "document", "document")
+    features = [
+        {**theirs.preprocess(list(texts), prompt=theirs.prompts[task], task=task), "task": task}
+        for texts, task in zip(columns, tasks, strict=True)
+    ]
+    their_loss = loss(features)
+    their_loss.backward()
+    run, training = _runner(folder, *columns)
+    (batch,) = Batches(_examples(*columns), 3, 0).in_order(3)
+    assert run.backward(batch) == pytest.approx(their_loss.item(), rel=1e-5)
+    their_gradients = {name: one.grad for name, one in theirs.named_parameters()}
+    ours = {name: one.grad for name, one in training.model.named_parameters() if one.requires_grad}
+    largest = 0.0
+    for name, gradient in ours.items():
+        ending = name.removeprefix("backbone.").removeprefix("heads.0.")
+        (match,) = (one for one in their_gradients if one.endswith(f".{ending}"))
+        difference = (gradient - their_gradients[match]).norm() / their_gradients[match].norm()
+        largest = max(largest, float(difference))
+    record_property("largest relative difference of a tensor's gradient", largest)
+    assert largest < 1e-4
+
+
+def _examples(*columns: Sequence[str]) -> list[Example]:
+    """Make examples of questions, answers and negatives, whose texts are their ids."""
+    return [
+        Example(question, (right,), (wrong,))
+        for question, right, wrong in zip(*columns, strict=True)
+    ]
+
+
+def _runner(folder: Path, *columns: Sequence[str]) -> tuple[Runner, Training]:
+    checkpoint, device = Checkpoint.read(folder, masked_positions="zeroed"), torch.device("cpu")
+    training = Training.of(load_embedder(checkpoint, device=device, dtype="float32"), "layers", 0)
+    framing, passages = Framing.from_checkpoint(checkpoint), [*columns[1], *columns[2]]
+    framed = dict(zip(passages, framing.document(passages), strict=True))
+    texts = Texts(framing.query(list(columns[0])), framed)
+    run = Runner(training.model, device, texts, 10_000, TEMPERATURE, torch.float32, True)
+    return run, training
+
+
+@pytest.mark.parametrize("layout", ["pylate", "multi_vector"])
+def test_an_adapted_model_is_loaded_with_the_same_vectors(
+    peer: Any, layout: str, tmp_path: Path
+) -> None:
+    base = load(write_checkpoint(tmp_path / "base", layout=layout))
+    examples = _examples(TEXTS[:3], TEXTS[3:6], TEXTS[6:9])
+    settings = TrainingSettings(method="layers", steps=3, learning_rate=0.01)
+    folder = train(base, examples, dict(zip(TEXTS, TEXTS, strict=True)), tmp_path / "new", settings)
+    theirs, ours = peer.MultiVectorEncoder(str(folder.folder), device="cpu"), load(folder.folder)
+    assert difference(ours.encode_query(TEXTS), theirs.encode_query(TEXTS)) <= VECTORS
+    assert difference(ours.encode_document(TEXTS), theirs.encode_document(TEXTS)) <= VECTORS
+    assert ours.fingerprint["weights"] != base.fingerprint["weights"]

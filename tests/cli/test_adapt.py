@@ -28,7 +28,7 @@ def pairs(tmp_path):
 
 def test_step_by_step_to_an_adopted_model(run, index, pairs, tmp_path):
     work, model = tmp_path / "work", tmp_path / "model"
-    mined = run("adapt", "mine", index, "--into", work, "--pairs", pairs)
+    mined = run("adapt", "mine", index, "--into", work, "--pairs", pairs, "--method", "layers")
     assert mined.code == 0
     assert "train 12" in mined.out
     with Retriever.open(index) as opened:
@@ -61,7 +61,9 @@ def test_one_call_that_gains_nothing_ends_with_3(run, index, pairs):
 
 def test_training_says_what_it_did(run, index, pairs, tmp_path):
     work = tmp_path / "work"
-    mined = run("adapt", "mine", index, "--into", work, "--log", pairs, "--json")
+    mined = run(
+        "adapt", "mine", index, "--into", work, "--log", pairs, "--method", "layers", "--json"
+    )
     assert json.loads(mined.out)["counts"]["test"] == 40
     trained = run("adapt", "train", work, "--into", tmp_path / "model", "--seed", 1, "--json")
     assert trained.code == 0

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 import sqlite3
 
+import numpy as np
 import pytest
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import QueryAdapter, Retriever
 from lfm2_colbert_rag.errors import (
     ConfigError,
     IndexBusyError,
@@ -129,6 +130,10 @@ CALLS = {
     "purge": lambda r, _: r.purge(),
     "view": lambda r, _: r.view(tenant="acme").search("router"),
     "view_of_all": lambda r, _: r.view_of_all().search("router"),
+    "migrate": lambda r, _: r.migrate(QueryAdapter(np.eye(32, dtype=np.float32), "")),
+    "migration": lambda r, _: r.migration(),
+    "rollback": lambda r, _: r.rollback(),
+    "forget_previous": lambda r, _: r.forget_previous(),
     "tune_fusion": lambda r, _: r.tune_fusion(
         {f"q{n}": "router" for n in range(6)}, {f"q{n}": {"reset": 1} for n in range(6)}
     ),

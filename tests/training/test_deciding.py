@@ -10,11 +10,7 @@ from lfm2_colbert_rag.training.deciding import corrected, reasons_against
 from lfm2_colbert_rag.training.verdict import Figure, Membership
 
 P = st.floats(0.0001, 1)
-JUDGED = st.dictionaries(
-    st.sampled_from("abcde"),
-    st.fixed_dictionaries({"late": P, "hybrid": P}),
-    min_size=1,
-)
+JUDGED = st.dictionaries(st.sampled_from("abcde"), P, min_size=1)
 
 
 def figure(gain=0.0, p=0.5, corrected=None, *, mode="late", questions=60, name="test"):
@@ -33,8 +29,7 @@ GAIN = figure(0.03, 0.01, 0.02)
     [
         ([GAIN], []),
         ([GAIN], [figure(-0.01, 0.5)]),
-        ([GAIN, figure(-0.002, 0.8, 1.0, mode="hybrid")], []),
-        ([figure(0.03, 0.08, 0.08), figure(0.02, 0.001, 0.002, mode="hybrid")], []),
+        ([GAIN, figure(-0.002, 0.8, mode="hybrid")], []),
     ],
 )
 def test_a_gain_without_a_loss_is_adopted(tests, guards):
@@ -48,9 +43,10 @@ def test_a_gain_without_a_loss_is_adopted(tests, guards):
         ([figure(0.3, 0.001, 0.001, questions=29)], [], "29 judged questions prove nothing"),
         ([figure(0.03, 0.03, 0.06)], [], "No gain is proven"),
         ([figure(0.0, 1.0, 1.0)], [], "No gain is proven"),
+        ([figure(0.03, 0.08, 0.08), figure(0.02, 0.001, mode="hybrid")], [], "No gain is proven"),
         ([figure(-0.03, 0.001, 0.001)], [], "lose with late search"),
         ([figure(-0.002, 0.04, 0.08)], [], "lose with late search"),
-        ([GAIN, figure(-0.011, 0.3, 0.3, mode="hybrid")], [], "lose with hybrid search"),
+        ([GAIN, figure(-0.011, 0.3, mode="hybrid")], [], "lose with hybrid search"),
         ([GAIN], [figure(-0.0101, 0.9, name="own guard")], "the guard 'own guard' falls"),
         ([GAIN], [figure(-0.001, 0.049, name="own guard")], "the guard 'own guard' falls"),
     ],
@@ -67,13 +63,9 @@ def test_questions_that_quote_are_no_proof():
 
 @given(JUDGED)
 def test_trying_more_models_never_makes_a_gain_surer(judged):
-    model = min(judged)
-    found, number = corrected(judged, model)
-    assert number == len(judged)
-    for mode, p in judged[model].items():
-        assert p <= found[mode] <= 1
-    alone, _ = corrected({model: judged[model]}, model)
-    assert all(alone[mode] <= found[mode] + 1e-12 for mode in alone)
+    for model, p in judged.items():
+        assert p <= corrected(judged, model) <= 1
+        assert corrected({model: p}, model) == p
 
 
 def test_the_gap_is_what_training_questions_rose_more():

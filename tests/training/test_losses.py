@@ -78,17 +78,18 @@ def test_another_answer_is_not_told_from_the_one_to_be_found(batch):
     assert count_right(scores, batch) == 2
 
 
-def runner(checkpoint, tokens: int) -> tuple[Runner, Training]:
+def runner(checkpoint, tokens: int, dtype=torch.float32) -> tuple[Runner, Training]:
     device = torch.device("cpu")
     training = Training.of(load_embedder(checkpoint, device=device, dtype="float32"), "layers", 0)
     framing = Framing.from_checkpoint(checkpoint)
     questions = framing.query([example.question for example in EXAMPLES])
     passages = dict(zip(TEXTS, framing.document(list(TEXTS.values())), strict=True))
-    return Runner(training.model, device, Texts(questions, passages), tokens, 0.1, False), training
+    texts = Texts(questions, passages)
+    return Runner(training.model, device, texts, tokens, 0.1, dtype, False), training
 
 
-def gradient(checkpoint, tokens: int) -> tuple[float, torch.Tensor]:
-    run, training = runner(checkpoint, tokens)
+def gradient(checkpoint, tokens: int, dtype=torch.float32) -> tuple[float, torch.Tensor]:
+    run, training = runner(checkpoint, tokens, dtype)
     (batch,) = Batches(EXAMPLES, 3, 0).in_order(9)
     loss = run.backward(batch)
     return loss, torch.cat([one.grad.flatten() for one in training.parameters])
@@ -100,6 +101,14 @@ def test_groups_that_fit_the_memory_give_the_gradient_of_the_whole(checkpoint):
         again, parts = gradient(checkpoint, tokens)
         assert again == pytest.approx(loss, rel=1e-5)
         assert (parts - whole).norm() < 1e-4 * whole.norm()
+
+
+def test_half_precision_gives_about_the_same_gradient(checkpoint):
+    loss, exact = gradient(checkpoint, 10_000)
+    again, rough = gradient(checkpoint, 10_000, torch.bfloat16)
+    assert again == pytest.approx(loss, rel=0.05)
+    assert rough.dtype is torch.float32
+    assert (rough @ exact) / (rough.norm() * exact.norm()) > 0.9
 
 
 def test_the_models_gradient_is_the_slope_of_its_loss(checkpoint):

@@ -116,3 +116,17 @@ def test_an_answer_is_compared_as_the_text_that_trains(index):
 def test_numbers_that_find_nothing_are_refused(odd):
     with pytest.raises(ConfigError, match="mining takes"):
         Mining(**odd)
+
+
+def test_questions_that_are_not_read_at_once_are_compared_by_what_is_read():
+    """Their scores in a search are no sums of cosines."""
+    texts = [f"word{n} word{n + 1} word{n + 2}" for n in range(40)]
+    short = HashEncoder(query_length=3)
+    with Retriever.from_texts(texts, ids=[f"p{n}" for n in range(40)], model=short) as made:
+        asked = [f"word{n} thing of{n}. And word{n + 1} again, or not at all." for n in range(10)]
+        some = [Labelled(text, {f"p{n}": 1}) for n, text in enumerate(asked)]
+        found = mine_negatives(made, some, Mining(number=40))
+        assert any(one.negatives for one in found)
+        for one in found:
+            best = cosine(made, one.question, one.positives[0])
+            assert all(cosine(made, one.question, id) <= 0.95 * best + 1e-6 for id in one.negatives)

@@ -58,6 +58,7 @@ def test_no_module_imports_what_speaks_to_a_network():
         assert not found & SPEAKING, path
 
 
+@pytest.mark.long
 @pytest.mark.subprocess
 def test_the_bundled_model_is_trained_without_a_call_and_both_engines_load_it(tmp_path: Path):
     given = [(one.question, one.positives, one.negatives) for one in EXAMPLES]
@@ -78,3 +79,27 @@ def test_the_bundled_model_is_trained_without_a_call_and_both_engines_load_it(tm
         assert np.sum(one.vectors * other.vectors, axis=1).mean() > 0.999
     for path in (one for one in new.rglob("*") if one.is_file()):
         assert CANARY.encode() not in path.read_bytes()
+
+
+LOOP = """
+import sys
+called = []
+WATCHED = ("socket.connect", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+sys.addaudithook(lambda event, arguments: called.append(event) if event in WATCHED else None)
+from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.training import adapt
+from tests.training.noisy import fill, labels
+with fill(Retriever.open(sys.argv[1], model="hash")) as index:
+    verdict = adapt(index, labels(60), guard=None)
+loaded = [one for one in ("torch", "transformers") if one in sys.modules]
+print(len(verdict.figures), called, loaded)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.subprocess
+def test_from_labels_to_the_verdict_nobody_is_called(tmp_path: Path):
+    root = Path(__file__).parents[2]
+    command = [sys.executable, "-c", LOOP, str(tmp_path / "index")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, cwd=root)
+    assert told.stdout.strip() == "4 [] []"

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.training.labels import Labelled
-from lfm2_colbert_rag.training.splits import OVERLAP, SIDES, alike, folds, split
+from lfm2_colbert_rag.training.splits import OVERLAP, SIDES, alike, fold, split
 
 WORDS = st.lists(st.sampled_from("abcdefghijklm"), min_size=1, max_size=6)
 IDS = st.lists(st.integers(0, 30), min_size=1, max_size=3, unique=True)
@@ -42,9 +42,11 @@ def test_no_passage_is_on_two_sides(questions, seed):
 
 @given(QUESTIONS)
 def test_folds_are_all_questions_once_and_share_no_passage(questions):
-    parts = folds(questions, 5)
+    found = fold(questions)
+    parts = found.folds
+    assert found.sides["train"] == tuple(range(len(questions)))
     assert sorted(place for part in parts for place in part) == list(range(len(questions)))
-    if split(questions).by == "passage":
+    if found.by == "passage":
         held = [{id for place in part for id in questions[place].positives} for part in parts]
         assert len(set().union(*held)) == sum(map(len, held))
 

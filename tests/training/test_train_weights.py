@@ -18,7 +18,7 @@ from lfm2_colbert_rag.encoder.onnx.model_export import export_model
 from lfm2_colbert_rag.encoder.onnx.onnx_engine import OnnxEncoder
 from lfm2_colbert_rag.encoder.query_adapter import FILE, QueryAdapter, weights_of
 from lfm2_colbert_rag.encoder.torch_engine import TorchEncoder
-from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
+from lfm2_colbert_rag.errors import ConfigError, ModelFormatError, StorageFullError
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.training import TrainingSettings, train
 from lfm2_colbert_rag.training.task import Task
@@ -233,6 +233,21 @@ def test_a_run_that_is_broken_off_leaves_nothing(encoder, tmp_path: Path):
             TrainingSettings(method="head"),
             progress=stop,
         )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit there")
+def test_a_file_that_cannot_be_written_leaves_nothing(encoder, tmp_path: Path):
+    import resource
+
+    settings = TrainingSettings(method="head", **FAST)
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))  # the system's EFBIG
+    try:
+        with pytest.raises(StorageFullError, match="nothing was changed"):
+            train(encoder, EXAMPLES, TEXTS, tmp_path / "new", settings)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(tmp_path.iterdir()) == []
 
 

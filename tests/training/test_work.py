@@ -18,7 +18,7 @@ from tests.training.conftest import fill, labels, passage
 
 @pytest.fixture
 def work(index, tmp_path):
-    return mine(index, labels(), into=tmp_path / "work")
+    return mine(index, labels(), into=tmp_path / "work", method="layers")
 
 
 def test_it_holds_ids_and_no_texts(work):
@@ -70,7 +70,7 @@ def test_the_same_seed_makes_the_same_files(index, tmp_path):
 
 def test_deleted_passages_drop_out_by_themselves(tmp_path):
     with Retriever.from_texts([], model="hash") as index:
-        made = mine(fill(index), labels(), into=tmp_path / "work")
+        made = mine(fill(index), labels(), into=tmp_path / "work", method="layers")
         first = made.examples("train", index)[0]
         index.delete([first.positives[0]])
         left = made.examples("train", index)
@@ -119,7 +119,7 @@ def test_bad_labels_leave_no_folder(index, tmp_path):
         ("train.jsonl", "{}\n", "line 1 is damaged"),
         ("train.jsonl", '{"question": "a", "grades": {"p": "x"}, "negatives": []}', "is damaged"),
         ("train.jsonl", "no JSON", "not a JSON object"),
-        ("judged.json", '{"a": 7}', "is damaged"),
+        ("judged.json", '{"a": "seven"}', "is damaged"),
     ],
 )
 def test_damage_is_named(work, name, content, said):
