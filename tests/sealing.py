@@ -12,6 +12,7 @@ from lfm2_colbert_rag.storage.checksums import (
     content_sum,
     list_seed,
     row_sum,
+    size_sql,
     state_sql,
 )
 
@@ -20,8 +21,9 @@ _ROWS = {
     "settings": "key, value",
     "measurements": "key, value",
     "generations": "generation, created, added, removed",
-    "segments": "name, passages, tokens, files, born, died, description",
-    "codebooks": "name, description, files, born",
+    "segments": "name, passages, tokens, files, born, died, description, space",
+    "codebooks": "name, description, files, born, space",
+    "spaces": "name, settings, born",
 }
 
 
@@ -53,6 +55,7 @@ def define_sums(connection: sqlite3.Connection) -> None:
 
 SEALING = (
     *(f"UPDATE {table} SET checksum = row_sum({columns})" for table, columns in _ROWS.items()),
+    f"UPDATE sizes SET checksum = {size_sql()}",
     f"UPDATE passages SET content = content_sum(row, id, text, metadata, language), "
     f"state = {state_sql()}",
     "UPDATE postings SET checksum = block_sum(term, first, last, entries)",

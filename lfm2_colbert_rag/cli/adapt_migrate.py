@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["NOT_ADOPTED", "forget", "migrate", "rollback", "status"]
 
+NICENESS = 10
 NOT_ADOPTED = 3
 """The exit code where everything went well and a model is not to be used."""
 
@@ -65,6 +67,7 @@ def migrate(
     if not yes_without_gate:
         _require_judged(model)
     questions = None if queries is None else _read_questions(queries)
+    _give_way()
     with Retriever.open(folder) as retriever:
         told = retriever.migrate(
             model, keep=keep, questions=questions, despite_gate=yes_without_gate
@@ -144,6 +147,12 @@ def _require_judged(model: str) -> None:
         reasons = " ".join(str(one) for one in verdict["reasons"]) or "no reason is given."
         note(f"error: {model} was judged and not adopted: {reasons} Nothing was changed.")
         raise typer.Exit(NOT_ADOPTED)
+
+
+def _give_way() -> None:
+    """Let whoever serves the index go first, where the system knows how."""
+    if hasattr(os, "nice"):
+        os.nice(NICENESS)
 
 
 def _read_questions(path: Path) -> list[str]:

@@ -48,7 +48,8 @@ class QueryAdapter:
         origin: how it was made, a JSON object for people.
 
     Raises:
-        ConfigError: the matrix is not square, or not finite, or there is no such use.
+        ConfigError: the matrix is not square, or not finite, there is no such use, or the origin is
+            no object.
 
     Example:
         >>> adapter = QueryAdapter(np.diag([1, 1, 0]).astype(np.float32), "", "always")
@@ -70,6 +71,10 @@ class QueryAdapter:
             raise ConfigError("the matrix of a query adapter holds NaN or infinity.")
         if self.use not in get_args(Use):
             raise ConfigError(f"use must be one of {list(get_args(Use))}, not {self.use!r}.")
+        if not isinstance(self.origin, Mapping):
+            raise ConfigError(
+                f"the origin of a query adapter is an object, not {self.origin!r:.40}."
+            )
 
     @property
     def dim(self) -> int:

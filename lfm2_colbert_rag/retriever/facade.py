@@ -33,7 +33,8 @@ from .._support.validation import (
     list_passages,
 )
 from ..encoder import Encoder
-from ..encoder.lazy import LazyEncoder, ModelLike
+from ..encoder.by_space import Encoders
+from ..encoder.lazy import ModelLike
 from ..encoder.query_adapter import QueryAdapter
 from ..errors import InputError
 from ..filters import EVERYTHING, field_name, parse_field, parse_where
@@ -64,7 +65,7 @@ from .maintenance.purging import PurgeReceipt, purge
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
-from .options import IndexOptions, check_mode, check_options
+from .options import IndexOptions, check_mode, check_options, migrated_settings
 from .reading import Reader
 from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked
@@ -107,7 +108,7 @@ class Retriever:
     def __init__(
         self,
         store: Store,
-        encoder: LazyEncoder,
+        encoders: Encoders,
         memory: MemoryFolder | None = None,
         *,
         mode: Mode | None = None,
@@ -116,19 +117,23 @@ class Retriever:
     ) -> None:
         """Join the parts; callers use :meth:`open` or :meth:`from_texts`."""
         self._store = store
-        self._encoder = encoder
+        self._encoders = encoders
         self._memory = memory
         self._mode = mode
         self._reopening = reopening
         self._reader = Reader(store)
-        self._searcher = Searcher(store, encoder, query_adapter)
+        self._searcher = Searcher(store, encoders, query_adapter)
         self._compactor = Compactor(store)
         self._after_commit = partial(_settle, self._compactor, self._searcher)
-        self._ingestor = Ingestor(store, encoder, self._after_commit)
-        self._optimizer = Optimizer(store, encoder, self._searcher, self._ingestor, self._compactor)
-        self._migrator = Migrator(store, self._searcher)
+        self._ingestor = Ingestor(store, encoders, self._after_commit)
+        self._optimizer = Optimizer(
+            store, encoders, self._searcher, self._ingestor, self._compactor
+        )
+        self._migrator = Migrator(
+            store, encoders, self._searcher, self._ingestor, migrated_settings
+        )
         whole = Whole(
-            *(store, encoder, self._ingestor, query_adapter, self._after_commit, mode),
+            *(store, encoders, self._ingestor, query_adapter, self._after_commit, mode),
             partial(purge, store, self._optimizer),
         )
         self._views = Views(partial(Viewing, whole))
@@ -153,7 +158,8 @@ class Retriever:
         Args:
             path: the folder.
             model: ``"nano"``, a local folder, a hub id such as ``"LiquidAI/LFM2-ColBERT-350M"``,
-                or an encoder. It may be left out for an index that exists, which knows its model.
+                or an encoder. It may be left out for an index that exists, which knows its model;
+                of one that was migrated (:meth:`migrate`) any model that lives in it will do.
             mode: how this retriever searches unless told otherwise, see :meth:`search`. None:
                 ``"hybrid"`` where the index keeps the terms of its passages, else ``"late"``.
             query_adapter: the map that queries go through unless told otherwise: ``"auto"``, which
@@ -304,7 +310,7 @@ class Retriever:
             ModelNotFoundError: the index's model is no longer where it was.
             IndexMismatchError: what is there now is another model.
         """
-        return self._encoder.get()
+        return self._encoders.get(self._store.snapshot().settings)
 
     @property
     def mode(self) -> Mode:
@@ -1170,18 +1176,24 @@ class Retriever:
         despite_gate: bool = False,
         progress: ProgressLike = None,
     ) -> Migration:
-        """Let another query adapter serve, in one commit; what serves now can be brought back.
+        """Let another query adapter serve, or another model; what serves now can be brought back.
 
-        All who have the index open, in whatever process, follow with their next question, and
-        every answer is of what served before or of what serves now, never of both.
+        An adapter serves in one commit. For a model all passages are encoded again, beside what
+        serves: searching, adding and deleting go on, whoever is interrupted goes on by the same
+        call and has lost five minutes at most, and one commit lets it serve in the end. All who
+        have the index open, in whatever process, follow with their next question, and every answer
+        is of what served before or of what serves now, never of both.
 
         Args:
             model: a :class:`~lfm2_colbert_rag.QueryAdapter`, its file, or a folder that holds one
-                as ``query_adapter.safetensors``. The index keeps a copy.
+                as ``query_adapter.safetensors`` and no model; or a model as for :meth:`open`. The
+                index keeps a copy of an adapter. The model that serves already takes its adapter
+                away.
             keep: how long :meth:`rollback` shall be possible: seconds, or a time such as ``"7d"``
                 or ``"12h"``. Longer than that, until the next :meth:`optimize`, it is as well.
             questions: the canary: up to 50 of them are asked before and after, and
                 :attr:`Migration.overlap` tells how many answers are the same. That stops nothing.
+                None: for a model those that this retriever was asked last, for an adapter none.
             despite_gate: take also what was judged and not adopted, as ``verdict.json`` in the
                 model's folder says.
             progress: see :meth:`add`; it counts passages.
@@ -1190,15 +1202,21 @@ class Retriever:
             What was done. Where the same serves already, nothing was.
 
         Raises:
-            ConfigError: the adapter is of another model, or was not adopted, or a time that is
-                none; nothing was changed.
+            ConfigError: the adapter is of another model, or was not adopted; what served before is
+                kept still, and an index keeps one only; another migration is not done; or a time
+                that is none. Nothing was changed.
             ModelFormatError: the file is damaged, or holds no adapter.
-            IndexLockedError: another writer held the index for too long; nothing was changed.
-            StorageFullError: the disk is full; nothing was changed.
+            ModelNotFoundError: there is no such model.
+            InputError: the model makes no vector of a passage, which the message names.
+            IndexBusyError: passages are added faster than they are encoded; migrate again.
+            IndexLockedError: somebody else migrates, or wrote for too long; what is done stays.
+            StorageFullError: the disk is full; what is done stays, and does not serve.
             ReadOnlyError: the index may only be read.
 
         Example:
-            >>> retriever.migrate("adapted", questions=["Where is the key?"])  # doctest: +SKIP
+            >>> retriever = Retriever.from_texts(["a lock", "a key"], model="hash")
+            >>> retriever.migrate("hash:1").encoded, retriever.rollback().model
+            (2, 'hash')
         """
         texts = None if questions is None else check_queries(questions)
         return self._store.whole(
@@ -1208,7 +1226,7 @@ class Retriever:
         )
 
     def migration(self) -> MigrationStatus:
-        """Say what serves the index, and what did before, if that is kept.
+        """Say what serves the index, what did before, if that is kept, and what is being made.
 
         Example:
             >>> retriever = Retriever.from_texts(["a lock"], model="hash")
@@ -1219,10 +1237,11 @@ class Retriever:
         return self._store.whole(self._migrator.status)
 
     def rollback(self, *, progress: ProgressLike = None) -> Migration:
-        """Let serve again what served before the last :meth:`migrate`, in one commit.
+        """Let serve again what served before the last :meth:`migrate`.
 
-        What serves now is kept as long in its place, so that a second rollback takes the first
-        one back.
+        It is one commit, once passages are encoded that were added since: as many as
+        :attr:`MigrationStatus.missing` tells. What serves now is kept as long in its place, so that
+        a second rollback takes the first one back.
 
         Args:
             progress: see :meth:`add`; it counts passages.
@@ -1239,10 +1258,11 @@ class Retriever:
     def forget_previous(self) -> None:
         """Remove what served before the last :meth:`migrate` from the folder, for good.
 
-        :meth:`optimize` does so by itself once the time is over for which it was to be kept.
+        And what a migration that was interrupted has made. :meth:`optimize` removes what served
+        before by itself once the time is over for which it was to be kept.
 
         Raises:
-            ConfigError: nothing that served before is kept.
+            ConfigError: there is nothing of either.
             IndexLockedError: another writer held the index for too long; nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
             ReadOnlyError: the index may only be read.

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ..encoder import DEFAULT_MODEL, load_encoder, read_fingerprint
-from ..encoder.lazy import LazyEncoder, ModelLike, require_same_model
+from ..encoder.by_space import Encoders
+from ..encoder.lazy import ModelLike, require_same_model
+from ..encoder.protocol import Fingerprint
 from ..errors import IndexExistsError, IndexNotFoundError, InputError, ReadOnlyError
 from ..storage.atomic import is_taken
 from ..storage.memory import MemoryFolder, new_memory_folder
@@ -66,7 +68,7 @@ def open_index(
     *,
     read_only: bool,
     lock_timeout: float,
-) -> tuple[Store, LazyEncoder]:
+) -> tuple[Store, Encoders]:
     """Open an index, or make an empty one; see ``Retriever.open`` for arguments and errors."""
     if not Store.is_index(folder):
         _require_creatable(folder, model, read_only=read_only)
@@ -75,19 +77,30 @@ def open_index(
     try:
         require_same(folder, options, store.settings)
         _change(store, options)
-        expected = store.settings.fingerprint
-        if model is None:
-            return store, LazyEncoder(store.settings.model, expected)
-        require_same_model(folder, expected, read_fingerprint(model))
+        encoders = Encoders()
+        if model is not None:
+            encoders.give(model, _require_model(store, read_fingerprint(model)))
     except BaseException:
         store.close()
         raise
-    return store, LazyEncoder(model, expected)
+    return store, encoders
+
+
+def _require_model(store: Store, found: Fingerprint) -> Fingerprint:
+    """Return the fingerprint of a model that serves, did so before, or is being migrated to.
+
+    Raises:
+        IndexMismatchError: it is none of these.
+    """
+    spaces = [store.settings, *store.catalog.other_spaces().values()]
+    if all(dict(one.fingerprint) != dict(found) for one in spaces):
+        require_same_model(store.folder, store.settings.fingerprint, found)
+    return found
 
 
 def create_temporary(
     model: ModelLike | None, options: Mapping[str, Any]
-) -> tuple[Store, LazyEncoder, MemoryFolder]:
+) -> tuple[Store, Encoders, MemoryFolder]:
     """Make an empty index in a temporary folder; see ``Retriever.from_texts``."""
     folder = new_memory_folder()
     try:
@@ -139,7 +152,7 @@ def _create(
     *,
     lock_timeout: float = 10.0,
     durable: bool = True,
-) -> tuple[Store, LazyEncoder]:
+) -> tuple[Store, Encoders]:
     encoder = load_encoder(DEFAULT_MODEL if model is None else model)
     store = Store.create(
         folder,
@@ -148,4 +161,6 @@ def _create(
         lock_timeout=lock_timeout,
         durable=durable,
     )
-    return store, LazyEncoder(encoder, encoder.fingerprint)
+    encoders = Encoders()
+    encoders.give(encoder, encoder.fingerprint)
+    return store, encoders

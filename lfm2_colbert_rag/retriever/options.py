@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypedDict, get_args
 
@@ -103,6 +105,26 @@ def new_settings(encoder: Encoder, options: Mapping[str, Any]) -> IndexSettings:
         pooling_rule=RULE.to_json(),
         storage=options.get("storage", "auto"),
     )
+
+
+def migrated_settings(encoder: Encoder, serving: IndexSettings, space: str) -> IndexSettings:
+    """Return the settings of a new space of an index, like those of the space that serves.
+
+    Args:
+        encoder: the new model.
+        serving: the settings of the space that serves.
+        space: the name of the new one.
+    """
+    options = {
+        "nbits": serving.nbits,
+        "pool_factor": serving.pool_factor,
+        "storage": serving.storage,
+        "window_overlap": serving.window_overlap,
+    }
+    with suppress(ConfigError):
+        return replace(new_settings(encoder, options), space=space)
+    del options["window_overlap"]  # the new model has no room for so much
+    return replace(new_settings(encoder, options), space=space)
 
 
 def require_same(folder: Path, options: Mapping[str, Any], settings: IndexSettings) -> None:

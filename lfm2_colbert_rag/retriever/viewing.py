@@ -35,7 +35,7 @@ from .search.diversity import check_diversity
 from .search.searcher import Searcher
 
 if TYPE_CHECKING:
-    from ..encoder.lazy import LazyEncoder
+    from ..encoder.by_space import Encoders
     from ..storage.store import Store
     from .maintenance.purging import PurgeReceipt
     from .search.explanation import Explanation
@@ -52,7 +52,7 @@ class Whole:
 
     Attributes:
         store: the index.
-        encoder: its model.
+        encoders: of its spaces.
         ingestor: adds passages.
         query_adapter: see ``Retriever.open``.
         after_commit: called after a commit of passages that were deleted.
@@ -61,7 +61,7 @@ class Whole:
     """
 
     store: Store
-    encoder: LazyEncoder
+    encoders: Encoders
     ingestor: Ingestor
     query_adapter: QueryAdapterLike | None
     after_commit: Callable[[], None]
@@ -98,7 +98,7 @@ class Viewing:
         self._reader = Reader(self._part)
         self._searcher = Searcher(
             self._part,
-            whole.encoder,
+            whole.encoders,
             whole.query_adapter,
             party=f"{whole.store.folder}{SEPARATOR}{scope.tenant}",
             row_keys=self._part.row_keys if scope.conditions else None,

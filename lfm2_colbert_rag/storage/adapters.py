@@ -18,10 +18,10 @@ from .._support.system_errors import system_errors
 from ..errors import REMEDY, ConfigError, IndexCorruptError, ModelFormatError
 from .former import Former
 from .layout import ADAPTERS, check_name, require_folders
-from .settings import IndexSettings
 
 if TYPE_CHECKING:
     from ..encoder.query_adapter import QueryAdapter
+    from .settings import IndexSettings
 
 SUFFIX = ".safetensors"
 _SAID = 1 << 16  # bytes, beside the matrix; adapters say of themselves a thousandth of it
@@ -73,16 +73,27 @@ class AdapterInfo:
         return self.name + SUFFIX
 
 
-def named_adapters(settings: IndexSettings) -> list[AdapterInfo]:
-    """Return the adapters that a generation needs: what serves, and what did before.
+def named_adapters(
+    settings: IndexSettings, others: Mapping[str, IndexSettings]
+) -> list[tuple[AdapterInfo, IndexSettings]]:
+    """Return the adapters that an index needs, of what serves and of what does not.
+
+    Args:
+        settings: of the space that serves.
+        others: of the others, by name.
+
+    Returns:
+        Each with the settings of the space that it is for.
 
     Raises:
         IndexCorruptError: the settings say what cannot be.
     """
     former = Former.of(settings.former)
-    stored = [settings.query_adapter, None if former is None else former.query_adapter]
-    found = [AdapterInfo.of(one) for one in stored]
-    return list({one.name: one for one in found if one is not None}.values())
+    stored = [(one.query_adapter, one) for one in (settings, *others.values())]
+    if former is not None:
+        stored.append((former.query_adapter, others.get(former.space, settings)))
+    found = [(AdapterInfo.of(info), one) for info, one in stored]
+    return list({info.name: (info, one) for info, one in found if info is not None}.values())
 
 
 def write_adapter(folder: Path, adapter: QueryAdapter, *, durable: bool) -> AdapterInfo:

@@ -18,6 +18,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
+from copy import copy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,23 @@ from .schema import (
     SCHEMA,
     last_row,
     newest_generation,
-    read_settings,
     stored_value,
     write_settings,
     write_values,
 )
 from .settings import IndexSettings
+from .spaces import (
+    change_space,
+    drop_space,
+    insert_space,
+    missing_rows,
+    other_spaces,
+    resize_in,
+    served_settings,
+    settings_of,
+    sizes_in,
+    switch_space,
+)
 from .sqlite_errors import WRITING, damaged, sqlite_errors, translated
 
 FILE_NAME = CATALOG
@@ -105,6 +117,8 @@ class Catalog:
         read_only: see :class:`~.connections.Connections`.
         inspected: whether whoever opens it calls :meth:`check`, so that damage need not be found
             here.
+        space: the space of vectors that is read and written; None for the one that serves, which
+            may be another at the next moment.
 
     Raises:
         IndexNotFoundError: the file is missing, or is not a catalog.
@@ -125,7 +139,9 @@ class Catalog:
         durable: bool = True,
         read_only: bool = False,
         inspected: bool = False,
+        space: str | None = None,
     ) -> None:
+        self._space = space
         if folder is None and not path.is_file():  # else it was there a moment ago
             raise IndexNotFoundError(f"{path.parent} holds no index: {path.name} is missing.")
         require_catalog(path)
@@ -220,15 +236,44 @@ class Catalog:
         """
         self._connections.require_writable()
 
+    def within(self, space: str) -> Catalog:
+        """Return the same catalog as one space sees it; it is closed when this one is."""
+        found = copy(self)
+        found._space = space
+        return found
+
     def head(self) -> Head:
         """Return what whoever is about to write must know."""
         with self._connections.reading_one_state() as connection:
+            settings = settings_of(connection, self._space)
             return Head(
                 newest_generation(connection),
                 last_row(connection) + 1,
-                codebook_names(connection),
-                IndexSettings.from_json(read_settings(connection)),
+                codebook_names(connection, settings.space),
+                settings,
             )
+
+    def other_spaces(self) -> dict[str, IndexSettings]:
+        """Return the settings of the spaces that do not serve, by name, the oldest first."""
+        with self._connections.reading_one_state() as connection:
+            return other_spaces(connection)
+
+    def spaces(self) -> dict[str, IndexSettings]:
+        """Return the settings of all spaces by name, that of the one that serves first."""
+        with self._connections.reading_one_state() as connection:
+            serving = served_settings(connection)
+            return {serving.space: serving, **other_spaces(connection)}
+
+    def missing_rows(self, space: str) -> npt.NDArray[np.int64]:
+        """Return the ascending live rows that have no vectors in a space.
+
+        Raises:
+            ConfigError: there is no such space.
+        """
+        with self._connections.reading_one_state() as connection:
+            if settings_of(connection, space).space == served_settings(connection).space:
+                return np.empty(0, dtype=np.int64)
+            return missing_rows(connection, space)
 
     def generation(self) -> int:
         """Return the newest generation."""
@@ -240,33 +285,48 @@ class Catalog:
             SELECT (SELECT count(*) FROM passages WHERE {ALIVE}),
                    (SELECT total(windows) FROM passages WHERE {ALIVE}),
                    (SELECT total(tokens) FROM passages WHERE {ALIVE}),
-                   (SELECT total(passages) FROM segments WHERE {ALIVE}),
-                   (SELECT count(*) FROM segments WHERE {ALIVE})"""
-        with self._connections.reading() as connection:
+                   (SELECT total(passages) FROM segments WHERE {ALIVE} AND space = :space),
+                   (SELECT count(*) FROM segments WHERE {ALIVE} AND space = :space)"""
+        with self._connections.reading_one_state() as connection:
+            space = served_settings(connection).space
             live, windows, vectors, held, segments = connection.execute(
-                query, {"generation": generation}
+                query, {"generation": generation, "space": space}
             ).fetchone()
         return Counts(live, int(windows), int(held) - live, int(vectors), segments)
 
-    def changes_since(self, generation: int) -> Changes:
-        """Return the newest generation's settings and segments, and which rows are dead."""
+    def changes_since(self, generation: int, space: str | None = None) -> Changes:
+        """Return the newest generation's settings and segments, and which rows are dead.
+
+        Args:
+            generation: where the reader is.
+            space: the space of which he knows segments; where another serves by now, he is told
+                all dead rows. None where he knows none.
+        """
         with self._connections.reading_one_state() as connection:
             newest = newest_generation(connection)
+            settings = settings_of(connection, self._space)
+            since = generation if settings.space == space else -1
+            dead = dead_rows(connection, since, newest, settings.space)
             return Changes(
                 newest,
-                live_segments(connection, newest),
-                codebooks(connection),
-                np.array(dead_rows(connection, generation, newest), dtype=np.int64),
-                IndexSettings.from_json(read_settings(connection)),
+                live_segments(connection, newest, settings.space),
+                codebooks(connection, settings.space),
+                np.array(dead, dtype=np.int64),
+                settings,
             )
 
     def segment_names(self) -> set[str]:
-        """Return the names of all segments that any generation refers to."""
+        """Return the names of all segments that any generation refers to, in any space."""
         with self._connections.reading() as connection:
             return segment_names(connection)
 
+    def own_segment_names(self) -> set[str]:
+        """Return the names of those in the space that is read and written."""
+        with self._connections.reading_one_state() as connection:
+            return segment_names(connection, settings_of(connection, self._space).space)
+
     def codebooks(self) -> tuple[CodebookInfo, ...]:
-        """Return all codebooks, the newest last."""
+        """Return all codebooks of all spaces, the newest last."""
         with self._connections.reading() as connection:
             return codebooks(connection)
 
@@ -379,21 +439,48 @@ class Catalog:
             if rows:
                 index_passages(connection, rows[0])
             add_commit(connection, rows, commit.postings)
-            resize_passages(connection, commit.resized)
-            drop_segments(connection, commit.retired)
-            if commit.segment is not None:
-                insert_segment(connection, commit.segment, commit.generation)
-            if commit.codebook is not None:
-                insert_codebook(connection, commit.codebook, commit.generation)
+            self._change_vectors(connection, commit)
+            self._change_spaces(connection, commit)
             drop_codebooks(connection)
-            write_settings(connection, commit.settings)
             write_values(connection, "measurements", commit.measured)
             _insert_generation(connection, commit.generation, now, len(rows), len(commit.removed))
 
+    def _change_vectors(self, connection: sqlite3.Connection, commit: Commit) -> None:
+        """Apply what a commit changes of segments, codebooks and settings of a space."""
+        serving = served_settings(connection).space
+        space = serving if self._space is None else self._space
+        drop_segments(connection, commit.retired)
+        if commit.segment is not None:
+            insert_segment(connection, commit.segment, commit.generation, space)
+        if commit.codebook is not None:
+            insert_codebook(connection, commit.codebook, commit.generation, space)
+        if space == serving:
+            resize_passages(connection, commit.resized)
+            write_settings(connection, commit.settings)
+        else:
+            resize_in(connection, space, commit.resized)
+            change_space(connection, space, commit.settings)
+
+    @staticmethod
+    def _change_spaces(connection: sqlite3.Connection, commit: Commit) -> None:
+        new, serving = commit.new_space, commit.serving
+        if new is not None:
+            insert_space(connection, new.space, new.to_json(), commit.generation)
+        if serving is not None and serving != served_settings(connection).space:
+            switch_space(connection, serving, commit.generation)
+        if commit.dropped_space is not None:
+            drop_space(connection, commit.dropped_space)
+
     def passage_sizes(self, generation: int) -> npt.NDArray[np.int64]:
-        """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage."""
-        with self._connections.reading() as connection:
-            return passage_sizes(connection, generation)
+        """Return ``(n, 4)`` int64: row, windows, vectors and characters of each live passage.
+
+        Of a space that does not serve, only those that have vectors there.
+        """
+        with self._connections.reading_one_state() as connection:
+            serving = served_settings(connection).space
+            if self._space in (None, serving):
+                return passage_sizes(connection, generation)
+            return sizes_in(connection, str(self._space), generation)
 
     def copy_to(self, path: Path) -> Contents:
         """Write a consistent copy of the catalog, while others read and write this one.
@@ -459,8 +546,8 @@ class Catalog:
 
 
 def _contents(connection: sqlite3.Connection, segments: Sequence[SegmentInfo]) -> Contents:
-    settings = IndexSettings.from_json(read_settings(connection))
-    return Contents(segments, codebooks(connection), named_adapters(settings))
+    named = named_adapters(served_settings(connection), other_spaces(connection))
+    return Contents(segments, codebooks(connection), [info for info, _ in named])
 
 
 def _copy(source: sqlite3.Connection, target: sqlite3.Connection, path: Path) -> None:

@@ -51,6 +51,17 @@ def state_sql(windows: str = "windows", tokens: str = "tokens", died: str = "die
     )
 
 
+def size_sum(row: int, windows: int, tokens: int) -> int:
+    """Return the checksum of the size of a passage in a space; :func:`size_sql` is the same."""
+    return state_sum(row, windows, tokens, 0, None)
+
+
+def size_sql() -> str:
+    """Return SQL for :func:`size_sum` of the columns of those names."""
+    values = zip(("row", "windows", "tokens"), _FACTORS, strict=False)
+    return "(" + " + ".join(f"{value} % {_PRIME} * {factor}" for value, factor in values) + ")"
+
+
 def list_seed(term: str) -> int:
     """Return where the checksums of the blocks of a term's posting list begin."""
     return crc32(term.encode())

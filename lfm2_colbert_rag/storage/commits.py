@@ -39,6 +39,7 @@ class Draft:
         postings: their terms, in parts; empty where the index keeps none.
         languages: the language of each passage; empty where nobody told them.
         fitted: settings that this commit brings, unless the index has a value for them by then.
+        space: of which space the vectors are; None where that cannot have changed.
     """
 
     passages: Sequence[Passage]
@@ -50,6 +51,7 @@ class Draft:
     postings: Sequence[Postings] = ()
     languages: Sequence[str] = ()
     fitted: Mapping[str, Any] = field(default_factory=dict)
+    space: str | None = None
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,8 @@ class Changes:
 
     Attributes:
         generation: the newer generation.
-        segments: all its segments, in the order of their rows.
-        codebooks: all its codebooks, the newest last.
+        segments: all its segments of the space that serves, in the order of their rows.
+        codebooks: all codebooks of that space, the newest last.
         dead_rows: ascending rows that died after the reader's generation, and dead rows of
             segments that the reader does not know.
         settings: its settings.
@@ -178,6 +180,9 @@ class Commit:
             keeps some, the passages are pending.
         settings: settings of the index that are others from now on.
         measured: measurements that are others from now on.
+        serving: the name of the space that serves from now on; None for the one that does.
+        new_space: the settings of a space that is to be filled; None for none.
+        dropped_space: the name of a space that is forgotten, and all that lies in it.
     """
 
     generation: int
@@ -190,3 +195,6 @@ class Commit:
     postings: Sequence[Postings] = ()
     settings: Mapping[str, Any] = field(default_factory=dict)
     measured: Mapping[str, Any] = field(default_factory=dict)
+    serving: str | None = None
+    new_space: IndexSettings | None = None
+    dropped_space: str | None = None

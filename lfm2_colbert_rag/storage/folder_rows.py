@@ -19,18 +19,27 @@ from .schema import ALIVE, damaged_row, stored_json
 
 Info = TypeVar("Info", SegmentInfo, CodebookInfo)
 
-_SEGMENTS = "name, passages, tokens, files, born, died, description"
-_CODEBOOKS = "name, description, files, born"
+_SEGMENTS = "name, passages, tokens, files, born, died, description, space"
+_CODEBOOKS = "name, description, files, born, space"
 
 
-def live_segments(connection: sqlite3.Connection, generation: int) -> tuple[SegmentInfo, ...]:
+def live_segments(
+    connection: sqlite3.Connection, generation: int, space: str | None = None
+) -> tuple[SegmentInfo, ...]:
     """Return the segments of a generation, in the order of their rows.
+
+    Args:
+        connection: within a transaction.
+        generation: its number.
+        space: only those of this space of vectors; None for all.
 
     Raises:
         IndexCorruptError: what the catalog says of one is damaged, or cannot be.
     """
     rows = connection.execute(
-        f"SELECT {_SEGMENTS}, checksum FROM segments WHERE {ALIVE}", {"generation": generation}
+        f"SELECT {_SEGMENTS}, checksum FROM segments WHERE {ALIVE} AND "
+        "(:space IS NULL OR space = :space)",
+        {"generation": generation, "space": space},
     ).fetchall()
     found = [(_segment(*row), row[4]) for row in rows]
     found.sort(key=lambda one: (one[0].first_row, one[1], one[0].name))
@@ -43,18 +52,23 @@ def every_segment(connection: sqlite3.Connection) -> list[SegmentInfo]:
     return [_segment(*row) for row in rows]
 
 
-def segment_names(connection: sqlite3.Connection) -> set[str]:
-    """Return the names of all segments that any generation refers to."""
-    return {check_name(name) for (name,) in connection.execute("SELECT name FROM segments")}
+def segment_names(connection: sqlite3.Connection, space: str | None = None) -> set[str]:
+    """Return the names of all segments of a space; of all spaces for None."""
+    found = connection.execute(
+        "SELECT name FROM segments WHERE :space IS NULL OR space = :space", {"space": space}
+    )
+    return {check_name(name) for (name,) in found}
 
 
-def insert_segment(connection: sqlite3.Connection, info: SegmentInfo, generation: int) -> None:
-    """Add a segment that is born in a generation."""
+def insert_segment(
+    connection: sqlite3.Connection, info: SegmentInfo, generation: int, space: str
+) -> None:
+    """Add a segment of a space that is born in a generation."""
     description = _description(info, "name", "passages", "vectors", "files")
     files = _write_files(info.files)
-    row = (info.name, info.passages, info.vectors, files, generation, None, description)
+    row = (info.name, info.passages, info.vectors, files, generation, None, description, space)
     connection.execute(
-        f"INSERT INTO segments ({_SEGMENTS}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        f"INSERT INTO segments ({_SEGMENTS}, checksum) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (*row, row_sum(*row)),
     )
 
@@ -64,20 +78,24 @@ def drop_segments(connection: sqlite3.Connection, names: Sequence[str]) -> None:
     connection.executemany("DELETE FROM segments WHERE name = ?", [(name,) for name in names])
 
 
-def dead_rows(connection: sqlite3.Connection, generation: int, newest: int) -> list[int]:
+def dead_rows(
+    connection: sqlite3.Connection, generation: int, newest: int, space: str
+) -> list[int]:
     """Return the dead rows that a reader must know who moves to a newer generation.
 
     Args:
         connection: within a transaction.
         generation: where the reader is.
         newest: the newest generation.
+        space: of the segments.
 
     Returns:
         Ascending: those that died meanwhile, and, of segments that were born meanwhile, those that
         were dead before. A segment may be made of others whose rows died while it was written.
     """
     new = connection.execute(
-        f"SELECT {_SEGMENTS}, checksum FROM segments WHERE born > ?", (generation,)
+        f"SELECT {_SEGMENTS}, checksum FROM segments WHERE born > ? AND space = ?",
+        (generation, space),
     ).fetchall()
     found = connection.execute(
         "SELECT row FROM passages WHERE died > :generation AND died <= :newest UNION "
@@ -91,56 +109,69 @@ def dead_rows(connection: sqlite3.Connection, generation: int, newest: int) -> l
     return [row for (row,) in found]
 
 
-def codebooks(connection: sqlite3.Connection) -> tuple[CodebookInfo, ...]:
-    """Return all codebooks, the newest last.
+def codebooks(connection: sqlite3.Connection, space: str | None = None) -> tuple[CodebookInfo, ...]:
+    """Return all codebooks of a space, the newest last; of all spaces for None.
 
     Raises:
         IndexCorruptError: what the catalog says of one is damaged, or cannot be.
     """
     rows = connection.execute(
-        f"SELECT {_CODEBOOKS}, checksum FROM codebooks ORDER BY born, name"
+        f"SELECT {_CODEBOOKS}, checksum FROM codebooks "
+        "WHERE :space IS NULL OR space = :space ORDER BY born, name",
+        {"space": space},
     ).fetchall()
     return tuple([_codebook(*row) for row in rows])
 
 
-def codebook_names(connection: sqlite3.Connection) -> tuple[str, ...]:
-    """Return the names of all codebooks, the newest last."""
-    names = connection.execute("SELECT name FROM codebooks ORDER BY born, name").fetchall()
+def codebook_names(connection: sqlite3.Connection, space: str) -> tuple[str, ...]:
+    """Return the names of all codebooks of a space, the newest last."""
+    names = connection.execute(
+        "SELECT name FROM codebooks WHERE space = ? ORDER BY born, name", (space,)
+    ).fetchall()
     return tuple([check_name(name) for (name,) in names])
 
 
-def insert_codebook(connection: sqlite3.Connection, info: CodebookInfo, generation: int) -> None:
-    """Add a codebook that is born in a generation."""
-    row = (info.name, _description(info, "name", "files"), _write_files(info.files), generation)
+def insert_codebook(
+    connection: sqlite3.Connection, info: CodebookInfo, generation: int, space: str
+) -> None:
+    """Add a codebook of a space that is born in a generation."""
+    description = _description(info, "name", "files")
+    row = (info.name, description, _write_files(info.files), generation, space)
     connection.execute(
-        f"INSERT INTO codebooks ({_CODEBOOKS}, checksum) VALUES (?, ?, ?, ?, ?)",
+        f"INSERT INTO codebooks ({_CODEBOOKS}, checksum) VALUES (?, ?, ?, ?, ?, ?)",
         (*row, row_sum(*row)),
     )
 
 
 def drop_codebooks(connection: sqlite3.Connection) -> None:
-    """Forget codebooks that no segment names, but the newest two.
+    """Forget codebooks that no segment names, but the newest two of each space.
 
     The last but one may be in use by a writer that has not come to its commit yet.
     """
     used = {info.codebook for info in every_segment(connection)}
-    used.update(codebook_names(connection)[-2:])
-    for name in set(codebook_names(connection)) - used:
+    known: set[str] = set()
+    for (space,) in connection.execute("SELECT DISTINCT space FROM codebooks").fetchall():
+        names = codebook_names(connection, space)
+        used.update(names[-2:])
+        known.update(names)
+    for name in known - used:
         connection.execute("DELETE FROM codebooks WHERE name = ?", (name,))
 
 
 def _segment(
     name: Any, passages: Any, vectors: Any, files: Any, born: Any, died: Any, description: Any,
-    checksum: Any,
+    space: Any, checksum: Any,
 ) -> SegmentInfo:  # fmt: skip
-    if checksum != row_sum(name, passages, vectors, files, born, died, description):
+    if checksum != row_sum(name, passages, vectors, files, born, died, description, space):
         raise damaged_row(f"segment {name!a:.100}")
     known = {"name": check_name(name), "passages": passages, "vectors": vectors}
     return _read(SegmentInfo, known, description, files)
 
 
-def _codebook(name: Any, description: Any, files: Any, born: Any, checksum: Any) -> CodebookInfo:
-    if checksum != row_sum(name, description, files, born):
+def _codebook(
+    name: Any, description: Any, files: Any, born: Any, space: Any, checksum: Any
+) -> CodebookInfo:
+    if checksum != row_sum(name, description, files, born, space):
         raise damaged_row(f"codebook {name!a:.100}")
     info = _read(CodebookInfo, {"name": check_name(name)}, description, files)
     array_names(info.files)

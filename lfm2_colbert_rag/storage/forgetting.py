@@ -21,6 +21,7 @@ import numpy.typing as npt
 from ..filters.tree import EVERYTHING, Filter
 from .filter_sql import prune_indexes, to_sql
 from .schema import generation_time, write_values
+from .spaces import prune_sizes
 
 if TYPE_CHECKING:
     from .connections import Connections
@@ -83,7 +84,13 @@ class Forgetting:
             self._connections.fetch("SELECT 1 FROM measurements WHERE key = ?", (_REMAINS,))
         )
 
-    def drop(self, held: npt.NDArray[np.int64], seconds: float, where: Filter = EVERYTHING) -> int:
+    def drop(
+        self,
+        held: npt.NDArray[np.int64],
+        seconds: float,
+        where: Filter = EVERYTHING,
+        until: int | None = None,
+    ) -> int:
         """Drop passages that died long ago and that no segment holds, but for their remains.
 
         Args:
@@ -91,6 +98,7 @@ class Forgetting:
             seconds: how long ago they must have died; readers may still be at work in older
                 generations.
             where: only those that match this filter.
+            until: the generation in which ``held`` was so: who died later may be held by now.
 
         Returns:
             How many were dropped.
@@ -98,7 +106,8 @@ class Forgetting:
         parameters: dict[str, Any] = {}
         matching = to_sql(where, parameters)
         with self._connections.writing() as connection:
-            parameters["newest"] = _newest(connection, seconds)
+            newest = _newest(connection, seconds)
+            parameters["newest"] = newest if until is None else min(newest, until)
             dead = connection.execute(
                 f"SELECT row FROM passages WHERE died <= :newest AND {matching}", parameters
             )
@@ -109,6 +118,7 @@ class Forgetting:
                     (json.dumps(gone.tolist()),),
                 )
                 write_values(connection, "measurements", {_REMAINS: True})
+                prune_sizes(connection)
             prune_indexes(connection)
         return len(gone)
 

@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import REMEDY, IndexCorruptError
+from .settings import check_space
+
+if TYPE_CHECKING:
+    from .settings import IndexSettings
 
 FOREVER = "9999-12-31T00:00:00+00:00"
 
@@ -17,6 +21,7 @@ class Former:
     """What served before.
 
     Attributes:
+        space: the space of vectors; the same that serves where only the adapter was changed.
         query_adapter: the adapter that questions went through, see
             :attr:`~.settings.IndexSettings.query_adapter`.
         since: when it ceased to serve, in ISO 8601 (UTC).
@@ -26,6 +31,7 @@ class Former:
         IndexCorruptError: values that this library never writes.
     """
 
+    space: str
     query_adapter: Mapping[str, Any] | None
     since: str
     until: str
@@ -40,6 +46,7 @@ class Former:
             raise _corrupt({"since": self.since, "until": self.until})
         if not isinstance(self.query_adapter, Mapping | None):
             raise _corrupt({"query_adapter": self.query_adapter})
+        check_space(self.space)
 
     @classmethod
     def of(cls, stored: Mapping[str, Any] | None) -> Former | None:
@@ -56,19 +63,21 @@ class Former:
             raise _corrupt(stored) from None
 
     @classmethod
-    def left(cls, query_adapter: Mapping[str, Any] | None, keep: float) -> Former:
-        """Return what is left just now, to be kept for so many seconds."""
+    def left(cls, settings: IndexSettings, keep: float) -> Former:
+        """Return what is left just now that served with some settings, kept so many seconds."""
         now = datetime.now(UTC)
         try:
             until = (now + timedelta(seconds=keep)).isoformat(timespec="seconds")
         except OverflowError:
             until = FOREVER
-        return cls(query_adapter, now.isoformat(timespec="seconds"), until)
+        since = now.isoformat(timespec="seconds")
+        return cls(settings.space, settings.query_adapter, since, until)
 
-    def exchanged(self, query_adapter: Mapping[str, Any] | None) -> Former:
+    def exchanged(self, settings: IndexSettings) -> Former:
         """Return what a rollback to this leaves: what served until now, kept as long."""
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        return replace(self, query_adapter=query_adapter, since=now)
+        adapter = settings.query_adapter
+        return replace(self, space=settings.space, query_adapter=adapter, since=now)
 
     @property
     def is_over(self) -> bool:

@@ -107,13 +107,19 @@ class Home:
         """Refuse to stand in for the index of another model.
 
         Raises:
-            IndexMismatchError: the two were made with different models.
+            IndexMismatchError: the two were made with different models, and neither is being
+                migrated to that of the other, or was.
         """
-        if self.settings.fingerprint != other.settings.fingerprint:
+        if not self._knows(other) and not other._knows(self):
             raise IndexMismatchError(
                 f"{self.folder.path} was replaced by an index of another model "
                 f"({self.settings.model!r}, not {other.settings.model!r}). Open it again."
             )
+
+    def _knows(self, other: Home) -> bool:
+        """Tell whether what serves another index serves this one, did, or is made for it."""
+        ours = [self.settings, *self.catalog.other_spaces().values()]
+        return other.settings.fingerprint in [one.fingerprint for one in ours]
 
     def snapshot(self) -> Snapshot:
         """Return the newest generation, opening only what is new in it."""
@@ -134,10 +140,12 @@ class Home:
 
     def _refresh(self) -> None:
         old = self._snapshot
-        changes = self.catalog.changes_since(old.generation)
+        changes = self.catalog.changes_since(old.generation, old.settings.space)
         self._seen = changes.generation
         if changes.generation == old.generation:
             return
+        if changes.settings.dim != old.settings.dim:
+            self.opener = SegmentOpener(self.folder.root, changes.settings.dim)
         known = {live.segment.info.name: live for live in old.segments}
         opened = [self._live_segment(info, known, changes) for info in changes.segments]
         adapter = self._adapter(old, changes.settings)

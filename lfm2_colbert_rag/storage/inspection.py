@@ -18,10 +18,9 @@ from .schema import (
     foreign_parts,
     last_row,
     newest_generation,
-    read_settings,
     stored_value,
 )
-from .settings import IndexSettings
+from .spaces import check_spaces, other_spaces, served_settings
 
 # Of a catalog of so many bytes every row is read when it is opened: 15 milliseconds at most.
 OPENING_BUDGET = 1 << 19
@@ -84,7 +83,7 @@ def _essentials(connection: sqlite3.Connection) -> list[str]:
     ]
     return foreign or _told(
         lambda: newest_generation(connection),
-        lambda: named_adapters(IndexSettings.from_json(read_settings(connection))),
+        lambda: named_adapters(served_settings(connection), other_spaces(connection)),
         lambda: posting_sql.read_state(connection),
         lambda: every_segment(connection),
         lambda: codebooks(connection),
@@ -97,6 +96,7 @@ def _contents(connection: sqlite3.Connection) -> list[str]:
         *_told(
             lambda: _check_generations(connection),
             lambda: _check_measurements(connection),
+            lambda: check_spaces(connection),
             lambda: posting_sql.check_sums(connection),
         ),
         *damaged_indexes(connection),

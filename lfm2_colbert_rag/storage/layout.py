@@ -18,6 +18,7 @@ STAGING = "staging"
 LOCK = "writer.lock"
 HOLDER = "writer.json"
 OPTIMIZER = "optimizer.lock"
+MIGRATION = "migration.lock"
 MAKER = "maker.lock"
 
 _NAME = re.compile(r"[0-9a-f-]{1,64}")

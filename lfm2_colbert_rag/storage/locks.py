@@ -20,7 +20,7 @@ from .._support.system_errors import raise_named
 from ..errors import IndexLockedError, IndexUnavailableError
 from .file_lock import FileLock, Timeout, give_up, require_lockable, try_lock
 from .folder import IndexFolder
-from .layout import ADAPTERS, CODEBOOKS, HOLDER, LOCK, OPTIMIZER, SEGMENTS, STAGING
+from .layout import ADAPTERS, CODEBOOKS, HOLDER, LOCK, MIGRATION, OPTIMIZER, SEGMENTS, STAGING
 from .retired import is_retired
 
 logger = logging.getLogger(__name__)
@@ -107,14 +107,29 @@ class FolderLocks:
         Raises:
             IndexLockedError: somebody else is at it.
         """
-        lock = FileLock(self._home.root / OPTIMIZER)
+        with self._alone(OPTIMIZER, timeout, "optimized"):
+            yield
+
+    @contextmanager
+    def migrating(self) -> Iterator[None]:
+        """Keep others from migrating for as long as the block lasts; all else goes on.
+
+        Raises:
+            IndexLockedError: somebody else is at it.
+        """
+        with self._alone(MIGRATION, 0, "migrated"):
+            yield
+
+    @contextmanager
+    def _alone(self, name: str, timeout: float, what: str) -> Iterator[None]:
+        lock = FileLock(self._home.root / name)
         try:
             with _refusals(self.folder):
-                require_lockable(self._home.root / OPTIMIZER)
+                require_lockable(self._home.root / name)
                 lock.acquire(timeout)
         except Timeout:
             raise IndexLockedError(
-                f"{self.folder} is being optimized by somebody else; waited {timeout:g} s. "
+                f"{self.folder} is being {what} by somebody else; waited {timeout:g} s. "
                 "Nothing was changed: it is enough that one of you does."
             ) from None
         try:

@@ -17,7 +17,7 @@ from .._support.safe_json import JsonError, parse_json
 from ..errors import REMEDY, IndexCorruptError
 from .checksums import row_sum
 
-FORMAT_VERSION = 4
+FORMAT_VERSION = 5
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
 SCHEMA = """
@@ -31,7 +31,7 @@ CREATE TABLE generations (
 CREATE TABLE segments (
     name TEXT PRIMARY KEY, passages INTEGER NOT NULL, tokens INTEGER NOT NULL,
     files TEXT NOT NULL, born INTEGER NOT NULL, died INTEGER,
-    description TEXT NOT NULL, checksum INTEGER NOT NULL
+    description TEXT NOT NULL, space TEXT NOT NULL, checksum INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE passages (
     row INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL, text TEXT NOT NULL,
@@ -44,7 +44,14 @@ CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
 CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
 CREATE TABLE codebooks (
     name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL,
-    checksum INTEGER NOT NULL
+    space TEXT NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE spaces (
+    name TEXT PRIMARY KEY, settings TEXT NOT NULL, born INTEGER NOT NULL, checksum INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE sizes (
+    space TEXT NOT NULL, row INTEGER NOT NULL, windows INTEGER NOT NULL, tokens INTEGER NOT NULL,
+    checksum INTEGER NOT NULL, PRIMARY KEY (space, row)
 ) WITHOUT ROWID;
 CREATE TABLE measurements (
     key TEXT PRIMARY KEY, value TEXT NOT NULL, checksum INTEGER NOT NULL

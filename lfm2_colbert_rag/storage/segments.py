@@ -21,10 +21,12 @@ class SegmentOpener:
     Args:
         folder: the index.
         dim: width of its vectors.
+        room: the folder within it that the segments lie in.
     """
 
-    def __init__(self, folder: Path, dim: int) -> None:
+    def __init__(self, folder: Path, dim: int, room: str = SEGMENTS) -> None:
         self._folder = folder
+        self._room = room
         self._dim = dim
         self._known: dict[str, Codebook] = {}
         self._compared: dict[str, str] = {}
@@ -53,8 +55,8 @@ class SegmentOpener:
         Raises:
             IndexCorruptError: a file, or its codebook, is missing or truncated.
         """
-        root = self._folder / SEGMENTS
-        require_folders(self._folder, SEGMENTS, info.name)
+        root = self._folder / self._room
+        require_folders(self._folder, self._room, info.name)
         if info.kind != COMPRESSED:
             return open_exact_segment(root, info, self._dim)
         for codebook in codebooks:
@@ -71,7 +73,7 @@ class SegmentOpener:
         Raises:
             StoredIndexError: the system refuses to open a file now.
         """
-        return find_altered(self._folder / SEGMENTS / info.name, info.files)
+        return find_altered(self._folder / self._room / info.name, info.files)
 
     def require_whole(self, info: SegmentInfo) -> None:
         """Compare a segment's files with their checksums, once while it is open.

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args
 
-from ..errors import IndexCorruptError
+from ..errors import REMEDY, IndexCorruptError
 from ..types import Storage
 
 STORAGES: tuple[str, ...] = get_args(Storage)
 NBITS = (2, 4)
+FIRST = "first"
+"""The space that an index is made with."""
+
+SPACE_FIELDS = (
+    "model", "dim", "fingerprint", "window_overlap", "nbits", "pool_factor", "pooling_rule",
+    "pool_fit", "fusion", "query_adapter",
+)  # fmt: skip
+"""The settings of a space; the others are the whole index's."""
+
+_SPACE = re.compile(r"[0-9a-z-]{1,64}")
 # Far beyond any model and any text.
 _WIDEST, _MOST = 1 << 16, 1 << 31
 
@@ -19,7 +30,8 @@ _WIDEST, _MOST = 1 << 16, 1 << 31
 class IndexSettings:
     """The settings of an index as one generation has them.
 
-    The first seven are settled when the index is made. The others may change, by a commit like any
+    Those of :data:`SPACE_FIELDS` belong to the space of vectors that serves, and change with it.
+    The first seven are settled when a space is made. The others may change, by a commit like any
     other: who reads a generation reads its settings with it, in whatever process they were changed.
 
     Attributes:
@@ -36,6 +48,7 @@ class IndexSettings:
         fusion: how the legs of a hybrid search are fused, as a JSON object; None for the default.
         query_adapter: the adapter that questions go through, as a JSON object, see
             :class:`~.adapters.AdapterInfo`; None for none.
+        space: the name of the space of vectors that serves.
         former: what served before the last migration, as a JSON object, see
             :class:`~.former.Former`; None where nothing of it is kept.
 
@@ -59,6 +72,7 @@ class IndexSettings:
     fusion: Mapping[str, Any] | None = None
     query_adapter: Mapping[str, Any] | None = None
     former: Mapping[str, Any] | None = None
+    space: str = FIRST
 
     def __post_init__(self) -> None:
         sizes = (
@@ -80,6 +94,7 @@ class IndexSettings:
         for name in ("pooling_rule", "pool_fit", "fusion", "query_adapter", "former"):
             if not isinstance(getattr(self, name), Mapping | None):
                 raise _corrupt(f"{name} is {getattr(self, name)!r:.40}")
+        check_space(self.space)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> IndexSettings:
@@ -97,6 +112,17 @@ class IndexSettings:
     def to_json(self) -> dict[str, Any]:
         """Return the same as a JSON object."""
         return asdict(self)
+
+
+def check_space(name: object) -> str:
+    """Return the name of a space.
+
+    Raises:
+        IndexCorruptError: it is none that this library gives.
+    """
+    if isinstance(name, str) and _SPACE.fullmatch(name):
+        return name
+    raise IndexCorruptError(f"the catalog names a space {ascii(name)[:100]}. {REMEDY}")
 
 
 def _corrupt(what: str) -> IndexCorruptError:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
@@ -28,6 +28,7 @@ import numpy.typing as npt
 from .._support.disk import sync_folder
 from .._support.system_errors import raise_named, system_errors
 from ..errors import (
+    IndexBusyError,
     IndexExistsError,
     IndexMismatchError,
     IndexNotFoundError,
@@ -36,6 +37,7 @@ from ..errors import (
 from ..filters import EVERYTHING, Filter
 from ..filters import Path as FieldPath
 from ..index.compressed.codebook import Codebook, CodebookInfo
+from ..index.segment import SegmentInfo
 from ..types import UNDETERMINED
 from .atomic import is_taken, refusals
 from .catalog import Catalog
@@ -66,6 +68,8 @@ class Store:
         lock_timeout: seconds to wait for another writer.
         durable: wait for the disk at every commit.
         read_only: refuse to write. Taken by itself where the folder cannot be written.
+        space: the space of vectors that is read and written; None for the one that serves, which
+            may be another at the next moment.
 
     Raises:
         IndexNotFoundError: the folder holds no index.
@@ -80,6 +84,7 @@ class Store:
         lock_timeout: float = 10.0,
         durable: bool = True,
         read_only: bool = False,
+        space: str | None = None,
     ) -> None:
         if not folder.is_dir():
             raise IndexNotFoundError(
@@ -90,10 +95,10 @@ class Store:
             raise IndexNotFoundError(f"{folder} holds no index: {CATALOG} is missing.")
         self.folder = folder.absolute()
         self.durable = durable
+        self.lock_timeout = lock_timeout
+        options = {"durable": durable, "read_only": read_only, "space": space}
         # A function, not a method: so the last reference to a store frees it, and its files.
-        self._current = CurrentHome(
-            partial(_open, self.folder, lock_timeout, durable=durable, read_only=read_only)
-        )
+        self._current = CurrentHome(partial(_open, self.folder, lock_timeout, **options))
 
     @classmethod
     def create(
@@ -136,6 +141,10 @@ class Store:
                     unfinished.unlink(missing_ok=True)
                 raise
         return cls(folder, lock_timeout=lock_timeout, durable=durable)
+
+    def within(self, space: str) -> Store:
+        """Open the same index once more, as one space of vectors sees it; to be closed."""
+        return Store(self.folder, lock_timeout=self.lock_timeout, durable=self.durable, space=space)
 
     @staticmethod
     def is_index(folder: Path) -> bool:
@@ -203,10 +212,15 @@ class Store:
         if self.read_only:
             self.catalog.require_writable()
 
-    def change_settings(self, **values: Any) -> None:
+    def change_settings(self, space: str | None = None, **values: Any) -> None:
         """Change settings, in a commit of their own; others see it with their next commit.
 
+        Args:
+            space: for which space of vectors they are; None for whichever serves.
+            **values: the settings.
+
         Raises:
+            IndexBusyError: another space serves by now.
             IndexMismatchError: exact vectors are wanted of an index that was compressed already.
             IndexLockedError: another writer held the index for too long.
             ReadOnlyError: the index may only be read.
@@ -216,6 +230,11 @@ class Store:
                 raise IndexMismatchError(
                     f"{self.folder} was compressed already, so that its vectors are no longer "
                     "exact. Index the texts again in a new folder."
+                )
+            if space not in (None, head.settings.space):
+                raise IndexBusyError(
+                    f"{self.folder} was migrated to another model meanwhile; nothing was changed. "
+                    "Repeat the call."
                 )
             self.catalog.commit(Commit(head.generation + 1, settings=values))
 
@@ -232,13 +251,19 @@ class Store:
                 postings.enable() if wanted else postings.disable()
 
     @contextmanager
-    def stage(self, codebook: Codebook | None) -> Iterator[StagedSegment]:
-        """Give a segment to write, exact or of a codebook; removed unless it is committed."""
+    def stage(self, codebook: Codebook | None, dim: int | None = None) -> Iterator[StagedSegment]:
+        """Give a segment to write, exact or of a codebook; removed unless it is committed.
+
+        Args:
+            codebook: None for an exact one.
+            dim: width of its vectors; None for that of the generation that was read last.
+        """
         self.require_writable()
         name = None if codebook is None else codebook.info.name
         with self.locks.stage() as folder:
             try:
-                writer = new_writer(folder, self.settings.dim, codebook, self.durable)
+                width = self.settings.dim if dim is None else dim
+                writer = new_writer(folder, width, codebook, self.durable)
             except OSError as error:
                 raise_named(error, self.folder)
                 raise
@@ -250,7 +275,8 @@ class Store:
         """Give a segment for passages that are added: compressed once the index has a codebook."""
         books = snapshot.codebooks
         exact = not books or snapshot.settings.storage == "exact"
-        with self.stage(None if exact else self.opener.codebook(books[-1])) as staged:
+        codebook = None if exact else self.opener.codebook(books[-1])
+        with self.stage(codebook, snapshot.settings.dim) as staged:
             yield staged
 
     def commit_passages(self, draft: Draft) -> None:
@@ -262,6 +288,8 @@ class Store:
             StorageFullError: the disk is full; nothing was changed.
         """
         with self.writing() as head:
+            if draft.space not in (None, head.settings.space):
+                raise StaleDraftError("another space of vectors serves by now.")
             replaced = self._replaced(draft, head)
             self._require_codebook(draft.segment, head)
             languages = draft.languages or [UNDETERMINED] * len(draft.passages)
@@ -322,7 +350,7 @@ class Store:
         """
         info = None if staged is None else staged.finish(self.new_name())
         with self.writing() as head:
-            if not set(retired) <= self.catalog.segment_names():
+            if not set(retired) <= self.catalog.own_segment_names():
                 return False
             if staged is not None and not _suits(staged, head):
                 return False
@@ -339,11 +367,54 @@ class Store:
                 self.home.swept &= self.home.folder.retire(f"{SEGMENTS}/{name}")
         return True
 
-    def add_codebook(self, codebook: Codebook) -> CodebookInfo:
-        """Write a codebook for later segments; older ones keep theirs.
+    def commit_vectors(
+        self,
+        staged: StagedSegment,
+        info: SegmentInfo,
+        sizes: Sequence[tuple[int, int, int]],
+        fitted: Mapping[str, Any],
+        *,
+        locked: bool = False,
+    ) -> npt.NDArray[np.int64]:
+        """Add vectors of passages that have none in this space yet, in one commit.
+
+        Args:
+            staged: their segment.
+            info: what it is, finished.
+            sizes: row, windows and vectors of each, ascending.
+            fitted: see :class:`~.commits.Draft`.
+            locked: whether the caller is :meth:`writing`.
+
+        Returns:
+            Ascending rows that died meanwhile; where there are any, nothing was changed: what was
+            purged must not come back.
 
         Raises:
-            StaleDraftError: vectors are to stay exact meanwhile; nothing was changed.
+            StaleDraftError: how vectors are kept was changed meanwhile.
+            IndexLockedError: another writer held the index for too long.
+            StorageFullError: the disk is full.
+        """
+        rows = np.array([row for row, _, _ in sizes], dtype=np.int64)
+        with nullcontext(self.catalog.head()) if locked else self.writing() as head:
+            alive = self.catalog.missing_rows(head.settings.space)
+            dead = np.setdiff1d(rows, alive)
+            if not len(dead):
+                self._require_codebook(staged, head)
+                settings = _unset(fitted, head.settings)
+                commit = Commit(head.generation + 1, segment=info, resized=sizes, settings=settings)
+                self._publish(staged, commit)
+        return dead
+
+    def add_codebook(self, codebook: Codebook, space: str | None = None) -> CodebookInfo:
+        """Write a codebook for later segments; older ones keep theirs.
+
+        Args:
+            codebook: the codebook.
+            space: of which space's vectors it was made; None where that cannot have changed.
+
+        Raises:
+            StaleDraftError: vectors are to stay exact meanwhile, or another space serves by now;
+                nothing was changed.
             StorageFullError: the disk is full; nothing was changed.
         """
         with self.locks.stage() as folder:
@@ -352,13 +423,24 @@ class Store:
             with self.writing() as head:
                 if head.settings.storage == "exact":
                     raise StaleDraftError("another process wants exact vectors.")
+                if space not in (None, head.settings.space):
+                    raise StaleDraftError("another space of vectors serves by now.")
                 self.place(folder, f"{CODEBOOKS}/{info.name}")
                 self.catalog.commit(Commit(head.generation + 1, codebook=info))
-                named = {one.name for one in self.catalog.codebooks()}
-                for name in self.home.folder.names(CODEBOOKS):
-                    if name not in named:
-                        self.home.swept &= self.home.folder.retire(f"{CODEBOOKS}/{name}")
+                self.sweep(CODEBOOKS)
         return info
+
+    def sweep(self, *rooms: str) -> None:
+        """Remove what the catalog does not name any more; to be called while :meth:`writing`.
+
+        Args:
+            rooms: the folders that are looked into.
+        """
+        named = self._named()
+        for room in rooms:
+            for name in self.home.folder.names(room):
+                if name not in named:
+                    self.home.swept &= self.home.folder.retire(f"{room}/{name}")
 
     def create_filter_index(self, path: FieldPath) -> None:
         """Index a field of the metadata; see ``Retriever.create_filter_index``."""
@@ -371,14 +453,19 @@ class Store:
             self.catalog.drop_filter_index(path)
 
     def forget(
-        self, held: npt.NDArray[np.int64], seconds: float, where: Filter = EVERYTHING
+        self,
+        held: npt.NDArray[np.int64],
+        seconds: float,
+        where: Filter = EVERYTHING,
+        until: int | None = None,
     ) -> Forgotten:
         """Remove every byte of passages that died so long ago and that no segment holds.
 
         Args:
-            held: ascending rows that segments hold.
+            held: ascending rows that segments hold, in whatever space.
             seconds: readers may still be at work in generations of later.
             where: only those that match this filter.
+            until: the generation in which ``held`` was so; None for the newest.
 
         Raises:
             IndexLockedError: another writer held the index for too long; the next time goes on
@@ -386,7 +473,7 @@ class Store:
             StorageFullError: the disk is full; likewise.
         """
         forgetting = self.catalog.forgetting
-        dropped = forgetting.drop(held, seconds, where)
+        dropped = forgetting.drop(held, seconds, where, until)
         remains = forgetting.has_remains()
         if remains:
             forgetting.prune()
@@ -492,10 +579,10 @@ class Store:
         return self.catalog.contents().names
 
 
-def _open(path: Path, lock_timeout: float, *, durable: bool, read_only: bool) -> Home:
-    """Open the folder that a path names now."""
+def _open(path: Path, lock_timeout: float, **options: Any) -> Home:
+    """Open the folder that a path names now; options are those of the catalog."""
     folder = IndexFolder(path)
-    catalog = Catalog(path / CATALOG, folder=folder, durable=durable, read_only=read_only)
+    catalog = Catalog(path / CATALOG, folder=folder, **options)
     with folder.errors():
         return Home(folder, catalog, lock_timeout)
 

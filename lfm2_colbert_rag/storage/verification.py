@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias, TypeVar
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from .._support.progress import ProgressLike, reporting
 from .._support.system_errors import system_errors
-from ..errors import REMEDY, IndexCorruptError
+from ..errors import REMEDY, ConfigError, IndexCorruptError
 from ..index.base import run_starts
 from ..index.compressed.codebook import CodebookInfo
 from ..index.compressed.segment import CompressedSegment
@@ -85,7 +86,11 @@ def find_damage(folder: Path, catalog: Catalog, *, progress: ProgressLike = None
     problems: list[str] = []
     for _ in range(_LOOKS):
         generation = catalog.generation()
-        problems = _Inspection(folder, catalog, generation).run(progress)
+        inspected = _Inspection(folder, catalog, generation)
+        problems = inspected.run(progress) + inspected.run_once()
+        for name in catalog.other_spaces():
+            with suppress(ConfigError):  # it was forgotten meanwhile
+                problems += _Inspection(folder, catalog.within(name), generation).run(progress)
         if not problems or catalog.generation() == generation:
             break
     return problems
@@ -115,12 +120,15 @@ class _Inspection:
             for info in segments:
                 problems += self._inspect(info, held, report)
         problems += self._compare(held, complete=len(held) == len(segments))
-        problems += self._check_adapters(changes.settings)
-        problems = list(dict.fromkeys(problems))  # a codebook is told of by each of its segments
-        return problems + self._catalog.postings.check(self._sizes[:, 0])
+        return list(dict.fromkeys(problems))  # a codebook is told of by each of its segments
 
-    def _check_adapters(self, settings: IndexSettings) -> Iterator[str]:
-        for info in named_adapters(settings):
+    def run_once(self) -> list[str]:
+        """Look at what all spaces of vectors share, after :meth:`run` of the one that serves."""
+        adapters = list(self._check_adapters(self._catalog.head().settings))
+        return adapters + self._catalog.postings.check(self._sizes[:, 0])
+
+    def _check_adapters(self, serving: IndexSettings) -> Iterator[str]:
+        for info, settings in named_adapters(serving, self._catalog.other_spaces()):
             try:
                 read_adapter(self._folder, info, settings)
             except IndexCorruptError as error:

@@ -11,6 +11,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from lfm2_colbert_rag import QueryAdapter, Retriever
+from lfm2_colbert_rag.cli import adapt_migrate
 from lfm2_colbert_rag.cli.adapt_migrate import forget, migrate, rollback, status
 from lfm2_colbert_rag.encoder.query_adapter import FILE, weights_of
 from lfm2_colbert_rag.errors import ConfigError
@@ -21,6 +22,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 def adapt(tmp_path, monkeypatch):
     """Return what runs one of the commands, in a folder with an index and an adapter."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(adapt_migrate, "NICENESS", 0)  # this process goes on
     with Retriever.open("an.index", model="hash") as retriever:
         retriever.add(["Hold the reset key.", "The library opens at nine."])
     matrix = np.random.default_rng(1).standard_normal((32, 32)).astype(np.float32)

@@ -124,7 +124,7 @@ class Session:
         self.kinds = (
             [self.add] * 8
             + [self.delete] * 3
-            + [self.optimize, self.search, self.lexical] * 2
+            + [self.optimize, self.search, self.lexical, self.migrate] * 2
             + [self.back_up, self.restore, self.export, self.filter_index, self.compress]
         )
 
@@ -147,6 +147,16 @@ class Session:
 
     def optimize(self) -> None:
         self.retriever.optimize(forget_after=0)
+
+    def migrate(self) -> None:
+        retriever = self.retriever
+        status = retriever.migration()
+        if status.building is None and status.can_roll_back and self._chance.random() < 0.5:
+            retriever.rollback()
+        else:
+            if status.can_roll_back:
+                retriever.forget_previous()
+            retriever.migrate("hash" if retriever.model == "hash:1" else "hash:1")
 
     def search(self) -> None:
         assert len(self.retriever.search("zebra", k=100)) == len(self.state)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lfm2_colbert_rag.encoder import hash as hashing
+from lfm2_colbert_rag.encoder import load_encoder, read_fingerprint
 from lfm2_colbert_rag.testing import HashEncoder
 
 WORD = re.compile(r"\w+|[^\w\s]")
@@ -41,3 +42,12 @@ def test_each_word_has_its_vector_wherever_it_stands(text):
     for vector, token, one in zip(encoded.vectors, encoded.token_ids, alone, strict=True):
         assert np.array_equal(vector, one.vectors[0])
         assert token == one.token_ids[0]
+
+
+def test_a_salt_makes_another_model():
+    plain, salted = HashEncoder(), load_encoder("hash:7")
+    assert (salted.name, plain.name) == ("hash:7", "hash")
+    assert salted.fingerprint == HashEncoder(salt=7).fingerprint != plain.fingerprint
+    assert read_fingerprint("hash:7") == salted.fingerprint
+    one, other = (each.encode_query(["Hello world"])[0].vectors for each in (plain, salted))
+    assert np.abs(one - other).max() > 0.1

@@ -84,6 +84,7 @@ FILES = {
     "half of it": save({"query_adapter": EYE}, metadata={"weights": "w"}),
     "another use": save({"query_adapter": EYE}, metadata=WHOLE | {"use": "never"}),
     "an origin that is no JSON": save({"query_adapter": EYE}, metadata=WHOLE | {"origin": "{"}),
+    "an origin that is a list": save({"query_adapter": EYE}, metadata=WHOLE | {"origin": "[]"}),
     "a deep origin": save({"query_adapter": EYE}, metadata=WHOLE | {"origin": "[" * 99_999}),
     "a vector": save({"query_adapter": EYE[0]}, metadata=WHOLE),
     "not square": save({"query_adapter": EYE[:1]}, metadata=WHOLE),

@@ -50,6 +50,7 @@ class Kind:
         votes: whether searches ask the inverted lists, however few vectors there are.
         merged: whether its segments but the last were merged to one.
         adapted: whether its questions go through an adapter, and went through another before.
+        migrated: whether another model served before, whose vectors are kept.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Kind:
     votes: bool = False
     merged: bool = False
     adapted: bool = False
+    migrated: bool = False
 
     @property
     def compressed(self) -> bool:
@@ -87,13 +89,15 @@ class Kind:
                 always_vote(patched)
             yield
 
-    def open(self, folder: Path, **options: Any) -> Retriever:
+    def open(self, folder: Path, model: HashEncoder | None = None, **options: Any) -> Retriever:
         """Open an index of the kind; writers do not wait for one another."""
-        return Retriever.open(folder, model=self.encoder(), lock_timeout=0.5, **options)
+        encoder = self.encoder() if model is None else model
+        return Retriever.open(folder, model=encoder, lock_timeout=0.5, **options)
 
     def build(self, folder: Path, seed: int) -> None:
         """Make an index: three commits, rare words in the last two, some deletions."""
-        with self.open(folder, **self.options) as retriever:
+        first = HashEncoder(document_length=self.length, salt=1) if self.migrated else None
+        with self.open(folder, first, **self.options) as retriever:
             _add(retriever, "a", 14, seed, WORDS, self.length)
             _add(retriever, "b", 5, seed + 1, [*WORDS, *NEW_WORDS], self.length)
             if self.merged:
@@ -103,6 +107,8 @@ class Kind:
             retriever.create_filter_index("lang")
             for number in (1, 2) if self.adapted else ():
                 retriever.migrate(_adapter(seed + number, self.encoder()))
+            if self.migrated:
+                retriever.migrate(self.encoder())
             expected = "compressed" if self.compressed else "exact"
             assert retriever.stats().storage == expected
 
@@ -132,7 +138,7 @@ def _add(
 KINDS = {
     kind.name: kind
     for kind in (
-        Kind("exact", {"storage": "exact"}),
+        Kind("exact", {"storage": "exact"}, migrated=True),
         Kind("exact-long", {"storage": "exact", "lexical": False}, length=24, adapted=True),
         Kind("compressed-4", {"storage": "compressed", "nbits": 4}, votes=True),
         Kind("compressed-2", {"storage": "compressed", "nbits": 2, "lexical": False}, length=24),

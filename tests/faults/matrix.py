@@ -16,7 +16,7 @@ from .folders import ADAPTER, CODEBOOK, SEGMENT
 from .kinds import CODEBOOK_ARRAYS, KINDS, Kind
 
 CATALOG = "catalog.sqlite"
-LOCKS = ("writer.lock", "writer.json", "optimizer.lock")
+LOCKS = ("writer.lock", "writer.json", "optimizer.lock", "migration.lock")
 PLANTED = (f"{CATALOG}-wal", f"{CATALOG}-shm", f"{CATALOG}-journal", f"{SEGMENT}stray.npy", "stray")
 FOLDERS = ("segments", SEGMENT, "staging")
 CODEBOOK_FOLDERS = ("codebooks", CODEBOOK)

@@ -19,7 +19,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import QueryAdapter, Retriever
+from lfm2_colbert_rag.encoder.query_adapter import weights_of
 from lfm2_colbert_rag.errors import IndexCorruptError, LFM2ColBERTError
 from lfm2_colbert_rag.index.arrays import _describe
 from lfm2_colbert_rag.storage.verification import verify_folder
@@ -34,7 +35,7 @@ DRAWN = int(os.environ.get("LFM2_COLBERT_CRAFTED", "5"))
 KINDS = ("exact", "plain", "compressed")
 TABLES = ("settings", "generations", "segments", "codebooks", "passages", "postings",
           "recent_postings", "measurements", "filter_indexes", "filter_values",
-          "sqlite_sequence")  # fmt: skip
+          "spaces", "sizes", "sqlite_sequence")  # fmt: skip
 SCHEMA_CHANGES = (
     "CREATE TRIGGER t AFTER UPDATE ON passages BEGIN DELETE FROM generations; END",
     "CREATE TRIGGER t AFTER INSERT ON generations BEGIN DELETE FROM passages; END",
@@ -67,7 +68,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     with pytest.MonkeyPatch.context() as patch:
         compress_early(patch)
         for kind in KINDS:
-            with Retriever.open(root / f"{kind}.index", model="hash", lexical=kind != "plain") as r:
+            first = "hash:1" if kind == "plain" else "hash"
+            with Retriever.open(root / f"{kind}.index", model=first, lexical=kind != "plain") as r:
                 if kind != "plain":
                     r.create_filter_index("lang")
                 if kind == "compressed":
@@ -75,6 +77,11 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
                     add(r, 12, seed=1)
                 r.add(list(CORPUS.values()), ids=list(CORPUS), metadata=list(METADATA.values()))
                 r.delete(["kaffee"])
+                if kind == "plain":  # another model served before
+                    r.migrate("hash")
+                for number in (1, 2) if kind == "exact" else ():
+                    matrix = np.roll(np.eye(32, dtype=np.float32), number, axis=0)
+                    r.migrate(QueryAdapter(matrix, weights_of(HashEncoder()), "always"))
                 r.backup(root / kind)
     return {kind: root / kind for kind in KINDS}
 
@@ -157,10 +164,12 @@ def change_array(chance: random.Random, connection: sqlite3.Connection, folder: 
         values = [limits.max, limits.min, 0, 1]
         values += [float("nan"), float("inf")] if array.dtype.kind == "f" else []
         flat[part] = chance.choice(values)
+    with np.errstate(invalid="ignore"):
+        other = array.astype(chance.choice([np.int64, np.uint8, np.float32]))
     array = {
         "short": array[:-1],
         "long": np.concatenate([array, array]),
-        "type": array.astype(chance.choice([np.int64, np.uint8, np.float32])),
+        "type": other,
         "rank": array[None],
     }.get(how, array)
     np.save(path, array)
@@ -187,6 +196,11 @@ def use(retriever: Retriever) -> None:
     retriever.delete(["reset"])
     retriever.optimize(forget_after=0.0)
     retriever.search("new text", k=50)
+    retriever.migration()
+    if retriever.migration().can_roll_back:
+        retriever.rollback()
+        retriever.search("new text", k=50)
+        retriever.purge()
 
 
 def outcome(folder: Path, target: Path) -> str:

@@ -133,7 +133,7 @@ def test_a_passage_in_two_segments(retriever):
     set_catalog(
         retriever,
         "INSERT INTO segments SELECT '00000002-2', passages, tokens, files, born, died, "
-        "description, 0 FROM segments",
+        "description, space, 0 FROM segments",
     )
     problems = verify_folder(retriever.path)
     assert len(problems) == 1

@@ -26,7 +26,7 @@ from .pooler import Pooler
 from .upsert import UpsertPlan
 
 if TYPE_CHECKING:
-    from ...encoder.lazy import LazyEncoder
+    from ...encoder.by_space import Encoders
     from ...storage.settings import IndexSettings
     from ...storage.staging import StagedSegment
     from ...storage.store import Snapshot, Store
@@ -42,7 +42,7 @@ class Ingestor:
 
     Args:
         store: the index.
-        encoder: its model.
+        encoders: of its spaces.
         after_commit: called after every commit, with whether it was one of a stream; it must not
             raise.
     """
@@ -50,11 +50,11 @@ class Ingestor:
     def __init__(
         self,
         store: Store,
-        encoder: LazyEncoder,
+        encoders: Encoders,
         after_commit: Callable[[bool], None] = lambda streaming: None,
     ) -> None:
         self._store = store
-        self._encoder = encoder
+        self._encoders = encoders
         self._after_commit = after_commit
 
     def passage_encoder(self, settings: IndexSettings) -> PassageEncoder:
@@ -65,7 +65,7 @@ class Ingestor:
             ModelNotFoundError: the model is no longer where it was.
         """
         pooler = Pooler.of(settings)  # first, for it may have to refuse
-        return PassageEncoder(self._encoder.get(), settings.window_overlap, pooler)
+        return PassageEncoder(self._encoders.get(settings), settings.window_overlap, pooler)
 
     def add(self, passages: Sequence[Passage], progress: ProgressLike = None) -> None:
         """Add checked passages, or replace those with the same id, in one commit.
@@ -152,7 +152,8 @@ class Ingestor:
             ReadOnlyError: the index may only be read.
         """
         self._store.require_writable()
-        dim = self._store.settings.dim
+        snapshot = self._store.snapshot()
+        dim = snapshot.settings.dim
         windows = given_windows(vectors, slots, dim, token_ids)
         passages = [passage for passage in slots if passage is not None]
         if not passages:
@@ -162,11 +163,16 @@ class Ingestor:
         languages = tell_languages(one.text for one in passages)
         with reporting(progress, len(passages), "storing") as report:
             try:
-                with self._store.stage_new(self._store.snapshot()) as staged:
+                with self._store.stage_new(snapshot) as staged:
                     reported = _reported(windows, len(passages), report)
                     counts = self._write(staged, passages, reported, dim)
                     self._store.commit_passages(
-                        Draft(passages, staged, counts, postings=postings, languages=languages)
+                        Draft(
+                            *(passages, staged, counts),
+                            postings=postings,
+                            languages=languages,
+                            space=snapshot.settings.space,
+                        )
                     )
             except StaleDraftError:  # what an iterator gave cannot be asked for again
                 raise IndexLockedError(
@@ -200,6 +206,7 @@ class Ingestor:
                     postings=self._postings(plan.changed, keeps_terms),
                     languages=tell_languages(one.text for one in plan.changed),
                     fitted=encoder.pooler.fitted if encoder else {},
+                    space=snapshot.settings.space,
                 )
                 self._store.commit_passages(draft)
 

@@ -261,13 +261,13 @@ class Compactor:
             return store.replace_segments(_names(segments), None)
         with store.stage(codebook) as staged:
             for live in segments:
-                self._move(live, staged)
+                self.move(live, staged)
                 if report is not None:
                     report(live.passages)
             return store.replace_segments(_names(segments), staged)
 
-    def _move(self, live: LiveSegment, staged: StagedSegment) -> None:
-        """Write a segment's live windows: as they are where that is possible."""
+    def move(self, live: LiveSegment, staged: StagedSegment) -> None:
+        """Write a segment's live windows into another: as they are where that is possible."""
         segment, writer = live.segment, staged.writer
         if (
             isinstance(segment, CompressedSegment)
@@ -308,7 +308,7 @@ class Compactor:
             store.new_name(), vectors, tokens, codec, total=total, known=known
         )
         del vectors
-        return store.opener.codebook(store.add_codebook(codebook))
+        return store.opener.codebook(store.add_codebook(codebook, snapshot.settings.space))
 
     def _sample(
         self, segments: Sequence[LiveSegment], dim: int

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -20,17 +21,17 @@ from ...storage.former import Former
 from ...storage.switching import forget_former
 from ...types import TokenMatrix
 from ..ingest.lexical import fill_posting_lists
+from .compaction import Compactor
 from .recall import Recall, measure_presets, measure_recall, sample_stretches
 from .reencoding import reencode
 from .stats import codebook_due
 
 if TYPE_CHECKING:
-    from ...encoder.lazy import LazyEncoder
+    from ...encoder.by_space import Encoders
     from ...storage.commits import Forgotten
     from ...storage.store import Snapshot, Store
     from ..ingest.ingestor import Ingestor
     from ..search.searcher import Searcher
-    from .compaction import Compactor
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +46,7 @@ class Optimizer:
 
     Args:
         store: the index.
-        encoder: its model.
+        encoders: of its spaces.
         searcher: searches it, and knows what was asked.
         ingestor: knows how passages are encoded.
         compactor: rearranges its segments.
@@ -54,13 +55,13 @@ class Optimizer:
     def __init__(
         self,
         store: Store,
-        encoder: LazyEncoder,
+        encoders: Encoders,
         searcher: Searcher,
         ingestor: Ingestor,
         compactor: Compactor,
     ) -> None:
         self._store = store
-        self._encoder = encoder
+        self._encoders = encoders
         self._searcher = searcher
         self._ingestor = ingestor
         self._compactor = compactor
@@ -78,7 +79,7 @@ class Optimizer:
         fill_posting_lists(store, progress)
         former = Former.of(settings.former)
         if former is not None and former.is_over:
-            forget_former(store)
+            forget_former(store, unfinished=False)
         with (
             store.locks.optimizing(timeout=0),
             reporting(progress, steps * store.snapshot().segments.passages, "optimizing") as report,
@@ -89,8 +90,10 @@ class Optimizer:
             self._renew(report, reencoded=encoder is not None)
             self._compactor.merge_due(report)
             self._compactor.merge_all(report)
-            self._tell(self._forget(forget_after))
-        self._compactor.soundness.raise_found()
+            with self._merged(store.catalog.other_spaces()) as others:
+                self._tell(self._forget(forget_after))
+                for one in (self._compactor, *others):
+                    one.soundness.raise_found()
         snapshot = store.snapshot()
         if isinstance(self._searcher.indexes.get(snapshot), CompressedIndex):
             self._measure(snapshot, SAMPLE, SECONDS)
@@ -102,12 +105,28 @@ class Optimizer:
         with (
             store.locks.optimizing(timeout=0),
             reporting(progress, store.snapshot().segments.passages, "purging") as report,
+            self._merged(store.catalog.spaces(), report) as compactors,
         ):
-            self._compactor.soundness.begin(anew=True)
-            self._compactor.merge_all(report)
             forgotten = self._forget(0, where)
-        self._compactor.soundness.raise_found()
+            for one in compactors:
+                one.soundness.raise_found()
         return forgotten
+
+    @contextmanager
+    def _merged(
+        self, spaces: Iterable[str], report: Callable[[int], None] | None = None
+    ) -> Iterator[list[Compactor]]:
+        """Merge what can be in spaces, each by its name, whichever of them comes to serve."""
+        with ExitStack() as opened:
+            found = []
+            for name in spaces:
+                with suppress(ConfigError):  # it was forgotten meanwhile
+                    space = opened.enter_context(closing(self._store.within(name)))
+                    found.append(Compactor(space))
+            for compactor in found:
+                compactor.soundness.begin(anew=True)
+                compactor.merge_all(report)
+            yield found
 
     def measure_recall(self, queries: Sequence[str] | None, sample: int) -> Recall:
         """Measure recall@10 against exact MaxSim; see ``Retriever.measure_recall``."""
@@ -147,7 +166,7 @@ class Optimizer:
         good = [one for one in measured if one["recall"] >= target_recall]
         chosen = good[0] if good else max(measured, key=lambda one: one["recall"])
         settings = SearchSettings(**{name: chosen[name] for name in asdict(PRESETS[0])})
-        self._searcher.indexes.use(settings)
+        self._searcher.indexes.use(settings, snapshot.settings.space)
         return settings
 
     def _renew(self, report: Callable[[int], None], *, reencoded: bool) -> None:
@@ -217,7 +236,7 @@ class Optimizer:
         """
         stretches = sample_stretches(snapshot.segments, number) if number > 0 else []
         queries = [one.vectors for one in stretches]
-        if not self._encoder.loaded:
+        if not self._encoders.of(snapshot.settings).loaded:
             return queries
         passages = self._store.catalog.passages([one.row for one in stretches])
         texts = {
@@ -233,9 +252,11 @@ class Optimizer:
 
     def _forget(self, seconds: float, where: Filter = EVERYTHING) -> Forgotten:
         self._searcher.indexes.forget()  # or Windows would keep the segments that were merged
-        held = [live.segment.rows for live in self._store.snapshot().segments]
-        rows = np.unique(np.concatenate(held)) if held else np.empty(0, np.int64)
-        return self._store.forget(rows, seconds, where)
+        until, held = self._store.catalog.generation(), [np.empty(0, np.int64)]
+        for name in self._store.catalog.spaces():
+            with suppress(ConfigError), closing(self._store.within(name)) as space:
+                held += [live.segment.rows.copy() for live in space.snapshot().segments]
+        return self._store.forget(np.unique(np.concatenate(held)), seconds, where, until)
 
     def _tell(self, forgotten: Forgotten) -> None:
         if not forgotten.log_emptied:

@@ -23,7 +23,7 @@ from ...errors import ConfigError
 from .questions import Question
 
 if TYPE_CHECKING:
-    from ...encoder.lazy import LazyEncoder
+    from ...encoder import Encoder
 
 QueryAdapterLike: TypeAlias = "str | os.PathLike[str] | QueryAdapter"
 """What names a query adapter: ``"auto"`` (the index's and the model's own), ``"none"``, a file; or
@@ -51,12 +51,10 @@ class Adapting:
     """Maps questions, where they are to be mapped. It knows no index, so that hits may keep it.
 
     Args:
-        encoder: the model.
         chosen: what :func:`check_adapter` gave: by what searches go by default.
     """
 
-    def __init__(self, encoder: LazyEncoder, chosen: QueryAdapterLike | None = None) -> None:
-        self._encoder = encoder
+    def __init__(self, chosen: QueryAdapterLike | None = None) -> None:
         self._chosen = AUTO if chosen is None else chosen
         self._read: dict[Path, QueryAdapter] = {}
         self._joined: tuple[QueryAdapter, QueryAdapter, QueryAdapter] | None = None
@@ -70,6 +68,7 @@ class Adapting:
     def adapter(
         self,
         mixed: Callable[[], bool],
+        encoder: Callable[[], Encoder],
         own: QueryAdapter | None,
         asked: QueryAdapterLike | None = None,
     ) -> QueryAdapter | None:
@@ -78,6 +77,7 @@ class Adapting:
         Args:
             mixed: tells whether what is asked is in several languages; called only where that
                 decides.
+            encoder: gives the model; called only where that decides.
             own: the adapter of the generation that is asked; None where it has none.
             asked: what :func:`check_adapter` gave for this search; None: as the retriever was
                 opened.
@@ -89,11 +89,11 @@ class Adapting:
         chosen = self._chosen if asked is None else asked
         if isinstance(chosen, str) and chosen == NONE:
             return None
-        encoder = self._encoder.get()
+        model = encoder()
         if isinstance(chosen, str) and chosen == AUTO:
-            return self._automatic(own, adapter_of(encoder), mixed)
+            return self._automatic(own, adapter_of(model), mixed)
         adapter = chosen if isinstance(chosen, QueryAdapter) else self._from(Path(chosen))
-        adapter.require_model(encoder)
+        adapter.require_model(model)
         return _used(adapter, mixed)
 
     def _automatic(

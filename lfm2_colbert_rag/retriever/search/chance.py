@@ -12,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -170,12 +171,12 @@ class Chances:
         background: encodes the background.
     """
 
-    def __init__(self, background: Callable[[], Background]) -> None:
+    def __init__(self, background: Callable[[Snapshot], Background]) -> None:
         self._background = background
         self._lock = threading.Lock()
-        self._of: tuple[object, int] | None = None
+        # Of which folder, space and generation, and what is known there: told together.
+        self._known: tuple[tuple[object, str, int] | None, Chance] = None, Chance(None, 0.0, None)
         self._windows = 0
-        self._chance = Chance(None, 0.0, None)
         renew_in_child(self)
 
     def renew_after_fork(self) -> None:
@@ -184,22 +185,25 @@ class Chances:
 
     def of(self, snapshot: Snapshot) -> Chance:
         """Return what is known in a generation, or was in a former one of about the same size."""
-        wanted = snapshot.folder, snapshot.generation
-        if wanted == self._of:
-            return self._chance
+        wanted = snapshot.folder, snapshot.settings.space, snapshot.generation
+        known, chance = self._known
+        if wanted == known:
+            return chance
         with self._lock:
             windows = sum(live.windows for live in snapshot.segments)
-            before = None if self._of is None else self._of[0]
-            if before is snapshot.folder and self._is_alike(windows):
-                if _share(windows) != self._chance.share:
-                    self._chance = replace(self._chance, share=_share(windows))
+            known, chance = self._known
+            same = known is not None and known[:2] == wanted[:2]
+            if same and self._is_alike(windows, chance):
+                if _share(windows) != chance.share:
+                    chance = replace(chance, share=_share(windows))
             else:
-                former = self._chance.own if before is snapshot.folder else None
+                former = chance.own if same else None
                 sample = sample_windows(snapshot.segments)
-                self._chance = chance_of(sample, windows, self._background, former)
+                background = partial(self._background, snapshot)
+                chance = chance_of(sample, windows, background, former)
                 self._windows = windows
-            self._of = wanted
-            return self._chance
+            self._known = wanted, chance
+            return chance
 
     def prepare(self, snapshot: Snapshot) -> None:
         """Work out beforehand what questions to a generation will need.
@@ -207,16 +211,16 @@ class Chances:
         Nothing is done where nobody has asked yet and the model's background would be needed.
         """
         windows = sum(live.windows for live in snapshot.segments)
-        if self._of is None and windows < MANY:
+        if self._known[0] is None and windows < MANY:
             return
         own = self.of(snapshot).own
         if own is not None:
             _ = own.spread
 
-    def _is_alike(self, windows: int) -> bool:
+    def _is_alike(self, windows: int, chance: Chance) -> bool:
         """Tell whether what was sampled still stands for an index of so many windows."""
         if not self._windows or not 1 / _GROWTH < windows / self._windows < _GROWTH:
             return False
-        if windows >= FEW and self._chance.own is None:
+        if windows >= FEW and chance.own is None:
             return False
-        return windows >= MANY or self._chance.pieces is not None or self._chance.share < 1
+        return windows >= MANY or chance.pieces is not None or chance.share < 1

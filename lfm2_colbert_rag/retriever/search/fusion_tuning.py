@@ -79,7 +79,8 @@ def tune_fusion(
             f"least {_MINIMUM}, better 30."
         )
     report = learn(np.array(gains), min(parts, len(gains)))
-    store.change_settings(fusion=report.fusion.to_dict() if report.adopted else None)
+    learned = report.fusion.to_dict() if report.adopted else None
+    store.change_settings(snapshot.settings.space, fusion=learned)
     return report
 
 

@@ -18,7 +18,7 @@ class IndexCache:
     """Makes indexes of snapshots, and keeps the last one; safe to share between threads."""
 
     def __init__(self) -> None:
-        self._settings = DEFAULT_SETTINGS
+        self._chosen: tuple[str, SearchSettings] | None = None
         self._last: tuple[Snapshot, Index] | None = None
 
     def get(self, snapshot: Snapshot) -> Index:
@@ -30,9 +30,9 @@ class IndexCache:
         self._last = snapshot, index
         return index
 
-    def use(self, settings: SearchSettings) -> None:
-        """Search compressed vectors so thoroughly from now on."""
-        self._settings = settings
+    def use(self, settings: SearchSettings, space: str) -> None:
+        """Search compressed vectors of a space so thoroughly from now on."""
+        self._chosen = space, settings
         self._last = None
 
     def forget(self) -> None:
@@ -43,5 +43,7 @@ class IndexCache:
         """Return the same, without keeping it."""
         segments = snapshot.segments
         if any(live.segment.info.kind == COMPRESSED for live in segments):
-            return CompressedIndex(segments, self._settings)
+            chosen = self._chosen
+            own = chosen is not None and chosen[0] == snapshot.settings.space
+            return CompressedIndex(segments, chosen[1] if chosen and own else DEFAULT_SETTINGS)
         return ExactIndex(segments)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -34,7 +35,7 @@ class OwnChances:
         row_keys: decides which windows are sampled.
     """
 
-    def __init__(self, background: Callable[[], Background], row_keys: RowKeys) -> None:
+    def __init__(self, background: Callable[[Snapshot], Background], row_keys: RowKeys) -> None:
         self._background = background
         self._row_keys = row_keys
         self._lock = threading.Lock()
@@ -72,7 +73,8 @@ class OwnChances:
     def _work_out(self, snapshot: Snapshot) -> Chance:
         rows, keys = snapshot.segments.rows, self._row_keys(snapshot)
         sample = sample_windows(snapshot.segments, lambda some: keys[np.searchsorted(rows, some)])
-        return chance_of(sample, _windows(snapshot), self._background, self._chance.own)
+        background = partial(self._background, snapshot)
+        return chance_of(sample, _windows(snapshot), background, self._chance.own)
 
 
 def _windows(snapshot: Snapshot) -> int:

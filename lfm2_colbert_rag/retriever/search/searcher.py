@@ -40,6 +40,8 @@ from .questions import Question, read_questions
 from .remembered import Remembered
 
 if TYPE_CHECKING:
+    from ...encoder import Encoder
+    from ...encoder.by_space import Encoders
     from ...encoder.lazy import LazyEncoder
     from ...encoder.query_adapter import QueryAdapter
     from ...filters import Filter
@@ -65,7 +67,7 @@ class Searcher:
 
     Args:
         store: the index.
-        encoder: its model.
+        encoders: of its spaces.
         query_adapter: see :class:`~.adapting.Adapting`.
         party: whose part it is, see :func:`~lfm2_colbert_rag.encoder.queries.asking_for`.
         row_keys: of a part, see :class:`~.own_chances.OwnChances`; None for a whole index.
@@ -78,14 +80,14 @@ class Searcher:
     def __init__(
         self,
         store: ReadableStore,
-        encoder: LazyEncoder,
+        encoders: Encoders,
         query_adapter: QueryAdapterLike | None = None,
         *,
         party: str | None = None,
         row_keys: RowKeys | None = None,
     ) -> None:
         self._store = store
-        self._encoder = encoder
+        self._encoders = encoders
         self._party = party
         self._chances = (
             Chances(self._background)
@@ -93,7 +95,7 @@ class Searcher:
             else OwnChances(self._background, row_keys)
         )
         self._languages = Languages(store)
-        self._adapting = Adapting(encoder, query_adapter)
+        self._adapting = Adapting(query_adapter)
         self._was_asked = False
         self.remembered = Remembered(REMEMBERED if party is None else 0)
         self.indexes = IndexCache()
@@ -115,15 +117,20 @@ class Searcher:
         except Exception as error:
             logger.debug("nothing was prepared for questions to %s: %s", self._store.folder, error)
 
-    def encode(self, queries: Sequence[str]) -> list[Question]:
+    def encode(self, snapshot: Snapshot, queries: Sequence[str]) -> list[Question]:
         """Encode queries of any length, as the model gives them: no adapter maps them yet.
+
+        Args:
+            snapshot: the generation that they are put to.
+            queries: the queries.
 
         Raises:
             ModelNotFoundError: the model is no longer where it was.
             ModelError: the encoder gave vectors that cannot be compared.
         """
         with asking_for(self._party):
-            return read_questions(self._encoder.get(), queries, self._store.settings.dim)
+            encoder = self._encoders.get(snapshot.settings)
+            return read_questions(encoder, queries, snapshot.settings.dim)
 
     def questions(
         self, snapshot: Snapshot, texts: Sequence[str], adapter: QueryAdapterLike | None = None
@@ -135,7 +142,7 @@ class Searcher:
             texts: the queries.
             adapter: see :meth:`~.adapting.Adapting.adapter`, errors too.
         """
-        return adapted(self.encode(texts), self.adapter(snapshot, adapter))
+        return adapted(self.encode(snapshot, texts), self.adapter(snapshot, adapter))
 
     def adapter(
         self, snapshot: Snapshot, asked: QueryAdapterLike | None = None
@@ -147,7 +154,11 @@ class Searcher:
             asked: see :meth:`~.adapting.Adapting.adapter`, errors too.
         """
         mixed = partial(self._languages.are_mixed, snapshot)
-        return self._adapting.adapter(mixed, snapshot.adapter, asked)
+        return self._adapting.adapter(mixed, self._model(snapshot), snapshot.adapter, asked)
+
+    def _model(self, snapshot: Snapshot) -> Callable[[], Encoder]:
+        """Return what gives the model of a generation."""
+        return partial(self._encoders.get, snapshot.settings)
 
     def mode(self, asked: Asked) -> Mode:
         """Return how something is answered."""
@@ -222,9 +233,10 @@ class Searcher:
             return []
         snapshot = self._store.snapshot()
         mixed = partial(_are_mixed, candidates)
-        chosen = self._adapting.adapter(mixed, snapshot.adapter, adapter)
-        (question,) = adapted(self.encode([text]), chosen)
-        encoder = PassageEncoder(self._encoder.get(), overlap=snapshot.settings.window_overlap)
+        model = self._model(snapshot)
+        chosen = self._adapting.adapter(mixed, model, snapshot.adapter, adapter)
+        (question,) = adapted(self.encode(snapshot, [text]), chosen)
+        encoder = PassageEncoder(model(), overlap=snapshot.settings.window_overlap)
         windows = list(encoder.encode([one.text for one in candidates]))
         for place, window in windows:
             if len(window.encoded):
@@ -232,7 +244,7 @@ class Searcher:
         chance = self._chances.of(snapshot)
         if not snapshot.segments.passages:  # then their own length and languages say more
             found = [window.encoded.vectors for _, window in windows if len(window.encoded)]
-            chance = chance_of(found, 0, self._background)
+            chance = chance_of(found, 0, partial(self._background, snapshot))
         return reranked_hits(windows_asked(question, chance), candidates, windows, k)
 
     def explain(self, text: str, id: str, adapter: QueryAdapterLike | None) -> Explanation:
@@ -259,7 +271,7 @@ class Searcher:
         if is_blank(text):
             return SearchPlan("filter", exact.windows, exact.vectors)
         adapter = self.adapter(snapshot, asked.query_adapter)
-        (question,) = adapted(self.encode([text]), adapter)
+        (question,) = adapted(self.encode(snapshot, [text]), adapter)
         vectors = [window.encoded.vectors for window in question.windows]
         traces = [exact for _ in vectors]
         if isinstance(index, CompressedIndex):
@@ -296,8 +308,8 @@ class Searcher:
             passages = self._store.catalog.passages(first)
             return matching_hits(passages[row] for row in first if row in passages)
 
-    def _background(self) -> Background:
-        return encode_background(self._encoder.get())
+    def _background(self, snapshot: Snapshot) -> Background:
+        return encode_background(self._encoders.get(snapshot.settings))
 
     def _found(self, texts: Sequence[str], asked: Asked) -> tuple[Snapshot, Found]:
         """Find what answers queries, and say in which generation.
@@ -307,8 +319,9 @@ class Searcher:
             IndexUnavailableError: there was not enough memory for so many hits, or too many files
                 are open.
         """
-        encoded = [] if asked.mode == "lexical" else self.encode(texts)
         self._was_asked = True
+        # The generation first: another model may serve by the time that questions are encoded, and
+        # an answer is to be of one.
         for _ in range(_TRIES):
             snapshot = self._store.snapshot()
             rows = self._allowed(snapshot, asked.where)
@@ -316,7 +329,7 @@ class Searcher:
             if asked.mode == "lexical":
                 found = self._search_terms(snapshot, texts, asked, rows)
             else:
-                questions = adapted(encoded, self.adapter(snapshot, asked.query_adapter))
+                questions = self.questions(snapshot, texts, asked.query_adapter)
                 found = self._search_vectors(snapshot, questions, asked, rows)
             if found is not None:
                 return snapshot, found
@@ -378,11 +391,13 @@ class Searcher:
             return None
         # None of this knows the store: kept hits are to keep no connections open.
         mixed = self._languages.are_mixed(snapshot)
+        encoder = self._encoders.of(snapshot.settings)
         choose = partial(
-            self._adapting.adapter, lambda: mixed, snapshot.adapter, asked.query_adapter
+            self._adapting.adapter,
+            *(lambda: mixed, encoder.get, snapshot.adapter, asked.query_adapter),
         )
         # A long question is not read anew for each of its hits.
-        one = partial(_read, self._encoder, snapshot.settings.dim, choose, self._party)
+        one = partial(_read, encoder, snapshot.settings.dim, choose, self._party)
         read = lru_cache(len(texts))(one)
         find_evidence = partial(_find_evidence, passages, self.indexes.get(snapshot), read)
         return TermsFound(texts, rankings, passages, find_evidence)

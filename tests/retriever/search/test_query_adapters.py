@@ -14,6 +14,7 @@ from lfm2_colbert_rag.errors import ConfigError, ModelFormatError
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...encoder.biased import BiasedEncoder, without_languages
+from ...inside import store_of
 
 GERMAN = ("de: Das Wetter wird am Abend wieder besser werden", "de: Wir gehen heute in die Schule")
 ENGLISH = ("en: key router reset", "en: The weather is going to be better in the evening")
@@ -99,7 +100,7 @@ def test_a_search_for_words_alone_loads_no_model(folder):
         retriever.add(["the key of the house", "Der Schlüssel liegt auf dem Tisch"])
     with Retriever.open(folder) as retriever:
         assert retriever.search("key", mode="lexical")
-        assert not retriever._encoder.loaded
+        assert not retriever._encoders.of(store_of(retriever).settings).loaded
 
 
 def test_a_copy_in_another_process_asks_in_the_same_way(folder, tmp_path):

@@ -84,7 +84,7 @@ def test_deleted_passages_are_not_part_of_it(filled):
 
 
 def test_it_is_taken_anew_only_when_the_index_has_changed_much(filled):
-    chances, store = Chances(lambda: encode_background(HashEncoder())), store_of(filled)
+    chances, store = Chances(lambda snapshot: encode_background(HashEncoder())), store_of(filled)
     first = chances.of(store.snapshot())
     filled.add(["One more device."])
     assert chances.of(store.snapshot()) is first
@@ -167,7 +167,7 @@ def test_no_passage_that_is_added_makes_a_jump():
 
 
 def test_the_share_of_an_index_follows_its_size(filled):
-    chances, store = Chances(lambda: encode_background(HashEncoder())), store_of(filled)
+    chances, store = Chances(lambda snapshot: encode_background(HashEncoder())), store_of(filled)
     assert chances.of(store.snapshot()).share == 1
     ids = [passage.id for passage in filled.passages()]
     for kept in (127, 90, 60, 31, 5):
