@@ -12,7 +12,7 @@ English passages. Writes ``benchmarks/results/adaptation.json``.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import median
 from typing import Any
 
@@ -58,16 +58,19 @@ def show(results: Results) -> None:
     for name, case in results.cases.items():
         rows.setdefault(name.rpartition(" ")[0], []).append(case)
     for name, cases in rows.items():
-        cells = [
-            f"{median(one[part]['change'] for one in cases):+.3f}"
+        late, unseen, hybrid, left = (
+            _median([one[part] for one in cases], "change", "+.3f")
             for part in ("late", "unseen", "hybrid", "forgetting")
-            if all(one[part]["queries"] for one in cases)
-        ]
-        ps = [f"{median(one[part]['p'] for one in cases):.3f}" for part in ("late", "forgetting")]
+        )
+        ps = [_median([one[part] for one in cases], "p", ".3f") for part in ("late", "forgetting")]
         seconds = f"{median(one['training']['cpu_seconds'] for one in cases):.0f}"
-        late, *middle, forgot = cells
-        table.add_row(name, late, ps[0], *[*middle, "–"][-2:], forgot, ps[1], seconds)
+        table.add_row(name, late, ps[0], unseen, hybrid, left, ps[1], seconds)
     Console().print(table)
+
+
+def _median(parts: Sequence[dict[str, Any]], name: str, form: str) -> str:
+    known = [one[name] for one in parts if one["queries"]]
+    return f"{median(known):{form}}" if known else "–"
 
 
 def main() -> None:
