@@ -50,10 +50,10 @@ LANGCHAIN   := -c integrations/langchain/pyproject.toml --rootdir integrations/l
 LLAMA_INDEX := -c integrations/llama_index/pyproject.toml --rootdir integrations/llama_index integrations/llama_index/tests
 
 test-langchain:
-	$(PYTEST) -q $(SPREAD) $(LANGCHAIN)
+	$(PYTEST) -q $(SPREAD) -m "not slow" $(LANGCHAIN)
 
 test-llama-index:
-	$(PYTEST) -q $(SPREAD) $(LLAMA_INDEX)
+	$(PYTEST) -q $(SPREAD) -m "not slow" $(LLAMA_INDEX)
 
 # The larger model, which is a distribution too.
 SMALL := -c integrations/small_model/pyproject.toml --rootdir integrations/small_model integrations/small_model/tests
@@ -80,7 +80,7 @@ BASE := tests/cli tests/retriever/test_facade.py tests/project/test_install.py \
         tests/project/test_public_surface.py tests/project/test_readme.py
 test-base: install-base
 	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null
-	$(VENV)-base/bin/python -m pytest -q $(SPREAD) -m "not long" $(BASE)
+	$(VENV)-base/bin/python -m pytest -q $(SPREAD) -m "not slow and not long and not subprocess" $(BASE)
 
 # The same with the oldest versions that the lower bounds allow, the small extras included.
 OLDEST_PYTHON ?= python3.11
@@ -108,6 +108,8 @@ test-faults: install-dev
 test-slow: install-dev
 	$(PYTEST) -q -m slow
 	$(PYTEST) -q -m slow $(SMALL)
+	$(PYTEST) -q -m slow $(LANGCHAIN)
+	$(PYTEST) -q -m slow $(LLAMA_INDEX)
 
 # Vectors against those of the two libraries that save such checkpoints. Their pins exclude one
 # another, so each has an environment of its own. -W: their warnings are theirs.

@@ -17,13 +17,13 @@ from .windows import sitecustomize as windows_rules
 if os.environ.get(windows_rules.VARIABLE):
     windows_rules.install()
 
-# Where a law does not say how many examples it needs: 50; fewer in `make test-fast`, and as many as
+# Where a law does not say how many examples it needs: 30; fewer in `make test-fast`, and as many as
 # Hypothesis takes by itself with `--hypothesis-profile full`.
 with suppress(ModuleNotFoundError):  # the environments of tests/agreement do without
     from hypothesis import settings
 
     settings.register_profile("full", deadline=None)
-    settings.register_profile("plain", deadline=None, max_examples=50)
+    settings.register_profile("plain", deadline=None, max_examples=30)
     settings.register_profile("fast", deadline=None, max_examples=20)
     settings.load_profile("plain")
 

@@ -40,7 +40,7 @@ class BothLegs:
         self._encoder = encoder
         self._store = Store(folder)
         self._snapshot = self._store.snapshot()
-        chances = Chances(lambda: encode_background(encoder))
+        chances = Chances(lambda _: encode_background(encoder))
         self._legs = Legs(self._store, IndexCache(), chances, Languages(self._store))
 
     def ask(self, dataset: Dataset) -> tuple[Runs, npt.NDArray[np.float64]]:

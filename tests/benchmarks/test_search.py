@@ -34,6 +34,7 @@ def test_a_tiny_run_is_measured_and_rendered(tmp_path):
     assert result.read_text(encoding="utf-8") == before
 
 
+@pytest.mark.slow
 def test_small_collections_are_asked_in_turns_and_rendered(tmp_path):
     result = tmp_path / "small.json"
     command = [sys.executable, "-m", "benchmarks.search.small", "--tiny", "--scratch", tmp_path]

@@ -31,7 +31,7 @@ pytestmark = [
     ),
 ]
 
-KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "6"))
+KILLS = int(os.environ.get("LFM2_COLBERT_KILLS", "4"))
 WRITER = Path(__file__).parent / "writer.py"
 # Seconds between a writer's first word and its death at most; compressing takes it longer.
 LONGEST = {"exact": 0.5, "compressed": 1.5}

@@ -27,7 +27,7 @@ _SEEDS = {"array": 3, CATALOG: 40, "other": 2}
 FULL_ENVIRONMENT = "LFM2_COLBERT_FAULTS"
 ONE_ENVIRONMENT = "LFM2_COLBERT_FAULT"
 JSON_ENVIRONMENT = "LFM2_COLBERT_FAULTS_JSON"
-DAMAGES = int(os.environ.get(FULL_ENVIRONMENT, "150"))
+DAMAGES = int(os.environ.get(FULL_ENVIRONMENT, "100"))
 CHUNK = 25  # cases in a test
 # What the files of tests are marked with.
 MARKS = [

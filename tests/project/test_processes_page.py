@@ -74,6 +74,7 @@ print([search.delay("the reset key").get(timeout=120) for _ in range(int(sys.arg
 """
 
 
+@pytest.mark.slow
 def test_a_pool_of_forked_workers(place):
     pytest.importorskip("celery")
     if not hasattr(os, "fork"):

@@ -100,6 +100,7 @@ def test_a_process_that_reads_and_writes_may_fork_at_any_moment(folder, where, m
     assert told == "0 0 [] []"
 
 
+@pytest.mark.slow
 @needs_fork
 def test_a_model_of_the_parent_answers_in_the_child(folder):
     told = python(LOADED, folder, "nano", max(2, FORKS // 8))

@@ -26,7 +26,9 @@ pytestmark = pytest.mark.long
 READER = Path(reads.__file__)
 
 
-@pytest.fixture(scope="module", params=["exact", "compressed"])
+@pytest.fixture(
+    scope="module", params=[pytest.param("exact", marks=pytest.mark.slow), "compressed"]
+)
 def made(request, tmp_path_factory):
     """Return the folder of an index of several segments, some of its passages deleted."""
     folder = tmp_path_factory.mktemp("made") / "an.index"

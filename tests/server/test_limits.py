@@ -118,6 +118,7 @@ def test_too_many_searches_are_told_to_come_back_and_the_others_are_answered(tmp
         assert server.ask("POST", "/v1/indexes/docs/search", {"query": "a door"}).is_success
 
 
+@pytest.mark.slow
 @pytest.mark.subprocess
 def test_two_servers_on_one_folder_see_one_anothers_commits(tmp_path):
     with running(tmp_path) as one:

@@ -182,7 +182,7 @@ def bert(tmp_path: Path):
     [
         (lambda tmp_path: HashEncoder(), "'hash' has none"),
         (exported, "was exported for ONNX Runtime"),
-        pytest.param(bert, "backbone of .* is 'bert'", marks=pytest.mark.long),
+        pytest.param(bert, "backbone of .* is 'bert'", marks=pytest.mark.slow),
     ],
 )
 def test_who_cannot_be_trained_is_named_with_a_way_out(make, told, tmp_path: Path):

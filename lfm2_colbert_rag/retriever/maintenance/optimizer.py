@@ -252,8 +252,11 @@ class Optimizer:
 
     def _forget(self, seconds: float, where: Filter = EVERYTHING) -> Forgotten:
         self._searcher.indexes.forget()  # or Windows would keep the segments that were merged
-        until, held = self._store.catalog.generation(), [np.empty(0, np.int64)]
+        until, served = self._store.catalog.generation(), self._store.snapshot()
+        held = [np.empty(0, np.int64), *(live.segment.rows for live in served.segments)]
         for name in self._store.catalog.spaces():
+            if name == served.settings.space:  # it is open, and need not be mapped again
+                continue
             with suppress(ConfigError), closing(self._store.within(name)) as space:
                 held += [live.segment.rows.copy() for live in space.snapshot().segments]
         return self._store.forget(np.unique(np.concatenate(held)), seconds, where, until)
