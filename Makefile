@@ -76,7 +76,8 @@ test-windows-rules: install-dev
 	LFM2_COLBERT_WINDOWS_RULES=1 $(PYTEST) -q $(SPREAD) -m "not slow" $(WINDOWS)
 
 # What users get without extras: no torch anywhere.
-BASE := tests/cli tests/retriever/test_facade.py tests/project/test_install.py \
+COMMANDS := adapt align commands demo index keys optimize
+BASE := $(COMMANDS:%=tests/cli/test_%.py) tests/retriever/test_facade.py tests/project/test_install.py \
         tests/project/test_public_surface.py tests/project/test_readme.py
 test-base: install-base
 	! $(VENV)-base/bin/python -c "import torch" 2>/dev/null

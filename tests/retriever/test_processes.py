@@ -21,7 +21,7 @@ pytestmark = pytest.mark.subprocess
 
 # So many forks while other threads read and write; 200 show a lock that is held a hundredth part
 # of the time.
-FORKS = int(os.environ.get("LFM2_COLBERT_FORKS", "8"))
+FORKS = int(os.environ.get("LFM2_COLBERT_FORKS", "5"))
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform does not fork")
 
 LOADED = """

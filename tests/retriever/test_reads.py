@@ -130,6 +130,7 @@ def test_no_right_to_write_is_needed(made, folder, protected):
     assert answers == {name: expected[name] for name in answers}
 
 
+@pytest.mark.slow
 @pytest.mark.subprocess
 def test_nor_while_somebody_else_writes(made, folder, protected):
     """What has not been folded into the catalog's file yet is seen as well."""

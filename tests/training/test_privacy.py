@@ -58,7 +58,7 @@ def test_no_module_imports_what_speaks_to_a_network():
         assert not found & SPEAKING, path
 
 
-@pytest.mark.long
+@pytest.mark.slow
 @pytest.mark.subprocess
 def test_the_bundled_model_is_trained_without_a_call_and_both_engines_load_it(tmp_path: Path):
     given = [(one.question, one.positives, one.negatives) for one in EXAMPLES]
