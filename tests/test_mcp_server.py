@@ -79,6 +79,15 @@ async def test_search_returns_what_the_index_finds(server, retriever):
     assert "reset" in found[0]["matched_words"]
 
 
+async def test_it_follows_what_another_lets_serve_the_index(server, retriever):
+    before = await ask(server, "search", query=QUESTION)
+    with Retriever.open(retriever.path) as other:
+        other.migrate("hash:7", progress=False)
+        assert await ask(server, "search", query=QUESTION) != before
+        other.rollback(progress=False)
+    assert await ask(server, "search", query=QUESTION) == before
+
+
 async def test_a_filter_comes_before_the_ranking(server):
     found = await ask(server, "search", query=QUESTION, where={"year": {"$lte": 2022}})
     assert [one["id"] for one in found["passages"]] == ["reinicio"]

@@ -189,6 +189,7 @@ class _Compared:
 
     @classmethod
     def of(cls, vectors: Vectors, batch: Batch, matrix: Matrix) -> _Compared:
+        """Compare the questions of a batch, as a matrix maps them, with its passages."""
         asked = np.concatenate([vectors.questions[number] for number in batch.questions])
         counts = np.array([len(vectors.questions[number]) for number in batch.questions])
         mapped = product(asked, matrix.T)

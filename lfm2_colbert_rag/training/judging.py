@@ -138,6 +138,7 @@ class _Trial:
         self.test = self._out_of_fold() if self._folds else self._ask(sides.test, _TEST)
 
     def verdict(self, base: str) -> Verdict:
+        """Put all figures together, and decide."""
         candidate = self._candidate
         tests, judged = self._tests(candidate.digest)
         bundled, drift = guard_bundled(self._before, self._after)

@@ -109,6 +109,7 @@ class _Miner:
         self._texts = texts
 
     def mine(self, questions: Sequence[Labelled]) -> list[Labelled]:
+        """Return questions with negatives for those that have none, in their order."""
         open_ones = [one for one in questions if not one.negatives]
         if not open_ones:
             return list(questions)
