@@ -76,10 +76,14 @@ class Batches:
         rng = np.random.default_rng(self._seed)
         queue: list[int] = []
         for _ in range(steps):
-            while len(queue) < self._size:
-                queue.extend(rng.permutation(len(self._sides)).tolist())
+            if len(queue) < self._size:
+                # What the last turn left comes first, and once: its own place in the next turn waits.
+                again = rng.permutation(len(self._sides)).tolist()
+                left = set(queue)
+                queue += [one for one in again if one not in left]
+                queue += [one for one in again if one in left]
             chosen, queue = queue[: self._size], queue[self._size :]
-            yield self._batch(list(dict.fromkeys(chosen)), rng)
+            yield self._batch(chosen, rng)
 
     def in_order(self, most: int) -> Iterator[Batch]:
         """Yield so many examples at most, each once, with its first answer and first negative."""
