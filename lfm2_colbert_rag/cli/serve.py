@@ -82,6 +82,14 @@ def serve(
     metrics_open: Annotated[
         bool, typer.Option("--metrics-open", help="Ask for no key at /metrics.")
     ] = False,
+    without: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--without",
+            metavar="API",
+            help="What is not spoken: rerank, mcp, dify, openai, playground; may be repeated.",
+        ),
+    ] = None,
     searches: Annotated[
         int, typer.Option("--searches", min=1, help="How many run side by side.")
     ] = 4,
@@ -128,6 +136,7 @@ def serve(
         audit=audit_log,
         audited=audit,
         metrics_open=metrics_open,
+        without=tuple(without or ()),  # type: ignore[arg-type] # it checks them
         capacity=Capacity(searches=searches, queue=queue, failures=failures),
         drain_seconds=drain,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from functools import partial
+from typing import TypeAlias
 
 from starlette.routing import Route as StarletteRoute
 from starlette.routing import Router
@@ -12,12 +13,15 @@ from ..errors import LFM2ColBERTError
 from .calls import Call
 from .heads import check_head, cors_headers, remote_of, request_id
 from .paths import PathApplication
-from .problems import Problem, problem_of
+from .problems import Problem, plainly_told, problem_of
 from .reading import Body, ClientGone, Message, Receive
 from .request import Answer
-from .routes import ROUTES, Route
+from .route import Route
+from .routes import spoken
 from .sending import COMMON, Send, send_answer, send_problem
 from .services import Services
+
+Header: TypeAlias = tuple[bytes, bytes]
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +39,7 @@ class Application:
     def __init__(self, services: Services) -> None:
         self._services = services
         paths: dict[str, dict[str, Route]] = {}
-        for route in ROUTES:
+        for route in spoken(services.settings):
             paths.setdefault(route.path, {})[route.method] = route
         self._router = Router(
             [
@@ -58,7 +62,7 @@ class Application:
         async def answer(message: Message) -> None:
             if message["type"] == "http.response.start":
                 call.status = message["status"]
-                message = {**message, "headers": [*message["headers"], *own]}
+                message = {**message, "headers": _joined(message["headers"], own)}
             call.sent += len(message.get("body", b""))
             if message["type"] == "http.response.body" and not message.get("more_body"):
                 await call.note(self._services)
@@ -88,14 +92,20 @@ class Application:
         call.facts.reason = call.facts.reason or problem.code
         if call.status:  # the answer has begun, and can only break off
             raise ConnectionAbortedError("the answer broke off")
-        await send_problem(
-            send, problem, call.id, None if body.is_whole else partial(self._skip, call, body)
-        )
+        telling = (plainly_told if call.route is None else call.route.told)(problem, call.id)
+        before_closing = None if body.is_whole else partial(self._skip, call, body)
+        await send_problem(send, problem, telling, before_closing)
 
     async def _skip(self, call: Call, body: Body) -> None:
         """Let a client send on for a while: hung up on while he sends, he would not hear why."""
         most, seconds = _OURS if call.caller is not None else _STRANGERS
         await body.skip(most, seconds)
+
+
+def _joined(own: list[Header], common: list[Header]) -> list[Header]:
+    """Return the headers of an answer, with those of all answers that it does not have."""
+    names = {name for name, _ in own}
+    return [*own, *(one for one in common if one[0] not in names)]
 
 
 async def _no_route(scope: Message, receive: Receive, send: Send) -> None:

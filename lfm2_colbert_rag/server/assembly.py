@@ -23,6 +23,7 @@ from .metrics import Metrics
 from .openapi import document
 from .part import Part
 from .rates import Rates
+from .routes import spoken
 from .services import Services, State
 from .settings import Settings
 from .tls import expiry
@@ -83,7 +84,7 @@ async def running(
         metrics,
         audit,
         State(),
-        msgspec.json.encode(document(version)),
+        msgspec.json.encode(document(version, spoken(settings))),
     )
     _describe(metrics, settings, version)
     writer.on_restart = metrics.restarts.inc

@@ -15,7 +15,7 @@ from .request import Facts
 
 if TYPE_CHECKING:
     from .access.callers import Caller
-    from .routes import Route
+    from .route import Route
     from .services import Services
 
 logger = logging.getLogger(__name__)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -10,7 +11,7 @@ import msgspec
 
 from .problems import CODES, ProblemBody
 from .request import JSON
-from .routes import ROUTES, Route
+from .route import Route
 
 _ALWAYS = ("internal",)
 _KEYED = ("unauthorized", "forbidden", "rate-limited", "audit-unavailable")
@@ -20,15 +21,16 @@ _REFERENCE = "#/components/schemas/{name}"
 _PROBLEM = "application/problem+json"
 
 
-def document(version: str) -> dict[str, Any]:
+def document(version: str, routes: Sequence[Route]) -> dict[str, Any]:
     """Return the document, of OpenAPI 3.1.
 
     Args:
         version: of the library.
+        routes: what the server answers.
     """
-    schemas, components = _schemas()
+    schemas, components = _schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
-    for route in ROUTES:
+    for route in routes:
         path = re.sub(r":path}", "}", route.path)
         paths.setdefault(path, {})[route.method.lower()] = _operation(route, schemas)
     return {
@@ -53,8 +55,10 @@ def document(version: str) -> dict[str, Any]:
     }
 
 
-def _schemas() -> tuple[dict[type[Any], dict[str, Any]], dict[str, Any]]:
-    named = [kind for route in ROUTES for kind in (route.body, route.answer) if kind is not None]
+def _schemas(
+    routes: Sequence[Route],
+) -> tuple[dict[type[Any], dict[str, Any]], dict[str, Any]]:
+    named = [kind for route in routes for kind in (route.body, route.answer) if kind is not None]
     kinds: list[Any] = list(dict.fromkeys([*named, ProblemBody]))
     found, components = msgspec.json.schema_components(kinds, ref_template=_REFERENCE)
     named_schemas: dict[type[Any], dict[str, Any]] = dict(zip(kinds, found, strict=True))

@@ -18,7 +18,7 @@ from .sending import Send, send_answer
 if TYPE_CHECKING:
     from .access.callers import Caller
     from .calls import Call
-    from .routes import Route
+    from .route import Route
     from .services import Services
 
 logger = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class PathApplication:
         try:
             await self._read(route, request)
             answer = await route.handler(request)
-            await send_answer(send, Answer(answer.body, route.status, answer.media))
+            await send_answer(send, Answer(answer.body, route.status, answer.media), route.headers)
         except (Problem, ClientGone):
             raise
         except LFM2ColBERTError as error:

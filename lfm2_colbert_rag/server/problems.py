@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import TypeAlias
 
 import msgspec
 
@@ -127,6 +128,30 @@ class Problem(Exception):  # noqa: N818 - the word of RFC 9457
         if self.status == 409:
             found["x-should-retry"] = "false"
         return found
+
+
+@dataclass(frozen=True)
+class Telling:
+    """A problem as it is sent.
+
+    Attributes:
+        status: the status code.
+        body: as JSON.
+        media: the media type.
+    """
+
+    status: int
+    body: bytes
+    media: str = "application/problem+json"
+
+
+Told: TypeAlias = Callable[[Problem, str], Telling]
+"""Puts a problem, of a request with an id, in the words of those who ask."""
+
+
+def plainly_told(problem: Problem, request_id: str) -> Telling:
+    """Put a problem as RFC 9457 does."""
+    return Telling(problem.status, msgspec.json.encode(problem.body(request_id)))
 
 
 def problem_of(error: LFM2ColBERTError, errors: Sequence[tuple[str, str]] = ()) -> Problem:

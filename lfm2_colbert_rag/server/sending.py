@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from .problems import Problem
+from .problems import Problem, Telling
 from .reading import ClientGone, Message
-from .request import Answer, encode
+from .request import Answer
 
 Send = Callable[[Message], Awaitable[None]]
 
@@ -20,13 +20,22 @@ COMMON = (
 )
 """Headers of all answers."""
 
-_PROBLEM = b"application/problem+json"
 _STALLED = 60.0  # seconds in which a client takes nothing of a stream
 
 
-async def send_answer(send: Send, answer: Answer) -> None:
-    """Send an answer, a stream of parts as it comes."""
-    headers = [] if answer.status == 204 else [(b"content-type", answer.media.encode())]
+async def send_answer(
+    send: Send, answer: Answer, more: tuple[tuple[bytes, bytes], ...] = ()
+) -> None:
+    """Send an answer, a stream of parts as it comes.
+
+    Args:
+        send: of the request.
+        answer: what is sent.
+        more: further headers.
+    """
+    headers = list(more)
+    if answer.status != 204:
+        headers.append((b"content-type", answer.media.encode()))
     start = {"type": "http.response.start", "status": answer.status, "headers": headers}
     if isinstance(answer.body, bytes):
         headers.append((b"content-length", str(len(answer.body)).encode()))
@@ -58,23 +67,29 @@ async def _send_part(send: Send, part: bytes) -> None:
 
 
 async def send_problem(
-    send: Send, problem: Problem, id: str, before_closing: Callable[[], Awaitable[None]] | None
+    send: Send,
+    problem: Problem,
+    telling: Telling,
+    before_closing: Callable[[], Awaitable[None]] | None,
 ) -> None:
     """Send a problem.
 
     Args:
         send: of the request.
         problem: what is told.
-        id: of the request.
+        telling: how it is.
         before_closing: done between the last byte and hanging up, which is done as something of
             the body is still to come; None where the connection stays.
     """
-    body = encode(problem.body(id))
-    headers = [(b"content-type", _PROBLEM), (b"content-length", str(len(body)).encode())]
-    headers += [(name.encode(), value.encode()) for name, value in problem.headers().items()]
+    body = telling.body
+    headers = [
+        (b"content-type", telling.media.encode()),
+        (b"content-length", str(len(body)).encode()),
+        *((name.encode(), value.encode()) for name, value in problem.headers().items()),
+    ]
     if before_closing is not None:
         headers.append((b"connection", b"close"))
-    await send({"type": "http.response.start", "status": problem.status, "headers": headers})
+    await send({"type": "http.response.start", "status": telling.status, "headers": headers})
     if before_closing is not None:
         await send({"type": "http.response.body", "body": body, "more_body": True})
         await before_closing()

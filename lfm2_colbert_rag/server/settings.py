@@ -15,6 +15,11 @@ from ..errors import ConfigError, shown
 Isolation: TypeAlias = Literal["index", "view"]
 """What keeps tenants apart: an index for each, or a view for each of one index."""
 
+Api: TypeAlias = Literal["rerank", "mcp", "dify", "openai", "playground"]
+"""What is spoken besides the native API; see ``docs/connect.md``."""
+
+APIS: tuple[Api, ...] = ("rerank", "mcp", "dify", "openai", "playground")
+
 _HOST_NAME = re.compile(r"[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?")
 _LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 _NARROWEST = 8  # bits that a proxy's network has at least
@@ -104,6 +109,7 @@ class Settings:
         audit: the folder of the audit log.
         audited: what is written there: ``"writes"`` (and what is refused), ``"all"``, ``"off"``.
         metrics_open: whether ``/metrics`` asks for no key.
+        without: what is not spoken of :data:`APIS`.
         capacity: see :class:`Capacity`.
         drain_seconds: how long it goes on taking requests, not ready, after SIGTERM.
 
@@ -129,6 +135,7 @@ class Settings:
     audit: Path | None = None
     audited: Literal["writes", "all", "off"] = "writes"
     metrics_open: bool = False
+    without: tuple[Api, ...] = ()
     capacity: Capacity = field(default_factory=Capacity)
     drain_seconds: float = 0.0
 
@@ -181,6 +188,9 @@ class Settings:
                 )
         for network in self.behind_proxy:
             _check_network(network)
+        for api in self.without:
+            if api not in APIS:
+                raise ConfigError(f"--without {shown(api)}: it is one of {', '.join(APIS)}.")
 
     def _check_listening(self) -> None:
         if self.socket is None and not 0 <= self.port <= 65535:

@@ -77,7 +77,7 @@ class Batches:
         queue: list[int] = []
         for _ in range(steps):
             if len(queue) < self._size:
-                # What the last turn left comes first, and once: its own place in the next turn waits.
+                # What the last turn left comes first; its own place in this one comes last.
                 again = rng.permutation(len(self._sides)).tolist()
                 left = set(queue)
                 queue += [one for one in again if one not in left]

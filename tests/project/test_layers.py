@@ -31,7 +31,7 @@ FLOORS = {
     "evaluation": 9,
     "files": 9,
     "mcp_server": 9,
-    "server": 9,
+    "server": 10,
     "training": 10,
     "cli": 11,
     "": 12,
