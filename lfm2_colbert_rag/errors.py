@@ -6,7 +6,8 @@ keeps working for people who never import this module::
     LFM2ColBERTError
     ├── ConfigError(ValueError)                 an option is wrong or contradicts another
     ├── InputError(ValueError)                  what the caller passed cannot be used
-    │   └── FilterError                         a metadata filter is malformed
+    │   ├── FilterError                         a metadata filter is malformed
+    │   └── TooManyTokensError                  texts to be reranked hold more than was allowed
     ├── PassageNotFoundError(KeyError)          no live passage has this id
     ├── MissingExtraError(ImportError)          an optional dependency is not installed
     ├── RetrieverClosedError(ValueError)        the retriever was closed before
@@ -73,6 +74,7 @@ __all__ = [
     "ServerUnavailableError",
     "StorageFullError",
     "StoredIndexError",
+    "TooManyTokensError",
 ]
 
 REMEDY = "Restore the index from a backup, or build it again from the texts."
@@ -117,6 +119,13 @@ class FilterError(InputError):
     public = (
         "The metadata filter is malformed, too large, or asks for a field that it may not ask for."
     )
+
+
+class TooManyTokensError(InputError):
+    """Texts that are to be reranked have more tokens than the caller allows."""
+
+    code = "too-many-tokens"
+    public = "The texts have more tokens than may be encoded for one request; send fewer of them."
 
 
 class PassageNotFoundError(LFM2ColBERTError, KeyError):

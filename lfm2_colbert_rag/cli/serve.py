@@ -98,6 +98,10 @@ def serve(
         int,
         typer.Option("--auth-failures", min=1, help="A minute, of one address without a key."),
     ] = 10,
+    rerank_tokens: Annotated[
+        int,
+        typer.Option("--rerank-tokens", min=1, help="Encoded at most for one request to rerank."),
+    ] = 20_000,
     drain: Annotated[
         float,
         typer.Option("--drain", metavar="SECONDS", min=0, help="From SIGTERM to the end."),
@@ -137,7 +141,9 @@ def serve(
         audited=audit,
         metrics_open=metrics_open,
         without=tuple(without or ()),  # type: ignore[arg-type] # it checks them
-        capacity=Capacity(searches=searches, queue=queue, failures=failures),
+        capacity=Capacity(
+            searches=searches, queue=queue, failures=failures, rerank_tokens=rerank_tokens
+        ),
         drain_seconds=drain,
     )
     if check:

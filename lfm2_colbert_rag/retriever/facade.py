@@ -542,11 +542,14 @@ class Retriever:
         *,
         strict: bool = False,
         query_adapter: QueryAdapterLike | None = None,
+        max_tokens: int | None = None,
     ) -> list[Hit]:
         """Order somebody else's texts by how well they answer a query.
 
-        The index is not searched. It only tells what the query scores by chance, so that
-        relevance is the same as :meth:`search` would give the text.
+        The index is not searched. It tells what the query scores by chance, so that relevance is
+        the same as :meth:`search` would give the text, and lends the vectors of texts that it holds
+        (unless they are pooled), which are not encoded again. Others are kept for the next call,
+        up to 128 MB in a process.
 
         Args:
             query: the question.
@@ -556,9 +559,12 @@ class Retriever:
             strict: refuse blank texts, and characters that no index can keep.
             query_adapter: see :meth:`search`; that of the model takes part where the texts are in
                 several languages.
+            max_tokens: refuse texts that have more tokens, those whose vectors are at hand not
+                counted; None takes any number.
 
         Raises:
             InputError: a blank query, a text that is no string, or a k below 1.
+            TooManyTokensError: there are more than ``max_tokens``.
 
         Example:
             >>> retriever = Retriever.from_texts([], model="hash")
@@ -568,8 +574,11 @@ class Retriever:
         passages, intake = check_candidates(candidates, strict=strict)
         limit = len(passages) if k is None else check_k(k)
         text, adapter = check_query(query), check_adapter(query_adapter)
+        most = None if max_tokens is None else check_count(max_tokens, "max_tokens")
         intake.report(logger)
-        return self._store.whole(lambda: self._searcher.rerank(text, passages, limit, adapter))
+        return self._store.whole(
+            lambda: self._searcher.rerank(text, passages, limit, adapter, most)
+        )
 
     def explain(
         self, query: str, id: str, *, query_adapter: QueryAdapterLike | None = None

@@ -177,12 +177,21 @@ class View:
         *,
         strict: bool = False,
         query_adapter: QueryAdapterLike | None = None,
+        max_tokens: int | None = None,
     ) -> list[Hit]:
         """Order somebody else's texts; see :meth:`Retriever.rerank`.
 
-        Chance is what the query scores on the view's own passages.
+        Chance is what the query scores on the view's own passages, which alone lend their vectors;
+        those of other texts are kept for the same tenant.
         """
-        return self._deeds.rerank(query, candidates, k, strict=strict, query_adapter=query_adapter)
+        return self._deeds.rerank(
+            query,
+            candidates,
+            k,
+            strict=strict,
+            query_adapter=query_adapter,
+            max_tokens=max_tokens,
+        )
 
     def explain(
         self, query: str, id: str, *, query_adapter: QueryAdapterLike | None = None

@@ -165,13 +165,15 @@ class Viewing:
         *,
         strict: bool,
         query_adapter: QueryAdapterLike | None,
+        max_tokens: int | None,
     ) -> list[Hit]:
         """Do what :meth:`.view.View.rerank` says."""
         passages, intake = check_candidates(candidates, strict=strict)
         limit = len(passages) if k is None else check_k(k)
         text, adapter = check_query(query), _adapter(query_adapter)
+        most = None if max_tokens is None else check_count(max_tokens, "max_tokens")
         intake.report(logger)
-        return self._ask(lambda: self._searcher.rerank(text, passages, limit, adapter))
+        return self._ask(lambda: self._searcher.rerank(text, passages, limit, adapter, most))
 
     def explain(
         self, query: str, id: str, *, query_adapter: QueryAdapterLike | None

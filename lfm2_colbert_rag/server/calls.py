@@ -82,6 +82,10 @@ class Call:
             logger.error("the audit log cannot be written: %s", error)
         failed.set(audit.is_failing)
 
+    @property
+    def _index(self) -> str | None:
+        return self.params.get("index", self.facts.index)
+
     def _record(self, route: Route) -> AuditRecord:
         caller, facts = self.caller, self.facts
         return AuditRecord(
@@ -93,7 +97,7 @@ class Call:
             remote=self.remote,
             action=route.name,
             # A name that is none may be anything.
-            index=None if facts.reason == "index-not-found" else self.params.get("index"),
+            index=None if facts.reason == "index-not-found" else self._index,
             ids_count=facts.ids,
             k=facts.k,
             filter_fields=facts.filtered,

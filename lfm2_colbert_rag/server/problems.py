@@ -27,6 +27,7 @@ _OWN = {
     "method": (405, "The route does not take this method."),
     "timeout": (408, "The request came too slowly."),
     "too-large": (413, "The request is too large."),
+    "too-many-tokens": (413, "The texts have more tokens than may be encoded for one request."),
     "media-type": (415, "The body must be of the media type that the route takes, unencoded."),
     "host": (421, "The server is not known by this name; it is started with --allowed-host."),
     "rate-limited": (429, "Too many requests; try again later."),

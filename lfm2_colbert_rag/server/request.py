@@ -50,6 +50,7 @@ class Facts:
         k: how many hits were asked for.
         filtered: names of fields of its filter.
         hits: how many came.
+        index: which index.
         reason: why it was refused.
     """
 
@@ -57,6 +58,7 @@ class Facts:
     k: int | None = None
     filtered: tuple[str, ...] = ()
     hits: int | None = None
+    index: str | None = None
     reason: str = ""
 
 
@@ -100,10 +102,38 @@ class Request:
         Raises:
             Problem: there is none, or not for the caller: one answer for both.
         """
-        name = self.params["index"]
-        if not (self.known_caller.sees(name) and self.services.has(name)):
+        return self.index_named(self.params["index"])
+
+    def index_named(self, name: str) -> str:
+        """Return an index's name, where the caller may know of it; errors as of :attr:`index`."""
+        if not self.has(name):
             raise Problem("index-not-found", "There is no such index.")
+        self.facts.index = name
         return name
+
+    def has(self, name: str) -> bool:
+        """Tell whether there is an index of a name that the caller may know of."""
+        return self.known_caller.sees(name) and self.services.has(name)
+
+    def some_index(self, named: str | None = None) -> str:
+        """Return the index that a client of another API means.
+
+        Args:
+            named: where it may name one, such as a model; what names none is not looked at.
+
+        Returns:
+            The one that is named, or the first of those that the caller sees.
+
+        Raises:
+            Problem: he sees none.
+        """
+        if named is not None and self.has(named):
+            return self.index_named(named)
+        sees = self.known_caller.sees
+        for name in self.services.names():
+            if sees(name):
+                return self.index_named(name)
+        raise Problem("index-not-found", "The key sees no index, whose model this takes; make one.")
 
     @property
     def part(self) -> Part:
@@ -130,18 +160,21 @@ class Request:
         caller = self.known_caller
         return f"{caller.key_id}/{caller.tenant or ''}"
 
-    async def ask(self, work: Callable[[View], _T], *, watched: bool = True) -> _T:
-        """Ask the caller's view of the index, in a thread, once it is his turn.
+    async def ask(
+        self, work: Callable[[View], _T], *, index: str | None = None, watched: bool = True
+    ) -> _T:
+        """Ask the caller's view of an index, in a thread, once it is his turn.
 
         Args:
             work: what to do.
+            index: which index, as one of the methods above returned it; None for that of the path.
             watched: whether to notice here that whoever asked has left.
 
         Raises:
             Problem: there is no room, or the server is not ready.
             ClientGone: whoever asked has left.
         """
-        services, index, part = self.services, self.index, self.part
+        services, name, part = self.services, self.index if index is None else index, self.part
         if not services.state.is_warm:
             raise Problem("starting")
         began = time.monotonic()
@@ -150,7 +183,7 @@ class Request:
             services.metrics.stages.labels("queue").observe(admitted - began)
 
             def do() -> _T:
-                with services.lend(index, part) as view:
+                with services.lend(name, part) as view:
                     return work(view)
 
             found = await asyncio.get_running_loop().run_in_executor(services.pool, do)

@@ -63,6 +63,7 @@ class Capacity:
         indexes: how many indexes are kept open.
         key_rate: requests a second of one key, unless the key says otherwise; twice as many at
             once.
+        rerank_tokens: tokens of texts that one request may have encoded to be reranked.
         failures: requests a minute of one address that may fail for want of a key before the
             address is told to wait; whoever has a key is let in all the same.
 
@@ -77,6 +78,7 @@ class Capacity:
     connections: int = 256
     indexes: int = 64
     key_rate: float = 60.0
+    rerank_tokens: int = 20_000
     failures: int = 10
 
     def __post_init__(self) -> None:

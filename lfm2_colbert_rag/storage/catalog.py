@@ -72,6 +72,7 @@ from .passage_rows import (
     passage_sizes,
     read_passages,
     resize_passages,
+    rows_of_texts,
 )
 from .posting_lists import PostingLists
 from .posting_sql import LexicalState, add_commit, read_state, write_state
@@ -397,6 +398,11 @@ class Catalog:
                 {"generation": generation, "ids": json.dumps(list(ids))},
             )
         )
+
+    def rows_by_text(self, texts: Sequence[str], generation: int) -> list[tuple[str, int]]:
+        """Return the live rows that have one of some texts, each behind its text, ascending."""
+        with self._connections.reading() as connection:
+            return rows_of_texts(connection, texts, generation)
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Return passages by row number, live or dead.

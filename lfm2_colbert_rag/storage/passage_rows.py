@@ -60,6 +60,24 @@ def read_passages(connection: sqlite3.Connection, rows: Iterable[int]) -> dict[i
     return {row: _to_passage(row, *columns) for row, *columns in found}
 
 
+def rows_of_texts(
+    connection: sqlite3.Connection, texts: Iterable[str], generation: int
+) -> list[tuple[str, int]]:
+    """Return the live rows that have one of some texts, each behind its text, ascending.
+
+    They are found by the length and the middle of the texts, which are indexed, and compared.
+    """
+    found = connection.execute(
+        "SELECT asked.value, passages.row FROM json_each(:texts) AS asked CROSS JOIN passages "
+        "ON length(passages.text) = length(asked.value) "
+        "AND substr(passages.text, length(passages.text) / 2 + 1, 16) "
+        "= substr(asked.value, length(asked.value) / 2 + 1, 16) "
+        f"AND passages.text = asked.value WHERE {ALIVE} ORDER BY passages.row",
+        {"generation": generation, "texts": json.dumps(list(texts), ensure_ascii=False)},
+    )
+    return [(text, row) for text, row in found]
+
+
 def passage_ids(connection: sqlite3.Connection, rows: Sequence[int]) -> dict[int, str]:
     """Return the ids of rows, unchecked: what is damaged shows where the passage is read."""
     return {row: str(id) for row, id in _ids(connection, rows)}

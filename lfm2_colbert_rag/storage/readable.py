@@ -55,6 +55,10 @@ class ReadableCatalog(Protocol):
         """Return the live row of each id that has one."""
         ...
 
+    def rows_by_text(self, texts: Sequence[str], generation: int) -> list[tuple[str, int]]:
+        """Return the live rows that have one of some texts, each behind its text, ascending."""
+        ...
+
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Return passages by row."""
         ...

@@ -17,7 +17,7 @@ from .._support.safe_json import JsonError, parse_json
 from ..errors import REMEDY, IndexCorruptError
 from .checksums import row_sum
 
-FORMAT_VERSION = 5
+FORMAT_VERSION = 6
 APPLICATION_ID = 0x4C464D32  # "LFM2": tells our files from any other SQLite database
 
 SCHEMA = """
@@ -41,6 +41,9 @@ CREATE TABLE passages (
 );
 CREATE INDEX passages_by_id ON passages (id);
 CREATE UNIQUE INDEX passages_live_id ON passages (id) WHERE died IS NULL;
+CREATE INDEX passages_by_text ON passages (
+    length(text), substr(text, length(text) / 2 + 1, 16)
+);
 CREATE INDEX passages_by_death ON passages (died) WHERE died IS NOT NULL;
 CREATE TABLE codebooks (
     name TEXT PRIMARY KEY, description TEXT NOT NULL, files TEXT NOT NULL, born INTEGER NOT NULL,

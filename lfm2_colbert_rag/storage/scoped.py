@@ -76,11 +76,15 @@ class ScopedCatalog:
         """Return the row of each of the tenant's ids that has one in the scope."""
         stored = {self._scope.stored_id(id): id for id in ids}
         found = self._catalog.rows_by_id(list(stored), generation)
-        rows = self.rows(generation)
-        first, last = (np.searchsorted(rows, list(found.values()), side) for side in _SIDES)
-        seen = (first < last).tolist()
+        seen = self._seen(list(found.values()), generation)
         pairs = zip(found.items(), seen, strict=True)
         return {stored[id]: row for (id, row), is_seen in pairs if is_seen}
+
+    def rows_by_text(self, texts: Sequence[str], generation: int) -> list[tuple[str, int]]:
+        """Return the rows of the scope that have one of some texts, each behind its text."""
+        found = self._catalog.rows_by_text(texts, generation)
+        seen = self._seen([row for _, row in found], generation)
+        return [one for one, is_seen in zip(found, seen, strict=True) if is_seen]
 
     def passages(self, rows: Sequence[int]) -> dict[int, Passage]:
         """Return passages of the scope by row, as the tenant sees them."""
@@ -90,6 +94,12 @@ class ScopedCatalog:
     def languages(self) -> RowLanguages:
         """Return the languages of all rows; who reads them looks at his own."""
         return self._catalog.languages()
+
+    def _seen(self, rows: Sequence[int], generation: int) -> list[bool]:
+        """Tell which rows live in the scope."""
+        known = self.rows(generation)
+        first, last = (np.searchsorted(known, rows, side) for side in _SIDES)
+        return (first < last).tolist()
 
     def keys(self, rows: npt.NDArray[np.int64]) -> dict[int, int]:
         """Return numbers of 64 bits that stand for rows, made of their ids."""

@@ -14,7 +14,6 @@ import numpy.typing as npt
 
 from ..._support.characters import is_blank
 from ..._support.system_errors import system_errors
-from ..._support.token_vectors import check_window
 from ...encoder.background import Background, encode_background
 from ...encoder.queries import asking_for
 from ...errors import ConfigError, IndexBusyError, PassageNotFoundError
@@ -22,7 +21,6 @@ from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
 from ...storage.row_languages import is_mixed
 from ..ingest.languages import tell_languages
-from ..ingest.passage_encoder import PassageEncoder
 from .adapting import Adapting, adapted
 from .asked import Asked
 from .chance import Chances, chance_of
@@ -38,6 +36,7 @@ from .own_chances import OwnChances
 from .plan import SearchPlan
 from .questions import Question, read_questions
 from .remembered import Remembered
+from .reranking import CandidateWindows
 
 if TYPE_CHECKING:
     from ...encoder import Encoder
@@ -99,6 +98,7 @@ class Searcher:
         self._was_asked = False
         self.remembered = Remembered(REMEMBERED if party is None else 0)
         self.indexes = IndexCache()
+        self._candidates = CandidateWindows(store, party)
         self.legs = Legs(store, self.indexes, self._chances, self._languages)
 
     def prepare(self) -> None:
@@ -215,19 +215,39 @@ class Searcher:
         return [hits[i] for i in diversify(relevance, vectors, asked.k, weight)]
 
     def rerank(
-        self, text: str, candidates: Sequence[Passage], k: int, adapter: QueryAdapterLike | None
+        self,
+        text: str,
+        candidates: Sequence[Passage],
+        k: int,
+        adapter: QueryAdapterLike | None,
+        most_tokens: int | None = None,
     ) -> list[Hit]:
         """Order somebody else's checked texts by how well they answer a checked query.
 
         Blank ones come last: they have no vectors.
+
+        Args:
+            text: the query.
+            candidates: the texts.
+            k: how many to keep.
+            adapter: see :meth:`~.adapting.Adapting.adapter`.
+            most_tokens: of texts that must be encoded; None for any number.
+
+        Raises:
+            TooManyTokensError: there are more.
         """
         written = [one for one in candidates if not is_blank(one.text)]
         blank = [one for one in candidates if is_blank(one.text)]
-        ranked = self._reranked(text, written, k, adapter)
+        ranked = self._reranked(text, written, k, adapter, most_tokens)
         return [*ranked, *blank_hits(blank, [hit.score for hit in ranked])][:k]
 
     def _reranked(
-        self, text: str, candidates: Sequence[Passage], k: int, adapter: QueryAdapterLike | None
+        self,
+        text: str,
+        candidates: Sequence[Passage],
+        k: int,
+        adapter: QueryAdapterLike | None,
+        most_tokens: int | None,
     ) -> list[Hit]:
         if not candidates:
             return []
@@ -235,12 +255,8 @@ class Searcher:
         mixed = partial(_are_mixed, candidates)
         model = self._model(snapshot)
         chosen = self._adapting.adapter(mixed, model, snapshot.adapter, adapter)
+        windows = self._candidates.of(snapshot, model(), candidates, most_tokens)
         (question,) = adapted(self.encode(snapshot, [text]), chosen)
-        encoder = PassageEncoder(model(), overlap=snapshot.settings.window_overlap)
-        windows = list(encoder.encode([one.text for one in candidates]))
-        for place, window in windows:
-            if len(window.encoded):
-                check_window(window, snapshot.settings.dim, candidates[place])
         chance = self._chances.of(snapshot)
         if not snapshot.segments.passages:  # then their own length and languages say more
             found = [window.encoded.vectors for _, window in windows if len(window.encoded)]
