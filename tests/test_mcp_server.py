@@ -22,7 +22,7 @@ from mcp.client.stdio import StdioServerParameters  # noqa: E402
 
 from lfm2_colbert_rag.mcp_server import make_server  # noqa: E402
 from lfm2_colbert_rag.mcp_server.answers import MOST_CHARACTERS  # noqa: E402
-from lfm2_colbert_rag.mcp_server.server import MOST_HITS, MOST_IDS  # noqa: E402
+from lfm2_colbert_rag.mcp_server.tools import MOST_HITS, MOST_IDS  # noqa: E402
 
 QUESTION = "How is the reset key of the router held?"
 

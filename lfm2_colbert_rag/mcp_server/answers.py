@@ -129,14 +129,15 @@ class IndexSummary:
     Attributes:
         passages: how many passages.
         model: the model that reads them.
-        storage: ``exact``, or ``compressed`` for a fast, approximate search.
+        storage: ``exact``, or ``compressed`` for a fast, approximate search; null where that is not
+            the caller's business.
         fields: metadata fields that filters can use, the kinds of their values and some of these,
             from a sample of the passages.
     """
 
     passages: int
     model: str
-    storage: str
+    storage: str | None
     fields: list[MetadataField]
 
 

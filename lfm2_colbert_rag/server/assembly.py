@@ -18,6 +18,7 @@ from .access.gate import Gate
 from .access.keys import KeyFile
 from .admission import Admission
 from .audit.log import AuditLog
+from .dialects.mcp import McpEndpoint
 from .jobs import Jobs
 from .metrics import Metrics
 from .openapi import document
@@ -66,6 +67,7 @@ async def running(
     )
     pool = ThreadPoolExecutor(capacity.searches, thread_name_prefix="search")
     metrics = Metrics()
+    tools = McpEndpoint(settings)
     services = Services(
         settings,
         Gate(keys, isolation=settings.isolation, failures=capacity.failures),
@@ -82,6 +84,7 @@ async def running(
         writer.do,
         Jobs(writer.do),
         metrics,
+        tools.answer,
         audit,
         State(),
         msgspec.json.encode(document(version, spoken(settings))),
@@ -98,6 +101,7 @@ async def running(
         watch.cancel()
         with suppress(asyncio.CancelledError):
             await watch
+        await tools.close()
         await writer.stop()
         pool.shutdown()
         shelf.close()

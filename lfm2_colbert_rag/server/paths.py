@@ -57,13 +57,14 @@ class PathApplication:
         call.route, call.params = route, scope["path_params"]
         call.caller = self._admit(route, scope["headers"], call)
         request = Request(
-            *(call.id, self._services, call.caller, dict(call.params)),
+            *(call.id, self._services, call.caller, route.path, dict(call.params)),
             *(scope["headers"], receive, call.facts),
         )
         try:
             await self._read(route, request)
             answer = await route.handler(request)
-            await send_answer(send, Answer(answer.body, route.status, answer.media), route.headers)
+            status = route.status if answer.status is None else answer.status
+            await send_answer(send, Answer(answer.body, status, answer.media), route.headers)
         except (Problem, ClientGone):
             raise
         except LFM2ColBERTError as error:
@@ -109,7 +110,7 @@ class PathApplication:
         check_framing(request.headers, _ENDLESS if most is None else most)
         if route.body is None:
             return
-        check_media(request.headers, route.media)
+        check_media(request.headers, route.media, may_be_missing=route.api is not None)
         if most is None:
             return
         request.raw = await read_body(request.receive, most)

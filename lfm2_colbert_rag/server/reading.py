@@ -86,13 +86,20 @@ def check_framing(headers: Headers, most: int) -> None:
         raise Problem("too-large", f"The body has more than {most:,} bytes.")
 
 
-def check_media(headers: Headers, media: str) -> None:
+def check_media(headers: Headers, media: str, *, may_be_missing: bool = False) -> None:
     """Refuse a body of another media type than the route takes.
+
+    Args:
+        headers: of the request.
+        media: what it takes.
+        may_be_missing: whether a client may say nothing of it, as some libraries do.
 
     Raises:
         Problem: it is another.
     """
     given = [value for name, value in headers if name == b"content-type"]
+    if may_be_missing and not given:
+        return
     kind = given[0].split(b";")[0].strip().lower() if len(given) == 1 else b""
     if kind != media.encode():
         raise Problem("media-type", f"The body must be of the media type {media}.")

@@ -32,12 +32,12 @@ class Answer:
 
     Attributes:
         body: all of it; or a stream of parts.
-        status: the status code.
+        status: the status code; None for that of the route.
         media: the media type.
     """
 
     body: bytes | AsyncIterator[bytes] = b""
-    status: int = 200
+    status: int | None = None
     media: str = JSON
 
 
@@ -70,6 +70,7 @@ class Request:
         id: its own id.
         services: what handlers work with.
         caller: who asks; None on routes without a key.
+        path: what was asked for, with names in braces.
         params: what the path names.
         headers: all of them.
         receive: gives the body, where it has not been read.
@@ -81,6 +82,7 @@ class Request:
     id: str
     services: Services
     caller: Caller | None
+    path: str
     params: dict[str, str]
     headers: Headers
     receive: Receive

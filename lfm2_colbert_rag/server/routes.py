@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from .foreign_routes import FOREIGN
 from .native_routes import NATIVE
 from .route import Route
 from .settings import Settings
 
-ROUTES: tuple[Route, ...] = NATIVE
+ROUTES: tuple[Route, ...] = (*NATIVE, *FOREIGN)
 """All of them; one path's literal routes come before those with a name in their place."""
 
 

@@ -34,9 +34,10 @@ async def send_answer(
         more: further headers.
     """
     headers = list(more)
-    if answer.status != 204:
+    if answer.status not in (202, 204):
         headers.append((b"content-type", answer.media.encode()))
-    start = {"type": "http.response.start", "status": answer.status, "headers": headers}
+    status = 200 if answer.status is None else answer.status
+    start = {"type": "http.response.start", "status": status, "headers": headers}
     if isinstance(answer.body, bytes):
         headers.append((b"content-length", str(len(answer.body)).encode()))
         await send(start)

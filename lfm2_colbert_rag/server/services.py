@@ -65,6 +65,7 @@ class Services:
         metrics: what is counted.
         audit: what is written down; None where nothing is.
         state: whether requests are taken.
+        call_tools: answers a request in MCP, about an index that its caller may see.
         document: the OpenAPI document.
     """
 
@@ -83,6 +84,7 @@ class Services:
     write: Callable[[Errand], Awaitable[dict[str, Any]]]
     jobs: Jobs
     metrics: Metrics
+    call_tools: Callable[[Any, str], Awaitable[Any]]
     audit: AuditLog | None = None
     state: State = field(default_factory=State)
     document: bytes = b"{}"

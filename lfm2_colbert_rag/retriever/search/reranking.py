@@ -1,4 +1,4 @@
-"""Somebody else's texts as windows of vectors: read from the index, kept from before, or encoded."""
+"""Somebody else's texts as windows: read from the index, kept from before, or encoded."""
 
 from __future__ import annotations
 
@@ -65,9 +65,7 @@ class CandidateWindows:
         self.kept.keep(shelf, encoded)
         known |= encoded
         return [
-            (place, window)
-            for place, one in enumerate(candidates)
-            for window in known[one.text]
+            (place, window) for place, one in enumerate(candidates) for window in known[one.text]
         ]
 
     def _stored(self, snapshot: Snapshot, texts: Sequence[str]) -> dict[str, Windows]:

@@ -1,0 +1,1 @@
+"""APIs of others, answered with what ours does: rerankers, MCP, Dify, OpenAI's vector stores."""
