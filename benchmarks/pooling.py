@@ -25,7 +25,7 @@ from typing import Any
 from lfm2_colbert_rag import Retriever, TokenVectors, load_encoder
 from lfm2_colbert_rag.evaluation import Dataset, evaluate
 from lfm2_colbert_rag.retriever.ingest.pooler import Pooler
-from lfm2_colbert_rag.retriever.ingest.pooling import PoolingRule
+from lfm2_colbert_rag.storage.tunings import PoolingRule
 
 from .given import Given, given_dataset
 from .harness import Results, command, say

@@ -32,11 +32,11 @@ if TYPE_CHECKING:
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
     from .retriever.search.explanation import Explanation
-    from .retriever.search.fusion import Fusion
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
     from .retriever.view import View
     from .retriever.warming import Warmed, warm
+    from .storage.tunings import Fusion
     from .types import (
         AddedIds,
         HeatMap,
@@ -115,7 +115,7 @@ _HOME = {
     "align": ".encoder.alignment",
     "Encoder": ".encoder",
     "Explanation": ".retriever.search.explanation",
-    "Fusion": ".retriever.search.fusion",
+    "Fusion": ".storage.tunings",
     "FusionPlan": ".retriever.search.plan",
     "FusionReport": ".retriever.search.fusion_tuning",
     "IndexOptions": ".retriever.options",

@@ -13,13 +13,13 @@ from lfm2_colbert_rag.encoder.background import encode_background
 from lfm2_colbert_rag.evaluation import Dataset
 from lfm2_colbert_rag.evaluation.runs import keep_order
 from lfm2_colbert_rag.retriever.search.chance import Chances
-from lfm2_colbert_rag.retriever.search.fusion import Fusion
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
 from lfm2_colbert_rag.retriever.search.hybrid import FusionCandidates, Legs
 from lfm2_colbert_rag.retriever.search.index_cache import IndexCache
 from lfm2_colbert_rag.retriever.search.late import Query
 from lfm2_colbert_rag.retriever.search.mixed_languages import Languages
 from lfm2_colbert_rag.storage.store import Store
+from lfm2_colbert_rag.storage.tunings import Fusion
 
 DEPTH = 10
 DRAWS, DRAWN = 5, 30

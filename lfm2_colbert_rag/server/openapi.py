@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from .problems import CODES, ProblemBody
+from .problems import Problem, ProblemBody
 from .request import JSON
 from .route import Route
 
@@ -28,6 +28,7 @@ def document(version: str, routes: Sequence[Route]) -> dict[str, Any]:
         version: of the library.
         routes: what the server answers.
     """
+    routes = [route for route in routes if route.is_described]
     schemas, components = _schemas(routes)
     paths: dict[str, dict[str, Any]] = {}
     for route in routes:
@@ -103,9 +104,12 @@ def _responses(route: Route, schemas: dict[type[Any], dict[str, Any]]) -> dict[s
     elif route.answered:
         well["content"] = {media: {"schema": {"type": "string"}} for media in route.answered}
     by_status: dict[int, list[str]] = {}
+    media = _PROBLEM
     for code in _codes(route):
-        by_status.setdefault(CODES[code], []).append(code)
-    problem = {_PROBLEM: {"schema": schemas[ProblemBody]}}
+        telling = route.told(Problem(code), "")
+        media = telling.media
+        by_status.setdefault(telling.status, []).append(code)
+    problem = {media: {"schema": schemas[ProblemBody] if media == _PROBLEM else {}}}
     found = {
         str(status): {
             "description": f"{HTTPStatus(status).phrase}: {', '.join(codes)}.",

@@ -37,7 +37,6 @@ _OWN = {
     "starting": (503, "The server is starting; try again in a moment."),
     "draining": (503, "The server is shutting down."),
     "interrupted": (503, "Writing was interrupted; send the same again."),
-    "missing-extra": (501, "The server lacks a part of the library that this needs."),
     "read-only-server": (403, "This server writes nothing."),
     "no-backups": (403, "This server was started without a folder for backups."),
     "cancelled": (409, "The job was cancelled."),
@@ -59,6 +58,7 @@ _STATUS = {
     "retriever-closed": 503,
     "read-only": 403,
     "storage-full": 507,
+    "missing-extra": 501,
 }
 _RETRIED = (429, 503)
 

@@ -37,6 +37,7 @@ class Route:
         problems: codes of problems of its own.
         is_raw: whether the handler takes the body as it came, as the process that writes reads it.
         api: what it belongs to; None for what is always there.
+        is_described: whether OpenAPI tells of it; what a protocol of its own describes is not.
         told: puts problems as its clients know them.
         headers: of its answers, in the place of what all answers have.
     """
@@ -57,5 +58,6 @@ class Route:
     problems: tuple[str, ...] = ()
     is_raw: bool = False
     api: Api | None = None
+    is_described: bool = True
     told: Told = plainly_told
     headers: tuple[tuple[bytes, bytes], ...] = ()

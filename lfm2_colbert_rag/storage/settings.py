@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 from ..errors import REMEDY, IndexCorruptError
 from ..types import Storage
+from .tunings import Fusion, PoolFit, PoolingRule
+
+T = TypeVar("T")
 
 STORAGES: tuple[str, ...] = get_args(Storage)
 NBITS = (2, 4)
@@ -94,7 +97,16 @@ class IndexSettings:
         for name in ("pooling_rule", "pool_fit", "fusion", "query_adapter", "former"):
             if not isinstance(getattr(self, name), Mapping | None):
                 raise _corrupt(f"{name} is {getattr(self, name)!r:.40}")
+        self._check_tunings()
         check_space(self.space)
+
+    def _check_tunings(self) -> None:
+        if (rule := self.pooling_rule) is not None:
+            understood("pooling_rule", lambda: PoolingRule(**rule))
+        if (fit := self.pool_fit) is not None:
+            understood("pool_fit", lambda: PoolFit.from_json(fit))
+        if (fusion := self.fusion) is not None:
+            understood("fusion", lambda: Fusion(**fusion))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> IndexSettings:
@@ -123,6 +135,23 @@ def check_space(name: object) -> str:
     if isinstance(name, str) and _SPACE.fullmatch(name):
         return name
     raise IndexCorruptError(f"the catalog names a space {ascii(name)[:100]}. {REMEDY}")
+
+
+def understood(name: str, read: Callable[[], T]) -> T:
+    """Return what a setting holds for whoever understands it.
+
+    Args:
+        name: of the setting.
+        read: reads it; what a JSON object with other members, or values of other kinds, makes it
+            raise counts as damage.
+
+    Raises:
+        IndexCorruptError: it holds something else.
+    """
+    try:
+        return read()
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError) as error:
+        raise _corrupt(f"{name} cannot be read ({error!r:.200})") from None
 
 
 def _corrupt(what: str) -> IndexCorruptError:

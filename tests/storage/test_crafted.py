@@ -251,6 +251,36 @@ def test_whatever_is_drawn_does_no_harm(made, victim, tmp_path, kind):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["victim"], told[-1]
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("pooling_rule", {"same_token": "text"}),
+        ("pooling_rule", {"same_token": 2, "common_from": 0.1, "shrinking": 0.5}),
+        ("pooling_rule", {"unknown": 1}),
+        ("pool_fit", {}),
+        ("pool_fit", {"distance": "far", "common": {}}),
+        ("pool_fit", {"distance": 0.1, "common": {"a": 1}}),
+        ("pool_fit", {"distance": 0.1, "common": [1]}),
+        ("fusion", {"weight": "16"}),
+        ("fusion", {"weight": 16, "minimum": 0.9, "enough": 0.1}),
+        ("fusion", {"weights": 1}),
+    ],
+)
+def test_what_an_index_was_tuned_to_is_checked(made, tmp_path, key, value):
+    """By whoever restores, opens or verifies it, and not by the next who adds or asks."""
+    folder = tmp_path / "crafted"
+    shutil.copytree(made["plain"], folder)
+    with tampering(folder) as connection:
+        connection.execute(
+            "INSERT OR REPLACE INTO settings VALUES (?, ?, 0)", (key, json.dumps(value))
+        )
+    with pytest.raises(IndexCorruptError, match=key):
+        Retriever.restore(folder, tmp_path / "restored", model=HashEncoder())
+    with pytest.raises(IndexCorruptError, match=key):
+        Retriever.open(folder, model=HashEncoder())
+    assert any(key in problem for problem in verify_folder(folder))
+
+
 @pytest.mark.parametrize("change", SCHEMA_CHANGES)
 def test_another_schema_is_refused(made, tmp_path, change):
     folder = tmp_path / "crafted"

@@ -11,10 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ...storage.settings import IndexSettings
+from ...storage.tunings import PoolFit, PoolingRule
 from ...types import TokenVectors
 from .pooling import (
     RULE,
-    PoolingRule,
     check_pool_factor,
     find_common,
     find_distance,
@@ -69,14 +69,13 @@ class Pooler:
         """Make the pooler of an index."""
         if settings.pool_factor == 1:
             return cls()
-        fit = settings.pool_fit or {}
-        rule = settings.pooling_rule
+        fit, rule = pool_fit_of(settings), settings.pooling_rule
         return cls(
             settings.pool_factor,
-            fit.get("distance"),
-            common={int(token): factor for token, factor in fit.get("common", {}).items()},
+            None if fit is None else fit.distance,
+            common=None if fit is None else fit.common,
             rule=RULE if rule is None else PoolingRule(**rule),
-            fits=settings.pool_fit is None,
+            fits=fit is None,
         )
 
     def fit(self, sample: Sequence[TokenVectors]) -> None:
@@ -90,7 +89,7 @@ class Pooler:
         self.needs_fit = False
         if distance is not None:
             self._distance, self._common = distance, common
-            self.fitted = {"pool_fit": {"distance": distance, "common": common}}
+            self.fitted = {"pool_fit": PoolFit(distance, common).to_json()}
 
     def pool(self, encoded: TokenVectors) -> TokenVectors:
         """Pool one window, its vectors in the order of its characters.
@@ -108,3 +107,9 @@ class Pooler:
             rule=self._rule,
         )
         return in_text_order(pooled)
+
+
+def pool_fit_of(settings: IndexSettings) -> PoolFit | None:
+    """Return what was fitted to the first texts of an index; None where nothing was yet."""
+    stored = settings.pool_fit
+    return None if stored is None else PoolFit.from_json(stored)

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from types import ModuleType
 
 import numpy as np
@@ -25,6 +25,7 @@ import numpy.typing as npt
 from ..._support.extras import require
 from ..._support.products import product
 from ...errors import ConfigError, InputError
+from ...storage.tunings import PoolingRule
 from ...types import TokenMatrix, TokenVectors
 
 # A distance is fitted to no less than this: of other texts of the same kind it leaves the wanted
@@ -38,43 +39,6 @@ SHARE = 0.91
 LEEWAY = 2
 # A token in every text still tells a little.
 LEAST_RARITY = 0.05
-
-
-@dataclass(frozen=True)
-class PoolingRule:
-    """What counts as alike, and how long a mean is.
-
-    Passages score what their means say, so all of an index must follow one rule. The defaults are
-    a compromise between three trials, none of which they win alone by much; the figures are in
-    docs/design/pooling.md.
-
-    Args:
-        same_token: by what the distance of two vectors of the same token is multiplied: they
-            differ by what stands around them only, and a question that names the token hardly
-            tells them apart.
-        common_from: tokens that are in at least this share of the texts are common: their vectors
-            count as nearer to any other, see :func:`find_common`.
-        shrinking: the power of its own length that the mean of a cluster's unit vectors ends up
-            with. With 0 it is 1, and texts in which much was pooled score too high for questions
-            that come near to none of the members; with 1 it is the plain mean, and they score too
-            low for those that meet a member.
-
-    Raises:
-        ConfigError: one of them is not between 0 and 1.
-    """
-
-    same_token: float = 0.4
-    common_from: float = 0.1
-    shrinking: float = 0.5
-
-    def to_json(self) -> dict[str, float]:
-        """Return the same as a JSON object."""
-        return asdict(self)
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            if not 0 <= value <= 1:
-                raise ConfigError(f"{name} must be between 0 and 1, not {value!r}.")
 
 
 RULE = PoolingRule()

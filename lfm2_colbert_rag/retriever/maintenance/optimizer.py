@@ -190,10 +190,12 @@ class Optimizer:
     ) -> list[dict[str, Any]]:
         """Return what was measured of each preset, measuring again where too much has changed."""
         known = self._store.catalog.measurement("presets")
-        if known and not self._is_stale(known["generation"], snapshot):
-            presets: list[dict[str, Any]] = known["presets"]
-            if presets[-1]["recall"] >= target or len(presets) == len(PRESETS):
-                return presets
+        # What another program wrote there is measured again.
+        with suppress(TypeError, KeyError, IndexError, AttributeError):
+            if known and not self._is_stale(int(known["generation"]), snapshot):
+                presets: list[dict[str, Any]] = [{**one} for one in known["presets"]]
+                if presets[-1]["recall"] >= target or len(presets) == len(PRESETS):
+                    return presets
         asked = self._searcher.remembered.vectors(snapshot)[-SAMPLE:]
         queries = [*asked, *self._made_queries(snapshot, SAMPLE - len(asked))]
         presets = measure_presets(index, queries, target)

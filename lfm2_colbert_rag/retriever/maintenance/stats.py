@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ...index.segment import COMPRESSED
 from ...storage.schema import FORMAT_VERSION
 from ...types import IndexStats
+from ..ingest.pooler import pool_fit_of
 from .recall import drift
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
     """
     snapshot = store.snapshot()
     settings, catalog = snapshot.settings, store.catalog
+    fit = pool_fit_of(settings)
     counts = catalog.counts(snapshot.generation)
     infos = [live.segment.info for live in snapshot.segments]
     used = {info.codebook for info in infos}
@@ -65,7 +67,7 @@ def collect_stats(store: Store, compactor: Compactor, *, path: str | None) -> In
         lexical_bytes=None if lists is None else catalog.postings.bytes(),
         lexical_pending=0 if lists is None else max(0, lists.last - lists.next + 1),
         languages=catalog.languages().counts(snapshot.segments.rows),
-        pool_distance=None if settings.pool_fit is None else settings.pool_fit["distance"],
+        pool_distance=None if fit is None else fit.distance,
     )
 
 

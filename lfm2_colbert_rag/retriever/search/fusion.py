@@ -21,58 +21,10 @@ for hybrid retrieval" (2022).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import ConfigError
-
-
-@dataclass(frozen=True)
-class Fusion:
-    """How the legs are fused.
-
-    Attributes:
-        weight: what the lexical leg counts beside the late one, where it is fully trusted.
-        minimum: share of the query's terms up to which words are not trusted at all.
-        enough: share from which on they are fully trusted.
-
-    Raises:
-        ConfigError: a value that makes no sense.
-    """
-
-    weight: float = 16.0
-    minimum: float = 0.28
-    enough: float = 0.65
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.weight < np.inf:
-            raise ConfigError(f"the lexical weight must be 0 or more, not {self.weight!r}.")
-        if not 0 <= self.minimum < self.enough <= 1:
-            raise ConfigError(
-                f"trust must begin at a share of 0 or more and end at a larger one, at most 1, not "
-                f"at {self.minimum!r} and {self.enough!r}."
-            )
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the same as a JSON object."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any] | None) -> Fusion:
-        """Return what :meth:`to_dict` gave; the default for None."""
-        return cls() if values is None else cls(**values)
-
-    def trust(self, share: float) -> float:
-        """Return how far words are trusted, 0..1, where a passage has so much of a query."""
-        return min(1.0, max(0.0, (share - self.minimum) / (self.enough - self.minimum)))
-
-    def times(self, factor: float) -> Fusion:
-        """Return the same with words counting so much of what they count here."""
-        return replace(self, weight=self.weight * factor)
+from ...storage.tunings import Fusion
 
 
 def fuse(

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..._support.validation import check_query, whole_number
 from ...errors import ConfigError, InputError
 from ...filters.strings import composed
-from .fusion import Fusion
+from ...storage.tunings import Fusion
 
 if TYPE_CHECKING:
     from ...storage.store import Snapshot, Store

@@ -18,8 +18,9 @@ from ...index.lexical.analyser import weigh
 from ...index.lexical.blocks import Numbers
 from ...index.lexical.bm25 import Bm25, LexicalRanking, ReadLists
 from ...index.lexical.postings import LENGTHS
+from ...storage.tunings import Fusion
 from ...types import Leg, Mode
-from .fusion import Fusion, fuse
+from .fusion import fuse
 from .language_fusion import Standout, fuse_languages
 from .late import Answer, Query, ask
 from .plan import FusionPlan

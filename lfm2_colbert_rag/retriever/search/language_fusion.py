@@ -22,7 +22,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from .fusion import Fusion, fuse
+from ...storage.tunings import Fusion
+from .fusion import fuse
 
 _NEXT = 9  # passages that the first is compared with
 

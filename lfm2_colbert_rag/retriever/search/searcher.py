@@ -20,13 +20,13 @@ from ...errors import ConfigError, IndexBusyError, PassageNotFoundError
 from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
 from ...storage.row_languages import is_mixed
+from ...storage.tunings import Fusion
 from ..ingest.languages import tell_languages
 from .adapting import Adapting, adapted
 from .asked import Asked
 from .chance import Chances, chance_of
 from .diversity import diversify
 from .found import Found, Ranked, TermsFound, VectorsFound, windows_asked, windows_to_rank
-from .fusion import Fusion
 from .hits import blank_hits, explain_row, matching_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache

@@ -15,11 +15,11 @@ from ..bodies import LONGEST_QUERY, MOST_QUERIES
 from ..problems import Problem
 from ..request import Answer, Request, encode
 from .rerank_bodies import (
+    DocumentsBody,
     OneOrMore,
     RankedDocument,
     RankedText,
     RerankAnswer,
-    RerankBody,
     ScoreAnswer,
     ScoreBody,
     ScoredText,
@@ -36,7 +36,7 @@ _THRESHOLD = 0.1  # of spans, as Cohere documents it
 
 async def rerank(request: Request) -> Answer:
     """Order documents for a query, in the words of whoever asks."""
-    body: RerankBody = request.body
+    body: DocumentsBody = request.body
     if (body.documents is None) == (body.texts is None):
         raise Problem("invalid", errors=(("$", "Expected one of `documents` and `texts`"),))
     texts = _texts(body)
@@ -90,7 +90,7 @@ def rank(request: Request, view: View, query: str, texts: Sequence[str]) -> list
         raise Problem("too-many-tokens", said) from None
 
 
-def _texts(body: RerankBody) -> list[str]:
+def _texts(body: DocumentsBody) -> list[str]:
     if body.texts is not None:
         return body.texts
     return [
@@ -111,7 +111,7 @@ def _text(document: str | dict[str, Any], fields: Sequence[str] | None, where: s
     return text
 
 
-def _bare(body: RerankBody, hits: Sequence[Hit]) -> list[RankedText]:
+def _bare(body: DocumentsBody, hits: Sequence[Hit]) -> list[RankedText]:
     """Answer as TEI does."""
     return [
         RankedText(
@@ -123,7 +123,7 @@ def _bare(body: RerankBody, hits: Sequence[Hit]) -> list[RankedText]:
     ]
 
 
-def _answer(request: Request, body: RerankBody, hits: Sequence[Hit], model: str) -> RerankAnswer:
+def _answer(request: Request, body: DocumentsBody, hits: Sequence[Hit], model: str) -> RerankAnswer:
     """Answer as Cohere, Jina, vLLM and Infinity do."""
     documents = body.documents or []
     results = [

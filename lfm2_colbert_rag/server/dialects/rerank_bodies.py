@@ -25,7 +25,7 @@ class WantedSpans(Struct):
     max_spans: Annotated[int, Meta(ge=1)] | None = None
 
 
-class RerankBody(Struct):
+class DocumentsBody(Struct):
     """Texts of the client's own, as ``documents`` or, of TEI, as ``texts``."""
 
     query: Query

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import ConfigError, InputError
-from lfm2_colbert_rag.retriever.search.fusion import Fusion, fuse
+from lfm2_colbert_rag.retriever.search.fusion import fuse
 from lfm2_colbert_rag.retriever.search.fusion_tuning import learn, weights
+from lfm2_colbert_rag.storage.tunings import Fusion
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import TokenVectors
 

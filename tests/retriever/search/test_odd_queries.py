@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag.encoder.documents import ENCODED
 from lfm2_colbert_rag.errors import InputError, ModelError
 from lfm2_colbert_rag.testing import HashEncoder
 from lfm2_colbert_rag.types import Passage, TokenVectors
@@ -63,6 +64,7 @@ def asked(request, tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _even(asked):
+    ENCODED.renew_after_fork()  # such an encoder breaks its word, and may not be believed twice
     yield
     asked[1].query = asked[1].document = lambda vectors: vectors
 
