@@ -47,6 +47,7 @@ def test_it_names_every_problem_with_its_status():
         f"| `k` | {bodies.MOST_HITS:,} |",
         f"| passages of one `PUT`, `passages:get` or rerank | {bodies.MOST_PASSAGES:,} |",
         f"| an id | {bodies.LONGEST_ID} characters |",
+        f"| `--rerank-tokens` {Capacity().rerank_tokens:,}; texts",
         f"of lines up to {reading.LONGEST_LINE >> 20} MiB |",
         f"| {heads._MOST} headers, {run._LONGEST_HEAD >> 10} KiB, within {protocol.PATIENCE:g} s",
         f"| {reading.PATIENCE:g} seconds, or less than {reading.SLOWEST:,} bytes a second |",
@@ -71,6 +72,7 @@ def test_the_options_that_it_names_are_there(capsys):
     assert main(["serve", "--help"]) == 0
     known = set(re.findall(r"--[a-z-]+", capsys.readouterr().out))
     serving = "\n".join(re.findall(r"^\$ lfm2-colbert serve (?:.+\\\n)*.+$", PAGE, re.M))
-    named = set(re.findall(r"--[a-z-]+", serving)) | {"--backups", "--drain", "--read-only"}
+    named = set(re.findall(r"--[a-z-]+", serving))
+    named |= {"--backups", "--drain", "--read-only", "--without", "--rerank-tokens"}
     assert len(named) > 8
     assert named <= known
