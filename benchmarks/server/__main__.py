@@ -3,14 +3,16 @@
 ::
 
     python -m benchmarks.server --data DIR --scratch DIR [--model nano] [--passages 10000]
-        [--only overhead clients ingest overload soak]
+        [--only overhead clients ingest overload soak rerank tools]
 
 ``--data`` holds the judged sets; their passages are indexed, their questions asked, no question
 twice, so that none is found in a cache. Clients are in a process of their own, on the same cores.
 ``overhead``: one client in turn with a search in this process. ``clients``: sixteen, beside
 sixteen threads in this process. ``ingest``: searches at a steady pace while passages stream in.
 ``overload``: three times what was answered, whether or not it is answered. ``soak``: as many
-requests as ``--requests`` says. Writes ``benchmarks/results/server.json``.
+requests as ``--requests`` says. ``rerank``: texts of the index, unknown ones, and some again.
+``tools``: an agent's search over MCP in turn with one of our own API. Writes
+``benchmarks/results/server.json``.
 """
 
 from __future__ import annotations

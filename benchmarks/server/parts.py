@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..harness import percentiles, say
 from .bench import PERCENTS, Bench, Figures, stream, summary
+from .dialects import rerank, tools
 from .load import Plan, begin, run
 
 CLIENTS = 16
@@ -144,4 +145,6 @@ PARTS: dict[str, Callable[[Bench], Figures]] = {
     "ingest": ingest,
     "overload": overload,
     "soak": soak,
+    "rerank": rerank,
+    "tools": tools,
 }

@@ -30,7 +30,8 @@ from ..retriever.tenants.histories import (
 
 HISTORIES = int(os.environ.get("LFM2_COLBERT_HISTORIES", "20"))
 PARTS = ({}, {}, {"where": {"n": {"$gte": 1}}}, {"fields": ["n"]})
-_OWN = re.compile(rb'"(instance|took_ms)":("[^"]*"|[0-9.e-]+)')
+_OWN = re.compile(rb'"(instance|took_ms|created|request_id)":("[^"]*"|[0-9.e-]+)')
+ACCEPT = {"accept": "application/json, text/event-stream"}
 
 
 def present(members):
@@ -41,6 +42,18 @@ def body(**members):
     return st.fixed_dictionaries(members).map(present)
 
 
+def called(tool, **arguments):
+    return body(**arguments).map(
+        lambda drawn: {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {"name": tool, "arguments": drawn},
+        }
+    )
+
+
+INDEX = st.just("INDEX")
 new = passage.map(present)
 asked = {"k": st.integers(1, 12), "where": filters, "mode": modes}
 steps = st.one_of(
@@ -68,6 +81,29 @@ steps = st.one_of(
             ("passages:delete", st.just({"all": True})),
         )
     ),
+    # Paths of other APIs begin at the root; INDEX stands for the index in them and in bodies.
+    *(
+        st.tuples(st.just("POST"), st.just(path), drawn)
+        for path, drawn in (
+            (
+                "/v2/rerank",
+                body(
+                    query=queries,
+                    documents=st.lists(texts, max_size=4),
+                    model=st.just("INDEX"),
+                    relevant_spans=st.just({"mode": "enabled"}),
+                ),
+            ),
+            ("/rerank", body(query=queries, texts=st.lists(texts, max_size=4), model=INDEX)),
+            ("/score", body(text_1=queries, text_2=st.lists(texts, max_size=4), model=INDEX)),
+            ("/dify/retrieval", body(query=queries, knowledge_id=INDEX)),
+            ("/v1/vector_stores/INDEX/search", body(query=queries)),
+            ("/mcp/INDEX", called("search", query=queries, where=filters)),
+            ("/mcp/INDEX", called("fetch", ids=st.lists(ids, max_size=3))),
+            ("/mcp/INDEX", called("stats")),
+        )
+    ),
+    st.tuples(st.just("GET"), st.just("/v1/vector_stores/INDEX"), st.none()),
     st.tuples(st.just("GET"), ids.map(lambda id: f"passages/{quote(id, safe='')}"), st.none()),
     st.tuples(st.just("GET"), st.just(""), st.none()),
 )
@@ -130,9 +166,14 @@ def answer(server, index, key, step):
         headers = {"content-type": NDJSON, "accept": NDJSON}
         path = f"/v1/indexes/{index}/passages:stream"
         found = server.ask("POST", path, key=key, content=lines.encode(), headers=headers)
+    elif path.startswith("/"):
+        sent = json.loads(json.dumps(sent).replace('"INDEX"', f'"{index}"'))
+        path = path.replace("INDEX", index)
+        found = server.ask(method, path, sent, key=key, headers=ACCEPT)
     else:
         found = server.ask(method, whole, sent, key=key)
     own = {"x-request-id", "date", "content-length"}
     headers = {name: value for name, value in found.headers.items() if name not in own}
     content = found.content.replace(index.encode(), b"INDEX")
+    content = content.replace(found.headers["x-request-id"].encode(), b"ID")
     return found.status_code, headers, _OWN.sub(b"", content)
