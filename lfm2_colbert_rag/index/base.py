@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, overload
@@ -193,6 +193,26 @@ class LiveSegments(Sequence[LiveSegment]):
         """
         segment, positions = self.find(row)
         return map(segment.window, positions)
+
+    def windows_of(self, rows: Iterable[int]) -> dict[int, tuple[Window, ...]]:
+        """Return the stored windows of several live rows, those of a segment together.
+
+        Raises:
+            PassageNotFoundError: a row is not live in this generation.
+        """
+        found = {row: self.find(row) for row in rows}
+        by_segment: dict[int, tuple[Segment, list[int]]] = {}
+        for segment, positions in found.values():
+            by_segment.setdefault(id(segment), (segment, []))[1].extend(positions)
+        windows = {
+            (known, position): window
+            for known, (segment, positions) in by_segment.items()
+            for position, window in zip(positions, segment.windows_at(positions), strict=True)
+        }
+        return {
+            row: tuple(windows[id(segment), position] for position in positions)
+            for row, (segment, positions) in found.items()
+        }
 
     def window(self, row: int, place: int) -> Window:
         """Return one of a live row's windows, counted from 0.

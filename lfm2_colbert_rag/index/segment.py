@@ -134,6 +134,16 @@ class Segment(ABC):
         )
         return Window(self.window_span(position), encoded)
 
+    def windows_at(self, positions: Sequence[int]) -> list[Window]:
+        """Return some windows, each as :meth:`window` does, in less time."""
+        return [
+            Window(
+                self.window_span(position),
+                TokenVectors(vectors, self.token_ids_of(position), self.spans_of(position)),
+            )
+            for position, vectors in zip(positions, self.vectors_of_some(positions), strict=True)
+        ]
+
     def window_span(self, position: int) -> tuple[int, int]:
         """Return the characters of its passage that one window is."""
         start, end = self.windows[position].tolist()

@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from ..._support.token_vectors import check_window
 from ...encoder.documents import ENCODED, EncodedTexts, Windows
 from ...errors import TooManyTokensError
+from ...storage.row_languages import is_mixed
+from ..ingest.languages import tell_languages
 from ..ingest.passage_encoder import PassageEncoder
+from .mixed_languages import MIXED
 
 if TYPE_CHECKING:
     from ...encoder import Encoder
     from ...storage.home import Snapshot
     from ...storage.readable import ReadableStore
     from ...types import Passage, Window
+
+
+@dataclass(frozen=True, eq=False)
+class Candidates:
+    """Somebody else's texts, ready to be compared.
+
+    Attributes:
+        windows: the place of a candidate and one of its windows, in order.
+        rows: of the texts that the index holds.
+    """
+
+    windows: list[tuple[int, Window]]
+    rows: Mapping[str, int]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,8 +61,8 @@ class CandidateWindows:
         encoder: Encoder,
         candidates: Sequence[Passage],
         most_tokens: int | None,
-    ) -> list[tuple[int, Window]]:
-        """Return the place of a candidate and one of its windows, for all of them, in order.
+    ) -> Candidates:
+        """Return the windows of all candidates.
 
         Args:
             snapshot: the generation that is asked.
@@ -56,7 +75,9 @@ class CandidateWindows:
             ModelError: the encoder gave vectors that cannot be compared.
         """
         texts = list(dict.fromkeys(one.text for one in candidates))
-        known = self._stored(snapshot, texts)
+        rows = self._rows(snapshot, texts)
+        stored = snapshot.segments.windows_of(rows.values())
+        known: dict[str, Windows] = {text: stored[row] for text, row in rows.items()}
         shelf = self._shelf(snapshot)
         known |= self.kept.find(shelf, [text for text in texts if text not in known])
         unknown = [text for text in texts if text not in known]
@@ -64,19 +85,29 @@ class CandidateWindows:
         encoded = self._encoded(snapshot, encoder, unknown, candidates)
         self.kept.keep(shelf, encoded)
         known |= encoded
-        return [
+        windows = [
             (place, window) for place, one in enumerate(candidates) for window in known[one.text]
         ]
+        return Candidates(windows, rows)
 
-    def _stored(self, snapshot: Snapshot, texts: Sequence[str]) -> dict[str, Windows]:
-        """Return the windows of texts that the index holds."""
+    def are_mixed(self, candidates: Sequence[Passage], rows: Mapping[str, int]) -> bool:
+        """Tell whether candidates are in several languages.
+
+        Args:
+            candidates: the candidates.
+            rows: of those that the index holds, which knows their languages.
+        """
+        held = np.unique([rows[one.text] for one in candidates if one.text in rows])
+        counts = Counter(self.store.catalog.languages().counts(held.astype(np.int64)))
+        counts.update(tell_languages(one.text for one in candidates if one.text not in rows))
+        return is_mixed(counts, MIXED)
+
+    def _rows(self, snapshot: Snapshot, texts: Sequence[str]) -> dict[str, int]:
+        """Return the rows of texts that the index holds, as vectors that can be compared."""
         if snapshot.settings.pool_factor > 1 or not snapshot.segments.passages:
             return {}
-        found: dict[str, Windows] = {}
-        for text, row in self.store.catalog.rows_by_text(texts, snapshot.generation):
-            if text not in found:
-                found[text] = tuple(snapshot.segments.windows(row))
-        return found
+        found = self.store.catalog.rows_by_text(texts, snapshot.generation)
+        return dict(reversed(found))  # of several rows of a text, the first
 
     def _shelf(self, snapshot: Snapshot) -> str:
         settings = snapshot.settings

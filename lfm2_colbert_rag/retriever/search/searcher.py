@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
@@ -19,9 +18,7 @@ from ...encoder.queries import asking_for
 from ...errors import ConfigError, IndexBusyError, PassageNotFoundError
 from ...index.compressed.search import CompressedIndex
 from ...index.trace import exact_trace
-from ...storage.row_languages import is_mixed
 from ...storage.tunings import Fusion
-from ..ingest.languages import tell_languages
 from .adapting import Adapting, adapted
 from .asked import Asked
 from .chance import Chances, chance_of
@@ -31,7 +28,7 @@ from .hits import blank_hits, explain_row, matching_hits, reranked_hits
 from .hybrid import Legs
 from .index_cache import IndexCache
 from .late import Query, ask, joined
-from .mixed_languages import MIXED, Languages
+from .mixed_languages import Languages
 from .own_chances import OwnChances
 from .plan import SearchPlan
 from .questions import Question, read_questions
@@ -252,16 +249,16 @@ class Searcher:
         if not candidates:
             return []
         snapshot = self._store.snapshot()
-        mixed = partial(_are_mixed, candidates)
         model = self._model(snapshot)
+        found = self._candidates.of(snapshot, model(), candidates, most_tokens)
+        mixed = partial(self._candidates.are_mixed, candidates, found.rows)
         chosen = self._adapting.adapter(mixed, model, snapshot.adapter, adapter)
-        windows = self._candidates.of(snapshot, model(), candidates, most_tokens)
         (question,) = adapted(self.encode(snapshot, [text]), chosen)
         chance = self._chances.of(snapshot)
         if not snapshot.segments.passages:  # then their own length and languages say more
-            found = [window.encoded.vectors for _, window in windows if len(window.encoded)]
-            chance = chance_of(found, 0, partial(self._background, snapshot))
-        return reranked_hits(windows_asked(question, chance), candidates, windows, k)
+            vectors = [one.encoded.vectors for _, one in found.windows if len(one.encoded)]
+            chance = chance_of(vectors, 0, partial(self._background, snapshot))
+        return reranked_hits(windows_asked(question, chance), candidates, found.windows, k)
 
     def explain(self, text: str, id: str, adapter: QueryAdapterLike | None) -> Explanation:
         """Say which words of a passage answered a checked query.
@@ -423,11 +420,6 @@ class Searcher:
         rows = sorted({row for ranking in rankings for row in ranking.rows.tolist()})
         passages = self._store.catalog.passages(rows)
         return passages if len(passages) == len(rows) else None
-
-
-def _are_mixed(candidates: Iterable[Passage]) -> bool:
-    """Tell whether somebody else's texts are in several languages."""
-    return is_mixed(Counter(tell_languages(one.text for one in candidates)), MIXED)
 
 
 def _read(

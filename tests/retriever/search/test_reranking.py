@@ -175,3 +175,17 @@ def test_texts_are_found_as_they_are(texts, others):
         assert all(rows[row].text == text for text, row in found)
         kept = {one.text for one in index.passages()}
         assert {text for text, _ in found} == kept & {*texts, *others}
+
+
+def test_windows_of_several_rows_are_those_of_each(index):
+    segments = store_of(index).snapshot().segments
+    rows = segments.rows.tolist()
+    together = segments.windows_of(reversed(rows))
+    assert list(together) == rows[::-1]
+    for row, found in together.items():
+        for one, same in zip(found, segments.windows(row), strict=True):
+            assert one.span == same.span
+            np.testing.assert_array_equal(one.encoded.token_ids, same.encoded.token_ids)
+            np.testing.assert_array_equal(one.encoded.spans, same.encoded.spans)
+            np.testing.assert_allclose(one.encoded.vectors, same.encoded.vectors, atol=1e-6)
+    assert segments.windows_of([]) == {}
