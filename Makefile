@@ -21,7 +21,7 @@ PYTEST := $(BIN)/python -m pytest
 # made once, and takes over some of another's when it is done.
 WORKERS ?= 2
 SPREAD := -n $(WORKERS) --dist worksteal
-PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks
+PATHS  := lfm2_colbert_rag tests integrations recipes benchmarks examples
 ADAPTERS := -e integrations/langchain -e integrations/llama_index -e integrations/small_model
 
 .PHONY: demo test test-core test-langchain test-llama-index test-small test-adapters-min test-base test-minimum \
