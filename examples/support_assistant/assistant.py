@@ -102,8 +102,9 @@ class Assistant:
         yield Event("sources", [_shown(one) for one in sources])
         said = ""
         async for piece in self._model.astream(_prompt(question, history, sources)):
-            said += str(piece.content)
-            yield Event("token", str(piece.content))
+            if piece.content:
+                said += str(piece.content)
+                yield Event("token", str(piece.content))
         known = {one.id for one in sources}
         # A model may make ids up; what was not found is no source.
         cited = [id for id in dict.fromkeys(CITATION.findall(said)) if id in known]

@@ -34,6 +34,7 @@ def data(tmp_path: Path) -> Path:
     return folder.parent
 
 
+@pytest.mark.slow
 @pytest.mark.benchmark
 def test_a_run_goes_on_where_it_was(tmp_path, data):
     out = tmp_path / "quality.json"

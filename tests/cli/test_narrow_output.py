@@ -84,7 +84,10 @@ def test_what_was_typed_in_utf8_is_understood(index, monkeypatch):
 
 
 @pytest.mark.subprocess
-@pytest.mark.parametrize("where", ["| cat", ">&-", "> /dev/null"])
+@pytest.mark.parametrize(
+    "where",
+    [">&-", *(pytest.param(one, marks=pytest.mark.slow) for one in ("| cat", "> /dev/null"))],
+)
 def test_the_real_command_in_the_c_locale(index, where):
     command = f"{sys.executable} -m lfm2_colbert_rag.cli search {index} '{QUESTION}' {where}"
     narrow = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}

@@ -260,7 +260,10 @@ def test_an_adapter_belongs_to_its_space(index):
     assert answers(index) == adapted
 
 
-@pytest.mark.parametrize("options", [{"pool_factor": 2}, {"storage": "compressed"}, {}])
+@pytest.mark.parametrize(
+    "options",
+    [pytest.param({"pool_factor": 2}, marks=pytest.mark.slow), {"storage": "compressed"}, {}],
+)
 def test_another_width_pooled_or_compressed(tmp_path, monkeypatch, options):
     set_policy(monkeypatch, auto_vectors=200, min_vectors=200, fan_in=4)
     small_groups(monkeypatch)

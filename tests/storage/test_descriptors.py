@@ -56,7 +56,9 @@ def test_many_segments_and_threads_need_few_descriptors(folder, monkeypatch):
 
 
 @linux
-@pytest.mark.parametrize("mode", ["late", "hybrid", "lexical"])
+@pytest.mark.parametrize(
+    "mode", ["hybrid", *(pytest.param(one, marks=pytest.mark.slow) for one in ("late", "lexical"))]
+)
 def test_kept_hits_hold_no_files_and_still_have_evidence(made, mode):
     kept = [Retriever.open(made).search("w1 w2 w3 w4 w5 w6", k=1, mode=mode) for _ in range(60)]
     gc.collect()

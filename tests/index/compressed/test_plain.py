@@ -14,7 +14,7 @@ from ..made import corpus, questions, segment, voting_index
 
 pytestmark = pytest.mark.long
 
-SHAPES = [(16, 4), (20, 2), (40, 4)]
+SHAPES = [(20, 2), *(pytest.param(one, marks=pytest.mark.slow) for one in ((16, 4), (40, 4)))]
 
 
 @pytest.fixture(scope="module", params=SHAPES, ids=str)

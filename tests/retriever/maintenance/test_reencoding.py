@@ -201,7 +201,7 @@ def test_a_failing_encoder_leaves_the_index_whole(folder, monkeypatch, fresh):
 
 @pytest.mark.crash
 @pytest.mark.skipif(os.name == "nt", reason="killed by signal")
-@pytest.mark.parametrize("after", [0, 250])
+@pytest.mark.parametrize("after", [pytest.param(0, marks=pytest.mark.slow), 250])
 def test_killed_it_leaves_the_index_whole(folder, after, fresh):
     worn(folder).close()
     outcome = subprocess.run([sys.executable, str(REENCODER), str(folder), str(after)], check=False)
