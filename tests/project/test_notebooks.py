@@ -31,18 +31,15 @@ def installed(module: str) -> bool:
         return False
 
 
-@pytest.mark.notebook
-@pytest.mark.filterwarnings("ignore")  # those of Jupyter's own parts
 # What these show is tested elsewhere, too.
 SLOW = ("6_from_ragatouille_and_pylate", "7_legal_and_offline")
 
 
+@pytest.mark.notebook
+@pytest.mark.filterwarnings("ignore")  # those of Jupyter's own parts
 @pytest.mark.parametrize(
     "path",
-    [
-        pytest.param(path, marks=pytest.mark.slow if path.stem in SLOW else ())
-        for path in NOTEBOOKS
-    ],
+    [pytest.param(path, marks=pytest.mark.slow if path.stem in SLOW else ()) for path in NOTEBOOKS],
     ids=lambda path: path.stem,
 )
 def test_notebook_runs(path, tmp_path, monkeypatch):
