@@ -204,10 +204,11 @@ class AsyncClient:
         *,
         strict: bool = False,
         query_adapter: str | None = None,
+        max_tokens: int | None = None,
         evidence: bool = True,
     ) -> list[Hit]:
         """Order somebody else's texts; see :meth:`Client.rerank` and :meth:`search`."""
-        passages, members = calls.check_reranking(candidates, k, strict, query_adapter)
+        passages, members = calls.check_reranking(candidates, k, strict, query_adapter, max_tokens)
         return await self._ask(
             calls.rerank(query, passages, members, evidence=evidence, again=None)
         )

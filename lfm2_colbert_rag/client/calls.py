@@ -11,7 +11,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from .._support.validation import check_candidates, check_ids, check_k, check_query
+from .._support.validation import (
+    check_candidates,
+    check_count,
+    check_ids,
+    check_k,
+    check_query,
+)
 from ..errors import ConfigError, InputError, shown
 from ..filters import parse_where, settled
 from ..filters.plain import NoFormError, plain_form
@@ -221,12 +227,17 @@ def rerank(
 
 
 def check_reranking(
-    candidates: Iterable[str | Passage], k: int | None, strict: bool, query_adapter: object
+    candidates: Iterable[str | Passage],
+    k: int | None,
+    strict: bool,
+    query_adapter: object,
+    max_tokens: int | None,
 ) -> tuple[list[Passage], dict[str, Any]]:
     """Return texts to be ordered, and how."""
     passages, _ = check_candidates(candidates, strict=strict)
     limit = None if k is None else check_k(k)
-    members = {"k": limit, "query_adapter": _adapter(query_adapter)}
+    most = None if max_tokens is None else check_count(max_tokens, "max_tokens")
+    members = {"k": limit, "query_adapter": _adapter(query_adapter), "max_tokens": most}
     return passages, _given(members) | {"strict": strict}
 
 

@@ -268,6 +268,7 @@ class Client:
         *,
         strict: bool = False,
         query_adapter: str | None = None,
+        max_tokens: int | None = None,
         evidence: bool = False,
     ) -> list[Hit]:
         """Order somebody else's texts, 1,000 at most; see :meth:`Retriever.rerank`.
@@ -278,9 +279,10 @@ class Client:
             k: how many to keep.
             strict: refuse blank texts.
             query_adapter: see :meth:`search`.
+            max_tokens: see :meth:`Retriever.rerank`; a server has a bound of its own.
             evidence: see :meth:`search`; the texts are encoded again for it later.
         """
-        passages, members = calls.check_reranking(candidates, k, strict, query_adapter)
+        passages, members = calls.check_reranking(candidates, k, strict, query_adapter, max_tokens)
 
         def again(hits: Sequence[Hit]) -> list[Hit]:
             texts = [Passage(hit.id, hit.text) for hit in hits]

@@ -88,6 +88,7 @@ class RerankBody(Body):
     k: HowMany | None = None
     strict: bool = False
     query_adapter: Adapter | None = None
+    max_tokens: Annotated[int, Meta(ge=1, le=2**53)] | None = None
     evidence: bool = False
 
 

@@ -81,7 +81,7 @@ NATIVE: tuple[Route, ...] = (
         "Order texts of one's own for a question.",
         body=bodies.RerankBody,
         answer=answers.HitsAnswer,
-        problems=_UNKNOWN,
+        problems=(*_UNKNOWN, "too-many-tokens"),
     ),
     Route(
         *("POST", f"{_INDEX}/explain", "explain", "search", searching.explain),

@@ -14,6 +14,7 @@ from lfm2_colbert_rag.errors import (
     FilterError,
     InputError,
     PassageNotFoundError,
+    TooManyTokensError,
 )
 
 QUESTION = "How do I reset the router?"
@@ -35,6 +36,7 @@ EVERYTHING = {
     "ranks": lambda one: one.rank_many([QUESTION, "library"] * 20),
     "rerank": lambda one: one.rerank(QUESTION, ["a lock", "the reset key", ""]),
     "rerank passages": lambda one: one.rerank(QUESTION, [Passage("7", "key", {"a": [1]})], 1),
+    "rerank few tokens": lambda one: one.rerank(QUESTION, ["a lock"], max_tokens=2),
     "no candidates": lambda one: one.rerank(QUESTION, []),
     "explain": lambda one: one.explain(QUESTION, "reinicio"),
     "plan": lambda one: one.plan(QUESTION, k=3),
@@ -56,6 +58,11 @@ WRONG = {
     "an unknown mode": (lambda one: one.search("key", mode="psychic"), ConfigError),
     "a weight": (lambda one: one.search("key", diversity=2), ConfigError),
     "a string of queries": (lambda one: one.search_many("key"), InputError),
+    "no tokens": (lambda one: one.rerank("key", ["a"], max_tokens=0), ConfigError),
+    "too many tokens": (
+        lambda one: one.rerank("key", ["one two three four"], max_tokens=3),
+        TooManyTokensError,
+    ),
     "an unknown passage": (lambda one: one.explain("key", "nope"), PassageNotFoundError),
     "ids that are none": (lambda one: one.get("reset"), InputError),
     "a filter that is none": (lambda one: one.count({"$or": 7}), FilterError),

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
-from ...errors import TooManyTokensError
-from ...types import Hit, Passage
+from ...types import Hit
 from ..bodies import LONGEST_QUERY, MOST_QUERIES
 from ..problems import Problem
 from ..request import Answer, Request, encode
+from ..reranking import rank
 from .rerank_bodies import (
     DocumentsBody,
     OneOrMore,
@@ -73,21 +73,6 @@ async def score(request: Request) -> Answer:
         return encode(ScoreAnswer(request.id, int(time.time()), model(index), data))
 
     return Answer(await request.ask(work, index=index))
-
-
-def rank(request: Request, view: View, query: str, texts: Sequence[str]) -> list[Hit]:
-    """Order texts for a query; ids of the hits are the places of the texts.
-
-    Raises:
-        Problem: they have more tokens than may be encoded for one request.
-    """
-    most = request.services.settings.capacity.rerank_tokens
-    try:
-        given = [Passage(str(place), text) for place, text in enumerate(texts)]
-        return view.rerank(query, given, max_tokens=most)
-    except TooManyTokensError:
-        said = f"The texts have more than {most:,} tokens that must be encoded; send fewer of them."
-        raise Problem("too-many-tokens", said) from None
 
 
 def _texts(body: DocumentsBody) -> list[str]:

@@ -40,6 +40,7 @@ from ..bodies import (
 from ..problems import Problem, problem_of
 from ..reading import until_gone
 from ..request import NDJSON, Answer, Request, encode
+from ..reranking import rank as rank_candidates
 
 if TYPE_CHECKING:
     from ...retriever.view import View
@@ -102,8 +103,12 @@ async def rerank(request: Request) -> Answer:
     ]
 
     def work(view: View) -> bytes:
-        found = view.rerank(
-            body.query, given, body.k, strict=body.strict, query_adapter=body.query_adapter
+        found = rank_candidates(
+            *(request, view, body.query, given),
+            most_tokens=body.max_tokens,
+            k=body.k,
+            strict=body.strict,
+            query_adapter=body.query_adapter,
         )
         request.facts.hits = len(found)
         hits = [hit_answer(hit, body.query, evidence=body.evidence) for hit in found]
