@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from .native_routes import NATIVE
+from .page_routes import PAGES
 from .route import Route
 from .settings import Settings
 
-ROUTES: tuple[Route, ...] = NATIVE
+ROUTES: tuple[Route, ...] = (*NATIVE, *PAGES)
 """All of them; one path's literal routes come before those with a name in their place."""
 
 
