@@ -28,7 +28,7 @@ export function drawAnswers(asked, answers, root) {
 }
 
 function column(answer, answers, weave, isOne) {
-  const title = isOne ? null : make("h2", {}, answer.mode);
+  const title = make("h2", { class: isOne ? "unseen" : null }, isOne ? "Passages" : answer.mode);
   if (answer.problem) return make("div", { class: "column" }, title, drawProblem(answer.problem));
   const said = answer.hits.length
     ? drawHits(answer.hits, weave, elsewhere(answer, answers))

@@ -19,6 +19,7 @@ const page = {
   asked: null, // the last question: query, language, body
   answers: [],
   running: null, // what stops the search that runs
+  chosen: Promise.resolve(), // until the index that was chosen is described
 };
 
 const showSnippets = drawCopying(at("copy-body"));
@@ -63,9 +64,14 @@ function disconnect() {
   at("key").focus();
 }
 
-/** Learn what the chosen index holds. */
-async function choose() {
-  await describe();
+/** Learn what the chosen index holds; questions wait until then. */
+function choose() {
+  page.chosen = chooseNow();
+  return page.chosen;
+}
+
+async function chooseNow() {
+  if (!(await describe())) return;
   const isAnother = page.asked && page.asked.index !== page.index.name;
   if (isAnother) {
     page.asked = null;
@@ -77,15 +83,20 @@ async function choose() {
   refresh();
 }
 
+/** Describe the chosen index; tell whether it still is the chosen one. */
 async function describe() {
-  const { data } = await ask("GET", pathOf(at("index").value));
+  const name = at("index").value;
+  const { data } = await ask("GET", pathOf(name));
+  if (name !== at("index").value) return false;
   page.index = data;
   show("desk");
+  document.title = `${data.name} · Playground · LFM2-ColBERT`;
   const languages = Object.keys(data.languages).length;
   const known = languages ? ` · ${things(languages, "language")}` : "";
   at("facts").textContent = `${things(data.passages, "passage")}${known} · ${visibleName(data.model)}`;
   at("own-mode").textContent = `The index’s (${data.mode})`;
   filters.know(data);
+  return true;
 }
 
 const emptyIndex = () =>
@@ -123,8 +134,10 @@ async function search() {
   let body;
   fill(at("problems"));
   try {
+    await page.chosen;
     body = bodyNow();
   } catch (error) {
+    if (!(error instanceof SyntaxError)) return showProblem(error);
     at("filter").open = true;
     return showProblem({ code: "filter", detail: `The filter is no JSON: ${error.message}` });
   }
@@ -252,7 +265,7 @@ function listen() {
 
 drawThemeSwitch(at("theme"));
 drawExamples();
-drawIngest(at("ingest-body"), () => page.index.name, () => describe().then(addedSome, showProblem));
+drawIngest(at("ingest-body"), () => at("index").value, () => describe().then(addedSome, showProblem));
 listen();
 connect();
 

@@ -85,14 +85,15 @@ async function* ofRows(file) {
       if (!names.includes("text")) throw new FileError("The first row must name a column “text”.");
       continue;
     }
-    if (cells.length === 1 && cells[0].trim() === "") continue;
+    if (cells.every((one) => one.trim() === "")) continue;
     if (cells.length !== names.length) {
       throw new FileError(`Line ${line} has ${cells.length} cells, and the head ${names.length}.`);
     }
     number += 1;
-    const entries = names.map((name, place) => [name, cells[place]]);
-    const own = Object.fromEntries(entries.filter(([name]) => name === "text" || name === "id"));
-    const others = entries.filter(([name, value]) => !(name in own) && name && value !== "");
+    const entries = names.map((name, place) => [name, cells[place]]).filter(([, one]) => one !== "");
+    const isOwn = ([name]) => name === "text" || name === "id";
+    const own = { text: "", ...Object.fromEntries(entries.filter(isOwn)) };
+    const others = entries.filter((one) => !isOwn(one) && one[0] !== "");
     const passage = { id: `${file.name}#${number}`, ...own, metadata: Object.fromEntries(others) };
     yield { json: JSON.stringify(passage), line, read };
   }
