@@ -1,18 +1,17 @@
 // The page: who asks, which index, what, and where the answers go.
 
-import { ask, hasKey, pathOf, useKey } from "./api.js";
 import { drawAnswers, drawTimes, summary } from "./answers.js";
+import { ask, hasKey, pathOf, useKey } from "./api.js";
+import { answer, bodyNow, modesNow } from "./asking.js";
 import { drawCopying } from "./copying.js";
 import { at, fill, make, tell } from "./dom.js";
-import { EXAMPLES } from "./examples.js";
+import { drawExamples, EXAMPLES } from "./examples.js";
 import { Filters } from "./filters.js";
 import { drawIngest } from "./ingest.js";
 import { drawPlan } from "./plan.js";
 import { drawProblem } from "./problems.js";
 import { drawThemeSwitch } from "./switch.js";
 import { counted, things, visibleName } from "./text.js";
-
-const MODES = ["late", "lexical", "hybrid"];
 
 const page = {
   index: null, // as the server describes it
@@ -102,16 +101,6 @@ async function describe() {
 const emptyIndex = () =>
   make("p", { class: "card nothing" }, "This index has no passages yet. Drop a file on the page to add some.");
 
-/** Return the body of a search, as the page stands. */
-function bodyNow() {
-  const body = { query: at("question").value.trim(), k: Number(at("k").value) };
-  const mode = document.querySelector("[name=mode]:checked").value;
-  const where = filters.where;
-  if (where !== null) body.where = where;
-  if (mode && mode !== "all") body.mode = mode;
-  return body;
-}
-
 /** Have what depends on the question and its options follow them. */
 function refresh() {
   const count = filters?.count ?? 0;
@@ -120,7 +109,7 @@ function refresh() {
   if (!page.index) return;
   let body;
   try {
-    body = bodyNow();
+    body = bodyNow(filters);
   } catch {
     return; // a filter that is not whole
   }
@@ -135,7 +124,7 @@ async function search() {
   fill(at("problems"));
   try {
     await page.chosen;
-    body = bodyNow();
+    body = bodyNow(filters);
   } catch (error) {
     if (!(error instanceof SyntaxError)) return showProblem(error);
     at("filter").open = true;
@@ -145,24 +134,14 @@ async function search() {
   page.running?.abort();
   const running = (page.running = new AbortController());
   at("results").setAttribute("aria-busy", "true");
-  const isAll = document.querySelector("[name=mode]:checked").value === "all";
-  const modes = isAll ? MODES : [body.mode];
-  const answers = await Promise.all(modes.map((mode) => answer({ ...body, mode }, running.signal)));
+  const { index } = page;
+  const answers = await Promise.all(
+    modesNow().map((mode) => answer(index, { ...body, mode }, running.signal)),
+  );
   if (running.signal.aborted) return;
-  page.asked = { ...body, index: page.index.name, language: at("question").lang };
+  page.asked = { ...body, index: index.name, language: at("question").lang };
   page.answers = answers;
   draw();
-}
-
-async function answer(body, signal) {
-  const mode = body.mode ?? page.index.mode;
-  try {
-    const path = pathOf(page.index.name, "/search");
-    const { data, took } = await ask("POST", path, { ...body, evidence: true }, { signal });
-    return { mode, hits: data.results[0].hits, took, server: data.took_ms };
-  } catch (problem) {
-    return { mode, problem };
-  }
 }
 
 function draw() {
@@ -200,27 +179,6 @@ async function makeIndex() {
   } catch (error) {
     showProblem(error);
   }
-}
-
-function drawExamples() {
-  const drawn = EXAMPLES.map(([lang, name, question]) =>
-    make(
-      "button",
-      {
-        type: "button",
-        class: "chip",
-        lang,
-        title: question,
-        click: () => {
-          at("question").value = question;
-          at("question").lang = lang;
-          search();
-        },
-      },
-      name,
-    ),
-  );
-  fill(at("examples"), ...drawn);
 }
 
 /** Have a form do something instead of being sent. */
@@ -264,7 +222,11 @@ function listen() {
 }
 
 drawThemeSwitch(at("theme"));
-drawExamples();
+drawExamples(at("examples"), (question, lang) => {
+  at("question").value = question;
+  at("question").lang = lang;
+  search();
+});
 drawIngest(at("ingest-body"), () => at("index").value, () => describe().then(addedSome, showProblem));
 listen();
 connect();
