@@ -91,7 +91,9 @@ export class Weave {
         }
       });
       place.addEventListener("focusout", () => this.#light(null));
-      place.addEventListener("click", (event) => this.#hold(event.target));
+      place.addEventListener("click", (event) => {
+        if (getSelection().isCollapsed) this.#hold(event.target); // else a text was selected
+      });
       place.addEventListener("keydown", (event) => this.#key(event));
     }
   }
