@@ -80,7 +80,22 @@ def test_a_key_that_may_not_ask_is_told_so(playground, server):
     assert "The key is not for search." in page.text_content("#problems")
 
 
-def test_an_empty_server_says_how_to_begin(browser, playground, tmp_path):
+def test_a_server_that_is_there_again_is_asked_again(playground, tmp_path):
+    with running(tmp_path) as other:
+        other.make("docs", TEXTS)
+        page = playground(other).page
+        page.route("**/v1/indexes", lambda route: route.abort())
+        page.fill("#key", other.admin)
+        page.click("#connect button")
+        page.wait_for_selector("#problems .problem")
+        assert "cannot be reached" in page.text_content("#problems")
+        page.unroute("**/v1/indexes")
+        page.click("text=Try again")
+        page.wait_for_selector("#desk:not([hidden])")
+        assert page.locator("#problems .problem").count() == 0
+
+
+def test_an_empty_server_says_how_to_begin(playground, tmp_path):
     with running(tmp_path) as empty:
         page = playground(empty).connect().page
         page.wait_for_selector("#begin:not([hidden])")

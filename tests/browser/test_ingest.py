@@ -85,6 +85,7 @@ def test_a_bad_line_is_named_as_the_file_counts(page, server, index):
     assert "line 301" in said
     assert "256 passages added in whole blocks" in said
     assert count(server, index) == 299
+    page.page.wait_for_selector("#facts:has-text('299 passages')")
     given[300] = lines(300)[-1]
     assert "Done: 600" in dropped(page, "manual.jsonl", "\n".join(given))
     assert count(server, index) == 600
@@ -154,7 +155,7 @@ def test_files_and_questions_go_to_the_index_that_is_seen(playground, server, in
     server.make(second, {"b": "This is of the second."})
     page = playground().connect().choose(first)
     paused = []
-    page.page.route(f"**/v1/indexes/{second}", paused.append)
+    page.page.route(f"**/v1/indexes/{second}", lambda route: paused.append(route))
     page.page.select_option("#index", second)
     dropped(page, "a.ndjson", lines(3)[2])
     assert (count(server, first), count(server, second)) == (1, 2)

@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from ..server.running import running
 from .browsing import require_browser
 
 require_browser()
@@ -110,3 +111,13 @@ def test_before_a_question_there_is_an_example(playground, server, filled):
         code = page.page.text_content("#snippet code")
         assert "washing machine" in code
         assert "LFM2_COLBERT_KEY" in code
+
+
+def test_a_server_that_does_not_speak_coheres_api_says_so(playground, tmp_path):
+    with running(tmp_path, "--without", "rerank") as plain:
+        plain.make("docs", TEXTS)
+        page = playground(plain).connect().page
+        for name, told in (("curl", False), ("Cohere", True), ("Python", False)):
+            page.click(f"role=tab[name={name}]")
+            said = page.get_by_text("does not speak Cohere’s API")
+            said.wait_for(state="visible" if told else "hidden")

@@ -18,6 +18,7 @@ const page = {
   asked: null, // the last question: query, language, body
   answers: [],
   running: null, // what stops the search that runs
+  paths: undefined, // that the server answers, once that is known
   chosen: Promise.resolve(), // until the index that was chosen is described
 };
 
@@ -46,11 +47,20 @@ async function connect(wanted) {
     if (!names.length) return show("begin");
     at("index").value = names.includes(wanted) ? wanted : names[0];
     await choose();
+    await learnPaths();
   } catch (error) {
     if (error.status === 401) useKey("");
     show(hasKey() ? "" : "connect");
     showProblem(error);
+    if (hasKey()) at("problems").append(make("button", { type: "button", click: () => connect() }, "Try again"));
   }
+}
+
+/** Learn which APIs the server speaks; without that, all are shown. */
+async function learnPaths() {
+  const told = await ask("GET", "openapi.json").catch(() => null);
+  page.paths = told && Object.keys(told.data.paths);
+  refresh();
 }
 
 function disconnect() {
@@ -115,7 +125,7 @@ function refresh() {
   }
   body.query ||= EXAMPLES[1][2];
   const texts = (page.answers.find((one) => one.hits?.length)?.hits ?? []).map((one) => one.text);
-  showSnippets({ index: page.index.name, body, texts });
+  showSnippets({ index: page.index.name, body, texts, paths: page.paths });
 }
 
 /** Ask the question as it stands. */

@@ -16,6 +16,7 @@ export function drawCopying(root) {
   const panel = make("div", { id: "snippet", role: "tabpanel" });
   const button = make("button", { type: "button" }, "Copy");
   const note = make("p", { class: "hint" }, "It reads the key from ", make("code", {}, `$${VARIABLE}`), ".");
+  const missing = make("p", { class: "hint", hidden: true }, "This server does not speak Cohere’s API.");
   let asked = null;
 
   const tabs = names.map((name, place) =>
@@ -28,6 +29,7 @@ export function drawCopying(root) {
     });
     panel.setAttribute("aria-labelledby", `tab-${chosen}`);
     if (asked) code.textContent = SNIPPETS[names[chosen]](asked);
+    missing.hidden = names[chosen] !== "Cohere" || asked?.paths?.includes("/v2/rerank") !== false;
     panel.dataset.chosen = chosen;
   };
   tabs.forEach((tab, place) => {
@@ -43,7 +45,7 @@ export function drawCopying(root) {
 
   const list = make("div", { role: "tablist", class: "tabs", "aria-label": "Copy as" }, ...tabs);
   rove(list, () => tabs);
-  panel.append(shown, make("div", { class: "line" }, button, note));
+  panel.append(shown, make("div", { class: "line" }, button, note), missing);
   root.replaceChildren(list, panel);
   choose(0);
   return (given) => {

@@ -82,15 +82,21 @@ async function load(file, index, state, added) {
     said.textContent = `${done}: ${things(so.added, "passage")} added.`;
     tell(said.textContent);
   } catch (error) {
-    said.textContent = `Stopped: ${things(so.added, "passage")} added in whole blocks. ${again(error)}`;
+    said.textContent = `Stopped: ${things(so.added, "passage")} added in whole blocks. ${staying(error)}`;
     state.append(drawProblem(told(error)));
+    so.isPartly = isOfLines(error);
   }
   cancel.remove();
-  if (so.added) added();
+  if (so.added || so.isPartly) added();
 }
 
-const again = (error) =>
-  error.status === 403 ? "" : "Those before the line that is wrong stay; dropped again, they are skipped.";
+const isOfLines = (error) => (error.errors ?? []).some((one) => /^lines? /.test(one.path));
+
+/** Say what is there of a file that was not read to its end. */
+function staying(error) {
+  if (isOfLines(error)) return "So were those before the line that is wrong. Dropped again, they are skipped.";
+  return error.status === 403 ? "" : "Dropped again, what is there is skipped.";
+}
 
 function told(error) {
   if (error.status === 403 && error.code === "forbidden") {

@@ -104,5 +104,5 @@ function cohere({ index, body, texts }) {
   ].join("\n");
 }
 
-/** Each way of asking by its name; a function of the index, the body of a search, and texts. */
+/** Each way of asking by its name; a function of the index's name, a search's body, and texts. */
 export const SNIPPETS = { curl, Python: client, LangChain: langChain, LlamaIndex: llamaIndex, Cohere: cohere };
