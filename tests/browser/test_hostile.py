@@ -93,6 +93,7 @@ def test_names_and_values_are_named_where_they_cannot_be_seen(playground, hostil
     page.ask("passage")
     for text in page.texts(".id, .metadata, .legs"):
         assert not set(text) & {*NAMED, "\u2066", "\u2067", "\u200f", "\ufeff"}
+    assert max(map(len, page.texts(".metadata dd"))) < 2000, "long values are cut"
 
 
 def test_fields_of_any_name_can_be_filtered_by(playground, server, hostile):

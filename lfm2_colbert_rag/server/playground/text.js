@@ -42,6 +42,7 @@ export function cut(text, spans) {
 
 const NAMED = /[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f\u202d\u202e]/gu;
 const NAMED_IN_NAMES = /[\u0000-\u001f\u007f-\u009f\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/gu;
+const LONGEST = 300; // characters of a value
 const named = (one) => `‹${one.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}›`;
 
 /** Return a text with its invisible controls, and what turns all that follows around, named. */
@@ -50,9 +51,12 @@ export const visible = (text) => text.replace(NAMED, named);
 /** Return a name or a value, of one line, with all that cannot be seen of it named. */
 export const visibleName = (text) => String(text).replace(NAMED_IN_NAMES, named);
 
-/** Return a value of metadata as it is shown. */
-export const shownValue = (value) =>
-  visibleName(typeof value === "string" ? value : JSON.stringify(value));
+/** Return a value of metadata as it is shown, cut where it is long. */
+export function shownValue(value) {
+  const text = typeof value === "string" ? value : JSON.stringify(value);
+  const points = [...text.slice(0, 2 * LONGEST + 2)];
+  return visibleName(points.length > LONGEST ? `${points.slice(0, LONGEST).join("")}…` : text);
+}
 
 /** Return a language that metadata name, such as "de" or "zh-Hant", or "" for none. */
 export function languageOf(metadata) {
