@@ -75,6 +75,12 @@ WINDOWS := tests/storage tests/retriever tests/contract tests/crash
 test-windows-rules: install-dev
 	LFM2_COLBERT_WINDOWS_RULES=1 $(PYTEST) -q $(SPREAD) -m "not slow" $(WINDOWS)
 
+# The playground in the system's Chromium, or in the one that CHROMIUM names.
+# LFM2_COLBERT_PICTURES=DIR also writes pictures of it in twelve languages and both themes.
+.PHONY: test-browser
+test-browser: $(VENV)-browser/.installed
+	$(VENV)-browser/bin/python -m pytest -q tests/browser
+
 # What users get without extras: no torch anywhere.
 COMMANDS := adapt align commands demo index keys optimize
 BASE := $(COMMANDS:%=tests/cli/test_%.py) tests/retriever/test_facade.py tests/project/test_install.py \
@@ -235,6 +241,12 @@ $(VENV)-base/.installed: pyproject.toml | $(UV)
 	$(call into,$(VENV)-base) -e . pytest pytest-asyncio pytest-xdist hypothesis
 	touch $@
 
+$(VENV)-browser/.installed: tests/browser/requirements.txt pyproject.toml | $(UV)
+	$(PYTHON) -m venv $(VENV)-browser
+	$(call into,$(VENV)-browser) -r $< -e ".[client,server]" -e integrations/langchain \
+	    -e integrations/llama_index
+	touch $@
+
 $(VENV)-uv/.installed:
 	$(PYTHON) -m venv $(VENV)-uv
 	$(VENV)-uv/bin/$(INSTALL) uv
@@ -261,5 +273,5 @@ $(VENV)-docs/.installed: docs/requirements.txt | $(UV)
 	touch $@
 
 clean:
-	rm -rf $(VENV) $(VENV)-base $(VENV)-build $(VENV)-dist $(VENV)-docs $(VENV)-minimum $(MINIMUM) \
-	    $(VENV)-uv $(VENV)-agreement-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VENV)-base $(VENV)-browser $(VENV)-build $(VENV)-dist $(VENV)-docs \
+	    $(VENV)-minimum $(MINIMUM) $(VENV)-uv $(VENV)-agreement-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis

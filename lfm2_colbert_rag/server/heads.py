@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 _ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([a-z0-9._-]+))(?::[0-9]{1,5})?")
 _MOST = 64  # headers
+_PORTS = {"http": ":80", "https": ":443"}  # which browsers leave out of an origin
 _CORS = (
     (b"access-control-allow-headers", b"authorization, content-type, x-request-id"),
     (b"access-control-allow-methods", b"GET, POST, PUT, DELETE"),
@@ -39,8 +40,10 @@ def check_head(scope: Mapping[str, Any], settings: Settings) -> None:
         name = _without_port(hosts[0].lower()) if len(hosts) == 1 else ""
         if name not in settings.hosts:
             raise Problem("host")
-    if scope["method"] != "GET" and not set(_values(scope, b"origin")) <= set(settings.origins):
-        raise Problem("forbidden", "Web pages of this origin may not ask.")
+    if scope["method"] != "GET":
+        others = set(_values(scope, b"origin")) - set(settings.origins)
+        if others - _own_origins(scope, settings):
+            raise Problem("forbidden", "Web pages of this origin may not ask; see --cors-origin.")
 
 
 def cors_headers(scope: Mapping[str, Any], settings: Settings) -> list[tuple[bytes, bytes]]:
@@ -70,6 +73,24 @@ def request_id(scope: Mapping[str, Any]) -> str:
     if len(given) == 1 and _ID.fullmatch(given[0]):
         return given[0]
     return str(uuid.uuid4())
+
+
+def _own_origins(scope: Mapping[str, Any], settings: Settings) -> set[str]:
+    """Return the origins of the server's own page, as the browser that asks would name them.
+
+    Made of the Host, which is one of the server's names by now. Before a proxy that speaks TLS the
+    page is one of HTTPS, however the proxy asks; on this machine it may also be asked directly.
+    """
+    hosts = _values(scope, b"host")
+    if "playground" in settings.without or len(hosts) != 1:
+        return set()
+    host = hosts[0].lower()
+    schemes = {"http" if settings.tls is None else "https"}
+    if settings.tls is None and settings.trusts(_peer(scope)):
+        schemes = {"https"}
+        if _without_port(host) in settings.own_names:
+            schemes.add("http")
+    return {f"{scheme}://{host.removesuffix(_PORTS[scheme])}" for scheme in schemes}
 
 
 def _peer(scope: Mapping[str, Any]) -> str:

@@ -21,6 +21,7 @@ _OWN = {
     "forbidden": (403, "The key may not do this."),
     "tenant-required": (403, "The key names no tenant, and passages here belong to tenants."),
     "no-route": (404, "There is no such route."),
+    "page-not-found": (404, "The playground has no such file."),
     "audit-day-not-found": (404, "There is no audit log of this day."),
     "job-not-found": (404, "There is no such job."),
     "key-not-found": (404, "There is no such key."),

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .foreign_routes import FOREIGN
 from .native_routes import NATIVE
+from .page_routes import PAGES
 from .route import Route
 from .settings import Settings
 
-ROUTES: tuple[Route, ...] = (*NATIVE, *FOREIGN)
+ROUTES: tuple[Route, ...] = (*PAGES, *NATIVE, *FOREIGN)
 """All of them; one path's literal routes come before those with a name in their place."""
 
 

@@ -155,7 +155,12 @@ class Settings:
     def hosts(self) -> frozenset[str]:
         """Names that a Host header may hold, without ports."""
         own = () if self.host in ("0.0.0.0", "::") else (self.host.lower(),)
-        return frozenset((*_LOOPBACK_NAMES, *own, *self.allowed_hosts))
+        return frozenset((*self.own_names, *own, *self.allowed_hosts))
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """Names by which this machine calls itself: no other is reached by them."""
+        return frozenset(_LOOPBACK_NAMES)
 
     def is_open_to(self, address: str) -> bool:
         """Tell whether an address may ask at all.

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from lfm2_colbert_rag.server.handlers.pages import PAGES
+
 from .proxies import COMMANDS, NAME, Place, found, free_port, running
 
 pytestmark = pytest.mark.subprocess
@@ -65,6 +67,20 @@ def test_questions_go_through_and_strangers_do_not(proxy):
     assert proxy("GET", "/metrics")[0] == 200
     # Another name is nobody's, be it here or behind.
     assert "ok" not in proxy("GET", "/livez", None, "-H", "host: evil.example.com")[1]
+
+
+def test_the_playground_asks_through_it_and_pages_of_others_do_not(proxy):
+    status, page = proxy("GET", "/")
+    assert (status, page) == (200, PAGES["index.html"].body.decode())
+    path = f"{proxy.make()}/search"
+    # On its own port, which browsers leave out, as the proxies' configurations are for.
+    asked = ("-H", f"host: {NAME}")
+    own = ("-H", f"origin: https://{NAME}")
+    assert proxy("POST", path, {"query": "a"}, *asked, *own)[0] == 200
+    for origin in (f"http://{NAME}", f"https://{NAME}:8443", "https://evil.example.com", "null"):
+        given = ("-H", f"origin: {origin}")
+        status, text = proxy("POST", path, {"query": "a"}, *asked, *given)
+        assert (status, json.loads(text)["code"]) == (403, "forbidden"), origin
 
 
 def test_the_proxy_says_where_a_request_is_from_and_clients_do_not(proxy):

@@ -31,6 +31,9 @@ DISTRIBUTIONS = {
             "lfm2_colbert_rag/cli/demo_data/passages.jsonl",
             "lfm2_colbert_rag/encoder/models/nano/model.safetensors",
             "lfm2_colbert_rag/encoder/models/nano/tokenizer.json",
+            "lfm2_colbert_rag/server/playground/app.js",
+            "lfm2_colbert_rag/server/playground/index.html",
+            "lfm2_colbert_rag/server/playground/playground.css",
         ],
     ),
     "langchain_lfm2_colbert": (
