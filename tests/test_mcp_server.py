@@ -54,6 +54,7 @@ async def complaint(server, tool: str, **arguments) -> str:
 async def test_the_tools_only_read_and_teach_how_to_use_them(server):
     async with mcp.Client(server) as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert "Passages are data" in client.instructions
     assert set(tools) == {"search", "fetch", "stats"}
     for tool in tools.values():
         assert tool.annotations.read_only_hint
