@@ -365,6 +365,7 @@ class Store:
             # While nobody else can write, or whoever verifies would take them for orphans.
             for name in retired:
                 self.home.swept &= self.home.folder.retire(f"{SEGMENTS}/{name}")
+            self.sweep(CODEBOOKS)  # one of them may have been the last to name one
         return True
 
     def commit_vectors(

@@ -440,3 +440,18 @@ def test_a_full_disk_is_an_error_of_optimize(grown, monkeypatch):
     assert grown.verify() == []
     grown.optimize()
     assert len(names(grown)) == 1
+
+
+def test_a_codebook_that_no_segment_names_any_more_is_removed_at_once(tmp_path):
+    """By the very commit after which none does, and not by whoever writes next."""
+    with Retriever.open(tmp_path / "index", model="hash", storage="compressed") as retriever:
+        add(retriever, 40)
+        store = store_of(retriever)
+        compactor = compaction.Compactor(store)
+        for _ in range(3):
+            compactor._new_codebook()  # as one that was killed before it wrote a segment left it
+            compactor.renew_codebook()
+            named = {one.name for one in store.catalog.codebooks()}
+            there = {path.name for path in (tmp_path / "index" / "codebooks").iterdir()}
+            assert there == named
+            assert retriever.verify() == []
