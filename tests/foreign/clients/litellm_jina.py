@@ -1,0 +1,11 @@
+"""LiteLLM's rerank, as of Jina."""
+
+from litellm_calls import rerank
+
+
+def connect(url, key, seconds):
+    return url, key, seconds
+
+
+def ask(client, query, documents, top_n=None, **more):
+    return rerank(client, "jina_ai", "", query, documents, top_n, more)
