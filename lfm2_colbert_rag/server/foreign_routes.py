@@ -28,6 +28,7 @@ RERANK: tuple[Route, ...] = (
             ("/rerank", "rerank_documents"),
             ("/v1/rerank", "rerank_documents_v1"),
             ("/v2/rerank", "rerank_documents_v2"),
+            (rerank.INFINITY, "rerank_documents_infinity"),
         )
     ),
     *(

@@ -46,6 +46,7 @@ BODIES = {
     "rerank_documents": {"query": "the key", "documents": ["a key", "a door"]},
     "rerank_documents_v1": {"query": "the key", "documents": [{"text": "a key"}], "model": "INDEX"},
     "rerank_documents_v2": {"query": "the key", "texts": ["a key", "a door"]},
+    "rerank_documents_infinity": {"query": "the key", "documents": ["a key"]},
     "score_documents": {"text_1": "the key", "text_2": ["a key", "a door"], "model": "INDEX"},
     "score_documents_v1": {"queries": ["the key"], "documents": ["a key"]},
     "call_tools": TOOL_CALL,

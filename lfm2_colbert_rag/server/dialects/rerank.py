@@ -31,6 +31,9 @@ from .spans import spans_of
 if TYPE_CHECKING:
     from ...retriever.view import View
 
+INFINITY = "/infinity/rerank"
+"""Where documents come back as texts; what is asked is no different from what vLLM's clients ask."""
+
 _THRESHOLD = 0.1  # of spans, as Cohere documents it
 
 
@@ -40,7 +43,7 @@ async def rerank(request: Request) -> Answer:
     if (body.documents is None) == (body.texts is None):
         raise Problem("invalid", errors=(("$", "Expected one of `documents` and `texts`"),))
     texts = _texts(body)
-    most = len(texts) if body.top_n is None or body.texts is not None else body.top_n
+    most = len(texts) if body.top_n is None else body.top_n
     index = request.some_index(body.model)
     model = request.services.model
 
@@ -115,7 +118,7 @@ def _answer(request: Request, body: DocumentsBody, hits: Sequence[Hit], model: s
         RankedDocument(
             int(hit.id),
             hit.relevance,
-            _shown(documents[int(hit.id)]) if body.return_documents else UNSET,
+            _shown(request, documents[int(hit.id)], hit) if body.return_documents else UNSET,
             _spans(hit, body.relevant_spans),
         )
         for hit in hits
@@ -125,7 +128,10 @@ def _answer(request: Request, body: DocumentsBody, hits: Sequence[Hit], model: s
     return RerankAnswer(request.id, int(time.time()), model, results, meta)
 
 
-def _shown(document: str | dict[str, Any]) -> dict[str, Any]:
+def _shown(request: Request, document: str | dict[str, Any], hit: Hit) -> str | dict[str, Any]:
+    """Return a document as the client takes it: one of Infinity's takes a text and nothing else."""
+    if request.path == INFINITY:
+        return hit.text
     return {"text": document} if isinstance(document, str) else document
 
 

@@ -65,7 +65,7 @@ class RankedDocument(Struct):
 
     index: int
     relevance_score: float
-    document: dict[str, Any] | UnsetType = UNSET
+    document: str | dict[str, Any] | UnsetType = UNSET
     relevant_spans: list[SpanAnswer] | UnsetType = UNSET
 
 
