@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from ...retriever.view import View
 
 INFINITY = "/infinity/rerank"
-"""Where documents come back as texts; what is asked is no different from what vLLM's clients ask."""
+"""Where documents come back as texts; what is asked is the same as clients of vLLM ask."""
 
 _THRESHOLD = 0.1  # of spans, as Cohere documents it
 

@@ -2,6 +2,9 @@
 
 import litellm
 
+# Or it asks huggingface.co for a tokenizer, to count tokens that nobody pays for.
+litellm.disable_hf_tokenizer_download = True
+
 
 def rerank(client, provider, path, query, documents, top_n, more):
     url, key, seconds = client
@@ -18,7 +21,7 @@ def rerank(client, provider, path, query, documents, top_n, more):
     return [[one["index"], one["relevance_score"], one.get("document")] for one in answer.results]
 
 
-def search(client, provider, query, k, filters):
+def search(client, provider, path, query, k, filters):
     url, key, seconds = client
     found = litellm.vector_stores.search(
         vector_store_id="docs",
@@ -26,7 +29,7 @@ def search(client, provider, query, k, filters):
         max_num_results=k,
         filters=filters,
         custom_llm_provider=provider,
-        api_base=f"{url}/v1",
+        api_base=f"{url}{path}",
         api_key=key,
         timeout=seconds,
     )

@@ -8,4 +8,4 @@ def connect(url, key, seconds):
 
 
 def ask(client, query, documents, top_n=None, **more):
-    return rerank(client, "infinity", "", query, documents, top_n, more)
+    return rerank(client, "infinity", "/infinity", query, documents, top_n, more)

@@ -8,4 +8,4 @@ def connect(url, key, seconds):
 
 
 def ask(client, query, k, filters=None):
-    return search(client, "openai", query, k, filters)
+    return search(client, "openai", "/v1", query, k, filters)

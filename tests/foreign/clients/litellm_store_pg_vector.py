@@ -8,4 +8,4 @@ def connect(url, key, seconds):
 
 
 def ask(client, query, k, filters=None):
-    return search(client, "pg_vector", query, k, filters)
+    return search(client, "pg_vector", "", query, k, filters)
