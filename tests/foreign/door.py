@@ -81,7 +81,8 @@ class _Knocking(BaseHTTPRequestHandler):
         else:
             self._pass_on(body)
 
-    do_GET = do_DELETE = do_POST
+    def do_GET(self) -> None:
+        self.do_POST()
 
     def _pass_on(self, body: bytes) -> None:
         inner: httpx.Client = self.server.inner  # type: ignore[attr-defined]
@@ -99,5 +100,5 @@ class _Knocking(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *arguments: object) -> None:
+    def log_message(self, *said: object) -> None:
         """Say nothing."""

@@ -39,9 +39,10 @@ def main() -> None:
             client = module.connect(**order["connect"])
             answer: dict[str, Any] = {"connected": True}
         elif "together" in order:
-            with ThreadPoolExecutor(order["together"]) as threads:
-                asked = [order["ask"]] * order["together"]
-                answer = {"each": list(threads.map(lambda one: _ask(module, client, one), asked))}
+            times = order["together"]
+            with ThreadPoolExecutor(times) as threads:
+                each = [threads.submit(_ask, module, client, order["ask"]) for _ in range(times)]
+            answer = {"each": [one.result() for one in each]}
         else:
             answer = _ask(module, client, order["ask"])
         answers.write(json.dumps(answer | {"elsewhere": elsewhere}) + "\n")
