@@ -87,7 +87,11 @@ class _Knocking(BaseHTTPRequestHandler):
     def _pass_on(self, body: bytes) -> None:
         inner: httpx.Client = self.server.inner  # type: ignore[attr-defined]
         headers = {name: value for name, value in self.headers.items() if name.lower() != "host"}
-        answer = inner.request(self.command, self.path, content=body, headers=headers)
+        try:
+            answer = inner.request(self.command, self.path, content=body, headers=headers)
+        except httpx.ConnectError:
+            self._send(502, {}, b"")
+            return
         kept = {name: value for name, value in answer.headers.items() if name not in _LEFT_OUT}
         self._send(answer.status_code, kept, answer.content)
 

@@ -77,6 +77,35 @@ def test_the_best_alone(client):
     client.check(client.ask(**{name: 2}), 2)
 
 
+def test_documents_come_back_where_they_are_asked_for(client):
+    if client.case.documents is None:
+        pytest.skip("it cannot ask for documents, or looks them up itself")
+    client.connect(client.asked.key)
+    more = {"return_documents": True} if client.case.documents == "asked" else {}
+    found = client.ask(**more)["found"]
+    shown = [one[2]["text"] if isinstance(one[2], dict) else one[2] for one in found]
+    # Some leave out what is empty.
+    assert [one or "" for one in shown] == [TEXTS[place] for place, *_ in found]
+
+
+def test_filters_on_attributes_are_kept(client):
+    if not client.case.has_filters:
+        pytest.skip("it has no filters of the API's own")
+    client.connect(client.asked.key)
+
+    def places(**filters):
+        found = client.ask(filters=filters)["found"]
+        kept = [int(attributes["place"]) for *_, attributes in found]
+        assert [text for _, _, text, _ in found] == [TEXTS[place] for place in kept]
+        return set(kept)
+
+    german = {"type": "eq", "key": "lang", "value": "de"}
+    late = {"type": "gte", "key": "place", "value": 3}
+    assert places(**german) == {4}
+    assert places(type="and", filters=[late, german | {"type": "ne"}]) == {3, 6}
+    assert places(type="in", key="place", value=[0, 2]) == {0, 2}
+
+
 def test_a_wrong_key_is_an_error_of_its_own_at_once(client):
     client.connect(client.asked.stranger)
     answer = client.ask()

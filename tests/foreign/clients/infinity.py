@@ -8,7 +8,10 @@ from infinity_client.models import RerankInput
 
 def connect(url, key, seconds):
     return AuthenticatedClient(
-        base_url=url, token=key, timeout=httpx.Timeout(seconds), raise_on_unexpected_status=True
+        base_url=f"{url}/infinity",
+        token=key,
+        timeout=httpx.Timeout(seconds),
+        raise_on_unexpected_status=True,
     )
 
 

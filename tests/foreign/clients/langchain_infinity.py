@@ -8,7 +8,7 @@ from langchain_core.documents import Document
 
 def connect(url, key, seconds):
     client = Client(
-        base_url=url,
+        base_url=f"{url}/infinity",
         headers={"Authorization": f"Bearer {key}"},
         timeout=httpx.Timeout(seconds),
         raise_on_unexpected_status=True,
