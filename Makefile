@@ -129,6 +129,12 @@ agreement-st: $(VENV)-agreement-st/.installed
 	$(VENV)-agreement-st/bin/python -m pytest -q -W ignore \
 	    tests/agreement/test_sentence_transformers.py
 
+# Other people's clients, unmodified, against a real server, each by the environment of its library.
+.PHONY: test-clients
+FOREIGN := $(notdir $(basename $(wildcard tests/foreign/environments/*.txt)))
+test-clients: install-dev $(FOREIGN:%=$(VENV)-foreign-%/.installed)
+	$(PYTEST) -q tests/foreign
+
 # `make -j 2 lint` looks at two of them side by side.
 lint: lint-ruff lint-core lint-langchain lint-llama-index lint-small lint-win32 lint-darwin
 
@@ -231,6 +237,12 @@ $(VENV)-agreement-st/.installed: tests/agreement/sentence_transformers.txt const
 	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt -r $< -e .
 	touch $@
 
+# Nothing of this repository is installed there.
+$(VENV)-foreign-%/.installed: tests/foreign/environments/%.txt | $(UV)
+	$(PYTHON) -m venv $(VENV)-foreign-$*
+	$(call into,$(VENV)-foreign-$*) -r $<
+	touch $@
+
 $(MINIMUM)/.installed: integrations/minimum.txt
 	rm -rf $(MINIMUM)
 	$(PIP) --no-deps --target $(MINIMUM) -r $<
@@ -274,4 +286,5 @@ $(VENV)-docs/.installed: docs/requirements.txt | $(UV)
 
 clean:
 	rm -rf $(VENV) $(VENV)-base $(VENV)-browser $(VENV)-build $(VENV)-dist $(VENV)-docs \
-	    $(VENV)-minimum $(MINIMUM) $(VENV)-uv $(VENV)-agreement-* build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	    $(VENV)-minimum $(MINIMUM) $(VENV)-uv $(VENV)-agreement-* $(VENV)-foreign-* build dist site \
+	    .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from ..server.running import waiting
 from .cases import QUERY, TEXTS, Case
 from .dify import SetUpError, check, retrieve
 from .door import door
@@ -12,6 +13,17 @@ from .door import door
 @pytest.fixture(scope="module")
 def endpoint(asked):
     return f"{asked.server.url}/dify"
+
+
+def answered(*asked, **more):
+    """Ask until the server does not say that it takes longer than Dify would wait."""
+    for _ in waiting():
+        try:
+            return retrieve(*asked, **more)
+        except RuntimeError as error:
+            if "busy" not in str(error):
+                raise
+    raise AssertionError("it was busy all the time")
 
 
 def test_it_is_set_up_with_the_right_address_and_key_alone(asked, endpoint):
@@ -24,13 +36,13 @@ def test_it_is_set_up_with_the_right_address_and_key_alone(asked, endpoint):
 
 
 def test_a_chat_gets_what_our_own_api_finds(asked, endpoint):
-    found = retrieve(endpoint, asked.key, "docs", QUERY, 3)
+    found = answered(endpoint, asked.key, "docs", QUERY, 3)
     ids = [one["metadata"].pop("passage_id") for one in found]
     scores = [one["score"] for one in found]
     assert list(zip(ids, scores, strict=True)) == asked.natively(Case("", "", "search", ""), 3)
     assert [one["content"] for one in found] == [TEXTS[one["metadata"]["place"]] for one in found]
     assert all(one["title"] for one in found)
-    most = retrieve(endpoint, asked.key, "docs", QUERY, 9, threshold=scores[1])
+    most = answered(endpoint, asked.key, "docs", QUERY, 9, threshold=scores[1])
     assert [one["score"] for one in most] == scores[:2]
 
 
@@ -49,7 +61,7 @@ def test_conditions_on_metadata_are_kept(asked, endpoint, operator, conditions, 
         "logical_operator": operator,
         "conditions": [dict(zip(names, one, strict=True)) for one in conditions],
     }
-    found = retrieve(endpoint, asked.key, "docs", QUERY, 10, condition=condition)
+    found = answered(endpoint, asked.key, "docs", QUERY, 10, condition=condition)
     assert {one["metadata"]["place"] for one in found} == places
 
 
@@ -63,9 +75,9 @@ def test_what_goes_wrong_is_told_in_its_own_codes(asked, endpoint):
 
 
 def test_a_server_that_starts_again_is_survived(asked, endpoint):
-    before = retrieve(endpoint, asked.key, "docs", QUERY, 3)
+    before = answered(endpoint, asked.key, "docs", QUERY, 3)
     asked.start_again()
-    assert retrieve(endpoint, asked.key, "docs", QUERY, 3) == before
+    assert answered(endpoint, asked.key, "docs", QUERY, 3) == before
 
 
 def test_a_gateway_without_a_server_behind_it_fails_the_set_up(asked):
