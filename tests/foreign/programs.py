@@ -7,6 +7,7 @@ import os
 import queue
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,3 +105,16 @@ def started(name: str, environment: str) -> Iterator[Program]:
             process.kill()
             process.wait()
         process.stdout.close()
+
+
+def patiently() -> Iterator[None]:
+    """Yield now and then, until the patience is over.
+
+    Raises:
+        AssertionError: it is.
+    """
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        yield
+        time.sleep(0.2)
+    raise AssertionError("it took too long")
