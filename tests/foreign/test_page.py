@@ -1,4 +1,4 @@
-"""What the page on other people's clients says: versions, lines that run, and clients that are tested."""
+"""The page on other people's clients: its programs run as pasted, and versions are those tested."""
 
 from __future__ import annotations
 
@@ -78,11 +78,10 @@ def test_versions_are_those_that_are_installed():
     for cell in re.findall(r"^\| (`[^|]+) \|", PAGE, re.M):
         for name, versions in re.findall(r"`([\w-]+)` ([\d., ]*\d)", cell):
             told.setdefault(name, set()).update(re.split(r", ", versions))
+    exactly = re.compile(r"^([\w-]+)(?:\[\w+\])?==(\S+)", re.M)
     pinned: dict[str, set[str]] = {}
     for file in sorted((Path(__file__).parent / "environments").glob("*.txt")):
-        for name, version in re.findall(
-            r"^([\w-]+)(?:\[\w+\])?==(\S+)", file.read_text("utf-8"), re.M
-        ):
+        for name, version in exactly.findall(file.read_text("utf-8")):
             pinned.setdefault(name, set()).add(version)
     pinned.pop("haystack-ai")  # whose rankers are the clients
     assert told == pinned
