@@ -132,7 +132,7 @@ agreement-st: $(VENV)-agreement-st/.installed
 # Other people's clients, unmodified, against a real server, each by the environment of its library.
 .PHONY: test-clients
 FOREIGN := $(notdir $(basename $(wildcard tests/foreign/environments/*.txt)))
-test-clients: install-dev $(FOREIGN:%=$(VENV)-foreign-%/.installed)
+test-clients: install-dev $(FOREIGN:%=$(VENV)-foreign-%/.installed) $(VENV)-foreign-node/.installed
 	$(PYTEST) -q tests/foreign
 
 # `make -j 2 lint` looks at two of them side by side.
@@ -235,6 +235,14 @@ $(VENV)-agreement-st/.installed: tests/agreement/sentence_transformers.txt const
 	$(PYTHON) -m venv $(VENV)-agreement-st
 	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt torch
 	$(VENV)-agreement-st/bin/pip install -q -c constraints.txt -r $< -e .
+	touch $@
+
+# What is skipped without npm.
+$(VENV)-foreign-node/.installed: tests/foreign/environments/node/package.json
+	mkdir -p $(VENV)-foreign-node
+	cp $< $(VENV)-foreign-node
+	! command -v npm >/dev/null || npm install --silent --ignore-scripts --no-audit --no-fund \
+	    --prefix $(VENV)-foreign-node
 	touch $@
 
 # Nothing of this repository is installed there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -76,13 +77,15 @@ def test_versions_are_those_that_are_installed():
     """In the table's first column; what the clients themselves need is not named."""
     told = {}
     for cell in re.findall(r"^\| (`[^|]+) \|", PAGE, re.M):
-        for name, versions in re.findall(r"`([\w-]+)` ([\d., ]*\d)", cell):
+        for name, versions in re.findall(r"`([@/\w-]+)` ([\d., ]*\d)", cell):
             told.setdefault(name, set()).update(re.split(r", ", versions))
     exactly = re.compile(r"^([\w-]+)(?:\[\w+\])?==(\S+)", re.M)
     pinned: dict[str, set[str]] = {}
     for file in sorted((Path(__file__).parent / "environments").glob("*.txt")):
         for name, version in exactly.findall(file.read_text("utf-8")):
             pinned.setdefault(name, set()).add(version)
+    node = (Path(__file__).parent / "environments" / "node" / "package.json").read_text("utf-8")
+    pinned |= {name: {version} for name, version in json.loads(node)["dependencies"].items()}
     pinned.pop("haystack-ai")  # whose rankers are the clients
     assert told == pinned
 
