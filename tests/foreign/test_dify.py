@@ -9,6 +9,8 @@ from .cases import QUERY, TEXTS, Case
 from .dify import SetUpError, check, retrieve
 from .door import door
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def endpoint(asked):
