@@ -37,9 +37,10 @@ def told_to_dify(problem: Problem, request_id: str) -> Telling:
     """Put a problem as Dify's external knowledge API does.
 
     Dify takes every status but 403, 404 and 502 for a sign that the key is right
-    (``external_knowledge_service.py``), so a wrong key is 403 there.
+    (``external_knowledge_service.py``), so a wrong key is 403 there. So is one too many: whoever
+    has failed often is told no more than that, and would else pass with the next wrong key.
     """
     code = _DIFY_CODES.get(problem.code, _DIFY_UNKNOWN)
-    status = 403 if problem.status == 401 else problem.status
+    status = 403 if problem.status in (401, 429) else problem.status
     body = {"error_code": code, "error_msg": problem.told, "request_id": request_id}
     return Telling(status, msgspec.json.encode(body), JSON)
