@@ -66,11 +66,14 @@ async def score(request: Request) -> Answer:
     for place, (query, text) in enumerate(_pairs(body)):
         by_query[query].append((place, text))
     _check_queries(list(by_query))
+    # What a request may have encoded, shared among its queries.
+    most = request.services.settings.capacity.rerank_tokens // max(1, len(by_query))
 
     def work(view: View) -> bytes:
         scores: dict[int, float] = {}
         for query, asked in by_query.items():
-            for hit in rank(request, view, query, [text for _, text in asked]):
+            texts = [text for _, text in asked]
+            for hit in rank(request, view, query, texts, most_tokens=most):
                 scores[asked[int(hit.id)][0]] = hit.relevance
         data = [ScoredText(place, scores[place]) for place in sorted(scores)]
         return encode(ScoreAnswer(request.id, int(time.time()), model(index), data))

@@ -141,6 +141,12 @@ def test_more_tokens_than_may_be_encoded_are_refused_with_the_figure(ask):
     answer = ask("/v2/rerank", {"query": QUERY, "documents": texts})
     assert (answer.status_code, answer.json()["code"]) == (413, "too-many-tokens")
     assert "more than 20,000 tokens" in answer.json()["message"]
+    texts = [f"{place} " + "word " * 1800 for place in range(8, 16)]
+    pairs = {"text_1": [f"{QUERY} {place}" for place in range(8)], "text_2": texts}
+    answer = ask("/score", pairs | {"text_2": ["word " * 3000, *texts[1:]]})
+    assert (answer.status_code, answer.json()["code"]) == (413, "too-many-tokens")
+    assert "more than 2,500 tokens" in answer.json()["message"]
+    assert ask("/score", pairs).status_code == 200
 
 
 def test_a_body_of_no_named_kind_is_json(server, key):
