@@ -39,7 +39,7 @@ def test_names_stay_the_same():
         *("index-locked", "index-mismatch", "index-not-found", "index-unavailable", "input"),
         *("key-file", "key-refused", "missing-extra", "model", "model-format", "model-not-found"),
         *("passage-not-found", "read-only", "retriever-closed", "server", "server-answer"),
-        *("server-unavailable", "storage-full"),
+        *("server-unavailable", "storage-full", "too-many-tokens"),
     ]
 
 

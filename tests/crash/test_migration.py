@@ -72,6 +72,7 @@ def test_killed_at_random_moments(tmp_path):
             if status.building is not None:
                 told = retriever.migrate(status.building)
                 assert told.encoded == status.passages - status.built
-                assert status.built % migrator.GROUP == 0
+                # Whole groups; the last is smaller, and a kill may come between it and the switch.
+                assert status.built % migrator.GROUP == 0 or status.built == status.passages
                 assert answers(retriever) == expected[models.index(status.building)]
                 assert retriever.verify() == []
