@@ -341,7 +341,7 @@ FULL_DISK = """
     else:
         compaction.DEFAULT_POLICY = replace(compaction.DEFAULT_POLICY, fan_in=2)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.RLIM_INFINITY))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (275_000, resource.RLIM_INFINITY))
     before = sorted(path.name for path in retriever.path.glob("segments/*"))
     added = retriever.add(["late w"], ids=["late"])
     try:
