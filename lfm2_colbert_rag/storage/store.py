@@ -426,8 +426,8 @@ class Store:
                     raise StaleDraftError("another process wants exact vectors.")
                 if space not in (None, head.settings.space):
                     raise StaleDraftError("another space of vectors serves by now.")
-                self.place(folder, f"{CODEBOOKS}/{info.name}")
-                self.catalog.commit(Commit(head.generation + 1, codebook=info))
+                with self.placed(folder, f"{CODEBOOKS}/{info.name}"):
+                    self.catalog.commit(Commit(head.generation + 1, codebook=info))
                 self.sweep(CODEBOOKS)
         return info
 
@@ -560,20 +560,35 @@ class Store:
             raise_named(error, self.folder)
             raise
 
-    def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
-        """Move a finished segment to its place and name it, or leave everything as it was."""
-        name = None if commit.segment is None else commit.segment.name
+    @contextmanager
+    def placed(self, staged: Path, target: str, file: str | None = None) -> Iterator[None]:
+        """Move what was finished to its place for the commit in the block that names it.
+
+        Where the commit fails, everything is left as it was.
+
+        Args:
+            staged: see :meth:`place`, errors too.
+            target: see there.
+            file: see there.
+        """
         try:
-            if staged is not None and name is not None:
-                self.place(staged.folder, f"{SEGMENTS}/{name}")
-            self.catalog.commit(commit)
+            self.place(staged, target, file)
+            yield
         except BaseException:
             # The transaction may have gone through before, say, a keyboard interrupt arrived. Where
             # not even that can be asked, on a full disk, whoever writes next tidies up.
             with suppress(Exception):
-                if name is not None and name not in self.catalog.segment_names():
-                    self.home.folder.retire(f"{SEGMENTS}/{name}")
+                if target.rpartition("/")[2] not in self._named():
+                    self.home.folder.retire(target)
             raise
+
+    def _publish(self, staged: StagedSegment | None, commit: Commit) -> None:
+        """Move a finished segment to its place and name it, or leave everything as it was."""
+        if staged is None or commit.segment is None:
+            self.catalog.commit(commit)
+            return
+        with self.placed(staged.folder, f"{SEGMENTS}/{commit.segment.name}"):
+            self.catalog.commit(commit)
 
     def _named(self) -> set[str]:
         """Names of all that the catalog knows to lie in files of its own."""

@@ -7,6 +7,7 @@ generation: a snapshot holds its adapter, and the files of its space stay.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 from .._support.system_errors import system_errors
@@ -54,15 +55,17 @@ def serve_adapter(store: Store, adapter: QueryAdapter | None, keep: float) -> No
             if settings.query_adapter == stored:
                 return  # it serves already, and what served before it is still kept
             dropped = require_room(store, settings)
-            if info is not None:
-                store.place(folder, f"{ADAPTERS}/{info.file}", info.file)
             former = Former.left(settings, keep)
             changes = {"query_adapter": stored, "former": former.to_json()}
-            store.catalog.commit(
-                Commit(
-                    head.generation + 1, settings=changes, measured=_STALE, dropped_space=dropped
-                )
+            commit = Commit(
+                head.generation + 1, settings=changes, measured=_STALE, dropped_space=dropped
             )
+            with (
+                nullcontext()
+                if info is None
+                else store.placed(folder, f"{ADAPTERS}/{info.file}", info.file)
+            ):
+                store.catalog.commit(commit)
             store.sweep(SEGMENTS, CODEBOOKS, ADAPTERS)
 
 
