@@ -97,12 +97,14 @@ class _Exchange:
         self.body = b""
 
     async def receive(self) -> Message:
+        """Give the body, once."""
         if self._content is None:
             await self._gone.wait()  # for ever: whoever asked is known to wait
         content, self._content = self._content, None
         return {"type": "http.request", "body": content, "more_body": False}
 
     async def send(self, message: Message) -> None:
+        """Keep a part of the answer."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = dict(message["headers"])
