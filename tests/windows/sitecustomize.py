@@ -70,7 +70,7 @@ def _hook(event: str, arguments: tuple) -> None:
 def _check(event: str, arguments: tuple) -> None:
     if event == "open":
         path, _, flags = arguments
-        if flags & os.O_TRUNC and isinstance(path, (str, bytes)) and os.path.exists(path):
+        if flags & os.O_TRUNC and isinstance(path, (str, bytes)) and os.path.isfile(path):
             real = os.path.realpath(os.fsdecode(path))
             if any(_maps(process, real) for process in _relatives()):
                 raise _refusal(errno.EINVAL, _MAPPED, path, 1224)
