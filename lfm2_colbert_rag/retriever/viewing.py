@@ -299,7 +299,6 @@ class Viewing:
     def purge(self, progress: ProgressLike) -> PurgeReceipt:
         """Do what :meth:`.view.View.purge` says."""
         self._require_whole()
-        self.forget()
         with self._whole.store.pinned():
             return self._whole.purge(And(self._scope.conditions), progress).of_a_view()
 

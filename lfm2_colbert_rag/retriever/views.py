@@ -51,9 +51,9 @@ class Views:
             viewing = self._kept.get(key)
             if viewing is None:
                 viewing = self._kept[key] = self._viewing(scope)
-        named = {
-            one.name: _sealed(getattr(viewing, one.name), scope, owner) for one in fields(Deeds)
-        }
+        deeds = {one.name: getattr(viewing, one.name) for one in fields(Deeds)}
+        deeds["purge"] = self._letting_go(viewing.purge)
+        named = {name: _sealed(do, scope, owner) for name, do in deeds.items()}
         return View(scope.tenant, Deeds(**named))
 
     def forget(self) -> None:
@@ -61,6 +61,15 @@ class Views:
         with self._changing:
             for viewing in self._kept.values():
                 viewing.forget()
+
+    def _letting_go(self, purge: Callable[..., _T]) -> Callable[..., _T]:
+        """Return a purge for which every view lets go first: Windows keeps what one has mapped."""
+
+        def purge_all(*args: Any, **named: Any) -> _T:
+            self.forget()
+            return purge(*args, **named)
+
+        return purge_all
 
 
 def _sealed(do: Callable[..., _T], scope: Scope, owner: object) -> Callable[..., _T]:

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag.errors import PassageNotFoundError
 from lfm2_colbert_rag.index import Index
 
+from ..windows import reads_what_is_removed
 from .kinds import INDEXES, Kind, encode
 
 
@@ -42,6 +43,7 @@ windows_of_a_passage = st.lists(
 corpora = st.lists(st.lists(windows_of_a_passage, min_size=1, max_size=5), min_size=1, max_size=4)
 
 
+@reads_what_is_removed
 @settings(max_examples=settings.default.max_examples * 3 // 2, deadline=None)
 @given(data=st.data(), shape=corpora, k=st.integers(1, 12), query_seed=st.integers(0, 9))
 def test_agrees_with_a_dictionary(data, shape, k, query_seed):

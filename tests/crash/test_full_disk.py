@@ -23,6 +23,7 @@ from lfm2_colbert_rag.errors import StorageFullError
 
 from ..grown import set_policy
 from ..inside import store_of
+from ..windows import reads_what_is_removed
 
 pytestmark = [
     pytest.mark.crash,
@@ -225,6 +226,7 @@ class Session:
             assert {path.name for path in folder.glob("segments/*")} == named
 
 
+@reads_what_is_removed
 @pytest.mark.parametrize("kind", ["exact", "compressed"])
 def test_full_at_random_moments(tmp_path, disk, kind, monkeypatch):
     if kind == "compressed":

@@ -28,6 +28,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 
 from ..grown import set_policy
 from ..inside import store_of
+from ..windows import reads_what_is_removed
 from . import migration_reader
 from .migration_reader import answers
 
@@ -88,6 +89,7 @@ def stop() -> None:
     raise KeyboardInterrupt
 
 
+@reads_what_is_removed
 def test_all_answers_are_of_the_new_model_and_back_of_the_old_one(index):
     old, new = plain(texts()), plain(texts(), NEW)
     assert old != new
@@ -337,6 +339,7 @@ def rows_held(retriever) -> set[int]:
     return held
 
 
+@reads_what_is_removed
 @pytest.mark.parametrize("how", ["in both spaces", "while it is encoded"])
 def test_what_is_purged_is_in_no_space(index, monkeypatch, how):
     def remove() -> None:

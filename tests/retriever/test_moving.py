@@ -22,6 +22,8 @@ from lfm2_colbert_rag.errors import (
 )
 from lfm2_colbert_rag.testing import HashEncoder
 
+from ..windows import damages_what_is_open
+
 # So often the folder is replaced under four threads that search and one that writes.
 REPLACEMENTS = int(os.environ.get("LFM2_COLBERT_REPLACEMENTS", "20"))
 WORDS = ("apple pie", "steel beam")
@@ -71,6 +73,7 @@ def test_what_no_file_can_be_called_is_refused_by_name(path):
         Retriever.open(path, model="hash")
 
 
+@damages_what_is_open
 def test_readers_and_writers_follow_the_path(two):
     with Retriever.open("live") as retriever:
         assert retriever.search("number 7", k=1)[0].id.startswith("apple")
@@ -83,6 +86,7 @@ def test_readers_and_writers_follow_the_path(two):
         assert "3" not in old
 
 
+@damages_what_is_open
 def test_threads_see_one_folder_each_time(two):
     with Retriever.open("live") as retriever:
         retriever.search("x")
@@ -135,6 +139,7 @@ def replace(number: int, how: str) -> None:
         shutil.copytree("template", "new")
 
 
+@damages_what_is_open
 @pytest.mark.parametrize("how", ["rename", "link", "swap"])
 def test_a_folder_is_replaced_again_and_again(two, how):
     """No answer is of two indexes, and what was acknowledged is in one of the folders."""
@@ -172,6 +177,7 @@ def test_a_folder_is_replaced_again_and_again(two, how):
     assert set(acknowledged) <= set().union(*map(ids, two.iterdir()))
 
 
+@damages_what_is_open
 @pytest.mark.parametrize("kind", ["disk", "memory"])
 def test_an_index_that_is_gone_says_so(folder, kind):
     retriever = (
@@ -223,6 +229,7 @@ def test_a_closed_retriever_says_so(folder, kind):
     assert repr(retriever).endswith("closed>")
 
 
+@damages_what_is_open
 def test_another_models_index_is_not_followed(two):
     class Other(HashEncoder):
         @property

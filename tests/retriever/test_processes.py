@@ -17,12 +17,16 @@ from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.errors import InputError
 from lfm2_colbert_rag.storage import memory
 
+from ..windows import KEEPS_WHAT_IS_IN_USE
+
 pytestmark = pytest.mark.subprocess
 
 # So many forks while other threads read and write; 200 show a lock that is held a hundredth part
 # of the time.
 FORKS = int(os.environ.get("LFM2_COLBERT_FORKS", "5"))
-needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="the platform does not fork")
+needs_fork = pytest.mark.skipif(
+    KEEPS_WHAT_IS_IN_USE or not hasattr(os, "fork"), reason="the platform does not fork"
+)
 
 LOADED = """
     import os, sys, threading, time

@@ -118,14 +118,16 @@ class Optimizer:
     ) -> Iterator[list[Compactor]]:
         """Merge what can be in spaces, each by its name, whichever of them comes to serve."""
         with ExitStack() as opened:
-            found = []
+            stores, found = [], []
             for name in spaces:
                 with suppress(ConfigError):  # it was forgotten meanwhile
-                    space = opened.enter_context(closing(self._store.within(name)))
-                    found.append(Compactor(space))
+                    stores.append(opened.enter_context(closing(self._store.within(name))))
+                    found.append(Compactor(stores[-1]))
             for compactor in found:
                 compactor.soundness.begin(anew=True)
                 compactor.merge_all(report)
+            for store in stores:
+                store.snapshot()  # the last one keeps the segments that were merged mapped
             yield found
 
     def measure_recall(self, queries: Sequence[str] | None, sample: int) -> Recall:

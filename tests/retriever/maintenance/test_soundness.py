@@ -13,6 +13,7 @@ from lfm2_colbert_rag.errors import IndexCorruptError
 
 from ...grown import add, answers, compress_early, grow, kinds, names, set_policy
 from ...inside import segments_of
+from ...windows import reads_what_is_removed
 
 pytestmark = pytest.mark.long
 
@@ -136,6 +137,7 @@ def test_encoding_again_repairs(folder):
         assert answers(retriever) == before
 
 
+@reads_what_is_removed
 def test_new_metadata_of_a_damaged_passage_lets_its_text_be_encoded_again(folder, caplog):
     with several(folder) as retriever:
         before = answers(retriever)

@@ -15,6 +15,7 @@ from lfm2_colbert_rag.errors import ConfigError, TooManyTokensError
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ...inside import store_of
+from ...windows import reads_what_is_removed
 
 QUERY = "When does the library open?"
 TEXTS = {
@@ -161,6 +162,7 @@ def test_ids_and_metadata_are_the_callers(index):
 WRITTEN = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 
 
+@reads_what_is_removed
 @settings(max_examples=60)
 @given(st.lists(WRITTEN.filter(str.strip), min_size=1, max_size=6), st.lists(WRITTEN, max_size=4))
 def test_texts_are_found_as_they_are(texts, others):

@@ -21,6 +21,7 @@ from lfm2_colbert_rag.testing import HashEncoder
 
 from ...conftest import CORPUS, METADATA
 from ...grown import always_vote, compress_early, kinds, sentences
+from ...windows import damages_what_is_open
 from .histories import fill, new_index
 
 IDS = list(CORPUS)
@@ -312,6 +313,7 @@ def test_views_are_read_only_where_the_index_is(tmp_path: Path):
             assert [one.id for one in view.passages()] == ["k", "l"]
 
 
+@damages_what_is_open
 def test_another_index_under_the_same_name_is_another(tmp_path: Path):
     for name, text in (("old", "the old key of a lock"), ("new", "a new key of two new locks")):
         with Retriever.open(tmp_path / name, model="hash") as index:
