@@ -20,6 +20,7 @@ from .demo import demo
 from .evaluate import evaluate
 from .export import export
 from .export_model import export_model
+from .homes import at_home
 from .import_ import import_
 from .index import index
 from .keys import keys
@@ -76,6 +77,10 @@ for _command in (
     app.command(_command.__name__.strip("_").replace("_", "-"))(_command)
 for _name, _commands in {"adapt": adapt, "keys": keys, "audit": audit}.items():
     app.add_typer(_commands, name=_name)
+for _commands in (app, adapt, keys, audit):
+    for _registered in _commands.registered_commands:
+        if _registered.callback is not None:
+            _registered.callback = at_home(_registered.callback)
 
 
 def _show_version(wanted: bool) -> None:

@@ -171,7 +171,8 @@ def _refused(path: Path, error: Exception, attempt: Callable[[], None]) -> LFM2C
     except OSError as refused:
         if refused.errno == errno.ENOENT:
             return gone(path.parent)
-        meant = named(refused, path)
+        # Of the attempt's own file nobody has heard.
+        meant = named(OSError(refused.errno, refused.strerror), path)
         if meant is not None:
             return meant
     return _unavailable(path, error)

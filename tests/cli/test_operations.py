@@ -191,3 +191,29 @@ def test_a_model_is_exported_by_another_command(run: Run) -> None:
     outcome = run("export-model", "nano", "--into", "nano-int8")
     assert outcome.code == 0
     assert outcome.out.startswith("Exported nano in int8 to nano-int8 (")
+
+
+def test_a_tilde_that_no_shell_expanded_is_the_home(
+    run: Run, docs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    docs.rename(home / "docs")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("USERPROFILE", str(home))
+    for command in (
+        ("index", "~/docs", "--into=~/i", "--model", "hash"),
+        ("search", "~/i", "~/docs", "-k", "1"),  # the query is no path, and stays as it is
+        ("verify", "~/i"),
+        ("backup", "~/i", "~/copy"),
+        ("export", "~/i", "--into", "~/dump"),
+        ("import", "~/dump", "--into=~/again", "--model", "hash"),
+        ("restore", "~/copy", "~/restored"),
+        ("keys", "create", "--keys", "~/keys.json", "--name", "a", "--scope", "search"),
+    ):
+        outcome = run(*command)
+        assert outcome.code in (0, 3), (command, outcome.err)
+        assert "(0 bytes)" not in outcome.out
+    assert not (tmp_path / "~").exists()
+    made = {"docs", "i", "copy", "dump", "again", "restored", "keys.json"}
+    assert made <= {path.name for path in home.iterdir()}

@@ -162,3 +162,35 @@ def test_a_descriptor_that_becomes_another_files_is_not_mistaken(tmp_path):
         for thread in threads:
             thread.join()
     assert tmp_path.stat().st_ino not in {one.inode[1] for one in found if one.name == CATALOG}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="limits how many files a process opens")
+def test_without_a_descriptor_left_the_index_is_named_and_not_what_was_probed(made):
+    code = """
+        import resource, sys
+        from lfm2_colbert_rag import Retriever
+        from lfm2_colbert_rag.errors import IndexUnavailableError
+        with Retriever.open(sys.argv[1]) as retriever:  # what is imported late, is by now
+            retriever.search("x")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+        held = []
+        try:
+            while True:
+                held.append(open("/dev/zero", "rb"))
+        except OSError:
+            pass
+        for free in range(8):
+            try:
+                with Retriever.open(sys.argv[1]) as retriever:
+                    retriever.search("x")
+            except IndexUnavailableError as error:
+                assert sys.argv[1] in str(error), error
+                assert free or "Too many open files" in str(error), error
+            held.pop().close()
+        print("told")
+    """
+    run = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), str(made)],
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (run.returncode, run.stdout) == (0, "told\n"), run.stderr

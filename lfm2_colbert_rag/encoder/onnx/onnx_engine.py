@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from ..._support.forking import NO_FORK, abandon, end_without_handlers, renew_in_child
+from ..._support.system_errors import system_errors
 from ...errors import ConfigError, ModelFormatError
 from ..checkpoint import Checkpoint
 from ..engine import DEFAULT_QUERY_CACHE, CheckpointEncoder
@@ -108,6 +111,7 @@ def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessio
     Raises:
         ConfigError: ``threads`` is below 1.
         ModelFormatError: ONNX Runtime cannot run the graph.
+        AccessDeniedError, IndexUnavailableError: the system does not let it be read.
     """
     if threads is not None and threads < 1:
         raise ConfigError(f"threads must be 1 or more, not {threads}.")
@@ -120,6 +124,8 @@ def open_session(path: Path, threads: int | None) -> onnxruntime.InferenceSessio
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     # ONNX Runtime has one exception class for each of its status codes, with no common base.
     except Exception as error:
+        with suppress(FileNotFoundError), system_errors(path):  # which it tells as a bad graph
+            os.close(os.open(path, os.O_RDONLY))
         raise ModelFormatError(
             f"{path} cannot be run: {str(error).splitlines()[0]} Delete its folder, and it is "
             "converted again."
