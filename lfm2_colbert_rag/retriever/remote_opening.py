@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..cluster.address import Address
-from ..cluster.qdrant import QdrantBackend
 from ..cluster.settings import ClusterSettings
 from ..encoder import load_encoder, read_fingerprint
 from ..encoder.by_space import Encoders
@@ -30,6 +29,8 @@ def backend_at(address: str) -> tuple[Backend, Mapping[str, str]]:
     """
     found = Address.parse(address)
     if found.scheme.startswith("qdrant"):
+        from ..cluster.qdrant import QdrantBackend
+
         return QdrantBackend.at(found), found.options
     raise ConfigError(f"no index can be opened in {found.scheme} yet; use qdrant://.")
 
