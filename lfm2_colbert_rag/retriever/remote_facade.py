@@ -414,17 +414,31 @@ class RemoteRetriever:
         texts = None if queries is None else check_queries(queries)
         return measure_recall(self._home, self._part, texts, sample)
 
-    def optimize(self, *, progress: ProgressLike = None) -> IndexStats:
+    def optimize(
+        self,
+        *,
+        reencode: bool = False,
+        forget_after: float = 3600.0,
+        progress: ProgressLike = None,
+    ) -> IndexStats:
         """Make what candidates are found by, where the index has outgrown comparing all.
 
         What else an engine optimizes, such as its segments and graphs, it does by itself.
 
         Args:
+            reencode: not here; load the texts under another name instead.
+            forget_after: has no effect: when what was deleted is removed is the engine's.
             progress: see :meth:`Retriever.add`; it counts windows.
 
         Raises:
+            ConfigError: texts are to be encoded again.
             ReadOnlyError: the index may only be read.
         """
+        if reencode:
+            raise ConfigError(
+                f"{_LOCAL}. Load the texts under another name, and let this one stand for it with "
+                "alias()."
+            )
         optimize(self._home, self._part, progress)
         return self.stats()
 
