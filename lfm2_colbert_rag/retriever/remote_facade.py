@@ -528,7 +528,11 @@ def open_at(
             "measure_recall()."
         )
     backend, more = backend_at(address)
-    home = open_remote(backend, model, options, read_only=read_only, shards=shards_of(more))
+    try:
+        home = open_remote(backend, model, options, read_only=read_only, shards=shards_of(more))
+    except BaseException:
+        backend.close()
+        raise
     again = (address, model, options, mode, query_adapter, read_only)
     return RemoteRetriever(
         home, mode=mode, query_adapter=query_adapter, reopen=lambda: (open_at, again)
