@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..cluster.address import is_address
 from ..errors import InputError
-from .options import ModelOption
+from .options import ModelOption, TargetPlace, may_be_index
 from .output import count
 
 if TYPE_CHECKING:
@@ -23,15 +24,7 @@ def import_(
     dump: Annotated[
         Path, typer.Argument(metavar="DUMP", help="A file or a folder.", show_default=False)
     ],
-    into: Annotated[
-        Path,
-        typer.Option(
-            "--into",
-            metavar="DIR",
-            help="The folder of the index; made if it is not there.",
-            show_default=False,
-        ),
-    ],
+    into: TargetPlace,
     texts: Annotated[
         Path | None,
         typer.Option(
@@ -80,9 +73,8 @@ def _open(into: Path, model: str | None, dump: Dump) -> Retriever:
     """Open the index; a new one is made only if the vectors have the width of its model's."""
     from ..encoder import load_encoder
     from ..retriever import Retriever
-    from ..storage.store import Store
 
-    if Store.is_index(into) or model is None:
+    if model is None or (may_be_index(into) and not is_address(into)):
         return Retriever.open(into, model=model)
     encoder = load_encoder(model)
     if encoder.dim != dump.dim:
