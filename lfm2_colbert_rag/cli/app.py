@@ -15,6 +15,7 @@ from .adapt import adapt
 from .align import align
 from .audit import audit
 from .backup import backup
+from .capacity import capacity
 from .delete import delete
 from .demo import demo
 from .evaluate import evaluate
@@ -69,6 +70,7 @@ for _command in (
     warm,
     align,
     evaluate,
+    capacity,
     serve,
     mcp,
     demo,
