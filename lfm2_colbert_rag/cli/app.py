@@ -18,6 +18,7 @@ from .backup import backup
 from .capacity import capacity
 from .delete import delete
 from .demo import demo
+from .encode import encode
 from .evaluate import evaluate
 from .export import export
 from .export_model import export_model
@@ -64,6 +65,7 @@ for _command in (
     verify,
     backup,
     restore,
+    encode,
     export,
     import_,
     export_model,

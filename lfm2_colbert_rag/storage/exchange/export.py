@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
-
-import numpy as np
 
 from ..._support.progress import ProgressLike, reporting
 from ...errors import ConfigError
 from ...filters import And
-from ...index.arrays import ArrayFile
-from ...types import Passage, Window
 from ..atomic import new_folder
 from ..catalog import Catalog
 from ..store import Snapshot, Store
-from .own import ADAPTER, ARRAYS, DESCRIPTION, FORMAT, PASSAGES, VERSION
+from .export_files import ExportFiles
+from .own import ADAPTER
 
 ExportDType: TypeAlias = Literal["float16", "float32"]
 
@@ -53,87 +47,29 @@ def export_index(
     snapshot = store.snapshot()
     rows = store.catalog.select(And(()), snapshot.generation).tolist()
     with new_folder(target) as folder, reporting(progress, len(rows), "exporting") as report:
-        with _Files(folder, snapshot.settings.dim, dtype) as files:
+        with ExportFiles(folder, snapshot.settings.dim, dtype) as files:
             for start in range(0, len(rows), _BLOCK):
                 block = rows[start : start + _BLOCK]
                 _write_block(files, block, store.catalog, snapshot)
                 report(len(block))
-            numbers = files.finish()
+            files.finish(_describe(snapshot))
         if snapshot.adapter is not None:
             (folder / ADAPTER).write_bytes(snapshot.adapter.to_bytes())
-        described = _describe(snapshot, dtype, numbers)
-        (folder / DESCRIPTION).write_text(json.dumps(described, indent=2) + "\n", "utf-8")
     return len(rows)
 
 
-class _Files:
-    """The files of an export in the making."""
-
-    def __init__(self, folder: Path, dim: int, vectors: str) -> None:
-        kinds: tuple[tuple[np.dtype[Any], tuple[int, ...]], ...] = (
-            (np.dtype(vectors), (dim,)),
-            (np.dtype(np.int32), ()),
-            (np.dtype(np.int32), (2,)),
-            (np.dtype(np.int64), ()),
-            (np.dtype(np.int64), (4,)),
-        )
-        with ExitStack() as opened:
-            self._lines = opened.enter_context(
-                (folder / PASSAGES).open("w", encoding="utf-8", newline="\n")
-            )
-            self._arrays = {
-                name: opened.enter_context(ArrayFile(folder, name, dtype, *width))
-                for name, (dtype, width) in zip(ARRAYS, kinds, strict=True)
-            }
-            self._opened = opened.pop_all()
-
-    def __enter__(self) -> _Files:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._opened.close()
-
-    def add(self, passage: Passage, windows: list[Window]) -> None:
-        """Write a passage, and the vectors of its windows."""
-        fields = {"id": passage.id, "text": passage.text, "metadata": passage.metadata}
-        self._lines.write(json.dumps(fields, ensure_ascii=False) + "\n")
-        place = self._arrays["token_counts"].rows
-        for window in windows:
-            encoded = window.encoded
-            self._arrays["vectors"].extend(encoded.vectors)
-            self._arrays["token_ids"].extend(encoded.token_ids)
-            self._arrays["spans"].extend(encoded.spans)
-            self._arrays["windows"].extend(np.array([(place, *window.span, len(encoded))]))
-        self._arrays["token_counts"].extend(np.array([sum(len(one.encoded) for one in windows)]))
-
-    def finish(self) -> dict[str, int]:
-        """Complete the arrays; returns how many passages, windows and vectors there are."""
-        for array in self._arrays.values():
-            array.finish(durable=False)
-        return {
-            "passages": self._arrays["token_counts"].rows,
-            "windows": self._arrays["windows"].rows,
-            "vectors": self._arrays["vectors"].rows,
-        }
-
-
-def _write_block(files: _Files, rows: list[int], catalog: Catalog, snapshot: Snapshot) -> None:
+def _write_block(files: ExportFiles, rows: list[int], catalog: Catalog, snapshot: Snapshot) -> None:
     passages = catalog.passages(rows)
     for row in rows:
         files.add(passages[row], list(snapshot.segments.windows(row)))
 
 
-def _describe(snapshot: Snapshot, dtype: str, numbers: Mapping[str, int]) -> dict[str, Any]:
+def _describe(snapshot: Snapshot) -> dict[str, Any]:
     settings = snapshot.settings
     return {
-        "format": FORMAT,
-        "version": VERSION,
         "model": settings.model,
-        "dim": settings.dim,
-        "dtype": dtype,
         "pool_factor": settings.pool_factor,
         "pool_fit": settings.pool_fit,
         "query_adapter": None if snapshot.adapter is None else snapshot.adapter.summary,
         "generation": snapshot.generation,
-        **numbers,
     }
