@@ -31,7 +31,9 @@ keeps working for people who never import this module::
         ├── IndexUnavailableError(OSError)          too many open files, no memory, an I/O error
         ├── AccessDeniedError(PermissionError)      this user may not read or create it
         ├── ReadOnlyError(PermissionError)          it may only be read, or was opened so
-        └── StorageFullError(OSError)               the disk is full; nothing was changed
+        ├── StorageFullError(OSError)               the disk is full; nothing was changed
+        ├── RemoteUnavailableError(ConnectionError)     its engine is not reached, or too slow
+        └── PartialWriteError(OSError)              an engine took a part of it, the rest not
 
 Messages state what was wrong, the offending values, and the remedy: for whoever runs the library.
 What strangers may be told is ``error.public``, a sentence a class, and ``error.code``, its name for
@@ -41,6 +43,7 @@ programs; neither ever holds anything of a query, a text, a path or the machine.
 from __future__ import annotations
 
 import reprlib
+from collections.abc import Sequence
 from typing import ClassVar
 
 __all__ = [
@@ -66,8 +69,10 @@ __all__ = [
     "ModelError",
     "ModelFormatError",
     "ModelNotFoundError",
+    "PartialWriteError",
     "PassageNotFoundError",
     "ReadOnlyError",
+    "RemoteUnavailableError",
     "RetrieverClosedError",
     "ServerAnswerError",
     "ServerError",
@@ -312,6 +317,34 @@ class StorageFullError(StoredIndexError, OSError):
 
     code = "storage-full"
     public = "The disk is full."
+
+
+class RemoteUnavailableError(StoredIndexError, ConnectionError):
+    """The engine that holds the index cannot be reached, is busy, or took too long; try again."""
+
+    code = "remote-unavailable"
+    public = "The engine that holds the index cannot be reached at the moment; try again later."
+
+
+class PartialWriteError(StoredIndexError, OSError):
+    """An engine acknowledged a part of what was to be written, and then could not be reached.
+
+    Nothing is half a passage: those in :attr:`written` can be found, of those in :attr:`missing`
+    some windows may be there. The same call again completes it.
+
+    Attributes:
+        written: ids of the passages that were acknowledged.
+        missing: ids of those that were not.
+    """
+
+    code = "partial-write"
+    public = "Only a part was written; the same request again completes it."
+
+    def __init__(
+        self, message: str, written: Sequence[str] = (), missing: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message)
+        self.written, self.missing = tuple(written), tuple(missing)
 
 
 def shown(value: object) -> str:

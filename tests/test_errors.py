@@ -38,8 +38,9 @@ def test_names_stay_the_same():
         *("index", "index-busy", "index-corrupt", "index-exists", "index-format", "index-gone"),
         *("index-locked", "index-mismatch", "index-not-found", "index-unavailable", "input"),
         *("key-file", "key-refused", "missing-extra", "model", "model-format", "model-not-found"),
-        *("passage-not-found", "read-only", "retriever-closed", "server", "server-answer"),
-        *("server-unavailable", "storage-full", "too-many-tokens"),
+        *("partial-write", "passage-not-found", "read-only", "remote-unavailable"),
+        *("retriever-closed", "server", "server-answer", "server-unavailable", "storage-full"),
+        "too-many-tokens",
     ]
 
 

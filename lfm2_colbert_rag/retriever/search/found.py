@@ -11,11 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from ...index.base import Index
 from ...index.lexical.bm25 import LexicalRanking
 from ...types import Hit, Leg, Match, Passage
 from .chance import Chance
-from .hits import lexical_hits, lexical_order, ranked_hits, ranked_order
+from .hits import StoredWindows, lexical_hits, lexical_order, ranked_hits, ranked_order
 from .late import Answer, Query
 from .questions import Question
 
@@ -44,7 +43,7 @@ class VectorsFound(Found):
         answers: what the index answered to each.
         legs: of each, by row, what each leg gave; None where late interaction was alone.
         passages: the ranked passages, by row.
-        index: the generation that was searched.
+        stored: the windows of what was searched.
         chance: what is known of scores by chance.
     """
 
@@ -53,7 +52,7 @@ class VectorsFound(Found):
     answers: Sequence[Answer]
     legs: Sequence[Mapping[int, Mapping[str, Leg]] | None]
     passages: Mapping[int, Passage]
-    index: Index
+    stored: StoredWindows
     chance: Chance
 
     def hits(self, k: int) -> list[list[Hit]]:
@@ -63,7 +62,7 @@ class VectorsFound(Found):
             for question, windows in zip(self.questions, self.queries, strict=True)
         ]
         return [
-            ranked_hits(query, answer, self.index, self.passages, k, legs)
+            ranked_hits(query, answer, self.stored, self.passages, k, legs)
             for query, answer, legs in zip(queries, self.answers, self.legs, strict=True)
         ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -20,10 +20,22 @@ from .explanation import Explanation
 from .late import Answer, Query, ask, relevances
 
 
+class StoredWindows(Protocol):
+    """Windows as they are stored, by row and place, such as those of a generation."""
+
+    def window(self, row: int, place: int) -> Window:
+        """Return a window with its vectors."""
+        ...
+
+    def window_spans(self, windows: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return only the characters of windows."""
+        ...
+
+
 def ranked_hits(
     query: Sequence[Query],
     answer: Answer,
-    index: Index,
+    stored: StoredWindows,
     passages: Mapping[int, Passage],
     k: int,
     legs: Mapping[int, Mapping[str, Leg]] | None = None,
@@ -33,13 +45,13 @@ def ranked_hits(
     Args:
         query: the windows of what was asked.
         answer: what the index answered.
-        index: the generation that was searched.
+        stored: the windows of what was searched.
         passages: the ranked passages, by row.
         k: most hits.
         legs: by row, what each leg gave; None where the ranking is that of the late leg.
     """
     ranked = ranked_order(answer, passages, k)
-    spans = index.segments.window_spans([(one.row, one.place) for one in ranked])
+    spans = stored.window_spans([(one.row, one.place) for one in ranked])
     given = [
         {"late": Leg(rank, one.score)} if legs is None else legs[one.row]
         for rank, one in enumerate(ranked, 1)
@@ -52,7 +64,7 @@ def ranked_hits(
             one.score,
             relevance,
             span,
-            partial(index.segments.window, one.row, one.place),
+            partial(stored.window, one.row, one.place),
             leg,
         )
         for one, relevance, span, leg in zip(ranked, scaled, spans, given, strict=True)
@@ -174,9 +186,23 @@ def blank_hits(passages: Sequence[Passage], scores: Sequence[float]) -> list[Hit
 def explain_row(query: Sequence[Query], row: int, passage: Passage, index: Index) -> Explanation:
     """Explain the score of one live row."""
     (answer,) = ask(index, [query], 1, np.array([row]))
-    asked = query[int(answer.asked[0])]
-    hit = ranked_hits(query, answer, index, {row: passage}, 1)[0]
-    window = _within(index.segments.window(row, int(answer.ranking.windows[0])), passage)
+    return explain_answer(query, answer, index.segments, passage)
+
+
+def explain_answer(
+    query: Sequence[Query], answer: Answer, stored: StoredWindows, passage: Passage
+) -> Explanation:
+    """Explain the score of the one row that an answer ranks.
+
+    Args:
+        query: the windows of what was asked.
+        answer: what was answered.
+        stored: the windows of what was searched.
+        passage: the row's.
+    """
+    asked, row = query[int(answer.asked[0])], int(answer.ranking.rows[0])
+    hit = ranked_hits(query, answer, stored, {row: passage}, 1)[0]
+    window = _within(stored.window(row, int(answer.ranking.windows[0])), passage)
     best = similarities(asked.encoded.vectors, window.encoded.vectors).max(axis=1)
     spans = asked.encoded.spans
     total = best.sum()

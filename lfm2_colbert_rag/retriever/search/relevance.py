@@ -262,7 +262,7 @@ def sample_windows(
     lengths = np.array(
         [segments[o].segment.lengths[p] for o, p in zip(owners, positions, strict=True)], np.int64
     )
-    chosen = _affordable(lengths)
+    chosen = affordable(lengths)
     found: dict[int, TokenMatrix] = {}
     for owner in set(owners[chosen].tolist()):
         mine = chosen[owners[chosen] == owner]
@@ -271,8 +271,12 @@ def sample_windows(
     return [np.asarray(found[place], dtype=np.float32) for place in chosen.tolist()]
 
 
-def _affordable(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return which of some windows are taken: those with vectors, of long ones not all."""
+def affordable(lengths: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return which of some windows are taken for a sample: those with vectors, of long not all.
+
+    Args:
+        lengths: ``(n,)`` how many vectors each has.
+    """
     chosen: list[int] = []
     vectors = 0
     for place, length in enumerate(lengths.tolist()):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ...encoder import Encoder
     from ...storage.home import Snapshot
     from ...storage.readable import ReadableStore
+    from ...storage.settings import IndexSettings
     from ...types import Passage, Window
 
 
@@ -74,21 +75,13 @@ class CandidateWindows:
             TooManyTokensError: there are more of them in texts that must be encoded.
             ModelError: the encoder gave vectors that cannot be compared.
         """
-        texts = list(dict.fromkeys(one.text for one in candidates))
-        rows = self._rows(snapshot, texts)
+        rows = self._rows(snapshot, list(dict.fromkeys(one.text for one in candidates)))
         stored = snapshot.segments.windows_of(rows.values())
         known: dict[str, Windows] = {text: stored[row] for text, row in rows.items()}
-        shelf = self._shelf(snapshot)
-        known |= self.kept.find(shelf, [text for text in texts if text not in known])
-        unknown = [text for text in texts if text not in known]
-        _require_few(encoder, unknown, most_tokens)
-        encoded = self._encoded(snapshot, encoder, unknown, candidates)
-        self.kept.keep(shelf, encoded)
-        known |= encoded
-        windows = [
-            (place, window) for place, one in enumerate(candidates) for window in known[one.text]
-        ]
-        return Candidates(windows, rows)
+        found = encoded_windows(
+            self.kept, self.party, snapshot.settings, encoder, candidates, most_tokens, known
+        )
+        return Candidates(found, rows)
 
     def are_mixed(self, candidates: Sequence[Passage], rows: Mapping[str, int]) -> bool:
         """Tell whether candidates are in several languages.
@@ -109,24 +102,64 @@ class CandidateWindows:
         found = self.store.catalog.rows_by_text(texts, snapshot.generation)
         return dict(reversed(found))  # of several rows of a text, the first
 
-    def _shelf(self, snapshot: Snapshot) -> str:
-        settings = snapshot.settings
-        whose = [self.party, dict(settings.fingerprint), settings.window_overlap]
-        return json.dumps(whose, sort_keys=True)
 
-    @staticmethod
-    def _encoded(
-        snapshot: Snapshot, encoder: Encoder, texts: Sequence[str], candidates: Iterable[Passage]
-    ) -> dict[str, Windows]:
-        found: dict[str, list[Window]] = {text: [] for text in texts}
-        for place, window in PassageEncoder(
-            encoder, overlap=snapshot.settings.window_overlap
-        ).encode(texts):
-            if len(window.encoded):
-                owner = next(one for one in candidates if one.text == texts[place])
-                check_window(window, snapshot.settings.dim, owner)
-            found[texts[place]].append(window)
-        return {text: tuple(windows) for text, windows in found.items()}
+def encoded_windows(
+    kept: EncodedTexts,
+    party: str | None,
+    settings: IndexSettings,
+    encoder: Encoder,
+    candidates: Sequence[Passage],
+    most_tokens: int | None,
+    stored: Mapping[str, Windows] | None = None,
+) -> list[tuple[int, Window]]:
+    """Return the windows of texts, encoded as far as they are not known.
+
+    Args:
+        kept: what was encoded before, and from now on this, too.
+        party: with whom it is shared; None for all who do not say.
+        settings: of the index that is asked.
+        encoder: its model.
+        candidates: none of them blank.
+        most_tokens: that may be encoded; None for any number.
+        stored: windows by text that are known otherwise.
+
+    Returns:
+        The place of a candidate and one of its windows, in order.
+
+    Raises:
+        TooManyTokensError: there are more tokens in texts that must be encoded.
+        ModelError: the encoder gave vectors that cannot be compared.
+    """
+    texts = list(dict.fromkeys(one.text for one in candidates))
+    known: dict[str, Windows] = dict(stored or {})
+    shelf = _shelf(settings, party)
+    known |= kept.find(shelf, [text for text in texts if text not in known])
+    unknown = [text for text in texts if text not in known]
+    _require_few(encoder, unknown, most_tokens)
+    encoded = _encoded(settings, encoder, unknown, candidates)
+    kept.keep(shelf, encoded)
+    known |= encoded
+    return [(place, window) for place, one in enumerate(candidates) for window in known[one.text]]
+
+
+def _shelf(settings: IndexSettings, party: str | None) -> str:
+    whose = [party, dict(settings.fingerprint), settings.window_overlap]
+    return json.dumps(whose, sort_keys=True)
+
+
+def _encoded(
+    settings: IndexSettings,
+    encoder: Encoder,
+    texts: Sequence[str],
+    candidates: Iterable[Passage],
+) -> dict[str, Windows]:
+    found: dict[str, list[Window]] = {text: [] for text in texts}
+    for place, window in PassageEncoder(encoder, overlap=settings.window_overlap).encode(texts):
+        if len(window.encoded):
+            owner = next(one for one in candidates if one.text == texts[place])
+            check_window(window, settings.dim, owner)
+        found[texts[place]].append(window)
+    return {text: tuple(windows) for text, windows in found.items()}
 
 
 def _require_few(encoder: Encoder, texts: Sequence[str], most: int | None) -> None:

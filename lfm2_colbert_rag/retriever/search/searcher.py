@@ -388,7 +388,7 @@ class Searcher:
         passages = self._passages(answer.ranking for answer in answers)
         if passages is None:
             return None
-        return VectorsFound(questions, queries, answers, legs, passages, index, chance)
+        return VectorsFound(questions, queries, answers, legs, passages, index.segments, chance)
 
     def _search_terms(
         self,
