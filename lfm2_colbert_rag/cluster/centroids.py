@@ -111,7 +111,6 @@ def unpack_codebook(data: bytes, dim: int, where: str) -> Codebook:
         TypeError,
         KeyError,
         AttributeError,
-        JsonError,
         zipfile.BadZipFile,
     ) as error:
         raise IndexCorruptError(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ..retriever.options import check_mode
+from ..retriever.search.asked import check_mode
 from .datasets import Dataset
 from .runs import keep_order
 

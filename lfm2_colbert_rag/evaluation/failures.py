@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..errors import PassageNotFoundError
-from ..retriever.options import check_mode
+from ..retriever.search.asked import check_mode
 from ..retriever.search.evidence import telling_matches
 from ..types import Hit, Match
 from .datasets import Dataset

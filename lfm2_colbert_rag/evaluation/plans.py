@@ -11,7 +11,7 @@ import numpy as np
 
 from .._support.progress import ProgressLike, reporting
 from ..errors import ConfigError
-from ..retriever.options import MODES, check_mode
+from ..retriever.search.asked import MODES, check_mode
 from .asking import ask_all
 from .datasets import Dataset
 from .failures import collect_failures

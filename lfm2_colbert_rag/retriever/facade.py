@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +32,7 @@ from .._support.validation import (
     check_stream,
     list_passages,
 )
+from ..cluster.address import is_address
 from ..encoder import Encoder
 from ..encoder.by_space import Encoders
 from ..encoder.lazy import ModelLike
@@ -65,10 +66,11 @@ from .maintenance.purging import PurgeReceipt, purge
 from .maintenance.recall import Recall
 from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
-from .options import IndexOptions, check_mode, check_options, migrated_settings
+from .options import IndexOptions, check_options, migrated_settings
 from .reading import Reader
+from .remote_facade import open_at
 from .search.adapting import QueryAdapterLike, check_adapter
-from .search.asked import Asked
+from .search.asked import Asked, check_mode
 from .search.diversity import check_diversity
 from .search.explanation import Explanation
 from .search.fusion_tuning import FusionReport, tune_fusion
@@ -156,7 +158,9 @@ class Retriever:
         """Open the index in a folder; where a model is named, an empty one is made if need be.
 
         Args:
-            path: the folder.
+            path: the folder; or the address of an index in an engine, such as
+                ``"qdrant://host:6334/manuals"``, of which a
+                :class:`~lfm2_colbert_rag.RemoteRetriever` comes back, with the same methods.
             model: ``"nano"``, a local folder, a hub id such as ``"LiquidAI/LFM2-ColBERT-350M"``,
                 or an encoder. It may be left out for an index that exists, which knows its model;
                 of one that was migrated (:meth:`migrate`) any model that lives in it will do.
@@ -187,6 +191,11 @@ class Retriever:
             >>> retriever = Retriever.open("support.index", model="nano")  # doctest: +SKIP
         """
         chosen, mode = check_options(options), check_mode(mode)
+        if is_address(path):
+            adapter = check_adapter(query_adapter)
+            return cast(
+                "Retriever", open_at(path, model, chosen, mode, adapter, read_only, target_recall)
+            )
         folder, adapter = absolute_path(path), check_adapter(query_adapter)
         parts = open_index(folder, model, chosen, read_only=read_only, lock_timeout=lock_timeout)
         again = Reopening(folder, model, mode, read_only, target_recall, lock_timeout, adapter)

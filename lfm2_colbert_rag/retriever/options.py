@@ -6,17 +6,15 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypedDict, get_args
+from typing import Any, TypedDict
 
 from .._support.validation import whole_number
 from ..encoder.protocol import Encoder
 from ..errors import ConfigError, IndexMismatchError
 from ..storage.settings import NBITS, STORAGES, IndexSettings
-from ..types import Mode, Storage
+from ..types import Storage
 from .ingest.pooling import RULE, check_pool_factor
 from .ingest.windows import check_overlap
-
-MODES: tuple[str, ...] = get_args(Mode)
 
 
 class IndexOptions(TypedDict, total=False):
@@ -142,18 +140,3 @@ def require_same(folder: Path, options: Mapping[str, Any], settings: IndexSettin
                 f"{folder} was made with {name} {known}, not {wanted!r}. Leave {name} out, or "
                 "index the texts again in a new folder."
             )
-
-
-def check_mode(mode: object) -> Mode | None:
-    """Return how to search; None for None, which leaves it to the index.
-
-    Raises:
-        ConfigError: there is no such way.
-    """
-    if mode is None:
-        return None
-    for known in get_args(Mode):
-        if mode == known:
-            return known
-    named = ", ".join(f'"{one}"' for one in MODES)
-    raise ConfigError(f"mode must be one of {named}, not {mode!r}.")

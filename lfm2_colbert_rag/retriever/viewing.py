@@ -27,10 +27,9 @@ from ..storage.scope import SEPARATOR, Scope
 from ..storage.scoped import ScopedStore
 from ..types import AddedIds, Hit, Metadata, Mode, Passage, ViewStats, Where
 from .ingest.ingestor import TEXTS, Ingestor
-from .options import check_mode
 from .reading import Reader
 from .search.adapting import QueryAdapterLike, check_adapter
-from .search.asked import Asked
+from .search.asked import Asked, check_mode
 from .search.diversity import check_diversity
 from .search.searcher import Searcher
 

@@ -14,6 +14,7 @@ from .view import Deeds, View
 
 if TYPE_CHECKING:
     from ..storage.scope import Scope
+    from .remote.part import RemotePart
     from .viewing import Viewing
 
 _T = TypeVar("_T")
@@ -29,14 +30,14 @@ class Views:
         viewing: makes what does what the views of a scope offer.
     """
 
-    def __init__(self, viewing: Callable[[Scope], Viewing]) -> None:
+    def __init__(self, viewing: Callable[[Scope], Viewing | RemotePart]) -> None:
         self._viewing = viewing
         self.renew_after_fork()
         renew_in_child(self)
 
     def renew_after_fork(self) -> None:
         """Begin anew: another thread of the parent may have been about to change what is kept."""
-        self._kept: LRUCache[str, Viewing] = LRUCache(_KEPT)
+        self._kept: LRUCache[str, Viewing | RemotePart] = LRUCache(_KEPT)
         self._changing = threading.Lock()
 
     def make(self, scope: Scope, owner: object) -> View:

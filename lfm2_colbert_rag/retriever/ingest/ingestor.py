@@ -13,16 +13,16 @@ from ..._support.intake import Intake
 from ..._support.progress import ProgressLike, reporting
 from ..._support.system_errors import system_errors
 from ..._support.token_vectors import check_window, no_vectors
-from ..._support.validation import take_streamed
-from ...errors import IndexCorruptError, IndexLockedError, LFM2ColBERTError
+from ...errors import IndexCorruptError, IndexLockedError
 from ...index.lexical.inversion import in_parts
 from ...index.lexical.postings import Postings
 from ...storage.commits import Draft, StaleDraftError
 from ...storage.exchange.given_vectors import GivenVectors, given_windows
 from .languages import tell_languages
 from .lexical import fill_posting_lists
-from .passage_encoder import CHARACTERS, TEXTS, PassageEncoder
+from .passage_encoder import TEXTS, PassageEncoder
 from .pooler import Pooler
+from .streams import add_in_batches
 from .upsert import UpsertPlan
 
 if TYPE_CHECKING:
@@ -112,23 +112,12 @@ class Ingestor:
             batch: see there.
             progress: see there.
         """
-        committed = 0
-        with reporting(progress, None, "adding") as report:
-            try:
-                for part, size in _batches(passages, batch, intake, stored):
-                    meter = _Meter(size, report)
-                    if part:
-                        self._add(part, meter.advance)
-                        self._after_commit(True)
-                    meter.finish()
-                    committed += size
-            except LFM2ColBERTError as error:
-                if committed:
-                    error.args = (f"{error} {_what_stays(committed)}",)
-                raise
-            finally:
-                intake.report(logger)
-        return committed - intake.left_out
+
+        def add(part: Sequence[Passage], report: Callable[[int], None]) -> None:
+            self._add(part, report)
+            self._after_commit(True)
+
+        return add_in_batches(add, passages, intake, stored, batch=batch, progress=progress)
 
     def add_vectors(
         self,
@@ -252,45 +241,6 @@ class Ingestor:
         return in_parts([one.text for one in passages]) if wanted else ()
 
 
-class _Meter:
-    """Passes on progress of one batch, and never more than the batch has."""
-
-    def __init__(self, size: int, report: Callable[[int], None]) -> None:
-        self._left = size
-        self._report = report
-
-    def advance(self, finished: int) -> None:
-        finished = min(finished, self._left)
-        self._left -= finished
-        self._report(finished)
-
-    def finish(self) -> None:
-        """Count those as well that needed no encoding."""
-        self.advance(self._left)
-
-
-def _batches(
-    passages: Iterable[object],
-    limit: int,
-    intake: Intake,
-    stored: Callable[[Passage], Passage],
-) -> Iterator[tuple[list[Passage], int]]:
-    """Yield passages to be committed together, and how many of the stream they stand for."""
-    held: dict[str, Passage] = {}
-    read = characters = 0
-    for place, item in enumerate(passages):
-        passage = take_streamed(item, place, intake)
-        read += 1
-        if passage is not None:
-            held[passage.id] = stored(passage)
-            characters += len(passage.text)
-        if read == limit or characters >= CHARACTERS:
-            yield list(held.values()), read
-            held, read, characters = {}, 0, 0
-    if read:
-        yield list(held.values()), read
-
-
 def _reported(
     windows: Iterable[tuple[int, Window]], passages: int, report: Callable[[int], None]
 ) -> Iterator[tuple[int, Window]]:
@@ -301,10 +251,3 @@ def _reported(
         done = place
         yield place, window
     report(passages - done)
-
-
-def _what_stays(committed: int) -> str:
-    return (
-        f"The first {committed:,} of the stream were committed before and stay. Give the whole "
-        "stream again to go on: what is stored is skipped."
-    )

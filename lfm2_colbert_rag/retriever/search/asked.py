@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
+
+from ...errors import ConfigError
+from ...types import Mode
 
 if TYPE_CHECKING:
     from ...filters import Filter
-    from ...types import Mode
     from .adapting import QueryAdapterLike
+
+MODES: tuple[str, ...] = get_args(Mode)
 
 
 @dataclass(frozen=True)
@@ -26,3 +30,18 @@ class Asked:
     where: Filter | None = None
     mode: Mode | None = None
     query_adapter: QueryAdapterLike | None = None
+
+
+def check_mode(mode: object) -> Mode | None:
+    """Return how to search; None for None, which leaves it to the index.
+
+    Raises:
+        ConfigError: there is no such way.
+    """
+    if mode is None:
+        return None
+    for known in get_args(Mode):
+        if mode == known:
+            return known
+    named = ", ".join(f'"{one}"' for one in MODES)
+    raise ConfigError(f"mode must be one of {named}, not {mode!r}.")

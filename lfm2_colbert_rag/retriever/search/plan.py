@@ -17,6 +17,7 @@ _METHODS = {
     "exact": "every allowed vector was compared, as it was encoded",
     "scan": "every allowed vector was compared, decompressed",
     "votes": "centroids voted, and the most promising windows were compared",
+    "candidates": "the most promising windows were found by means and centroids, and compared",
     "filter": "nothing was asked; what matches comes in the order in which it was added",
 }
 _COUNTED = ("voted", "refined", "scored")
@@ -83,7 +84,8 @@ class SearchPlan:
     """How one query was answered; it draws itself in a terminal and in a notebook.
 
     Attributes:
-        method: ``"exact"``, ``"scan"`` (every allowed vector) or ``"votes"``.
+        method: ``"exact"``, ``"scan"`` (every allowed vector), ``"votes"``, or in an engine
+            ``"candidates"``.
         windows: windows that were allowed.
         vectors: their vectors.
         voted: windows that had most votes.
