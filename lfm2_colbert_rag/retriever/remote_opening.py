@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..cluster.address import Address
+from ..cluster.postgres import PostgresBackend
 from ..cluster.qdrant import QdrantBackend
 from ..cluster.settings import ClusterSettings
 from ..encoder import load_encoder, read_fingerprint
@@ -31,7 +32,8 @@ def backend_at(address: str) -> tuple[Backend, Mapping[str, str]]:
     found = Address.parse(address)
     if found.scheme.startswith("qdrant"):
         return QdrantBackend.at(found), found.options
-    raise ConfigError(f"no index can be opened in {found.scheme} yet; use qdrant://.")
+    postgres = PostgresBackend.at(found)
+    return postgres, {**found.options, "shards": str(postgres.shards)}
 
 
 def open_remote(

@@ -102,7 +102,7 @@ def test_a_torn_output_is_refused_by_its_name(docs: Path, tmp_path: Path, run: R
     for command in (("encode", docs, "--into", "out"), ("import", "out", "--into", "an.index")):
         outcome = run(*command, "--model", "hash")
         assert outcome.code == 1
-        assert f"{record} cannot be read" in outcome.err
+        assert "docs/faq.jsonl.encoded/encoded.json cannot be read" in outcome.err
         assert "Remove its folder, and encode the files again." in outcome.err
     shutil.rmtree(record.parent)
     assert run("encode", docs, "--into", "out", "--model", "hash").code == 0

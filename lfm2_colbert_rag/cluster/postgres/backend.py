@@ -1,0 +1,294 @@
+"""The calls of a backend, made to PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from ...errors import IndexExistsError, IndexNotFoundError
+from ...filters import Path
+from ..address import Address
+from ..plan import Counts, FoundPoint, Named, Plan, Selection
+from ..points import Key, Point, Sparse
+from ..settings import ClusterSettings
+from ..side import Chunk
+from .connection import Connections
+from .filters import selected
+from .ranking import Rarity, count_terms, rank
+from .rows import WRITTEN, read, shown, written
+from .schema import ALIASES, create_tables, drop_tables, require_layout, resolve, schema_exists
+from .servers import Servers
+
+__all__ = ["PostgresBackend"]
+
+_UPSERT = (
+    f"INSERT INTO points ({', '.join(WRITTEN)}) VALUES ({', '.join(['%s'] * len(WRITTEN))}) "
+    "ON CONFLICT (uuid) DO UPDATE SET "
+    + ", ".join(f"{name} = excluded.{name}" for name in WRITTEN[1:])
+)
+
+
+class PostgresBackend:
+    """An index in PostgreSQL; see :class:`~..backend.Backend`.
+
+    Args:
+        connections: to the servers.
+        collection: the index's name, or an alias of it.
+    """
+
+    def __init__(self, connections: Connections, collection: str) -> None:
+        self.name = connections.name
+        self._connections, self._collection = connections, collection
+        self._resolved: str | None = None
+
+    @classmethod
+    def at(cls, address: Address) -> PostgresBackend:
+        """Connect to an address, once something is asked.
+
+        Raises:
+            ConfigError: an option that there is not.
+        """
+        return cls(Connections(Servers.of(address)), address.name)
+
+    @property
+    def shards(self) -> int:
+        """Over how many servers the index is divided."""
+        return len(self._connections.servers.shards)
+
+    def exists(self) -> bool:
+        """See :meth:`~..backend.Backend.exists`."""
+        return self._resolve() is not None
+
+    def create(self, settings: ClusterSettings) -> None:
+        """See :meth:`~..backend.Backend.create`."""
+        if self._resolve() is not None:
+            return
+        # The first server last: what is there is there as a whole.
+        for shard in reversed(range(self.shards)):
+            make = partial(
+                create_tables,
+                name=self._collection,
+                dim=settings.index.dim,
+                shard=shard,
+                shards=self.shards,
+            )
+            self._connections.on(shard, make)
+        self._require()
+
+    def write(self, points: Sequence[Point]) -> None:
+        """See :meth:`~..backend.Backend.write`."""
+        self._require()
+        parts: dict[int, list[Point]] = defaultdict(list)
+        for point in points:
+            parts[self._connections.servers.shard_of(point.key.id)].append(point)
+        self._connections.on_each(
+            lambda shard, connection: _write(connection, parts[shard]), sorted(parts)
+        )
+
+    def delete(self, selection: Selection) -> None:
+        """See :meth:`~..backend.Backend.delete`."""
+        parameters: dict[str, Any] = {}
+        where = selected(selection, parameters)
+        self._each(lambda _, c: c.execute(f"DELETE FROM points WHERE {where}", parameters))
+
+    def search(self, plans: Sequence[Plan]) -> list[list[FoundPoint]]:
+        """See :meth:`~..backend.Backend.search`."""
+        rarities = self._rarities(plans)
+        parts = self._each(
+            lambda _, c: [rank(c, plan, r) for plan, r in zip(plans, rarities, strict=True)]
+        )
+        return [
+            sorted(
+                (found for part in parts for found in part[place]),
+                key=lambda found: (-found.score, found.point.key.uuid.bytes),
+            )[: plan.limit]
+            for place, plan in enumerate(plans)
+        ]
+
+    def get(
+        self, keys: Sequence[Key], vectors: Sequence[Named] = (), *, tokens: bool = False
+    ) -> list[Point]:
+        """See :meth:`~..backend.Backend.get`."""
+        if not keys:
+            return []
+        self._require()
+        parts: dict[int, list[Any]] = defaultdict(list)
+        for key in keys:
+            parts[self._connections.servers.shard_of(key.id)].append(key.uuid)
+        columns = shown(vectors, tokens=tokens)
+        found = self._connections.on_each(
+            lambda shard, c: _rows(
+                c, f"SELECT {columns} FROM points WHERE uuid = ANY(%(p0)s)", {"p0": parts[shard]}
+            ),
+            sorted(parts),
+        )
+        return [read(row, vectors, tokens=tokens) for part in found for row in part]
+
+    def scroll(
+        self,
+        selection: Selection,
+        limit: int,
+        after: Key | None = None,
+        vectors: Sequence[Named] = (),
+        *,
+        tokens: bool = False,
+    ) -> list[Point]:
+        """See :meth:`~..backend.Backend.scroll`."""
+        parameters: dict[str, Any] = {"limit": limit}
+        where = selected(selection, parameters)
+        if after is not None:
+            parameters["after"] = after.uuid
+            where += " AND uuid > %(after)s"
+        query = (
+            f"SELECT {shown(vectors, tokens=tokens)} FROM points WHERE {where} "
+            "ORDER BY uuid LIMIT %(limit)s"
+        )
+        parts = self._each(lambda _, c: _rows(c, query, parameters))
+        points = [read(row, vectors, tokens=tokens) for part in parts for row in part]
+        return sorted(points, key=lambda point: point.key.uuid.bytes)[:limit]
+
+    def count(self, selection: Selection) -> int:
+        """See :meth:`~..backend.Backend.count`."""
+        parameters: dict[str, Any] = {}
+        where = selected(selection, parameters)
+        query = f"SELECT count(*) FROM points WHERE {where}"
+        return sum(part[0][0] for part in self._each(lambda _, c: _rows(c, query, parameters)))
+
+    def languages(self, selection: Selection) -> Counts:
+        """See :meth:`~..backend.Backend.languages`."""
+        parameters: dict[str, Any] = {}
+        where = selected(selection, parameters)
+        query = f"SELECT lang, count(*) FROM points WHERE {where} GROUP BY lang"
+        counts: Counter[str] = Counter()
+        for part in self._each(lambda _, c: _rows(c, query, parameters)):
+            counts.update(dict(part))
+        return counts
+
+    def index_field(self, path: Path) -> None:
+        """Do nothing: all fields are in one index from the beginning."""
+
+    def read_side(self, name: str) -> list[Chunk]:
+        """See :meth:`~..backend.Backend.read_side`."""
+        if self._resolve() is None:
+            return []
+        query = "SELECT part, parts, digest, data FROM side WHERE name = %(p0)s ORDER BY part"
+        found = self._connections.on(0, lambda c: _rows(c, query, {"p0": name}))
+        return [Chunk(part, parts, digest, bytes(data)) for part, parts, digest, data in found]
+
+    def write_side(self, name: str, chunks: Sequence[Chunk]) -> None:
+        """See :meth:`~..backend.Backend.write_side`."""
+        self._require()
+        self._connections.on(0, lambda c: _write_side(c, name, chunks))
+
+    def alias(self, name: str) -> None:
+        """See :meth:`~..backend.Backend.alias`."""
+        collection = self._require()
+        self._connections.on(0, lambda c: _stand_for(c, name, collection))
+
+    def drop(self) -> None:
+        """See :meth:`~..backend.Backend.drop`."""
+        collection = self._resolve()
+        if collection is None:
+            return
+        self._connections.use(None)
+        for shard in range(self.shards):
+            self._connections.on(shard, partial(drop_tables, name=collection))
+        self._resolved = None
+
+    def close(self) -> None:
+        """See :meth:`~..backend.Backend.close`."""
+        self._connections.close()
+
+    def _resolve(self) -> str | None:
+        """Find out which index the name stands for now; None for none."""
+        found = self._connections.on(0, lambda c: resolve(c, self._collection))
+        self._connections.use(found)
+        if found is not None and found != self._resolved:
+            servers = self._connections.servers
+            self._connections.on_each(lambda shard, c: require_layout(c, shard, servers))
+        self._resolved = found
+        return found
+
+    def _require(self) -> str:
+        found = self._resolved or self._resolve()
+        if found is None:
+            raise IndexNotFoundError(f"{self.name} is not there.")
+        return found
+
+    def _each(self, call: Any) -> list[Any]:
+        self._require()
+        try:
+            return self._connections.on_each(call)
+        except IndexNotFoundError:  # what the name stood for is gone; it may have another meaning
+            self._resolved = None
+            self._require()
+            return self._connections.on_each(call)
+
+    def _rarities(self, plans: Sequence[Plan]) -> list[Rarity]:
+        terms = {
+            term
+            for plan in plans
+            if plan.vector == "words" and isinstance(plan.query, Sparse)
+            for term in plan.query.ids.tolist()
+        }
+        if not terms:
+            return [{} for _ in plans]
+        counts: Counter[int] = Counter()
+        passages = 0
+        for number, having in self._each(lambda _, c: count_terms(c, sorted(terms))):
+            passages += number
+            counts.update(having)
+        rarity = {
+            term: math.log(1 + (passages - have + 0.5) / (have + 0.5))
+            for term, have in counts.items()
+        }
+        return [rarity for _ in plans]
+
+
+def _rows(connection: Any, query: str, parameters: dict[str, Any]) -> list[Any]:
+    found: list[Any] = connection.cursor(binary=True).execute(query, parameters).fetchall()
+    return found
+
+
+def _write(connection: Any, points: Sequence[Point]) -> None:
+    """Write the points of a server in one transaction, in one order, so that none waits in turn."""
+    ordered = sorted(points, key=lambda point: point.key.uuid.bytes)
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.executemany(_UPSERT, [written(point) for point in ordered])
+        heads = [one for one in ordered if one.is_head]
+        cursor.execute("DELETE FROM words WHERE uuid = ANY(%s)", ([one.key.uuid for one in heads],))
+        with cursor.copy("COPY words (term, weight, uuid) FROM STDIN") as copy:
+            for point in heads:
+                terms = point.vectors.words
+                if terms is not None:
+                    uuid = point.key.uuid
+                    for term, weight in zip(
+                        terms.ids.tolist(), terms.weights.tolist(), strict=True
+                    ):
+                        copy.write_row((term, weight, uuid))
+
+
+def _write_side(connection: Any, name: str, chunks: Sequence[Chunk]) -> None:
+    with connection.transaction(), connection.cursor() as cursor:
+        cursor.execute("DELETE FROM side WHERE name = %s", (name,))
+        cursor.executemany(
+            "INSERT INTO side (name, part, parts, digest, data) VALUES (%s, %s, %s, %s, %s) "
+            "ON CONFLICT (name, part) DO UPDATE SET parts = excluded.parts, "
+            "digest = excluded.digest, data = excluded.data",
+            [(name, one.part, one.parts, one.digest, one.data) for one in chunks],
+        )
+
+
+def _stand_for(connection: Any, alias: str, collection: str) -> None:
+    if schema_exists(connection, alias):
+        raise IndexExistsError(f"there is an index {alias!r} itself; an alias needs another name.")
+    with connection.transaction():
+        connection.execute(ALIASES)
+        connection.execute(
+            "INSERT INTO lfm2.aliases VALUES (%s, %s) "
+            "ON CONFLICT (alias) DO UPDATE SET collection = excluded.collection",
+            (alias, collection),
+        )
