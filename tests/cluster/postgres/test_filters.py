@@ -14,7 +14,8 @@ from lfm2_colbert_rag.cluster.postgres.backend import _UPSERT
 from lfm2_colbert_rag.cluster.postgres.filters import selected
 from lfm2_colbert_rag.cluster.postgres.rows import written
 from lfm2_colbert_rag.cluster.postgres.schema import PREFIX, create_tables
-from lfm2_colbert_rag.filters import Comparison, id_after, matches, parse_where
+from lfm2_colbert_rag.filters import matches, parse_where
+from lfm2_colbert_rag.filters.tree import Comparison, id_after
 
 pytestmark = [pytest.mark.long, pytest.mark.subprocess]
 
