@@ -68,7 +68,6 @@ from .maintenance.stats import collect_stats
 from .opening import Reopening, create_temporary, discard, open_index
 from .options import IndexOptions, check_options, migrated_settings
 from .reading import Reader
-from .remote_facade import open_at
 from .search.adapting import QueryAdapterLike, check_adapter
 from .search.asked import Asked, check_mode
 from .search.diversity import check_diversity
@@ -192,6 +191,8 @@ class Retriever:
         """
         chosen, mode = check_options(options), check_mode(mode)
         if is_address(path):
+            from .remote_facade import open_at
+
             adapter = check_adapter(query_adapter)
             return cast(
                 "Retriever", open_at(path, model, chosen, mode, adapter, read_only, target_recall)

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..cluster.address import Address
-from ..cluster.postgres import PostgresBackend
-from ..cluster.qdrant import QdrantBackend
 from ..cluster.settings import ClusterSettings
 from ..encoder import load_encoder, read_fingerprint
 from ..encoder.by_space import Encoders
@@ -31,7 +29,11 @@ def backend_at(address: str) -> tuple[Backend, Mapping[str, str]]:
     """
     found = Address.parse(address)
     if found.scheme.startswith("qdrant"):
+        from ..cluster.qdrant import QdrantBackend
+
         return QdrantBackend.at(found), found.options
+    from ..cluster.postgres import PostgresBackend
+
     postgres = PostgresBackend.at(found)
     return postgres, {**found.options, "shards": str(postgres.shards)}
 

@@ -104,7 +104,7 @@ class QdrantBackend:
 
     def search(self, plans: Sequence[Plan]) -> list[list[FoundPoint]]:
         """See :meth:`~..backend.Backend.search`."""
-        requests = [_request(plan) for plan in plans]
+        requests = [_request(plan, self._connection.local) for plan in plans]
         answers = self._connection.ask(
             lambda c: c.query_batch_points(self._collection, requests, **self._reading)
         )
@@ -266,10 +266,10 @@ class QdrantBackend:
         )
 
 
-def _request(plan: Plan) -> Any:
-    """Return a plan as a request of Qdrant."""
+def _request(plan: Plan, local: bool) -> Any:
+    """Return a plan as a request of Qdrant; a client without a server is always exact."""
     m, where = models(), selected(plan.selection)
-    params = m.SearchParams(exact=True) if plan.exact else None
+    params = m.SearchParams(exact=True) if plan.exact and not local else None
     candidates = [
         m.Prefetch(
             query=_vector(m, one.query),
