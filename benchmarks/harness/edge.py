@@ -1,0 +1,248 @@
+# ruff: noqa: D102 - the methods are QdrantClient's
+"""Qdrant's own engine in this process, behind the calls of its client that an index makes.
+
+``qdrant-edge-py`` is the engine of the server as a library: the same segments, graphs and filters,
+without shards, network or aliases. What is asked of it are the client's own data classes, so a
+backend is run by it unchanged.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import qdrant_edge as edge
+from qdrant_client import models
+
+_DATATYPES = {
+    models.Datatype.FLOAT16: edge.VectorStorageDatatype.Float16,
+    models.Datatype.TURBO8: edge.VectorStorageDatatype.Turbo8,
+}
+_MEMORY = {
+    models.Memory.COLD: edge.Memory.Cold,
+    models.Memory.CACHED: edge.Memory.Cached,
+    models.Memory.PINNED: edge.Memory.Pinned,
+}
+
+
+class EdgeClient:
+    """Does what a ``QdrantClient`` does, as far as an index needs it, each collection a shard.
+
+    Args:
+        folder: where shards are kept; those that lie there are opened.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._shards = {
+            one.name: edge.EdgeShard.load(str(one)) for one in folder.iterdir() if one.is_dir()
+        }
+
+    def close(self) -> None:
+        for shard in self._shards.values():
+            shard.close()
+        self._shards = {}
+
+    def optimize(self) -> None:
+        """Build graphs, as a server does by itself."""
+        for shard in self._shards.values():
+            shard.optimize()
+
+    def collection_exists(self, name: str) -> bool:
+        return name in self._shards
+
+    def create_collection(
+        self,
+        name: str,
+        vectors_config: dict[str, models.VectorParams],
+        sparse_vectors_config: dict[str, models.SparseVectorParams] | None = None,
+        **_: Any,
+    ) -> None:
+        config = edge.EdgeConfig(
+            vectors={key: _vector_params(one) for key, one in vectors_config.items()},
+            sparse_vectors={
+                key: edge.EdgeSparseVectorParams(
+                    modifier=None if one.modifier is None else edge.Modifier.Idf
+                )
+                # An edge shard must have some vectors, though points need not.
+                for key, one in (
+                    sparse_vectors_config or {"none": models.SparseVectorParams()}
+                ).items()
+            },
+        )
+        folder = self._folder / name
+        folder.mkdir()
+        self._shards[name] = edge.EdgeShard.create(str(folder), config)
+
+    def delete_collection(self, name: str) -> None:
+        self._shards.pop(name).close()
+        shutil.rmtree(self._folder / name)
+
+    def create_payload_index(self, name: str, key: str, schema: Any, **_: Any) -> None:
+        kinds = {
+            "keyword": lambda: edge.KeywordIndexParams(is_tenant=schema.is_tenant),
+            "integer": lambda: edge.IntegerIndexParams(lookup=schema.lookup, range=schema.range),
+            "float": edge.FloatIndexParams,
+        }
+        made = kinds[str(schema.type.value if hasattr(schema.type, "value") else schema.type)]()
+        self._shards[name].update(edge.UpdateOperation.create_field_index(key, made))
+
+    def upsert(self, name: str, points: Sequence[models.PointStruct], **_: Any) -> None:
+        made = [
+            edge.Point(
+                id=one.id,
+                vector={key: _vector(value) for key, value in one.vector.items()},
+                payload=one.payload,
+            )
+            for one in points
+        ]
+        self._shards[name].update(edge.UpdateOperation.upsert_points(made))
+
+    def delete(self, name: str, selector: models.FilterSelector, **_: Any) -> None:
+        which = _filter(selector.filter)
+        self._shards[name].update(edge.UpdateOperation.delete_points_by_filter(which))
+
+    def query_batch_points(self, name: str, requests: Sequence[Any], **_: Any) -> list[Any]:
+        return [SimpleNamespace(points=self._query(name, one)) for one in requests]
+
+    def _query(self, name: str, asked: models.QueryRequest) -> list[Any]:
+        params = edge.SearchParams(exact=True) if asked.params is not None else None
+        found = self._shards[name].query(
+            edge.QueryRequest(
+                limit=asked.limit,
+                query=edge.Query.Nearest(_vector(asked.query), asked.using),
+                prefetches=[
+                    edge.Prefetch(
+                        limit=one.limit,
+                        query=edge.Query.Nearest(_vector(one.query), one.using),
+                        filter=_filter(one.filter),
+                        params=params,
+                    )
+                    for one in asked.prefetch or ()
+                ],
+                filter=_filter(asked.filter),
+                params=params,
+                with_payload=asked.with_payload,
+                with_vector=asked.with_vector,
+            )
+        )
+        return [_record(one) for one in found]
+
+    def retrieve(
+        self,
+        name: str,
+        ids: Sequence[str],
+        with_payload: Any = True,
+        with_vectors: Any = False,
+        **_: Any,
+    ) -> list[Any]:
+        found = self._shards[name].retrieve(list(ids), with_payload, with_vectors)
+        return [_record(one) for one in found]
+
+    def scroll(
+        self,
+        name: str,
+        *,
+        scroll_filter: Any,
+        limit: int,
+        offset: str | None,
+        with_payload: Any,
+        with_vectors: Any,
+        **_: Any,
+    ) -> tuple[list[Any], Any]:
+        asked = edge.ScrollRequest(
+            offset, limit, _filter(scroll_filter), with_payload, with_vectors
+        )
+        found, following = self._shards[name].scroll(asked)
+        return [_record(one) for one in found], following
+
+    def count(self, name: str, *, count_filter: Any, exact: bool) -> Any:
+        found = self._shards[name].count(edge.CountRequest(exact, _filter(count_filter)))
+        return SimpleNamespace(count=found)
+
+    def facet(self, name: str, key: str, *, facet_filter: Any, limit: int, exact: bool) -> Any:
+        asked = edge.FacetRequest(key, limit, exact, _filter(facet_filter))
+        return self._shards[name].facet(asked)
+
+
+class TimedClient(EdgeClient):
+    """Notes how long the engine takes for searches.
+
+    Attributes:
+        seconds: that all searches took; set it to 0 to begin anew.
+    """
+
+    seconds = 0.0
+
+    def query_batch_points(self, name: str, requests: Sequence[Any], **more: Any) -> list[Any]:
+        """Do what it does, by the clock."""
+        begun = time.perf_counter()
+        found = super().query_batch_points(name, requests, **more)
+        self.seconds += time.perf_counter() - begun
+        return found
+
+
+def _vector_params(given: models.VectorParams) -> edge.EdgeVectorParams:
+    many = given.multivector_config is not None
+    graph = edge.HnswIndexConfig(
+        m=given.hnsw_config.m, ef_construct=100, full_scan_threshold=10_000
+    )
+    return edge.EdgeVectorParams(
+        size=given.size,
+        distance=edge.Distance.Dot,
+        datatype=_DATATYPES[given.datatype],
+        memory=_MEMORY[given.memory],
+        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
+        if many
+        else None,
+        hnsw_config=graph,
+    )
+
+
+def _vector(given: Any) -> Any:
+    if isinstance(given, models.SparseVector):
+        return edge.SparseVector(given.indices, given.values)
+    return given
+
+
+def _filter(given: models.Filter | None) -> edge.Filter | None:
+    if given is None:
+        return None
+    parts = {
+        name: None
+        if getattr(given, name) is None
+        else [_condition(one) for one in _listed(getattr(given, name))]
+        for name in ("must", "should", "must_not")
+    }
+    return edge.Filter(**parts)
+
+
+def _listed(given: Any) -> list[Any]:
+    return given if isinstance(given, list) else [given]
+
+
+def _condition(given: Any) -> Any:
+    if isinstance(given, models.Filter):
+        return _filter(given)
+    if isinstance(given, models.HasIdCondition):
+        return edge.HasIdCondition(set(given.has_id))
+    if given.range is not None:
+        limits = {name: getattr(given.range, name) for name in ("gt", "gte", "lt", "lte")}
+        return edge.FieldCondition(given.key, range=edge.RangeFloat(**limits))
+    if isinstance(given.match, models.MatchAny):
+        return edge.FieldCondition(given.key, match=edge.MatchAny(given.match.any))
+    return edge.FieldCondition(given.key, match=edge.MatchValue(given.match.value))
+
+
+def _record(found: Any) -> Any:
+    return SimpleNamespace(
+        id=str(found.id),
+        payload=found.payload,
+        vector=found.vector,
+        score=getattr(found, "score", 0.0),
+    )
