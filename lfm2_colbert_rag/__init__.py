@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .retriever.maintenance.purging import PurgeReceipt
     from .retriever.maintenance.recall import Recall
     from .retriever.options import IndexOptions
+    from .retriever.remote_facade import RemoteRetriever
     from .retriever.search.explanation import Explanation
     from .retriever.search.fusion_tuning import FusionReport
     from .retriever.search.plan import FusionPlan, SearchPlan
@@ -81,6 +82,7 @@ __all__ = [
     "PurgeReceipt",
     "QueryAdapter",
     "Recall",
+    "RemoteRetriever",
     "Retriever",
     "SearchPlan",
     "SearchSettings",
@@ -125,6 +127,7 @@ _HOME = {
     "MigrationStatus": ".retriever.maintenance.migration",
     "PurgeReceipt": ".retriever.maintenance.purging",
     "Recall": ".retriever.maintenance.recall",
+    "RemoteRetriever": ".retriever.remote_facade",
     "Retriever": ".retriever",
     "SearchPlan": ".retriever.search.plan",
     "SearchSettings": ".index.settings",

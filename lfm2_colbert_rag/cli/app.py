@@ -29,6 +29,7 @@ from .mcp import mcp
 from .optimize import optimize
 from .output import replace_what_cannot_be_written
 from .purge import purge
+from .push import pull, push
 from .restore import restore
 from .search import search
 from .serve import serve
@@ -68,6 +69,8 @@ for _command in (
     encode,
     export,
     import_,
+    push,
+    pull,
     export_model,
     warm,
     align,

@@ -7,14 +7,14 @@ from typing import Annotated
 import typer
 
 from ..errors import InputError
-from .options import IndexFolder, WhereOption, parse_where
+from .options import IndexPlace, WhereOption, parse_where
 from .output import count
 
 __all__ = ["delete"]
 
 
 def delete(
-    folder: IndexFolder,
+    folder: IndexPlace,
     ids: Annotated[
         list[str] | None,
         typer.Option("--id", metavar="ID", help="An id; may be repeated.", show_default=False),

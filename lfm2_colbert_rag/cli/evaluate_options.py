@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .options import read_place
+
 __all__ = [
     "AskedIndexOption",
     "CompareOption",
@@ -54,8 +56,10 @@ AskedIndexOption = Annotated[
     Path | None,
     typer.Option(
         "--index",
-        metavar="DIR",
-        help="Ask this index; otherwise the corpus is indexed for the time being.",
+        metavar="INDEX",
+        help="Ask this index, a folder or an address; otherwise the corpus is indexed for the time "
+        "being.",
+        parser=read_place,
         show_default=False,
     ),
 ]

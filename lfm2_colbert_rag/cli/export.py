@@ -6,14 +6,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from .options import IndexFolder, NewFolder
+from .options import IndexPlace, NewFolder
 from .output import count
 
 __all__ = ["export"]
 
 
 def export(
-    folder: IndexFolder,
+    folder: IndexPlace,
     into: NewFolder,
     dtype: Annotated[
         Literal["float16", "float32"], typer.Option("--dtype", help="Of the vectors.")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..cluster.address import is_address
 from ..errors import InputError
-from .options import ModelOption
+from .options import ModelOption, TargetPlace, may_be_index
 from .output import count, make_progress, note
 
 if TYPE_CHECKING:
@@ -25,15 +26,7 @@ def import_(
     dump: Annotated[
         Path, typer.Argument(metavar="DUMP", help="A file or a folder.", show_default=False)
     ],
-    into: Annotated[
-        Path,
-        typer.Option(
-            "--into",
-            metavar="DIR",
-            help="The folder of the index; made if it is not there.",
-            show_default=False,
-        ),
-    ],
+    into: TargetPlace,
     texts: Annotated[
         Path | None,
         typer.Option(
@@ -78,16 +71,16 @@ def import_(
     typer.echo(f"Imported {stored} from {dump} ({opened.kind}); {into} holds {held:,}.")
 
 
-def _load(outputs: Path, into: Path, model: str | None) -> None:
+def _load(outputs: Path, into: Path | str, model: str | None) -> None:
     """Add the outputs in a folder, under a progress bar."""
     from ..files.encoded.loading import count_passages, load_outputs
     from ..files.encoded.record import find_outputs, read_record
     from ..retriever import Retriever
-    from ..storage.store import Store
 
     first = read_record(next(find_outputs(outputs)))
     factor = None if first is None else first.recipe["pool_factor"]
-    options: IndexOptions = {} if Store.is_index(into) else {"pool_factor": factor}
+    known = may_be_index(into) and not is_address(into)
+    options: IndexOptions = {} if known else {"pool_factor": factor}
     with Retriever.open(into, model=model, **options) as retriever, make_progress() as progress:
         task = progress.add_task("Importing", total=count_passages(outputs))
         loaded = load_outputs(retriever, outputs, progress=partial(progress.advance, task))
@@ -112,9 +105,8 @@ def _open(into: Path, model: str | None, dump: Dump) -> Retriever:
     """Open the index; a new one is made only if the vectors have the width of its model's."""
     from ..encoder import load_encoder
     from ..retriever import Retriever
-    from ..storage.store import Store
 
-    if Store.is_index(into) or model is None:
+    if model is None or (may_be_index(into) and not is_address(into)):
         return Retriever.open(into, model=model)
     encoder = load_encoder(model)
     if encoder.dim != dump.dim:

@@ -20,6 +20,8 @@ from .options import (
     OverlapOption,
     PoolOption,
     StorageOption,
+    TargetPlace,
+    may_be_index,
 )
 from .output import count, make_progress, note
 from .reading import (
@@ -58,15 +60,7 @@ def index(
             show_default=False,
         ),
     ],
-    into: Annotated[
-        Path,
-        typer.Option(
-            "--into",
-            metavar="DIR",
-            help="The folder of the index; made if it is not there.",
-            show_default=False,
-        ),
-    ],
+    into: TargetPlace,
     model: ModelOption = None,
     prefix: Annotated[
         str,
@@ -126,22 +120,21 @@ def index(
     from ..files.encodings import named_encoding
     from ..files.kinds import readers
     from ..retriever import Retriever
-    from ..storage.store import Store
 
     if missing := next((one for one in paths if one != _DASH and not os.path.lexists(one)), None):
         raise typer.BadParameter(f"the path '{missing}' does not exist")
-    if model is None and not Store.is_index(into):
+    if model is None and not may_be_index(into):
         Retriever.open(into)  # refuses, before anything is read
     options = read_options(text_columns, id_column, delimiter, typed)
     chosen = readers(options)
     of_texts = None if encoding is None else named_encoding(encoding)
     with ExitStack() as stack:
-        sources = _find(paths, stack, prefix=prefix, kind=kind, target=into, kinds=chosen)
+        sources = _find(paths, stack, prefix=prefix, kind=kind, target=Path(into), kinds=chosen)
         corpus = stack.enter_context(
             Corpus(chosen, prefix=prefix.strip("/"), encoding=of_texts, strict=strict)
         )
         _read(corpus, sources)
-        if not len(corpus) and not (prune and not corpus.odd and Store.is_index(into)):
+        if not len(corpus) and not (prune and not corpus.odd and may_be_index(into)):
             _refuse_nothing(paths, sources, corpus, list(chosen))
         retriever = stack.enter_context(
             Retriever.open(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .._support.extras import require
-from .options import IndexFolder
+from .options import IndexPlace
 
 __all__ = ["mcp"]
 
 
-def mcp(folder: IndexFolder) -> None:
+def mcp(folder: IndexPlace) -> None:
     """Serve an index to agents over the Model Context Protocol, on stdin and stdout.
 
     Three tools, none of which changes anything: search, fetch and stats. An agent's settings name

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import IndexFolder, JsonFlag
+from .options import IndexPlace, JsonFlag
 from .output import echo_json, make_console, note
 from .stats import show_value
 
@@ -19,7 +19,7 @@ COMPARED = ("storage", "segments", "deleted", "bytes", "bytes_per_vector", "reca
 
 
 def optimize(
-    folder: IndexFolder,
+    folder: IndexPlace,
     reencode: Annotated[
         bool,
         typer.Option(

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import typer
 
+from ..cluster.address import is_address
 from ..types import Mode, Storage
 
 __all__ = [
     "BitsOption",
     "IndexFolder",
+    "IndexPlace",
     "JsonFlag",
     "LexicalOption",
     "ModeOption",
@@ -24,13 +26,43 @@ __all__ = [
     "QueryAdapterOption",
     "StorageOption",
     "TargetOption",
+    "TargetPlace",
     "WhereOption",
+    "may_be_index",
     "parse_where",
+    "read_place",
     "typed_text",
 ]
 
 IndexFolder = Annotated[
     Path, typer.Argument(metavar="DIR", help="The folder of an index.", show_default=False)
+]
+
+
+def read_place(text: str) -> Any:
+    """Return an address as it is written, and a folder as a path."""
+    return text if is_address(text) else Path(text)
+
+
+# Of a folder or an address: a path would lose one of the slashes of the latter.
+IndexPlace = Annotated[
+    Path,
+    typer.Argument(
+        metavar="INDEX",
+        help="The folder of an index, or its address, such as qdrant://host:6334/manuals.",
+        parser=read_place,
+        show_default=False,
+    ),
+]
+TargetPlace = Annotated[
+    Path,
+    typer.Option(
+        "--into",
+        metavar="INDEX",
+        help="The folder of the index, or its address; made if it is not there.",
+        parser=read_place,
+        show_default=False,
+    ),
 ]
 NewFolder = Annotated[
     Path, typer.Option("--into", metavar="DIR", help="A new folder.", show_default=False)
@@ -177,3 +209,10 @@ def parse_where(text: str | None) -> dict[str, Any] | None:
             f"--where '{_EXAMPLE}'"
         )
     return where
+
+
+def may_be_index(place: Path) -> bool:
+    """Tell whether there is an index; of an address nobody knows before it is opened."""
+    from ..storage.store import Store
+
+    return is_address(place) or Store.is_index(place)

@@ -10,7 +10,7 @@ import typer
 
 from ..types import public_metadata
 from .options import (
-    IndexFolder,
+    IndexPlace,
     JsonFlag,
     ModeOption,
     QueryAdapterOption,
@@ -33,7 +33,7 @@ SHOWN = 320  # characters of a passage in the table
 
 
 def search(
-    folder: IndexFolder,
+    folder: IndexPlace,
     question: Annotated[
         str, typer.Argument(help="Your question, in any language.", show_default=False)
     ],

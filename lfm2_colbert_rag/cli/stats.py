@@ -7,14 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from .options import IndexFolder, JsonFlag
+from .options import IndexPlace, JsonFlag
 from .output import byte_size, echo_json, make_console, plain
 
 __all__ = ["show_value", "stats"]
 
 
 def stats(
-    folder: IndexFolder,
+    folder: IndexPlace,
     measure: Annotated[
         bool, typer.Option("--measure", help="Measure the recall of a compressed index again.")
     ] = False,

@@ -414,17 +414,31 @@ class RemoteRetriever:
         texts = None if queries is None else check_queries(queries)
         return measure_recall(self._home, self._part, texts, sample)
 
-    def optimize(self, *, progress: ProgressLike = None) -> IndexStats:
+    def optimize(
+        self,
+        *,
+        reencode: bool = False,
+        forget_after: float = 3600.0,
+        progress: ProgressLike = None,
+    ) -> IndexStats:
         """Make what candidates are found by, where the index has outgrown comparing all.
 
         What else an engine optimizes, such as its segments and graphs, it does by itself.
 
         Args:
+            reencode: not here; load the texts under another name instead.
+            forget_after: has no effect: when what was deleted is removed is the engine's.
             progress: see :meth:`Retriever.add`; it counts windows.
 
         Raises:
+            ConfigError: texts are to be encoded again.
             ReadOnlyError: the index may only be read.
         """
+        if reencode:
+            raise ConfigError(
+                f"{_LOCAL}. Load the texts under another name, and let this one stand for it with "
+                "alias()."
+            )
         optimize(self._home, self._part, progress)
         return self.stats()
 
@@ -514,7 +528,11 @@ def open_at(
             "measure_recall()."
         )
     backend, more = backend_at(address)
-    home = open_remote(backend, model, options, read_only=read_only, shards=shards_of(more))
+    try:
+        home = open_remote(backend, model, options, read_only=read_only, shards=shards_of(more))
+    except BaseException:
+        backend.close()
+        raise
     again = (address, model, options, mode, query_adapter, read_only)
     return RemoteRetriever(
         home, mode=mode, query_adapter=query_adapter, reopen=lambda: (open_at, again)

@@ -68,19 +68,15 @@ def open_remote(
                 f"{name} is no option of {backend.name}: how vectors are kept is the engine's. "
                 "Leave it out."
             )
-    try:
-        found = read_settings(backend)
-        encoders = Encoders()
-        if found is None:
-            return _create(backend, model, options, encoders, read_only=read_only, shards=shards)
-        _require_same(backend, options, found)
-        if model is not None:
-            fingerprint = read_fingerprint(model)
-            require_model(backend, found, fingerprint)
-            encoders.give(model, fingerprint)
-    except BaseException:
-        backend.close()
-        raise
+    found = read_settings(backend)
+    encoders = Encoders()
+    if found is None:
+        return _create(backend, model, options, encoders, read_only=read_only, shards=shards)
+    _require_same(backend, options, found)
+    if model is not None:
+        fingerprint = read_fingerprint(model)
+        require_model(backend, found, fingerprint)
+        encoders.give(model, fingerprint)
     return RemoteHome(backend, found, encoders, read_only=read_only)
 
 

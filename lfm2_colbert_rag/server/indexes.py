@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..errors import IndexExistsError, IndexGoneError, IndexNotFoundError
+from .._support.regular import open_regular
+from ..cluster.address import is_address
+from ..errors import ConfigError, IndexExistsError, IndexGoneError, IndexNotFoundError
 from ..retriever.facade import Retriever
 from ..retriever.view import View
 from ..storage.layout import CATALOG
@@ -21,6 +23,7 @@ from .part import Part
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 _ENDING = ".index"
+_ADDRESS, _LONGEST = ".address", 4096
 _LISTED = 1.0  # seconds that a list of the folder counts
 _MISSED = 0.05  # and counts for a name that is not in it
 
@@ -42,7 +45,8 @@ class Shelf:
     never made into a path.
 
     Args:
-        folder: an index, or a folder of indexes, each in a folder ``name`` or ``name.index``.
+        folder: an index, or a folder of indexes, each in a folder ``name`` or ``name.index``, or in
+            an engine, the address of which a file ``name.address`` holds.
         most: how many are kept open.
         read_only: whether they are opened to be read only.
     """
@@ -156,7 +160,7 @@ class Shelf:
                 place = self._list(fresh=False).get(name)
                 if place is None:
                     raise IndexNotFoundError(f"there is no index {name!r}.")
-                opened.retriever = Retriever.open(place, read_only=self._read_only)
+                opened.retriever = Retriever.open(_place_of(place), read_only=self._read_only)
             return opened.retriever
 
     def _give_back(self, name: str, opened: _Opened) -> None:
@@ -188,6 +192,11 @@ class Shelf:
         except FileNotFoundError:
             return found
         for entry in entries:
+            if entry.name.endswith(_ADDRESS) and entry.is_file(follow_symlinks=False):
+                name = entry.name.removesuffix(_ADDRESS)
+                if _NAME.fullmatch(name):
+                    found.setdefault(name, Path(entry.path))
+                continue
             name = entry.name.removesuffix(_ENDING)
             if _NAME.fullmatch(name) and entry.is_dir(follow_symlinks=False):
                 path = Path(entry.path)
@@ -200,3 +209,18 @@ def name_of(folder: Path) -> str:
     """Return the name by which a folder that is an index is asked for."""
     name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.removesuffix(_ENDING).lower())
     return name.strip("-_")[:63] or "index"
+
+
+def _place_of(path: Path) -> Path | str:
+    """Return where an index lies: the folder itself, or the address that a file holds.
+
+    Raises:
+        ConfigError: the file holds no address.
+    """
+    if path.suffix != _ADDRESS:
+        return path
+    with open_regular(path) as file:
+        text = file.read(_LONGEST).decode("utf-8", "replace").strip()
+    if not is_address(text):
+        raise ConfigError(f"{path} holds no address, such as qdrant://host:6334/manuals.")
+    return text

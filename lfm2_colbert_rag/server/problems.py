@@ -54,6 +54,8 @@ _STATUS = {
     "index-busy": 503,
     "index-gone": 503,
     "index-unavailable": 503,
+    "remote-unavailable": 503,
+    "partial-write": 503,
     "audit-unavailable": 503,
     "key-file": 503,
     "retriever-closed": 503,

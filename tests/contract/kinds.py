@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -113,3 +117,40 @@ INDEXES = {
     "voted-4-numpy": Kind(_voting_in_numpy, 4, tolerance=0.12, complete=False),
     "voted-4-mixed": Kind(_voting, 4, every=2, tolerance=0.12, complete=False),
 }
+
+
+def _in_engine(segments: list[LiveSegment]) -> Index:
+    from benchmarks.harness.edge import EdgeClient
+
+    folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+    client = EdgeClient(Path(folder.name) / "engine")
+    return _remote(segments, client, folder)
+
+
+def _in_client(segments: list[LiveSegment]) -> Index:
+    from qdrant_client import QdrantClient
+
+    return _remote(segments, QdrantClient(":memory:"), None)
+
+
+def _remote(segments: list[LiveSegment], client: Any, kept: object) -> Index:
+    from lfm2_colbert_rag.cluster.qdrant import Connection, QdrantBackend
+
+    from .remote import RemoteIndex
+
+    local = kept is None
+    connection = Connection(lambda: client, "docs", local=local)
+    index = RemoteIndex(segments, QdrantBackend(connection, "docs", "docs"), DIM)
+    weakref.finalize(index, _discard, client, kept)
+    return index
+
+
+def _discard(client: Any, folder: Any) -> None:
+    client.close()
+    if folder is not None:
+        folder.cleanup()
+
+
+# An engine adds in another order: its scores differ in the last digits, and among equal ones too.
+if find_spec("qdrant_client") and find_spec("qdrant_edge"):
+    INDEXES |= {"qdrant-client": Kind(_in_client), "qdrant-engine": Kind(_in_engine)}

@@ -1,4 +1,4 @@
-"""What does the work: an index that is opened here, or one on a server."""
+"""What does the work: an index that is opened here, in a folder or an engine, or one on a server."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import inspect
 from collections.abc import Iterator, Sequence
 from typing import Any, TypeAlias, TypeVar
 
-from lfm2_colbert_rag import Client, Retriever
+from lfm2_colbert_rag import Client, RemoteRetriever, Retriever
 
 T = TypeVar("T")
 
-Core: TypeAlias = Retriever | Client
+Core: TypeAlias = Retriever | RemoteRetriever | Client
 
 
 def split_client_options(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -87,13 +87,18 @@ class TestOnServer(RetrieversIntegrationTests):
 
 
 class TestVectorStore(VectorStoreIntegrationTests):
-    @pytest.fixture(params=["in memory", "on disk", "on a server"])
+    @pytest.fixture(params=["in memory", "on disk", "on a server", "in an engine"])
     def vectorstore(self, request: pytest.FixtureRequest, tmp_path):
         if request.param == "in memory":
             store = LFM2ColBERTVectorStore.from_texts([], model="hash")
         elif request.param == "on a server":
             server = request.getfixturevalue("server")
             store = LFM2ColBERTVectorStore.connect(server.url, server.key, index=server.make())
+        elif request.param == "in an engine":
+            pytest.importorskip("qdrant_client", reason="needs the core's extra 'qdrant'")
+            store = LFM2ColBERTVectorStore.open(
+                f"qdrant+file://{tmp_path}/engine/docs", model="hash"
+            )
         else:
             store = LFM2ColBERTVectorStore.open(tmp_path / "standard", model="hash")
         yield store
