@@ -21,7 +21,7 @@ from .worker import Outcome, Worker
 if TYPE_CHECKING:
     from .job import Job
 
-__all__ = ["AUTO", "Cluster", "RayWorker", "encode_files", "encode_files_on_ray"]
+__all__ = ["AUTO", "Cluster", "RayWorker", "encode_files", "encode_files_on_ray", "outcome_of"]
 
 AUTO = "auto"
 """The address of the cluster that this machine belongs to."""
@@ -140,7 +140,7 @@ def encode_files_on_ray(
     )
     fingerprint = job.recipe()["fingerprint"]
     for row in found.iter_rows():
-        outcome = _outcome(job, sources[row["place"]], row)
+        outcome = outcome_of(job, sources[row["place"]], row)
         if outcome.record is not None:
             output = job.output(sources[row["place"]])
             require_same_model(output, outcome.record.recipe["fingerprint"], fingerprint)
@@ -175,7 +175,8 @@ def _room(ray: Any, needs: dict[str, int]) -> int:
     return room
 
 
-def _outcome(job: Job, source: SourceFile, row: dict[str, Any]) -> Outcome:
+def outcome_of(job: Job, source: SourceFile, row: dict[str, Any]) -> Outcome:
+    """Return what became of a file, of which a worker told a row."""
     odd = tuple(Odd(**one) for one in json.loads(row["odd"]))
     record = read_record(job.output(source)) if row["whole"] else None
     return Outcome(source.name, row["made"], record, odd)

@@ -9,11 +9,16 @@ from pathlib import Path
 import pytest
 
 from lfm2_colbert_rag import Retriever
-from lfm2_colbert_rag.errors import IndexMismatchError, InputError
+from lfm2_colbert_rag.errors import ConfigError, IndexMismatchError, InputError
 from lfm2_colbert_rag.files.encoded.job import Job
 from lfm2_colbert_rag.files.encoded.loading import load_outputs
 from lfm2_colbert_rag.files.encoded.record import find_outputs, read_record
-from lfm2_colbert_rag.files.encoded.running import encode_files
+from lfm2_colbert_rag.files.encoded.running import (
+    Cluster,
+    RayWorker,
+    encode_files,
+    outcome_of,
+)
 from lfm2_colbert_rag.files.kinds import READERS
 from lfm2_colbert_rag.files.walk import find_sources
 
@@ -164,3 +169,24 @@ def test_the_record_is_plain_json(docs: Path, tmp_path: Path) -> None:
     record = json.loads((tmp_path / "out/docs/readme.md.encoded/encoded.json").read_text("utf-8"))
     assert (record["source"], record["passages"]) == ("docs/readme.md", 1)
     assert record["recipe"]["reading"]["prefix"] == "wiki"
+
+
+def test_what_a_worker_of_a_cluster_tells_is_what_a_loop_tells(docs: Path, tmp_path: Path) -> None:
+    """All of it but Ray itself, which tests/ray runs."""
+    (docs / "torn.pdf").write_bytes(b"%PDF-1.7 torn")
+    files = find_sources([docs], READERS).files
+    plain = list(encode_files(Job("hash", tmp_path / "plain"), files))
+    job = Job("hash", tmp_path / "shared")
+    worker = RayWorker(job, files)
+    told = []
+    for place, source in enumerate(files):
+        batch = worker({"id": [place]})
+        row = {name: values[0] for name, values in batch.items()}
+        told.append(outcome_of(job, source, row))
+    assert told == plain
+    assert hashes(tmp_path / "shared") == hashes(tmp_path / "plain")
+
+
+def test_a_cluster_has_a_worker_at_least() -> None:
+    with pytest.raises(ConfigError, match="workers must be 1 or more, not 0"):
+        Cluster("auto", 0)
