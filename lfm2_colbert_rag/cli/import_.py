@@ -71,7 +71,7 @@ def import_(
     typer.echo(f"Imported {stored} from {dump} ({opened.kind}); {into} holds {held:,}.")
 
 
-def _load(outputs: Path, into: Path | str, model: str | None) -> None:
+def _load(outputs: Path, into: Path, model: str | None) -> None:
     """Add the outputs in a folder, under a progress bar."""
     from ..files.encoded.loading import count_passages, load_outputs
     from ..files.encoded.record import find_outputs, read_record
