@@ -85,8 +85,7 @@ def _mean(values: Sequence[float]) -> float:
     return round(float(np.mean(values)), 4)
 
 
-def percentiles(seconds: Sequence[float]) -> dict[str, float]:
-    """Return the least, the median and the slow end of times, in milliseconds."""
+def _times(seconds: Sequence[float]) -> dict[str, float]:
     return {f"p{q} ms": round(1000 * float(np.percentile(seconds, q)), 2) for q in (0, 50, 95)}
 
 
@@ -120,7 +119,7 @@ def measure(mixture: Mixture, folder: Path, scratch: Path, results: Results) -> 
     remote = RemoteRetriever(open_remote(backend, None, {}, read_only=True))
     table = Table("way", *GROUPS, "nDCG", "p50 ms")
     for name, found, seconds in ask_plans(remote, backend, texts):
-        told = figures(mixture.questions, found, truth) | percentiles(seconds)
+        told = figures(mixture.questions, found, truth) | _times(seconds)
         results.put(name, told)
         say(name, str(told))
         table.add_row(
@@ -136,8 +135,8 @@ def measure(mixture: Mixture, folder: Path, scratch: Path, results: Results) -> 
         remote.search(text, K, mode="late", query_adapter="none")
         whole.append(time.perf_counter() - begun)
         ours.append(whole[-1] - client.seconds)
-    results.put("a search", {"all": percentiles(whole), "without the engine": percentiles(ours)})
-    say("a search", f"{percentiles(whole)}, without the engine {percentiles(ours)}")
+    results.put("a search", {"all": _times(whole), "without the engine": _times(ours)})
+    say("a search", f"{_times(whole)}, without the engine {_times(ours)}")
     Console().print(table)
     remote.close()
 

@@ -7,7 +7,6 @@ starts them as ``nobody``, in folders that belong to it.
 from __future__ import annotations
 
 import os
-import pwd
 import shutil
 import signal
 import socket
@@ -37,6 +36,8 @@ def _as_nobody() -> dict[str, Any]:
         pytest.skip("needs a system with users")
     if os.geteuid() != 0:
         return {}
+    import pwd  # which only systems with users have
+
     with suppress(KeyError):
         entry = pwd.getpwnam(USER)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
