@@ -39,6 +39,8 @@ class PostgresBackend:
         collection: the index's name, or an alias of it.
     """
 
+    indexes_all = True
+
     def __init__(self, connections: Connections, collection: str) -> None:
         self.name = connections.name
         self._connections, self._collection = connections, collection

@@ -86,7 +86,7 @@ def _by_maxsim(connection: Any, plan: Plan) -> Iterator[tuple[UUID, float]]:
         rows += f" ORDER BY {f'({distance}) + 0' if plan.exact else distance} LIMIT %(limit)s"
         cursor = connection.cursor(binary=True)
     else:
-        cursor = connection.cursor(name="ranking")
+        cursor = connection.cursor(name="ranking", binary=True)
         cursor.itersize = _AT_ONCE
     with cursor:
         cursor.execute(rows, parameters)

@@ -278,7 +278,7 @@ def test_nobody_listens():
         PostgresBackend.at(address).exists()
 
 
-def test_it_answers_as_a_folder_does(fleet, tmp_path):
+def test_it_answers_as_a_folder_does(fleet, tmp_path, caplog):
     """The whole way: the same passages, ids and filters, in one folder and on two servers."""
     local = Retriever.open(tmp_path / "an.index", model="hash")
     with local, Retriever.open(fleet.address(), model="hash") as remote:
@@ -294,3 +294,4 @@ def test_it_answers_as_a_folder_does(fleet, tmp_path):
                 )
         assert remote.delete(where={"lang": {"$in": ["en", "de"]}}) == 3
         assert sorted(one.id for one in remote.passages()) == ["linge", "reinicio"]
+    assert not [one for one in caplog.records if "has no index" in one.message]
