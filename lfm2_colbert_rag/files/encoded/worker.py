@@ -10,6 +10,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from ..._support.regular import open_regular
 from ..._support.token_vectors import check_window, no_vectors
 from ...retriever.ingest.passage_encoder import TEXTS
 from ...storage.atomic import refusals
@@ -154,7 +155,7 @@ class Worker:
 
 def _sha256(path: Path) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    with open_regular(path.resolve()) as file:  # a FIFO would be waited for
         while chunk := file.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
