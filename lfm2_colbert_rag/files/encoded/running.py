@@ -130,7 +130,8 @@ def encode_files_on_ray(
     needs = {"num_cpus": job.threads or 1, "num_gpus": 1 if job.device == "cuda" else 0}
     most = cluster.workers or _room(ray, needs)
     # A block is what a machine is given at a time, and gives back as a whole: one file.
-    places = data.range(len(sources), override_num_blocks=len(sources))
+    items = [{"id": place} for place in range(len(sources))]
+    places = data.from_items(items, override_num_blocks=len(items))
     found = places.map_batches(
         RayWorker,
         fn_constructor_args=(job, list(sources)),
