@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import psycopg
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +66,8 @@ _LANGUAGES = st.sampled_from(["und", "de", "en"])
 @pytest.fixture(scope="module")
 def table(fleet):
     """Return a connection that sees an empty table of points."""
+    import psycopg
+
     with psycopg.connect(
         host="127.0.0.1", port=fleet.first.port, user="postgres", dbname="postgres",
         autocommit=True,
