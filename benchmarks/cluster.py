@@ -22,8 +22,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from lfm2_colbert_rag import Retriever
 from lfm2_colbert_rag.cluster.plan import ALL, Plan
@@ -117,17 +115,10 @@ def measure(mixture: Mixture, folder: Path, scratch: Path, results: Results) -> 
         exact = local.rank_many(texts, K, mode="late", query_adapter="none")
     truth = [[id for id, _ in one] for one in exact]
     remote = RemoteRetriever(open_remote(backend, None, {}, read_only=True))
-    table = Table("way", *GROUPS, "nDCG", "p50 ms")
     for name, found, seconds in ask_plans(remote, backend, texts):
         told = figures(mixture.questions, found, truth) | _times(seconds)
         results.put(name, told)
         say(name, str(told))
-        table.add_row(
-            name,
-            *(f"{told[one]['recall@10']:.3f}" for one in GROUPS),
-            " ".join(f"{told[one]['nDCG@10']:.3f}" for one in GROUPS),
-            f"{told['p50 ms']:.1f}",
-        )
     whole, ours = [], []
     for text in texts:
         remote.encoder.encode_query([text])  # what comes next finds it in the cache
@@ -137,7 +128,6 @@ def measure(mixture: Mixture, folder: Path, scratch: Path, results: Results) -> 
         ours.append(whole[-1] - client.seconds)
     results.put("a search", {"all": _times(whole), "without the engine": _times(ours)})
     say("a search", f"{_times(whole)}, without the engine {_times(ours)}")
-    Console().print(table)
     remote.close()
 
 

@@ -8,7 +8,7 @@ import json
 import pytest
 from typer.testing import CliRunner
 
-from lfm2_colbert_rag import Retriever
+from lfm2_colbert_rag import Passage, Retriever
 from lfm2_colbert_rag.cli.app import app
 from lfm2_colbert_rag.errors import ConfigError
 from lfm2_colbert_rag.evaluation import Dataset, evaluate
@@ -84,7 +84,8 @@ def test_agents_ask_it(address):
 
 
 def test_it_is_evaluated(address):
-    dataset = Dataset("own", {"q": "reset key of the router"}, {"q": {"reset": 1}}, CORPUS)
+    corpus = [Passage(id, text) for id, text in CORPUS.items()]
+    dataset = Dataset(corpus, {"q": "reset key of the router"}, {"q": {"reset": 1}})
     with Retriever.open(address, model="hash") as made:
         evaluation = evaluate(dataset, fill(made), modes=["late", "hybrid"])
     assert evaluation.mean("nDCG@10") == 1.0

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ...errors import ConfigError, IndexExistsError
+from ...errors import ConfigError, IndexExistsError, ServerAnswerError
 from ...filters import Path
 from ..address import Address
 from ..fields import field_key
@@ -81,7 +81,7 @@ class QdrantBackend:
         """See :meth:`~..backend.Backend.create`."""
         if not self.exists():
             options = collection_options(models(), settings, self._replication)
-            self._connection.ask(lambda c: c.create_collection(self._collection, **options))
+            self._make(self._collection, options)
         m = models()
         for key, schema in (
             (ID, m.KeywordIndexParams(type="keyword")),
@@ -215,9 +215,7 @@ class QdrantBackend:
         m, side = models(), self._collection + SIDE
         if not self._connection.ask(lambda c: c.collection_exists(side)):
             copies = {} if self._replication is None else {"replication_factor": self._replication}
-            self._connection.ask(
-                lambda c: c.create_collection(side, vectors_config={}, shard_number=1, **copies)
-            )
+            self._make(side, {"vectors_config": {}, "shard_number": 1, **copies})
         for chunk in reversed(chunks):  # the first, which names their number, last
             values = chunk._asdict() | {"data": b64encode(chunk.data).decode("ascii")}
             point = m.PointStruct(id=str(Key(name, chunk.part).uuid), vector={}, payload=values)
@@ -250,6 +248,14 @@ class QdrantBackend:
     def close(self) -> None:
         """See :meth:`~..backend.Backend.close`."""
         self._connection.close()
+
+    def _make(self, collection: str, options: dict[str, Any]) -> None:
+        """Make a collection; that it is there already, by whomever, is as good."""
+        try:
+            self._connection.ask(lambda c: c.create_collection(collection, **options))
+        except ServerAnswerError:
+            if not self._connection.ask(lambda c: c.collection_exists(collection)):
+                raise
 
     def _drop(self, collection: str) -> None:
         if self._connection.ask(lambda c: c.collection_exists(collection)):

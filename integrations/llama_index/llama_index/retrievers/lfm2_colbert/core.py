@@ -1,4 +1,4 @@
-"""What does the work: an index that is opened here, in a folder or an engine, or one on a server."""
+"""What does the work: an index in a folder, in an engine, or on a server."""
 
 from __future__ import annotations
 
