@@ -111,7 +111,7 @@ class EdgeClient:
         return [SimpleNamespace(points=self._query(name, one)) for one in requests]
 
     def _query(self, name: str, asked: models.QueryRequest) -> list[Any]:
-        params = edge.SearchParams(exact=True) if asked.params is not None else None
+        params = _params(asked.params)
         found = self._shards[name].query(
             edge.QueryRequest(
                 limit=asked.limit,
@@ -220,6 +220,13 @@ def _filter(given: models.Filter | None) -> edge.Filter | None:
         for name in ("must", "should", "must_not")
     }
     return edge.Filter(**parts)
+
+
+def _params(given: models.SearchParams | None) -> edge.SearchParams | None:
+    if given is None:
+        return None
+    terms = None if given.idf is None else edge.IdfParams(_filter(given.idf.corpus))
+    return edge.SearchParams(exact=bool(given.exact), idf=terms)
 
 
 def _listed(given: Any) -> list[Any]:

@@ -72,7 +72,8 @@ class Plan:
 
     Attributes:
         vector: what ranks: ``"colbert"`` by MaxSim, ``"words"`` by the sum of products, each times
-            how rare the term is in the whole collection, ``ln(1 + (N - n + .5) / (n + .5))``.
+            how rare the term is, ``ln(1 + (N - n + .5) / (n + .5))``: among the selected owner's
+            passages, or in the whole collection where there is none.
         query: ``(n, dim)``, or sparse.
         limit: how many points at most, best first.
         candidates: of which only these are ranked; every selected point where there are none.

@@ -69,7 +69,7 @@ class RemoteRetriever:
         self._home, self._reopen = home, reopen
         make = partial(RemotePart, home, mode=mode, query_adapter=query_adapter)
         self._part = make(Scope.of_all())
-        self._views = Views(make)
+        self._views = Views(partial(make, is_view=True))
 
     @property
     def path(self) -> Path | None:

@@ -204,6 +204,12 @@ def test_tenants_see_their_own(remote):
     assert acme.explain("key", "page").matches
     assert acme.stats().passages == 1
     assert acme.search("key", 1, diversity=0.3)[0].id == "page"
+    alone = [hit.score for hit in acme.search("acme key", mode="lexical")]
+    beta.add([f"acme {number}" for number in range(9)])
+    assert [hit.score for hit in acme.search("acme key", mode="lexical")] == pytest.approx(alone)
+    assert beta.delete(where={"n": {"$exists": False}}) == 9
+    with pytest.raises(ConfigError, match="not a file"):
+        remote.view_of_all().search("key", query_adapter="some.file")
     assert acme.delete(all=True) == 1
     assert (len(acme), len(beta), len(remote)) == (0, 1, 2)
     only = remote.view_of_all(where={"n": 1})

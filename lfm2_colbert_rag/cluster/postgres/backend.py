@@ -230,24 +230,24 @@ class PostgresBackend:
             return self._connections.on_each(call)
 
     def _rarities(self, plans: Sequence[Plan]) -> list[Rarity]:
-        terms = {
-            term
-            for plan in plans
-            if plan.vector == "words" and isinstance(plan.query, Sparse)
-            for term in plan.query.ids.tolist()
-        }
-        if not terms:
-            return [{} for _ in plans]
+        """Return how much the terms of each plan count, where it has any."""
+        asked: dict[str | None, set[int]] = defaultdict(set)
+        for plan in plans:
+            if plan.vector == "words" and isinstance(plan.query, Sparse):
+                asked[plan.selection.owner].update(plan.query.ids.tolist())
+        known = {owner: self._rarity(sorted(terms), owner) for owner, terms in asked.items()}
+        return [known.get(plan.selection.owner, {}) for plan in plans]
+
+    def _rarity(self, terms: list[int], owner: str | None) -> Rarity:
         counts: Counter[int] = Counter()
         passages = 0
-        for number, having in self._each(lambda _, c: count_terms(c, sorted(terms))):
+        for number, having in self._each(lambda _, c: count_terms(c, terms, owner)):
             passages += number
             counts.update(having)
-        rarity = {
+        return {
             term: math.log(1 + (passages - have + 0.5) / (have + 0.5))
             for term, have in counts.items()
         }
-        return [rarity for _ in plans]
 
 
 def _rows(connection: Any, query: str, parameters: dict[str, Any]) -> list[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 from ...errors import ConfigError
 from ...index.array_types import FloatArray
 from ...index.maxsim import score_block
-from ..plan import FoundPoint, Plan
+from ..plan import FoundPoint, Plan, Selection
 from ..points import Sparse
 from .filters import selected
 from .rows import literal, read, shown
@@ -56,15 +56,26 @@ def rank(connection: Any, plan: Plan, rarity: Rarity) -> list[FoundPoint]:
     return sorted(found, key=lambda one: -one.score)
 
 
-def count_terms(connection: Any, terms: list[int]) -> tuple[int, dict[int, int]]:
-    """Return how many passages a server has, and how many of them have each term."""
+def count_terms(connection: Any, terms: list[int], owner: str | None) -> tuple[int, dict[int, int]]:
+    """Return how many passages a server has, and how many of them have each term.
+
+    Args:
+        connection: to the server.
+        terms: their numbers.
+        owner: passages of this tenant only, who learns nothing of others; None for all.
+    """
+    parameters: dict[str, Any] = {"terms": terms}
+    where = selected(Selection(owner=owner, heads=True), parameters)
+    having = "" if owner is None else f"JOIN points USING (uuid) WHERE {where} AND"
     with reading(connection):
-        (passages,) = connection.execute("SELECT count(*) FROM points WHERE w = 0").fetchone()
+        passages = connection.execute(f"SELECT count(*) FROM points WHERE {where}", parameters)
+        (number,) = passages.fetchone()
         found = connection.execute(
-            "SELECT term, count(*) FROM words WHERE term = ANY(%s::bigint[]) GROUP BY term",
-            (terms,),
+            f"SELECT term, count(*) FROM words {having or 'WHERE'} "
+            "term = ANY(%(terms)s::bigint[]) GROUP BY term",
+            parameters,
         )
-        return int(passages), {int(term): int(number) for term, number in found}
+        return int(number), {int(term): int(number) for term, number in found}
 
 
 def _order(scored: tuple[UUID, float]) -> tuple[float, bytes]:

@@ -277,7 +277,8 @@ class QdrantBackend:
 def _request(plan: Plan, local: bool) -> Any:
     """Return a plan as a request of Qdrant; a client without a server is always exact."""
     m, where = models(), selected(plan.selection)
-    params = m.SearchParams(exact=True) if plan.exact and not local else None
+    exact, terms = plan.exact and not local, _population(m, plan)
+    params = m.SearchParams(exact=exact, idf=terms) if exact or terms else None
     candidates = [
         m.Prefetch(
             query=_vector(m, one.query),
@@ -299,6 +300,13 @@ def _request(plan: Plan, local: bool) -> Any:
         with_payload=list(payload.SHOWN),
         with_vector=list(plan.fetch) or False,
     )
+
+
+def _population(m: Any, plan: Plan) -> Any:
+    """Return among which passages terms are rare or not: a tenant learns nothing of others."""
+    if plan.vector != "words" or plan.selection.owner is None:
+        return None
+    return m.IdfCorpusParams(corpus=selected(Selection(owner=plan.selection.owner, heads=True)))
 
 
 def _vector(m: Any, query: Candidates | Sparse | Any) -> Any:

@@ -52,6 +52,7 @@ class RemotePart:
         scope: what of it is seen.
         mode: how to search unless told otherwise; None: as the index can.
         query_adapter: see ``Retriever.open``.
+        is_view: whether it is for somebody who may do no more than views can.
 
     Attributes:
         reader: reads it.
@@ -65,9 +66,11 @@ class RemotePart:
         scope: Scope,
         mode: Mode | None = None,
         query_adapter: QueryAdapterLike | None = None,
+        *,
+        is_view: bool = False,
     ) -> None:
         self._home, self._scope, self._mode = home, scope, mode
-        self._is_view = scope.tenant is not None or not scope.is_whole
+        self._is_view = is_view
         self._limits = LIMITS_OF_VIEWS if self._is_view else LIMITS
         self.reader = RemoteReader(home, scope)
         party = f"{home.name}{SEPARATOR}{scope.tenant}" if self._is_view else None
