@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from ...errors import IndexExistsError, IndexNotFoundError
+from ...errors import IndexNotFoundError
 from ...filters import Path
 from ..address import Address
 from ..plan import Counts, FoundPoint, Named, Plan, Selection
@@ -18,17 +18,12 @@ from ..side import Chunk
 from .connection import Connections
 from .filters import selected
 from .ranking import Rarity, count_terms, rank
-from .rows import WRITTEN, read, shown, written
-from .schema import ALIASES, create_tables, drop_tables, require_layout, resolve, schema_exists
+from .rows import read, shown
+from .schema import create_tables, drop_tables, require_layout, resolve
 from .servers import Servers
+from .writing import stand_for, write_points, write_side
 
 __all__ = ["PostgresBackend"]
-
-_UPSERT = (
-    f"INSERT INTO points ({', '.join(WRITTEN)}) VALUES ({', '.join(['%s'] * len(WRITTEN))}) "
-    "ON CONFLICT (uuid) DO UPDATE SET "
-    + ", ".join(f"{name} = excluded.{name}" for name in WRITTEN[1:])
-)
 
 
 class PostgresBackend:
@@ -87,7 +82,7 @@ class PostgresBackend:
         for point in points:
             parts[self._connections.servers.shard_of(point.key.id)].append(point)
         self._connections.on_each(
-            lambda shard, connection: _write(connection, parts[shard]), sorted(parts)
+            lambda shard, connection: write_points(connection, parts[shard]), sorted(parts)
         )
 
     def delete(self, selection: Selection) -> None:
@@ -183,12 +178,12 @@ class PostgresBackend:
     def write_side(self, name: str, chunks: Sequence[Chunk]) -> None:
         """See :meth:`~..backend.Backend.write_side`."""
         self._require()
-        self._connections.on(0, lambda c: _write_side(c, name, chunks))
+        self._connections.on(0, lambda c: write_side(c, name, chunks))
 
     def alias(self, name: str) -> None:
         """See :meth:`~..backend.Backend.alias`."""
         collection = self._require()
-        self._connections.on(0, lambda c: _stand_for(c, name, collection))
+        self._connections.on(0, lambda c: stand_for(c, name, collection))
 
     def drop(self) -> None:
         """See :meth:`~..backend.Backend.drop`."""
@@ -253,44 +248,3 @@ class PostgresBackend:
 def _rows(connection: Any, query: str, parameters: dict[str, Any]) -> list[Any]:
     found: list[Any] = connection.cursor(binary=True).execute(query, parameters).fetchall()
     return found
-
-
-def _write(connection: Any, points: Sequence[Point]) -> None:
-    """Write the points of a server in one transaction, in one order, so that none waits in turn."""
-    ordered = sorted(points, key=lambda point: point.key.uuid.bytes)
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.executemany(_UPSERT, [written(point) for point in ordered])
-        heads = [one for one in ordered if one.is_head]
-        cursor.execute("DELETE FROM words WHERE uuid = ANY(%s)", ([one.key.uuid for one in heads],))
-        with cursor.copy("COPY words (term, weight, uuid) FROM STDIN") as copy:
-            for point in heads:
-                terms = point.vectors.words
-                if terms is not None:
-                    uuid = point.key.uuid
-                    for term, weight in zip(
-                        terms.ids.tolist(), terms.weights.tolist(), strict=True
-                    ):
-                        copy.write_row((term, weight, uuid))
-
-
-def _write_side(connection: Any, name: str, chunks: Sequence[Chunk]) -> None:
-    with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute("DELETE FROM side WHERE name = %s", (name,))
-        cursor.executemany(
-            "INSERT INTO side (name, part, parts, digest, data) VALUES (%s, %s, %s, %s, %s) "
-            "ON CONFLICT (name, part) DO UPDATE SET parts = excluded.parts, "
-            "digest = excluded.digest, data = excluded.data",
-            [(name, one.part, one.parts, one.digest, one.data) for one in chunks],
-        )
-
-
-def _stand_for(connection: Any, alias: str, collection: str) -> None:
-    if schema_exists(connection, alias):
-        raise IndexExistsError(f"there is an index {alias!r} itself; an alias needs another name.")
-    with connection.transaction():
-        connection.execute(ALIASES)
-        connection.execute(
-            "INSERT INTO lfm2.aliases VALUES (%s, %s) "
-            "ON CONFLICT (alias) DO UPDATE SET collection = excluded.collection",
-            (alias, collection),
-        )

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from lfm2_colbert_rag.cluster.plan import Selection
 from lfm2_colbert_rag.cluster.points import SEPARATOR, Point
 from lfm2_colbert_rag.cluster.points import Key as PointKey
-from lfm2_colbert_rag.cluster.postgres.backend import _UPSERT
 from lfm2_colbert_rag.cluster.postgres.filters import selected
 from lfm2_colbert_rag.cluster.postgres.rows import written
 from lfm2_colbert_rag.cluster.postgres.schema import PREFIX, create_tables
+from lfm2_colbert_rag.cluster.postgres.writing import UPSERT
 from lfm2_colbert_rag.filters import matches, parse_where
 from lfm2_colbert_rag.filters.tree import Comparison, id_after
 
@@ -83,7 +83,7 @@ def holding(connection, node, metadata, id, language) -> bool:
     parameters: dict[str, object] = {}
     where = selected(Selection(node), parameters)
     with connection.transaction(force_rollback=True):
-        connection.execute(_UPSERT, written(point))
+        connection.execute(UPSERT, written(point))
         (found,) = connection.execute(f"SELECT {where} FROM points", parameters).fetchone()
     assert found is not None, "SQL that is never NULL"
     return bool(found)
