@@ -48,6 +48,11 @@ class EdgeClient:
             shard.close()
         self._shards = {}
 
+    def _shard(self, name: str) -> edge.EdgeShard:
+        if name not in self._shards:
+            raise ValueError(f"Collection {name} not found")  # as the client without a server says
+        return self._shards[name]
+
     def optimize(self) -> None:
         """Build graphs, as a server does by itself."""
         for shard in self._shards.values():
@@ -90,7 +95,7 @@ class EdgeClient:
             "float": edge.FloatIndexParams,
         }
         made = kinds[str(schema.type.value if hasattr(schema.type, "value") else schema.type)]()
-        self._shards[name].update(edge.UpdateOperation.create_field_index(key, made))
+        self._shard(name).update(edge.UpdateOperation.create_field_index(key, made))
 
     def upsert(self, name: str, points: Sequence[models.PointStruct], **_: Any) -> None:
         made = [
@@ -101,18 +106,18 @@ class EdgeClient:
             )
             for one in points
         ]
-        self._shards[name].update(edge.UpdateOperation.upsert_points(made))
+        self._shard(name).update(edge.UpdateOperation.upsert_points(made))
 
     def delete(self, name: str, selector: models.FilterSelector, **_: Any) -> None:
         which = _filter(selector.filter)
-        self._shards[name].update(edge.UpdateOperation.delete_points_by_filter(which))
+        self._shard(name).update(edge.UpdateOperation.delete_points_by_filter(which))
 
     def query_batch_points(self, name: str, requests: Sequence[Any], **_: Any) -> list[Any]:
         return [SimpleNamespace(points=self._query(name, one)) for one in requests]
 
     def _query(self, name: str, asked: models.QueryRequest) -> list[Any]:
         params = _params(asked.params)
-        found = self._shards[name].query(
+        found = self._shard(name).query(
             edge.QueryRequest(
                 limit=asked.limit,
                 query=edge.Query.Nearest(_vector(asked.query), asked.using),
@@ -141,7 +146,7 @@ class EdgeClient:
         with_vectors: Any = False,
         **_: Any,
     ) -> list[Any]:
-        found = self._shards[name].retrieve(list(ids), with_payload, with_vectors)
+        found = self._shard(name).retrieve(list(ids), with_payload, with_vectors)
         return [_record(one) for one in found]
 
     def scroll(
@@ -158,16 +163,16 @@ class EdgeClient:
         asked = edge.ScrollRequest(
             offset, limit, _filter(scroll_filter), with_payload, with_vectors
         )
-        found, following = self._shards[name].scroll(asked)
+        found, following = self._shard(name).scroll(asked)
         return [_record(one) for one in found], following
 
     def count(self, name: str, *, count_filter: Any, exact: bool) -> Any:
-        found = self._shards[name].count(edge.CountRequest(exact, _filter(count_filter)))
+        found = self._shard(name).count(edge.CountRequest(exact, _filter(count_filter)))
         return SimpleNamespace(count=found)
 
     def facet(self, name: str, key: str, *, facet_filter: Any, limit: int, exact: bool) -> Any:
         asked = edge.FacetRequest(key, limit, exact, _filter(facet_filter))
-        return self._shards[name].facet(asked)
+        return self._shard(name).facet(asked)
 
 
 class TimedClient(EdgeClient):

@@ -21,7 +21,7 @@ from lfm2_colbert_rag.errors import (
 from lfm2_colbert_rag.testing import HashEncoder
 
 from ..conftest import CORPUS, fill
-from .engines import make_backend, opened
+from .engines import make_backend, make_client, opened
 
 LONG = " ".join(f"word{number}" for number in range(700)) + " needle in the hay"
 QUERIES = ("reset key of the router", "When does the library open?", "Kaffeemaschine entkalken")
@@ -260,6 +260,22 @@ def test_an_index_without_terms(backend):
     assert remote.search("router", 1)
     with pytest.raises(ConfigError, match="late"):
         remote.search("router", mode="lexical")
+
+
+def test_another_index_takes_over_a_name(tmp_path):
+    """Qdrant's engine in process has no aliases; its client without a server has."""
+    client = make_client("client", tmp_path)
+    one = opened(make_backend(client, name="docs-1"))
+    fill(one).alias("docs")
+    other = opened(make_backend(client, name="docs-2"), "hash:1")
+    other.add(["the new one"])
+    assert len(opened(make_backend(client, name="docs"), None)) == 5
+    other.alias("docs")
+    served = opened(make_backend(client, name="docs"), None)
+    assert (len(served), served.model) == (1, "hash:1")
+    with pytest.raises(IndexExistsError, match="itself"):
+        other.alias("docs-1")
+    client.close()
 
 
 def test_closed_is_closed(remote):

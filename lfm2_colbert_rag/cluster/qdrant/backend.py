@@ -6,19 +6,18 @@ from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from ...errors import ConfigError, IndexExistsError, ServerAnswerError
+from ...errors import ConfigError, IndexExistsError, IndexNotFoundError, ServerAnswerError
 from ...filters import Path
 from ..address import Address
 from ..fields import field_key
-from ..plan import Candidates, Counts, FoundPoint, Named, Plan, Selection
-from ..points import Key, Point, Sparse
+from ..plan import Counts, FoundPoint, Named, Plan, Selection
+from ..points import Key, Point
 from ..settings import ClusterSettings
 from ..side import Chunk
 from . import payload
 from .connection import Connecting, Connection
 from .filters import ID, LANGUAGE, NUMBERS, OTHERS, OWNER, REV, STRINGS, WINDOW, models, selected
+from .requests import request
 from .schema import collection_options
 
 SIDE = "__lfm2"
@@ -106,7 +105,7 @@ class QdrantBackend:
 
     def search(self, plans: Sequence[Plan]) -> list[list[FoundPoint]]:
         """See :meth:`~..backend.Backend.search`."""
-        requests = [_request(plan, self._connection.local) for plan in plans]
+        requests = [request(plan, self._connection.local) for plan in plans]
         answers = self._connection.ask(
             lambda c: c.query_batch_points(self._collection, requests, **self._reading)
         )
@@ -185,8 +184,6 @@ class QdrantBackend:
 
     def read_side(self, name: str) -> list[Chunk]:
         """See :meth:`~..backend.Backend.read_side`."""
-        if not self._connection.ask(lambda c: c.collection_exists(self._collection + SIDE)):
-            return []
         chunks: list[Chunk] = []
         while not chunks or len(chunks) < chunks[0].parts:
             first = len(chunks)
@@ -199,7 +196,10 @@ class QdrantBackend:
 
     def _side_part(self, name: str, parts: range) -> list[Chunk]:
         ids = [str(Key(name, part).uuid) for part in parts]
-        found = self._connection.ask(lambda c: c.retrieve(self._collection + SIDE, ids))
+        try:  # an alias exists in some ways of asking, and not in others
+            found = self._connection.ask(lambda c: c.retrieve(self._collection + SIDE, ids))
+        except IndexNotFoundError:
+            return []
         return [
             Chunk(
                 int(one.payload["part"]),
@@ -272,47 +272,6 @@ class QdrantBackend:
         self._connection.ask(
             lambda c: c.create_payload_index(self._collection, key, schema, wait=True)
         )
-
-
-def _request(plan: Plan, local: bool) -> Any:
-    """Return a plan as a request of Qdrant; a client without a server is always exact."""
-    m, where = models(), selected(plan.selection)
-    exact, terms = plan.exact and not local, _population(m, plan)
-    params = m.SearchParams(exact=exact, idf=terms) if exact or terms else None
-    candidates = [
-        m.Prefetch(
-            query=_vector(m, one.query),
-            using=one.vector,
-            limit=one.limit,
-            filter=where,
-            params=params,
-        )
-        for one in plan.candidates
-    ]
-    return m.QueryRequest(
-        query=_vector(m, plan.query),
-        using=plan.vector,
-        prefetch=candidates or None,
-        # What was prefetched matches; to ask again would only cost.
-        filter=None if candidates else where,
-        params=params,
-        limit=plan.limit,
-        with_payload=list(payload.SHOWN),
-        with_vector=list(plan.fetch) or False,
-    )
-
-
-def _population(m: Any, plan: Plan) -> Any:
-    """Return among which passages terms are rare or not: a tenant learns nothing of others."""
-    if plan.vector != "words" or plan.selection.owner is None:
-        return None
-    return m.IdfCorpusParams(corpus=selected(Selection(owner=plan.selection.owner, heads=True)))
-
-
-def _vector(m: Any, query: Candidates | Sparse | Any) -> Any:
-    if isinstance(query, Sparse):
-        return payload.sparse(m, query)
-    return np.asarray(query, np.float32).tolist()
 
 
 def _ordering() -> Any:

@@ -8,7 +8,7 @@ import pytest
 
 from lfm2_colbert_rag import Passage, Retriever
 from lfm2_colbert_rag.errors import ConfigError, InputError, StorageFullError
-from lfm2_colbert_rag.retriever.ingest import ingestor as adding_module
+from lfm2_colbert_rag.retriever.ingest import streams as adding_module
 from lfm2_colbert_rag.storage.store import Store
 from lfm2_colbert_rag.testing import HashEncoder
 
