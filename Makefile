@@ -81,6 +81,11 @@ test-windows-rules: install-dev
 test-browser: $(VENV)-browser/.installed
 	$(VENV)-browser/bin/python -m pytest -q tests/browser
 
+# Two machines of a Ray cluster on this one, of which the second is killed.
+.PHONY: test-ray
+test-ray: $(VENV)-ray/.installed
+	$(VENV)-ray/bin/python -m pytest -q tests/ray
+
 # What users get without extras: no torch anywhere.
 COMMANDS := adapt align commands demo index keys optimize
 BASE := $(COMMANDS:%=tests/cli/test_%.py) tests/retriever/test_facade.py tests/project/test_install.py \
@@ -267,6 +272,11 @@ $(VENV)-browser/.installed: tests/browser/requirements.txt pyproject.toml | $(UV
 	    -e integrations/llama_index
 	touch $@
 
+$(VENV)-ray/.installed: tests/ray/requirements.txt pyproject.toml | $(UV)
+	$(PYTHON) -m venv $(VENV)-ray
+	$(call into,$(VENV)-ray) -r $< -e ".[ray]"
+	touch $@
+
 $(VENV)-uv/.installed:
 	$(PYTHON) -m venv $(VENV)-uv
 	$(VENV)-uv/bin/$(INSTALL) uv
@@ -294,5 +304,5 @@ $(VENV)-docs/.installed: docs/requirements.txt | $(UV)
 
 clean:
 	rm -rf $(VENV) $(VENV)-base $(VENV)-browser $(VENV)-build $(VENV)-dist $(VENV)-docs \
-	    $(VENV)-minimum $(MINIMUM) $(VENV)-uv $(VENV)-agreement-* $(VENV)-foreign-* build dist site \
+	    $(VENV)-minimum $(MINIMUM) $(VENV)-ray $(VENV)-uv $(VENV)-agreement-* $(VENV)-foreign-* build dist site \
 	    .pytest_cache .mypy_cache .ruff_cache .hypothesis

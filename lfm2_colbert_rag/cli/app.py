@@ -15,8 +15,10 @@ from .adapt import adapt
 from .align import align
 from .audit import audit
 from .backup import backup
+from .capacity import capacity
 from .delete import delete
 from .demo import demo
+from .encode import encode
 from .evaluate import evaluate
 from .export import export
 from .export_model import export_model
@@ -65,6 +67,7 @@ for _command in (
     verify,
     backup,
     restore,
+    encode,
     export,
     import_,
     push,
@@ -73,6 +76,7 @@ for _command in (
     warm,
     align,
     evaluate,
+    capacity,
     serve,
     mcp,
     demo,

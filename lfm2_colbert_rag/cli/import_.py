@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +11,11 @@ import typer
 from ..cluster.address import is_address
 from ..errors import InputError
 from .options import ModelOption, TargetPlace, may_be_index
-from .output import count
+from .output import count, make_progress, note
 
 if TYPE_CHECKING:
     from ..retriever import Retriever
+    from ..retriever.options import IndexOptions
     from ..storage.exchange.formats import Dump
     from ..types import Passage
 
@@ -45,11 +47,19 @@ def import_(
     the texts in their order.
 
     Everything is read and checked before the first passage is added.
+
+    DUMP may also be a folder that 'lfm2-colbert encode' wrote into. What it holds is added in
+    batches of one commit each; should the command be stopped, run it again to add the rest.
     """
     from .._support.validation import check_listed
+    from ..files.encoded.record import find_outputs
     from ..storage.exchange.formats import open_dump
     from ..storage.exchange.given_vectors import given_windows
+    from ..storage.exchange.own import is_export
 
+    if texts is None and not is_export(dump) and any(find_outputs(dump)):
+        _load(dump, into, model)
+        return
     opened = open_dump(dump)
     passages = opened.match(None if texts is None else _read(texts))
     for _ in given_windows(opened.vectors(), check_listed(passages).slots, opened.dim):
@@ -59,6 +69,28 @@ def import_(
         held = len(retriever)
     stored = count(len(added) - len(added.left_out), "passage")
     typer.echo(f"Imported {stored} from {dump} ({opened.kind}); {into} holds {held:,}.")
+
+
+def _load(outputs: Path, into: Path, model: str | None) -> None:
+    """Add the outputs in a folder, under a progress bar."""
+    from ..files.encoded.loading import count_passages, load_outputs
+    from ..files.encoded.record import find_outputs, read_record
+    from ..retriever import Retriever
+
+    first = read_record(next(find_outputs(outputs)))
+    factor = None if first is None else first.recipe["pool_factor"]
+    known = may_be_index(into) and not is_address(into)
+    options: IndexOptions = {} if known else {"pool_factor": factor}
+    with Retriever.open(into, model=model, **options) as retriever, make_progress() as progress:
+        task = progress.add_task("Importing", total=count_passages(outputs))
+        loaded = load_outputs(retriever, outputs, progress=partial(progress.advance, task))
+        held = len(retriever)
+    typer.echo(
+        f"Imported {count(loaded.added, 'passage')} from {count(loaded.outputs, 'output')} in "
+        f"{outputs}; {into} holds {held:,}."
+    )
+    if loaded.kept:
+        note(f"Skipped {count(loaded.kept, 'passage')} that it held already.")
 
 
 def _read(texts: Path) -> list[Passage]:

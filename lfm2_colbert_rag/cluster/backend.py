@@ -22,9 +22,11 @@ class Backend(Protocol):
 
     Attributes:
         name: the address without secrets, for messages.
+        indexes_all: whether every field of the metadata is indexed by itself.
     """
 
     name: str
+    indexes_all: bool
 
     def exists(self) -> bool:
         """Tell whether there is a collection of this name, ours or not."""

@@ -56,7 +56,7 @@ def flatten(metadata: Mapping[str, Any]) -> Flat:
     numbers: dict[str, dict[float, None]] = defaultdict(dict)
     others: dict[str, dict[str, None]] = defaultdict(dict)
     present: dict[str, None] = {}
-    for path, value in _walk(metadata, ()):
+    for path, value in walk(metadata, ()):
         key = field_key(path)
         present[key] = None
         if isinstance(value, str):
@@ -73,17 +73,18 @@ def flatten(metadata: Mapping[str, Any]) -> Flat:
     )
 
 
-def _walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def walk(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield all that stands in metadata, each with the path by which a filter finds it."""
     if path:
         yield path, value
     if isinstance(value, list):
         for element in value:
-            yield from _walk(element, path)
+            yield from walk(element, path)
     elif isinstance(value, Mapping):
         for name, inner in value.items():
             if composed(name) != name and composed(name) in value:
                 continue  # the composed one is what a filter finds
-            yield from _walk(inner, (*path, composed(name)))
+            yield from walk(inner, (*path, composed(name)))
 
 
 def field_key(path: Path) -> str:

@@ -32,7 +32,10 @@ def backend_at(address: str) -> tuple[Backend, Mapping[str, str]]:
         from ..cluster.qdrant import QdrantBackend
 
         return QdrantBackend.at(found), found.options
-    raise ConfigError(f"no index can be opened in {found.scheme} yet; use qdrant://.")
+    from ..cluster.postgres import PostgresBackend
+
+    postgres = PostgresBackend.at(found)
+    return postgres, {**found.options, "shards": str(postgres.shards)}
 
 
 def open_remote(

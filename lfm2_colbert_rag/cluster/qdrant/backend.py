@@ -38,6 +38,8 @@ class QdrantBackend:
         consistency: of reads, as Qdrant has it, such as ``"majority"``; None for its own.
     """
 
+    indexes_all = False
+
     def __init__(
         self,
         connection: Connection,

@@ -42,6 +42,8 @@ class FilterIndexes:
 
     def warn(self, where: Filter) -> None:
         """Say once of each field that a filter asks for that it is not indexed."""
+        if self._home.backend.indexes_all:
+            return
         known = {*self._home.settings.fields, *self._warned}
         for one in comparisons(where):
             name = field_name(one.path)

@@ -124,7 +124,7 @@ def test_a_full_disk_leaves_nothing(retriever, tmp_path, monkeypatch):
     def full(*_args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(exports._Files, "add", full)
+    monkeypatch.setattr(exports.ExportFiles, "add", full)
     with pytest.raises(StorageFullError, match="No space left"):
         retriever.export(tmp_path / "out")
     assert not list(tmp_path.glob("*out*"))
