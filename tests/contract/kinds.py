@@ -120,7 +120,7 @@ INDEXES = {
 
 
 def _in_engine(segments: list[LiveSegment]) -> Index:
-    from benchmarks.harness.edge import EdgeClient
+    from ..cluster.edge import EdgeClient
 
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     client = EdgeClient(Path(folder.name) / "engine")

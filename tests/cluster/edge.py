@@ -1,4 +1,3 @@
-# ruff: noqa: D102 - the methods are QdrantClient's
 """Qdrant's own engine in this process, behind the calls of its client that an index makes.
 
 ``qdrant-edge-py`` is the engine of the server as a library: the same segments, graphs and filters,
