@@ -22,7 +22,11 @@ CHILDREN = {
     "benchmarks/encode/child.py", "benchmarks/first_times/child.py", "benchmarks/search/peers.py",
     "benchmarks/search/small_peers.py",
 }  # fmt: skip
-PEERS = {"bm25s"}  # what is measured beside ours need not be installed
+PEERS = {
+    "bm25s",
+    "qdrant_client",
+    "qdrant_edge",
+}  # what is measured beside ours need not be installed
 LIMIT = 150
 # What is no benchmark of its own has no result file: it renders one.
 RENDERERS = {"benchmarks/mixed/tables.py", "benchmarks/quality/tables.py"}

@@ -26,7 +26,7 @@ def make_client(engine: str, folder: Path) -> Any:
         from qdrant_client import QdrantClient
 
         return QdrantClient(path=str(folder), force_disable_check_same_thread=True)
-    from .edge import EdgeClient
+    from benchmarks.cluster.edge import EdgeClient
 
     return EdgeClient(folder)
 

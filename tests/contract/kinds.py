@@ -120,7 +120,7 @@ INDEXES = {
 
 
 def _in_engine(segments: list[LiveSegment]) -> Index:
-    from ..cluster.edge import EdgeClient
+    from benchmarks.cluster.edge import EdgeClient
 
     folder = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
     client = EdgeClient(Path(folder.name) / "engine")

@@ -1,3 +1,4 @@
+# ruff: noqa: D102 - the methods are QdrantClient's
 """Qdrant's own engine in this process, behind the calls of its client that an index makes.
 
 ``qdrant-edge-py`` is the engine of the server as a library: the same segments, graphs and filters,
@@ -8,7 +9,6 @@ backend is run by it unchanged.
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,15 +17,7 @@ from typing import Any
 import qdrant_edge as edge
 from qdrant_client import models
 
-_DATATYPES = {
-    models.Datatype.FLOAT16: edge.VectorStorageDatatype.Float16,
-    models.Datatype.TURBO8: edge.VectorStorageDatatype.Turbo8,
-}
-_MEMORY = {
-    models.Memory.COLD: edge.Memory.Cold,
-    models.Memory.CACHED: edge.Memory.Cached,
-    models.Memory.PINNED: edge.Memory.Pinned,
-}
+from .edge_values import filter_of, record, request_of, vector, vector_params
 
 
 class EdgeClient:
@@ -68,7 +60,7 @@ class EdgeClient:
         **_: Any,
     ) -> None:
         config = edge.EdgeConfig(
-            vectors={key: _vector_params(one) for key, one in vectors_config.items()},
+            vectors={key: vector_params(one) for key, one in vectors_config.items()},
             sparse_vectors={
                 key: edge.EdgeSparseVectorParams(
                     modifier=None if one.modifier is None else edge.Modifier.Idf
@@ -100,7 +92,7 @@ class EdgeClient:
         made = [
             edge.Point(
                 id=one.id,
-                vector={key: _vector(value) for key, value in one.vector.items()},
+                vector={key: vector(value) for key, value in one.vector.items()},
                 payload=one.payload,
             )
             for one in points
@@ -108,34 +100,14 @@ class EdgeClient:
         self._shard(name).update(edge.UpdateOperation.upsert_points(made))
 
     def delete(self, name: str, selector: models.FilterSelector, **_: Any) -> None:
-        which = _filter(selector.filter)
+        which = filter_of(selector.filter)
         self._shard(name).update(edge.UpdateOperation.delete_points_by_filter(which))
 
     def query_batch_points(self, name: str, requests: Sequence[Any], **_: Any) -> list[Any]:
         return [SimpleNamespace(points=self._query(name, one)) for one in requests]
 
     def _query(self, name: str, asked: models.QueryRequest) -> list[Any]:
-        params = _params(asked.params)
-        found = self._shard(name).query(
-            edge.QueryRequest(
-                limit=asked.limit,
-                query=edge.Query.Nearest(_vector(asked.query), asked.using),
-                prefetches=[
-                    edge.Prefetch(
-                        limit=one.limit,
-                        query=edge.Query.Nearest(_vector(one.query), one.using),
-                        filter=_filter(one.filter),
-                        params=params,
-                    )
-                    for one in asked.prefetch or ()
-                ],
-                filter=_filter(asked.filter),
-                params=params,
-                with_payload=asked.with_payload,
-                with_vector=asked.with_vector,
-            )
-        )
-        return [_record(one) for one in found]
+        return [record(one) for one in self._shard(name).query(request_of(asked))]
 
     def retrieve(
         self,
@@ -146,7 +118,7 @@ class EdgeClient:
         **_: Any,
     ) -> list[Any]:
         found = self._shard(name).retrieve(list(ids), with_payload, with_vectors)
-        return [_record(one) for one in found]
+        return [record(one) for one in found]
 
     def scroll(
         self,
@@ -160,100 +132,15 @@ class EdgeClient:
         **_: Any,
     ) -> tuple[list[Any], Any]:
         asked = edge.ScrollRequest(
-            offset, limit, _filter(scroll_filter), with_payload, with_vectors
+            offset, limit, filter_of(scroll_filter), with_payload, with_vectors
         )
         found, following = self._shard(name).scroll(asked)
-        return [_record(one) for one in found], following
+        return [record(one) for one in found], following
 
     def count(self, name: str, *, count_filter: Any, exact: bool) -> Any:
-        found = self._shard(name).count(edge.CountRequest(exact, _filter(count_filter)))
+        found = self._shard(name).count(edge.CountRequest(exact, filter_of(count_filter)))
         return SimpleNamespace(count=found)
 
     def facet(self, name: str, key: str, *, facet_filter: Any, limit: int, exact: bool) -> Any:
-        asked = edge.FacetRequest(key, limit, exact, _filter(facet_filter))
+        asked = edge.FacetRequest(key, limit, exact, filter_of(facet_filter))
         return self._shard(name).facet(asked)
-
-
-class TimedClient(EdgeClient):
-    """Notes how long the engine takes for searches.
-
-    Attributes:
-        seconds: that all searches took; set it to 0 to begin anew.
-    """
-
-    seconds = 0.0
-
-    def query_batch_points(self, name: str, requests: Sequence[Any], **more: Any) -> list[Any]:
-        """Do what it does, by the clock."""
-        begun = time.perf_counter()
-        found = super().query_batch_points(name, requests, **more)
-        self.seconds += time.perf_counter() - begun
-        return found
-
-
-def _vector_params(given: models.VectorParams) -> edge.EdgeVectorParams:
-    many = given.multivector_config is not None
-    graph = edge.HnswIndexConfig(
-        m=given.hnsw_config.m, ef_construct=100, full_scan_threshold=10_000
-    )
-    return edge.EdgeVectorParams(
-        size=given.size,
-        distance=edge.Distance.Dot,
-        datatype=_DATATYPES[given.datatype],
-        memory=_MEMORY[given.memory],
-        multivector_config=edge.MultiVectorConfig(edge.MultiVectorComparator.MaxSim)
-        if many
-        else None,
-        hnsw_config=graph,
-    )
-
-
-def _vector(given: Any) -> Any:
-    if isinstance(given, models.SparseVector):
-        return edge.SparseVector(given.indices, given.values)
-    return given
-
-
-def _filter(given: models.Filter | None) -> edge.Filter | None:
-    if given is None:
-        return None
-    parts = {
-        name: None
-        if getattr(given, name) is None
-        else [_condition(one) for one in _listed(getattr(given, name))]
-        for name in ("must", "should", "must_not")
-    }
-    return edge.Filter(**parts)
-
-
-def _params(given: models.SearchParams | None) -> edge.SearchParams | None:
-    if given is None:
-        return None
-    terms = None if given.idf is None else edge.IdfParams(_filter(given.idf.corpus))
-    return edge.SearchParams(exact=bool(given.exact), idf=terms)
-
-
-def _listed(given: Any) -> list[Any]:
-    return given if isinstance(given, list) else [given]
-
-
-def _condition(given: Any) -> Any:
-    if isinstance(given, models.Filter):
-        return _filter(given)
-    if isinstance(given, models.HasIdCondition):
-        return edge.HasIdCondition(set(given.has_id))
-    if given.range is not None:
-        limits = {name: getattr(given.range, name) for name in ("gt", "gte", "lt", "lte")}
-        return edge.FieldCondition(given.key, range=edge.RangeFloat(**limits))
-    if isinstance(given.match, models.MatchAny):
-        return edge.FieldCondition(given.key, match=edge.MatchAny(given.match.any))
-    return edge.FieldCondition(given.key, match=edge.MatchValue(given.match.value))
-
-
-def _record(found: Any) -> Any:
-    return SimpleNamespace(
-        id=str(found.id),
-        payload=found.payload,
-        vector=found.vector,
-        score=getattr(found, "score", 0.0),
-    )
