@@ -147,14 +147,19 @@ def ask(request: pytest.FixtureRequest):
     return call
 
 
-async def count_ticks(call: Awaitable[object]) -> int:
-    """Count how often the event loop turns during a call: more than 10 times in 0.3 s if free."""
+async def count_ticks(call: Awaitable[object], pause: float = 0.01) -> int:
+    """Count how often the event loop turns during a call: more than 10 times in 0.3 s if free.
+
+    Args:
+        call: takes so long by itself.
+        pause: seconds between turns; 0 for a call that may be over in a moment.
+    """
     ticks = 0
 
     async def tick() -> None:
         nonlocal ticks
         while True:
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(pause)
             ticks += 1
 
     ticker = asyncio.create_task(tick())
